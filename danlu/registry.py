@@ -1,0 +1,80 @@
+"""Names of the things a recipe can choose: one registration each, everything else is derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Annotated, Any, TypeVar
+
+from pydantic import PlainSerializer, PlainValidator
+
+from danlu.errors import WrongInput, nearest
+from danlu.settings import Settings
+
+
+S = TypeVar("S", bound=type[Settings])
+
+
+class Registry:
+    """Settings classes by the value of their `name` field.
+
+    Other packages add theirs under the entry point group `danlu.<kind>s`: each entry is a module or class whose
+    import registers it.
+    """
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._classes: dict[str, type[Settings]] = {}
+        self._loaded = False
+
+    def register(self, cls: S) -> S:
+        """Class decorator. The class carries `name: Literal["..."] = "..."`; two classes of one name are refused."""
+        name = cls.model_fields["name"].default
+        if self._classes.get(name, cls) is not cls:
+            raise ValueError(f"two {self.kind}s are called {name!r}")
+        self._classes[name] = cls
+        return cls
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self._loaded = True
+            for entry in entry_points(group=f"danlu.{self.kind}s"):
+                entry.load()
+
+    def __getitem__(self, name: str) -> type[Settings]:
+        self._load()
+        if name not in self._classes:
+            raise WrongInput(f"no {self.kind} is called {name!r}; {nearest(name, self._classes)}")
+        return self._classes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._classes))
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._classes)
+
+    def validate(self, value: Any) -> Settings:
+        """`"causal"`, `{"name": "causal", ...}` or a ready object; settings errors keep their place in the recipe."""
+        if isinstance(value, Settings):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            raise ValueError(f"name one of: {', '.join(self)}")
+        try:
+            cls = self[value["name"]]
+        except WrongInput as error:
+            raise ValueError(str(error)) from None
+        return cls.model_validate(value)
+
+    def choice(self) -> Any:
+        """The type of a recipe field that holds one of the registered things."""
+        return Annotated[Any, PlainValidator(self.validate), PlainSerializer(lambda s: s.model_dump(mode="json"))]
+
+
+objectives = Registry("objective")
+architectures = Registry("architecture")
+tasks = Registry("task")
+tokenizers = Registry("tokenizer")

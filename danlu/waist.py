@@ -1,0 +1,295 @@
+"""The waist: what passes between data, objective, architecture and loop, and nothing else.
+
+    unit n --Objective.example--> Example --pack--> Batch --Learner--> {term: sum of losses}
+
+1. A `Stream` is N sequences laid end to end, never padded. Position i sees position j iff both are in the same sequence
+   and (key[j] <= query[i] or i == j). key = query = 0, 1, 2, ... is causal; all 0, full; 0 for a prefix and then
+   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks.
+2. Labels travel with the stream, per position (`labels`) or per sequence (`marks`); -1 (integers) or NaN (floats) is
+   "no target". The number of targets of each term is known before the model runs, so a step divides by the count of the
+   whole step, however it is split.
+3. An objective declares its streams and terms. A batch holds every declared stream, also when nothing was drawn for it.
+4. All randomness of the data is drawn on the data side: example n is a pure function of (seed, n).
+5. A fine-tuning task is an objective whose units are rows of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+HIDDEN = 1 << 30
+"""A key that no query reaches: the position asks and is never seen."""
+
+Declared = Any
+"""A dtype, or (dtype, trailing shape)."""
+
+
+@dataclass
+class Seq:
+    """One sequence of L positions.
+
+    inputs {name: [L, ...]}; key, query [L] (query defaults to key); labels {name: [L, ...]}; marks {name: [...]}.
+    """
+
+    inputs: dict[str, np.ndarray]
+    key: np.ndarray
+    query: np.ndarray | None = None
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    marks: dict[str, Any] = field(default_factory=dict)
+
+
+Example = dict[str, list[Seq]]
+"""Stream name -> its sequences. One example is one group: it is never split over micro-batches."""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What a stream carries: {name: dtype} or {name: (dtype, trailing shape)}."""
+
+    inputs: Mapping[str, Declared] = field(default_factory=lambda: {"token": np.int64})
+    labels: Mapping[str, Declared] = field(default_factory=dict)
+    marks: Mapping[str, Declared] = field(default_factory=dict)
+
+
+@dataclass
+class Stream:
+    """N sequences end to end, T positions in all.
+
+    inputs, labels {name: [T, ...]}; marks {name: [N, ...]}; key, query [T]; offsets [N + 1]; lengths, the N lengths as
+    Python integers (so that a backbone never waits for a device to learn them); group [N], the example of each sequence.
+    """
+
+    inputs: dict[str, Tensor]
+    labels: dict[str, Tensor]
+    marks: dict[str, Tensor]
+    key: Tensor
+    query: Tensor
+    offsets: Tensor
+    group: Tensor
+    lengths: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def sequence(self) -> Tensor:
+        """[T]: which sequence each position is in."""
+        return torch.repeat_interleave(torch.arange(len(self), device=self.key.device), self.offsets.diff())
+
+    def sees(self) -> Tensor:
+        """[T, T] booleans: rule 1, the reference that every attention must equal."""
+        s, t = self.sequence, torch.arange(len(self.key), device=self.key.device)
+        return (s[:, None] == s) & ((self.key <= self.query[:, None]) | (t[:, None] == t))
+
+    def to(self, device: torch.device) -> Stream:
+        def moved(table: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {k: v.to(device) for k, v in table.items()}
+
+        return replace(
+            self, inputs=moved(self.inputs), labels=moved(self.labels), marks=moved(self.marks), key=self.key.to(device),
+            query=self.query.to(device), offsets=self.offsets.to(device), group=self.group.to(device),
+        )  # fmt: skip
+
+
+@dataclass
+class Batch:
+    """The packed streams of some examples, and the unit number of each example."""
+
+    streams: dict[str, Stream]
+    units: tuple[int, ...] = ()
+
+    def __getitem__(self, name: str) -> Stream:
+        return self.streams[name]
+
+    def of(self, prefix: str) -> Batch:
+        """The part of a mixture's batch that belongs to one of its objectives."""
+        start = prefix + "."
+        return Batch({k.removeprefix(start): v for k, v in self.streams.items() if k.startswith(start)}, self.units)
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch({k: v.to(device) for k, v in self.streams.items()}, self.units)
+
+
+def causal_order(length: int) -> np.ndarray:
+    """[length]: every position sees itself and those before it."""
+    return np.arange(length, dtype=np.int64)
+
+
+def full_order(length: int) -> np.ndarray:
+    """[length]: every position sees every other."""
+    return np.zeros(length, dtype=np.int64)
+
+
+def present(label: Tensor) -> Tensor:
+    """Where there is a target: integers >= 0, floats that are numbers. [...] booleans."""
+    return ~label.isnan() if label.is_floating_point() else label >= 0
+
+
+def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: Declared) -> Tensor:
+    """One input, label or mark of all sequences; what a sequence lacks (None) is "no target"."""
+    dtype, tail = declared if isinstance(declared, tuple) else (declared, ())
+    kind, shape = np.dtype(dtype), tuple(tail)
+    none = np.full(shape, np.nan if kind.kind == "f" else -1, kind)
+    arrays = [none if part is None else np.asarray(part, kind) for part in parts]
+    if lengths is None:
+        whole = np.stack(arrays) if arrays else np.empty((0, *shape), kind)
+    else:
+        arrays = [np.broadcast_to(a, (n, *shape)) for a, n in zip(arrays, lengths, strict=True)]
+        whole = np.concatenate(arrays) if arrays else np.empty((0, *shape), kind)
+    return torch.from_numpy(np.ascontiguousarray(whole))
+
+
+def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
+    lengths = [len(s.key) for _, s in seqs]
+
+    def line(arrays: Iterable[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *arrays]))
+
+    for _, s in seqs:
+        for name in declared.inputs:
+            if name not in s.inputs:
+                raise ValueError(f"a sequence lacks the declared input {name!r}")
+    return Stream(
+        inputs={
+            **{k: _column([s.inputs[k] for _, s in seqs], lengths, kind) for k, kind in declared.inputs.items()},
+            "position": line(s.inputs.get("position", np.arange(len(s.key))) for _, s in seqs),
+        },
+        labels={k: _column([s.labels.get(k) for _, s in seqs], lengths, kind) for k, kind in declared.labels.items()},
+        marks={k: _column([s.marks.get(k) for _, s in seqs], None, kind) for k, kind in declared.marks.items()},
+        key=line(s.key for _, s in seqs),
+        query=line(s.key if s.query is None else s.query for _, s in seqs),
+        offsets=torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int64)),
+        group=torch.tensor([g for g, _ in seqs], dtype=torch.int64),
+        lengths=tuple(lengths),
+    )
+
+
+def pack(examples: Iterable[Example], fields: Mapping[str, Fields], units: Iterable[int] = ()) -> Batch:
+    """Lay the sequences of `examples` end to end, stream by stream; empty sequences are dropped."""
+    listed = list(examples)
+    streams = {}
+    for name, declared in fields.items():
+        seqs = [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
+        streams[name] = _stream(seqs, declared)
+    return Batch(streams, tuple(units))
+
+
+class Draw(Protocol):
+    """What an objective may ask of the data for one unit; all of it is a pure function of (seed, n)."""
+
+    rng: np.random.Generator
+    progress: float
+    """Share of the run that is done, in [0, 1], for schedules."""
+    vocabulary: Vocabulary
+
+    def pieces(self) -> list[np.ndarray]:
+        """The unit as token ids, one array for each document it touches."""
+        ...
+
+    def row(self) -> Any:
+        """The unit as a row of a table (tasks only)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What an objective knows of the tokenizer. Ids below `first_ordinary` are special and never come from raw text."""
+
+    size: int
+    bos: int
+    eos: int
+    mask: int
+    first_ordinary: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Units are windows of a fixed number of tokens, cut where documents meet.
+
+    overlap: tokens that each piece shares with the next piece of the same document (1 when the following token is the
+    label of the last position, so that every step from token to token is learned exactly once an epoch).
+    """
+
+    overlap: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Units are rows of a table."""
+
+
+class Parts(Protocol):
+    """What an objective may use of the model while it computes its losses."""
+
+    width: int
+
+    def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
+    def embed(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
+    def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor: ...
+    def token_logits(self, hidden: Tensor) -> Tensor: ...
+
+
+class Backbone(Protocol):
+    """An architecture: hidden states [T, width] of a stream, and the cases of rule 1 it can honour."""
+
+    width: int
+    offers: frozenset[str]
+    """Of {"causal", "full", "any"}."""
+
+    def __call__(self, x: Tensor, stream: Stream) -> Tensor:
+        """[T, width] -> [T, width]."""
+        ...
+
+    def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
+        """A causal continuation: hidden states of the new positions only, and the state with them added."""
+        ...
+
+
+class Objective(Protocol):
+    """What to predict. Settings only; its parameters are made by `parts`."""
+
+    @property
+    def units(self) -> Windows | Rows: ...
+    @property
+    def fields(self) -> Mapping[str, Fields]: ...
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Each is also the name of the label or mark that counts it."""
+        ...
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        """{"backbone": "causal" | "full" | "any"}."""
+        ...
+
+    def example(self, draw: Draw) -> Example: ...
+    def parts(self, width: int) -> nn.Module: ...
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Each term's loss, summed over its targets and never averaged."""
+        ...
+
+
+def counts(objective: Objective, batch: Batch) -> dict[str, int]:
+    """Targets of each term in one micro-batch: every term, also those that are 0 here."""
+    total = dict.fromkeys(objective.terms, 0)
+    for stream_name, stream in batch.streams.items():
+        scope = stream_name.rsplit(".", 1)[0] + "." if "." in stream_name else ""
+        for name, value in (*stream.labels.items(), *stream.marks.items()):
+            if scope + name in total:
+                total[scope + name] += int(present(value).sum())
+    return total
+
+
+def refusal(objective: Objective, backbone: Backbone, name: str) -> str | None:
+    """One sentence when the backbone cannot honour what the objective needs."""
+    need = objective.needs["backbone"]
+    if need in backbone.offers or "any" in backbone.offers:
+        return None
+    label = getattr(objective, "name", type(objective).__name__)
+    return f"{label} needs an architecture that is {need}; {name} offers {', '.join(sorted(backbone.offers))}"
