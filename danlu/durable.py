@@ -92,18 +92,19 @@ def damage(folder: Path) -> str | None:
     return None
 
 
+ADVICE = {
+    errno.ENOSPC: "the disk is full; free some space and run again, nothing saved is lost",
+    errno.EDQUOT: "your disk quota is used up; free some space and run again, nothing saved is lost",
+    errno.EACCES: "no permission to write there; choose another folder with --out",
+    errno.EPERM: "no permission to write there; choose another folder with --out",
+    errno.EROFS: "that file system is read-only; choose another folder with --out",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with --out",
+    errno.EEXIST: "a file stands where a folder is needed; choose another folder with --out",
+}
+
+
 class explain_disk:
     """Turns the operating system's refusal to write (full disk, no permission) into one line that says what to do."""
-
-    advice = {
-        errno.ENOSPC: "the disk is full; free some space and run again, nothing saved is lost",
-        errno.EDQUOT: "your disk quota is used up; free some space and run again, nothing saved is lost",
-        errno.EACCES: "no permission to write there; choose another folder with --out",
-        errno.EPERM: "no permission to write there; choose another folder with --out",
-        errno.EROFS: "that file system is read-only; choose another folder with --out",
-        errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with --out",
-        errno.EEXIST: "a file stands where a folder is needed; choose another folder with --out",
-    }
 
     def __init__(self, path: Path):
         self.path = path
@@ -112,5 +113,5 @@ class explain_disk:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in self.advice:
-            raise WrongInput(f"cannot write {self.path}: {self.advice[error.errno]}") from None
+        if isinstance(error, OSError) and error.errno in ADVICE:
+            raise WrongInput(f"cannot write {self.path}: {ADVICE[error.errno]}") from None

@@ -11,7 +11,6 @@ from pydantic import PlainSerializer, PlainValidator
 from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 
-
 S = TypeVar("S", bound=type[Settings])
 
 

@@ -23,6 +23,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from danlu.tokens.units import Rows, Windows
+from danlu.tokens.vocabulary import Vocabulary
+
 HIDDEN = 1 << 30
 """A key that no query reaches: the position asks and is never seen."""
 
@@ -61,8 +64,8 @@ class Fields:
 class Stream:
     """N sequences end to end, T positions in all.
 
-    inputs, labels {name: [T, ...]}; marks {name: [N, ...]}; key, query [T]; offsets [N + 1]; lengths, the N lengths as
-    Python integers (so that a backbone never waits for a device to learn them); group [N], the example of each sequence.
+    inputs, labels {name: [T, ...]}; marks {name: [N, ...]}; key, query [T]; offsets [N + 1]; group [N], the example of
+    each sequence; lengths, the N lengths as Python integers (a backbone never waits for a device to learn them).
     """
 
     inputs: dict[str, Tensor]
@@ -92,9 +95,15 @@ class Stream:
             return {k: v.to(device) for k, v in table.items()}
 
         return replace(
-            self, inputs=moved(self.inputs), labels=moved(self.labels), marks=moved(self.marks), key=self.key.to(device),
-            query=self.query.to(device), offsets=self.offsets.to(device), group=self.group.to(device),
-        )  # fmt: skip
+            self,
+            inputs=moved(self.inputs),
+            labels=moved(self.labels),
+            marks=moved(self.marks),
+            key=self.key.to(device),
+            query=self.query.to(device),
+            offsets=self.offsets.to(device),
+            group=self.group.to(device),
+        )
 
 
 @dataclass
@@ -195,33 +204,6 @@ class Draw(Protocol):
     def row(self) -> Any:
         """The unit as a row of a table (tasks only)."""
         ...
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What an objective knows of the tokenizer. Ids below `first_ordinary` are special and never come from raw text."""
-
-    size: int
-    bos: int
-    eos: int
-    mask: int
-    first_ordinary: int
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Units are windows of a fixed number of tokens, cut where documents meet.
-
-    overlap: tokens that each piece shares with the next piece of the same document (1 when the following token is the
-    label of the last position, so that every step from token to token is learned exactly once an epoch).
-    """
-
-    overlap: int = 0
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Units are rows of a table."""
 
 
 class Parts(Protocol):

@@ -1,0 +1,1 @@
+"""What predicts: the learner (embedding, backbone, head) and the backbones."""

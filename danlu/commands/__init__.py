@@ -1,0 +1,1 @@
+"""One file a verb; heavy parts are imported when a verb runs."""

@@ -1,0 +1,1 @@
+"""One page from a run directory; no number is computed here."""

@@ -1,0 +1,1 @@
+"""The steps of a run, each durable and skipped when done."""

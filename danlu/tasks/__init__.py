@@ -1,0 +1,1 @@
+"""Fine-tuning: objectives whose units are rows of a table."""

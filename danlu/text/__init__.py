@@ -1,0 +1,1 @@
+"""Raw bytes to documents: readers, exact and near duplicates, the split."""

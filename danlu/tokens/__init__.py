@@ -1,0 +1,1 @@
+"""Documents to numbered units: tokenizer, shards, order, units."""
