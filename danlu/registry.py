@@ -75,5 +75,7 @@ class Registry:
 
 objectives = Registry("objective")
 architectures = Registry("architecture")
+optimizers = Registry("optimizer")
+schedules = Registry("schedule")
 tasks = Registry("task")
 tokenizers = Registry("tokenizer")

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from danlu.tokens.units import Rows, Windows
 from danlu.tokens.vocabulary import Vocabulary
 
 HIDDEN = 1 << 30
@@ -197,8 +196,9 @@ class Draw(Protocol):
     """Share of the run that is done, in [0, 1], for schedules."""
     vocabulary: Vocabulary
 
-    def pieces(self) -> list[np.ndarray]:
-        """The unit as token ids, one array for each document it touches."""
+    def pieces(self, overlap: int = 0) -> list[np.ndarray]:
+        """The unit as token ids, one array for each document it touches, each with up to `overlap` following tokens of
+        its own document (1 where the next token is the label, so that no step between two windows is lost)."""
         ...
 
     def row(self) -> Any:
@@ -237,8 +237,6 @@ class Objective(Protocol):
     """What to predict. Settings only; its parameters are made by `parts`."""
 
     @property
-    def units(self) -> Windows | Rows: ...
-    @property
     def fields(self) -> Mapping[str, Fields]: ...
     @property
     def terms(self) -> tuple[str, ...]:
@@ -246,8 +244,18 @@ class Objective(Protocol):
         ...
 
     @property
-    def needs(self) -> Mapping[str, str]:
-        """{"backbone": "causal" | "full" | "any"}."""
+    def weights(self) -> Mapping[str, float]:
+        """The weight of each term in the loss, 1 where not given."""
+        ...
+
+    @property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """By role, the cases of rule 1 that a model must honour: {"backbone": {"causal"}}."""
+        ...
+
+    @property
+    def continues_text(self) -> bool:
+        """Whether the trained model can go on from a prompt, left to right."""
         ...
 
     def example(self, draw: Draw) -> Example: ...
@@ -270,8 +278,9 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
 
 def refusal(objective: Objective, backbone: Backbone, name: str) -> str | None:
     """One sentence when the backbone cannot honour what the objective needs."""
-    need = objective.needs["backbone"]
-    if need in backbone.offers or "any" in backbone.offers:
+    lacking = objective.needs["backbone"] - backbone.offers
+    if not lacking or "any" in backbone.offers:
         return None
     label = getattr(objective, "name", type(objective).__name__)
-    return f"{label} needs an architecture that is {need}; {name} offers {', '.join(sorted(backbone.offers))}"
+    wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(backbone.offers))
+    return f"{label} needs an architecture that is {wanted}; {name} offers {offered}"

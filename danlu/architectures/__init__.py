@@ -1,1 +1,6 @@
-"""What predicts: the learner (embedding, backbone, head) and the backbones."""
+"""What predicts: the learner (embedding, backbone, head) and the backbones. One import line each registers them."""
+
+from danlu.architectures import transformer
+from danlu.architectures.learner import Learner, build_learner
+
+__all__ = ["Learner", "build_learner", "transformer"]

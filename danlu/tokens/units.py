@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 
-@dataclass(frozen=True)
-class Windows:
-    """Units are windows of a fixed number of tokens, cut where documents meet.
-
-    overlap: tokens that each piece shares with the next piece of the same document (1 when the following token is the
-    label of the last position, so that every step from token to token is learned exactly once an epoch).
-    """
-
-    overlap: int = 0
+from danlu.tokens.shards import TokenStore
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Units are rows of a table."""
+class WindowUnits:
+    """The windows of a split: unit i is tokens [i * length, (i + 1) * length), and the last may be shorter."""
+
+    store: TokenStore
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise ValueError(f"windows of {self.length} tokens")
+
+    def __len__(self) -> int:
+        return -(-self.store.tokens // self.length)
+
+    def pieces(self, i: int, overlap: int = 0) -> list[np.ndarray]:
+        """Unit i as int64 ids, one array for each document it touches, each with up to `overlap` following tokens of its
+        own document: with 1, every step from token to token inside a document is in exactly one unit."""
+        if not 0 <= i < len(self):
+            raise IndexError(f"unit {i} of {len(self)}")
+        start = i * self.length
+        return self.store.pieces(start, min(start + self.length, self.store.tokens), overlap)

@@ -1,0 +1,72 @@
+"""One model being trained: embeddings, backbone, vocabulary head, and the objective's own parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from danlu.errors import WrongInput
+from danlu.settings import Settings
+from danlu.waist import Batch, Objective, Stream, refusal
+
+
+class Learner(nn.Module):
+    """Called with a batch, gives {term: sum of losses}; called with None, gives the tie (see `forward`)."""
+
+    def __init__(self, objective: Objective, architecture: Settings, vocabulary_size: int):
+        super().__init__()
+        chosen: Any = architecture
+        self.objective, self.vocabulary_size = objective, vocabulary_size
+        self.backbone = chosen.build()
+        if sentence := refusal(objective, self.backbone, chosen.name):
+            raise WrongInput(sentence)
+        self.width: int = self.backbone.width
+        used = {name for fields in objective.fields.values() for name in fields.inputs}
+        tables: dict[str, nn.Embedding] = chosen.embedders()
+        if "token" in used:
+            tables["token"] = nn.Embedding(vocabulary_size, self.width)
+        for table in tables.values():
+            nn.init.normal_(table.weight, std=0.02)
+        self.embedders = nn.ModuleDict(tables)
+        self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
+        self.parts = objective.parts(self.width)
+
+    def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
+        """Sum of the embeddings of the inputs that have an embedder: [T, width]."""
+        inputs = stream.inputs | replaced
+        return torch.stack([table(inputs[name]) for name, table in self.embedders.items()]).sum(0)
+
+    def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
+        """[T, width]."""
+        return self.backbone(self.embed(stream, **replaced), stream)
+
+    def token_logits(self, hidden: Tensor) -> Tensor:
+        """[T, width] -> [T, vocabulary]."""
+        weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight
+        return F.linear(hidden, weight)  # type: ignore[arg-type]
+
+    def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """Sum of cross-entropies (nats) at labelled positions; no other position is projected."""
+        at = labels >= 0
+        return F.cross_entropy(self.token_logits(hidden[at]).float(), labels[at], reduction="sum")
+
+    def forward(self, batch: Batch | None) -> dict[str, Tensor]:
+        """The terms of a batch; of None the tie, every parameter times nothing.
+
+        A step ends with the tie: parameters that no micro-batch reached get a zero gradient instead of none, so the
+        optimiser treats them alike however a step is split, and in a sharded run every process joins the step's one
+        reduction whatever it drew.
+        """
+        if batch is None:
+            return {"": 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()}
+        return self.objective.losses(self, self.parts, batch)
+
+
+def build_learner(objective: Objective, architecture: Settings, vocabulary_size: int, seed: int) -> Learner:
+    """A learner whose weights depend on nothing but its arguments."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Learner(objective, architecture, vocabulary_size)

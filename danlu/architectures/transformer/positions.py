@@ -1,0 +1,26 @@
+"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def rotary_angles(position: Tensor, head_width: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosine and sine, each [T, 1, head_width] in float32, of rotary embeddings (Su et al. 2021).
+
+    The two halves of a head are the two coordinates of each rotation, as in Llama, Qwen and ModernBERT.
+    """
+    half = torch.arange(0, head_width, 2, dtype=torch.float32, device=position.device) / head_width
+    angle = position[:, None].float() * (theta**-half)
+    angle = torch.cat([angle, angle], dim=-1)[:, None, :]
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn queries or keys [T, heads, head_width] by their positions; the result has the dtype of `x`."""
+    cosine, sine = angles
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    first, second = wide.chunk(2, dim=-1)
+    turned = torch.cat([-second, first], dim=-1)
+    return (wide * cosine + turned * sine).to(x.dtype)

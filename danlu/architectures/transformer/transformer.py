@@ -1,0 +1,170 @@
+"""The pre-norm Transformer and the settings that choose its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import PositiveInt, model_validator
+from torch import Tensor, nn
+
+from danlu.architectures.transformer.attention import Attention, Cache, extension_mask
+from danlu.architectures.transformer.feed_forward import Gated, Plain
+from danlu.architectures.transformer.layout import Layout, layout_of
+from danlu.architectures.transformer.norms import NORMS
+from danlu.architectures.transformer.positions import rotary_angles
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.waist import Stream
+
+
+@architectures.register
+class Transformer(Settings):
+    """A stack of pre-norm blocks. Widths are in elements; `context` is the longest sequence it is meant for."""
+
+    name: Literal["transformer"] = "transformer"
+    layers: PositiveInt = 6
+    width: PositiveInt = 256
+    heads: PositiveInt = 4
+    kv_heads: PositiveInt | None = None
+    head_width: PositiveInt | None = None
+    hidden: PositiveInt | None = None
+    context: PositiveInt = 256
+    norm: Literal["rms", "layer"] = "rms"
+    epsilon: float = 1e-6
+    head_norm: bool = False
+    embedding_norm: bool = False
+    first_norm: bool = True
+    positions: Literal["rotary", "learned"] = "rotary"
+    theta: float = 10000.0
+    gated: bool = True
+    activation: Literal["gelu", "silu", "relu", "relu2"] = "silu"
+    bias: bool = False
+    tied: bool = True
+    dropout: float = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Transformer:
+        if self.head_width is None and self.width % self.heads:
+            raise ValueError(
+                f"width {self.width} is not a multiple of heads {self.heads}; set head_width or change one"
+            )
+        if self.heads % self.groups:
+            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        if self.each_head % 2 and self.positions == "rotary":
+            raise ValueError(f"rotary positions need an even head width, not {self.each_head}")
+        return self
+
+    @property
+    def groups(self) -> int:
+        return self.kv_heads or self.heads
+
+    @property
+    def each_head(self) -> int:
+        return self.head_width or self.width // self.heads
+
+    @property
+    def inner(self) -> int:
+        """Feed-forward width: 4 x width, or for gated ones 8/3 x width rounded up to 64, about the same parameters."""
+        return self.hidden or (-(-8 * self.width // 3 // 64) * 64 if self.gated else 4 * self.width)
+
+    def build(self) -> TransformerBackbone:
+        return TransformerBackbone(self)
+
+    def embedders(self) -> dict[str, nn.Embedding]:
+        """Embeddings this architecture wants summed to the tokens', by input name."""
+        return {"position": nn.Embedding(self.context, self.width)} if self.positions == "learned" else {}
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x)). [T, width] -> [T, width]."""
+
+    def __init__(self, settings: Transformer, first: bool):
+        super().__init__()
+        norm = NORMS[settings.norm]
+        unnormed = first and not settings.first_norm
+        self.attention_norm = nn.Identity() if unnormed else norm(settings.width, settings.epsilon)
+        d = settings.each_head
+        head_norms = (norm(d, settings.epsilon), norm(d, settings.epsilon)) if settings.head_norm else None
+        self.attention = Attention(settings.width, settings.heads, settings.groups, d, settings.bias, head_norms)
+        self.feed_forward_norm = norm(settings.width, settings.epsilon)
+        kind = Gated if settings.gated else Plain
+        self.feed_forward = kind(settings.width, settings.inner, settings.activation, settings.bias)
+        self.drop = nn.Dropout(settings.dropout)
+        self.initialise()
+
+    def initialise(self) -> None:
+        """Normal weights of standard deviation 1/sqrt(inputs); the last map of each half starts at zero, so that a
+        block begins as the identity (Zhang et al. 2019)."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.zeros_(self.attention.out.weight)
+        nn.init.zeros_(self.feed_forward.down.weight)
+
+    def forward(self, x: Tensor, layout: Layout, angles: tuple[Tensor, Tensor] | None) -> Tensor:
+        x = x + self.drop(self.attention(self.attention_norm(x), layout, angles))
+        return x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
+
+    def extend(
+        self, x: Tensor, mask: Tensor, angles: tuple[Tensor, Tensor] | None, known: Cache | None
+    ) -> tuple[Tensor, Cache]:
+        a, cache = self.attention.extend(self.attention_norm(x), mask, angles, known)
+        x = x + a
+        return x + self.feed_forward(self.feed_forward_norm(x)), cache
+
+
+@dataclass
+class State:
+    """What a continuation remembers: which sequence and key each known position has, and each layer's cache."""
+
+    sequence: Tensor
+    key: Tensor
+    layers: list[Cache]
+
+
+class TransformerBackbone(nn.Module):
+    """[T, width] -> [T, width]; honours every case of rule 1."""
+
+    offers = frozenset({"causal", "full", "any"})
+
+    def __init__(self, settings: Transformer):
+        super().__init__()
+        self.settings = settings
+        self.width = settings.width
+        norm = NORMS[settings.norm]
+        self.embedding_norm = norm(settings.width, settings.epsilon) if settings.embedding_norm else nn.Identity()
+        self.blocks = nn.ModuleList(Block(settings, first=i == 0) for i in range(settings.layers))
+        self.final_norm = norm(settings.width, settings.epsilon)
+
+    def angles(self, stream: Stream) -> tuple[Tensor, Tensor] | None:
+        if self.settings.positions != "rotary":
+            return None
+        return rotary_angles(stream.inputs["position"], self.settings.each_head, self.settings.theta)
+
+    def forward(self, x: Tensor, stream: Stream, layout: Layout | None = None) -> Tensor:
+        """`layout` overrides the fast attention (tests pass the reference)."""
+        if not len(stream):
+            return x
+        layout = layout or layout_of(stream)
+        angles = self.angles(stream)
+        x = self.embedding_norm(x)
+        for block in self.blocks:
+            x = block(x, layout, angles)
+        return self.final_norm(x)
+
+    def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
+        if state is None:
+            nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
+            state = State(nothing, nothing, [])
+        mask = extension_mask(stream, state.sequence, state.key)
+        angles, caches = self.angles(stream), []
+        x = self.embedding_norm(x)
+        for i, block in enumerate(self.blocks):
+            x, cache = block.extend(x, mask, angles, state.layers[i] if state.layers else None)  # type: ignore[operator]
+            caches.append(cache)
+        grown = State(torch.cat([state.sequence, stream.sequence]), torch.cat([state.key, stream.key]), caches)
+        return self.final_norm(x), grown

@@ -1,0 +1,79 @@
+"""A mixture: which objective a unit trains is drawn with the unit (UL2, Tay et al. 2022; GPT-BERT, 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, Parts
+
+
+@objectives.register
+class Mixture(Settings):
+    """Objectives by a name of your own; each has its own streams, terms and parts and shares the model.
+
+    shares: how often each is drawn, relative to the others (1 where not given). loss_weights: the weight of each one's
+    terms in the loss (1 where not given).
+    """
+
+    name: Literal["mixture"] = "mixture"
+    of: dict[str, objectives.choice()] = Field(min_length=1)  # type: ignore[valid-type]
+    shares: dict[str, float] = Field(default_factory=dict)
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _named(self) -> Mixture:
+        for field in (self.shares, self.loss_weights):
+            for key, value in field.items():
+                if key not in self.of:
+                    raise ValueError(f"{key!r} is none of the mixed objectives: {', '.join(self.of)}")
+                if value <= 0:
+                    raise ValueError(f"the share or weight of {key!r} must be above 0, not {value}")
+        for key in self.of:
+            if "." in key:
+                raise ValueError(f"the name {key!r} must not hold a dot")
+        return self
+
+    continues_text: ClassVar[bool] = False
+
+    @property
+    def fields(self) -> Mapping[str, Fields]:
+        return {f"{k}.{s}": f for k, o in self.of.items() for s, f in o.fields.items()}
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return tuple(f"{k}.{t}" for k, o in self.of.items() for t in o.terms)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        return {
+            f"{k}.{t}": self.loss_weights.get(k, 1.0) * o.weights.get(t, 1.0)
+            for k, o in self.of.items()
+            for t in o.terms
+        }
+
+    @property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        roles = {role for o in self.of.values() for role in o.needs}
+        return {r: frozenset().union(*(o.needs.get(r, frozenset()) for o in self.of.values())) for r in roles}
+
+    def example(self, draw: Draw) -> Example:
+        names = list(self.of)
+        shares = [self.shares.get(k, 1.0) for k in names]
+        chosen = names[draw.rng.choice(len(names), p=[s / sum(shares) for s in shares])]
+        return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(draw).items()}
+
+    def parts(self, width: int) -> nn.Module:
+        return nn.ModuleDict({k: o.parts(width) for k, o in self.of.items()})
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        return {
+            f"{k}.{term}": loss
+            for k, o in self.of.items()
+            for term, loss in o.losses(model, parts[k], batch.of(k)).items()
+        }

@@ -1,0 +1,100 @@
+"""The typed schema of a recipe: everything a run can be told."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, PositiveInt, model_validator
+
+import danlu.architectures
+import danlu.objectives
+import danlu.tasks
+import danlu.tokens.byte_bpe  # noqa: F401
+from danlu.evaluation.generation import Sampling
+from danlu.registry import architectures, objectives, tasks, tokenizers
+from danlu.settings import Settings
+from danlu.text.corpus import CorpusSettings
+from danlu.tokens.byte_bpe import ByteBPE
+from danlu.training.budget import Budget
+from danlu.training.precision import DType
+from danlu.training.settings import TrainingSettings
+
+
+class MachineSettings(Settings):
+    """dtype auto: bfloat16 where it was measured to be faster; threads: all cores the process may use."""
+
+    dtype: DType = "auto"
+    threads: PositiveInt | None = None
+
+
+class ModelRecipe(Settings):
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text."""
+
+    objective: objectives.choice()  # type: ignore[valid-type]
+    architecture: architectures.choice()  # type: ignore[valid-type]
+    training: TrainingSettings = TrainingSettings()
+    prompts: list[str] = Field(default_factory=list)
+    sampling: Sampling = Sampling()
+
+
+class TaskRecipe(Settings):
+    """One task to fine-tune `model` for, beside its controls, once for each of `seeds` draws of labelled rows."""
+
+    model: str
+    task: tasks.choice()  # type: ignore[valid-type]
+    training: TrainingSettings = TrainingSettings()
+    seeds: PositiveInt = 5
+
+
+class EvaluationSettings(Settings):
+    """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
+    Kneser-Ney baseline; samples: the prompts' final continuations."""
+
+    stride: PositiveInt = 128
+    ngram: PositiveInt = 5
+
+
+Part = TypeVar("Part", ModelRecipe, TaskRecipe)
+
+
+class Recipe(Settings):
+    """From raw text to models, tasks and the report."""
+
+    corpus: CorpusSettings
+    tokenizer: tokenizers.choice() = ByteBPE()  # type: ignore[valid-type]
+    models: dict[str, ModelRecipe] = Field(min_length=1)
+    tasks: dict[str, TaskRecipe] = Field(default_factory=dict)
+    evaluation: EvaluationSettings = EvaluationSettings()
+    machine: MachineSettings = MachineSettings()
+    language: Literal["en", "zh"] = "en"
+
+    @model_validator(mode="after")
+    def _named(self) -> Recipe:
+        for name in (*self.models, *self.tasks):
+            if not name.replace("-", "_").isidentifier():
+                raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
+        for name, task in self.tasks.items():
+            if task.model not in self.models:
+                raise ValueError(f"tasks.{name}.model {task.model!r} is none of the models: {', '.join(self.models)}")
+        return self
+
+    def with_time(self, seconds: float) -> Recipe:
+        """The same recipe with its time budgets scaled so that they add up to `seconds`.
+
+        Budgets in tokens, epochs or steps stay as they are; ValueError when there is no time budget to scale.
+        """
+        parts = [*self.models.values(), *self.tasks.values()]
+        total = sum(p.training.budget.amount for p in parts if p.training.budget.unit == "seconds")
+        if not total:
+            raise ValueError("this recipe has no time budget to scale; set models.NAME.training.budget instead")
+
+        def scaled(part: Part) -> Part:
+            budget: Budget = part.training.budget.scaled(seconds / total)
+            return part.model_copy(update={"training": part.training.model_copy(update={"budget": budget})})
+
+        return self.model_copy(
+            update={
+                "models": {k: scaled(v) for k, v in self.models.items()},
+                "tasks": {k: scaled(v) for k, v in self.tasks.items()},
+            }
+        )

@@ -1,0 +1,197 @@
+"""A corpus: documents read, cleaned of duplicates, split, and kept in the cache with the facts about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from danlu import durable
+from danlu.cache import cached_folder
+from danlu.errors import WrongInput, nearest
+from danlu.settings import Settings
+from danlu.text.compressed import create_text, read_records
+from danlu.text.documents import Document, Rejected
+from danlu.text.duplicates import SeenTexts
+from danlu.text.readers import Source, open_sources
+from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
+
+FORMAT = 1
+"""Raise it when the same input would give another corpus; it is part of the cache key."""
+
+MIN_DOCUMENTS = 3
+MIN_CHARACTERS = 1_000
+SPOOL = "documents.jsonl.zst"
+DUPLICATE = "duplicate"
+
+log = logging.getLogger(__name__)
+
+
+class CorpusSettings(Settings):
+    """What to read and how to divide it."""
+
+    source: str | list[str]
+    """Paths of files or folders, or `builtin:pydocs`."""
+    documents: Literal["auto", "file", "line", "paragraphs"] = "auto"
+    """How documents lie in .txt files."""
+    text_field: str = "text"
+    """The field of a .jsonl record that holds the text."""
+    validation: float = Field(0.04, gt=0, lt=0.5)
+    test: float = Field(0.04, gt=0, lt=0.5)
+    min_characters: int = Field(1, ge=1)
+    """Shorter documents are rejected."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A built corpus in `folder`: `<split>.jsonl.zst` and `corpus.json`."""
+
+    folder: Path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        return durable.read_json(self.folder / "corpus.json")
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that depend on the texts of the splits and their order, and on nothing else."""
+        return self.facts["fingerprint"]
+
+    def documents(self, split: str) -> Iterator[Document]:
+        if split not in SPLITS:
+            raise WrongInput(f"no split is called {split!r}; {nearest(split, SPLITS)}")
+        return (Document(r["text"], r["name"]) for r in read_records(self.folder / f"{split}.jsonl.zst"))
+
+    def texts(self, split: str) -> Iterator[str]:
+        return (document.text for document in self.documents(split))
+
+
+@dataclass
+class Census:
+    """What became of every record. The first record rejected for each reason is kept, to show an example."""
+
+    read: int = 0
+    kept: int = 0
+    characters: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    first: dict[str, Rejected] = field(default_factory=dict)
+    splits: Counter[str] = field(default_factory=Counter)
+
+    def reject(self, record: Rejected) -> None:
+        self.rejected[record.reason] += 1
+        self.first.setdefault(record.reason, record)
+
+    def example(self, reason: str) -> str:
+        first = self.first[reason]
+        return f"{first.name}: {reason}" + (f" ({first.hint})" if first.hint else "")
+
+
+def _unfit(document: Document, settings: CorpusSettings, seen: SeenTexts) -> Rejected | None:
+    length = len(document.text.strip())
+    if length < settings.min_characters:
+        reason = f"shorter than {settings.min_characters} characters" if length else "empty"
+        return Rejected(reason, document.name)
+    try:
+        new = seen.add(document.text)
+    except UnicodeEncodeError as error:
+        return Rejected("not Unicode", document.name, f"half a surrogate pair at character {error.start}")
+    return None if new else Rejected(DUPLICATE, document.name)
+
+
+def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusSettings, usual: Cuts) -> Census:
+    """Write the documents that are kept to one file, in the order read, and count everything."""
+    census = Census()
+    with create_text(path) as file, SeenTexts() as seen:
+        for record in records:
+            census.read += 1
+            unfit = record if isinstance(record, Rejected) else _unfit(record, settings, seen)
+            if unfit is not None:
+                census.reject(unfit)
+            elif isinstance(record, Document):
+                census.kept += 1
+                census.characters += len(record.text)
+                census.splits[usual.split(fraction(record.text))] += 1
+                name = record.name.encode("utf-8", "backslashreplace").decode()  # file names may be any bytes
+                file.write(json.dumps({"text": record.text, "name": name}, ensure_ascii=False) + "\n")
+    if census.read != census.kept + sum(census.rejected.values()):
+        raise RuntimeError(f"{census.read} documents in, but {census.kept} kept and {census.rejected} rejected")
+    return census
+
+
+def _check(census: Census, settings: CorpusSettings, layout: str) -> None:
+    """WrongInput when nothing is left, or too little to train and to measure on."""
+    where = settings.source if isinstance(settings.source, str) else ", ".join(settings.source)
+    if not census.read:
+        raise WrongInput(f"source: {where} holds no text at all")
+    if not census.kept:
+        reason = census.rejected.most_common(1)[0][0]
+        more = f"; all {census.read:,} documents were rejected" if census.read > 1 else "; nothing else is there"
+        raise WrongInput(f"{census.example(reason)}{more}")
+    found = f"{census.kept:,} document{'s' * (census.kept != 1)} of {census.characters:,} characters"
+    if census.characters < MIN_CHARACTERS:
+        raise WrongInput(
+            f"source: {where} is too small: {found}, and at least {MIN_CHARACTERS:,} characters are needed"
+        )
+    if census.kept < MIN_DOCUMENTS:
+        ways = "set documents to line or paragraphs, or add text" if layout not in ("line", "jsonl") else "add text"
+        raise WrongInput(
+            f"source: {where} cannot be split into train, validation and test: {found} (layout {layout}), "
+            f"and at least {MIN_DOCUMENTS} are needed; {ways}"
+        )
+
+
+def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str, int]], str]:
+    """Write one file a split; returns the counts of each and the fingerprint."""
+    counts = {split: {"documents": 0, "bytes": 0, "characters": 0} for split in SPLITS}
+    digests = {split: hashlib.sha256() for split in SPLITS}
+    with ExitStack() as stack:
+        files = {split: stack.enter_context(create_text(folder / f"{split}.jsonl.zst")) for split in SPLITS}
+        for record in read_records(spool):
+            text = record["text"]
+            data = text.encode()
+            split = where.split(fraction(text))
+            counts[split]["documents"] += 1
+            counts[split]["bytes"] += len(data)
+            counts[split]["characters"] += len(text)
+            digests[split].update(len(data).to_bytes(8, "little") + data)
+            files[split].write(json.dumps(record, ensure_ascii=False) + "\n")
+    return counts, hashlib.sha256(b"".join(digests[s].digest() for s in SPLITS)).hexdigest()[:16]
+
+
+def _fill(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None:
+    layout = " and ".join(source.layout() for source in sources)
+    spool, where = folder / SPOOL, cuts(settings.validation, settings.test)
+    census = _spool(spool, (r for source in sources for r in source.documents()), settings, where)
+    _check(census, settings, layout)
+    if len(census.splits) < len(SPLITS):
+        where = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
+    counts, fingerprint = _divide(folder, spool, where)
+    spool.unlink()
+    for reason, n in census.rejected.items():
+        level = logging.INFO if reason == DUPLICATE else logging.WARNING
+        log.log(level, "left out %d of %d documents, such as %s", n, census.read, census.example(reason))
+    facts = {
+        "source": settings.source,
+        "layout": layout,
+        "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},
+        "rejected_examples": {reason: census.example(reason) for reason in census.rejected},
+        "splits": counts,
+        "fingerprint": fingerprint,
+    }
+    durable.write_json(folder / "corpus.json", facts)
+
+
+def build_corpus(settings: CorpusSettings) -> Corpus:
+    """The corpus that `settings` describe, from the cache when the input and the settings are as before."""
+    sources = open_sources(settings.source, settings.documents, settings.text_field)
+    key = {"format": FORMAT, "settings": settings.model_dump(mode="json"), "sources": [s.identity() for s in sources]}
+    return Corpus(cached_folder("corpus", key, lambda folder: _fill(folder, settings, sources)))

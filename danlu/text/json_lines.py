@@ -1,0 +1,41 @@
+"""Documents of `.jsonl` files: one JSON object a line, the text in one of its fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from danlu.errors import nearest
+from danlu.text.documents import TOO_LONG, Document, Rejected
+from danlu.text.lines import decode, raw_lines
+
+
+def _record(data: bytes, name: str, offset: int, field: str) -> Document | Rejected:
+    line = decode(data, name, offset)
+    if isinstance(line, Rejected):
+        return line
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        return Rejected("broken JSON", name, f"{error.msg} at column {error.colno}")
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+        return Rejected("broken JSON", name, str(error).splitlines()[0])
+    if not isinstance(record, dict):
+        return Rejected("not a JSON object", name, f"a {type(record).__name__}")
+    if field not in record:
+        return Rejected(f"no field {field!r}", name, f"text_field: {nearest(field, record)}")
+    text = record[field]
+    if not isinstance(text, str):
+        return Rejected(f"field {field!r} is not text", name, f"it is a {type(text).__name__}")
+    return Document(text, name)
+
+
+def json_lines(path: Path, field: str) -> Iterator[Document | Rejected]:
+    """One document a line; blank lines are skipped, what is not a record with text is rejected with the reason."""
+    for line in raw_lines(path):
+        name = f"{path}:{line.number}"
+        if line.data is None:
+            yield Rejected(TOO_LONG, name)
+        elif not line.blank:
+            yield _record(line.data, name, line.offset, field)

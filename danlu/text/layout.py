@@ -1,0 +1,74 @@
+"""How documents lie in plain text: one a file, one a line, or paragraphs with blank lines between them.
+
+The rule of "auto", over all `.txt` files together (the first 4 MiB of text are looked at):
+
+1. 20 files or more: one document a file.
+2. 20 blocks or more between blank lines, of at most 40 lines on average: paragraphs.
+3. 20 lines or more that are not hard-wrapped: one document a line. Hard-wrapped means that nearly all lines (95 %) end
+   before column 100 while the middle one reaches 60 % of that: the ends then say nothing about sentences or documents.
+4. 3 blocks or more: paragraphs.
+5. 3 lines or more (and more lines than files): one document a line.
+6. Else one document a file.
+
+Fine layouts come first because a corpus of a few huge documents can be neither split nor shuffled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from danlu.text.lines import raw_lines
+
+ENOUGH = 20
+SAMPLE_LINES = 100_000
+SAMPLE_CHARACTERS = 4 << 20
+
+
+@dataclass
+class Shape:
+    """Counts over a sample: blocks of lines between blank lines, and the length of every line that is not blank."""
+
+    blocks: int = 0
+    lengths: list[int] = field(default_factory=list)
+
+    @property
+    def lines(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def wrapped(self) -> bool:
+        ordered = sorted(self.lengths)
+        margin = ordered[len(ordered) * 95 // 100]
+        return margin < 100 and ordered[len(ordered) // 2] >= 0.6 * margin and margin >= 40
+
+
+def shape_of(files: Sequence[Path]) -> Shape:
+    shape, budget = Shape(), SAMPLE_CHARACTERS // len(files)
+    for path in files:
+        seen, inside = 0, False
+        for line in islice(raw_lines(path), SAMPLE_LINES):
+            length = budget if line.data is None else len(line.data.decode("utf-8", "replace").rstrip())
+            if not line.blank:
+                shape.blocks += not inside
+                shape.lengths.append(length)
+            inside, seen = not line.blank, seen + length
+            if seen >= budget:
+                break
+    return shape
+
+
+def find_layout(files: Sequence[Path]) -> str:
+    """ "file", "paragraphs" or "line" by the rule above."""
+    if len(files) >= ENOUGH:
+        return "file"
+    shape = shape_of(files)
+    if shape.blocks >= ENOUGH and shape.lines <= 40 * shape.blocks:
+        return "paragraphs"
+    if shape.lines >= ENOUGH and not shape.wrapped:
+        return "line"
+    if shape.blocks >= 3 and shape.blocks > len(files):
+        return "paragraphs"
+    return "line" if shape.lines >= 3 and shape.lines > len(files) else "file"

@@ -1,0 +1,65 @@
+"""Near-duplicates: MinHash finds candidate pairs (Broder 1997), the exact Jaccard similarity decides."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SHINGLE = 5
+"""Characters in a shingle. Characters and not words, so that Chinese (no spaces) needs no other rule."""
+
+PERMUTATIONS = 128
+RECALL = 0.995
+"""Chance that a pair exactly at the threshold becomes a candidate."""
+
+
+def shingles(text: str) -> set[str]:
+    """Runs of 5 characters; case and white space do not count. A shorter text is its own only shingle."""
+    text = " ".join(text.split()).casefold()
+    return {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
+
+
+def jaccard(a: set[str], b: set[str]) -> float:
+    """|a and b| / |a or b|."""
+    shared = len(a & b)
+    return shared / (len(a) + len(b) - shared)
+
+
+def bands(threshold: float) -> int:
+    """The fewest bands (so the fewest false candidates) that find a pair at `threshold` with probability `RECALL`.
+
+    With b bands of r rows a pair of similarity s is found with probability 1 - (1 - s^r)^b.
+    """
+    for rows in (32, 16, 8, 4, 2):
+        if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= RECALL:
+            return PERMUTATIONS // rows
+    return PERMUTATIONS
+
+
+def _root(parent: np.ndarray, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = int(parent[i])
+    return i
+
+
+def near_duplicate_groups(texts: list[str], threshold: float = 0.8) -> np.ndarray:
+    """[n] int64: the group of each text, named after its first member.
+
+    Two texts are joined when their Jaccard similarity reaches `threshold`; a group is everything joined by a chain.
+    """
+    from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue] (compiled, no stubs)
+
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold is {threshold}, not in (0, 1]")
+    parent = np.arange(len(texts))
+    index = RMinHashLSH(threshold, PERMUTATIONS, bands(threshold))
+    for i, text in enumerate(texts):
+        own = shingles(text)
+        sketch = RMinHash(PERMUTATIONS, 1)
+        sketch.update(sorted(own))
+        for j in sorted(index.query(sketch)):
+            a, b = _root(parent, i), _root(parent, j)
+            if a != b and jaccard(own, shingles(texts[j])) >= threshold:
+                parent[max(a, b)] = min(a, b)
+        index.insert(i, sketch)
+    return np.array([_root(parent, i) for i in range(len(texts))], np.int64)

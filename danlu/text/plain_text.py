@@ -1,0 +1,70 @@
+"""Documents of `.txt` files, in the three layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from danlu.text.compressed import open_bytes
+from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
+from danlu.text.lines import BOM, Line, decode, raw_lines
+
+
+def _document(data: bytes, name: str, offset: int) -> Document | Rejected:
+    text = decode(data, name, offset)
+    return text if isinstance(text, Rejected) else Document(text, name)
+
+
+def whole_file(path: Path) -> Iterator[Document | Rejected]:
+    with open_bytes(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        yield Rejected(TOO_LONG, str(path), "set documents to paragraphs or line")
+    else:
+        found = _document(data, str(path), 0)
+        if isinstance(found, Document):
+            found = Document(found.text.removeprefix(BOM.decode()).replace("\r\n", "\n").strip("\n"), found.name)
+        yield found
+
+
+def line_by_line(path: Path) -> Iterator[Document | Rejected]:
+    """Every line that is not blank."""
+    for line in raw_lines(path):
+        name = f"{path}:{line.number}"
+        if line.data is None:
+            yield Rejected(TOO_LONG, name)
+        elif not line.blank:
+            yield _document(line.data, name, line.offset)
+
+
+def paragraphs(path: Path) -> Iterator[Document | Rejected]:
+    """Every run of lines between blank lines; its name carries the number of its first line."""
+    block: list[Line] = []
+    size = 0
+    for line in raw_lines(path):
+        if line.blank:
+            yield from _block(path, block, size)
+            block, size = [], 0
+            continue
+        size += MAX_BYTES + 1 if line.data is None else len(line.data) + 1
+        if size <= MAX_BYTES or not block:
+            block.append(line)  # a block that is too long is counted to its end but no longer held
+    yield from _block(path, block, size)
+
+
+def _block(path: Path, block: list[Line], size: int) -> Iterator[Document | Rejected]:
+    if not block:
+        return
+    name = f"{path}:{block[0].number}"
+    if size > MAX_BYTES:
+        yield Rejected(TOO_LONG, name)
+        return
+    found = _document(b"\n".join(line.data or b"" for line in block), name, block[0].offset)
+    yield found
+
+
+LAYOUTS: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
+    "file": whole_file,
+    "line": line_by_line,
+    "paragraphs": paragraphs,
+}

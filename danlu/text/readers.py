@@ -1,0 +1,132 @@
+"""From what a recipe calls `source` to documents."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from danlu.durable import sha256
+from danlu.errors import WrongInput, nearest
+from danlu.text.compressed import suffix
+from danlu.text.documents import Document, Rejected
+from danlu.text.json_lines import json_lines
+from danlu.text.layout import find_layout
+from danlu.text.plain_text import LAYOUTS
+from danlu.text.pydocs import Pydocs
+
+
+class Source(Protocol):
+    """Where documents come from."""
+
+    def identity(self) -> dict[str, Any]:
+        """What its documents depend on; equal identities give equal documents."""
+        ...
+
+    def layout(self) -> str:
+        """How its documents lie, in a word or two."""
+        ...
+
+    def documents(self) -> Iterator[Document | Rejected]: ...
+
+
+@dataclass
+class Files:
+    """Files of text: a `layout` for `.txt` ("auto" finds it), a `text_field` for `.jsonl`."""
+
+    paths: list[Path]
+    documents_as: str
+    text_field: str
+
+    def __post_init__(self) -> None:
+        self._plain = [p for p in self.paths if suffix(p) == ".txt"]
+        self._plain_layout = self.documents_as
+
+    def identity(self) -> dict[str, Any]:
+        return {"files": {str(p): _hash(p) for p in self.paths}}
+
+    def layout(self) -> str:
+        if self._plain and self._plain_layout == "auto":
+            self._plain_layout = find_layout(self._plain)
+        kinds = sorted({suffix(p) for p in self.paths})
+        return " and ".join({".txt": self._plain_layout, ".jsonl": "jsonl"}[k] for k in kinds)
+
+    def documents(self) -> Iterator[Document | Rejected]:
+        self.layout()
+        readers: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
+            ".jsonl": lambda path: json_lines(path, self.text_field)
+        }
+        if self._plain:
+            readers[".txt"] = LAYOUTS[self._plain_layout]
+        for path in self.paths:
+            yield from readers[suffix(path)](path)
+
+
+FORMATS = (".txt", ".jsonl")
+BUILTIN: dict[str, Callable[[], Source]] = {"builtin:pydocs": Pydocs}
+
+
+def _hash(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise WrongInput(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _missing(path: Path) -> WrongInput:
+    """Names the nearest thing that does exist."""
+    parent = next(p for p in path.absolute().parents if p.is_dir())
+    wrong = path.absolute().relative_to(parent).parts[0]
+    names = sorted(os.listdir(parent))
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
+    if close:
+        right = path.with_name(close[0]) if path.absolute().parent == parent else parent / close[0]
+        return WrongInput(f"source: {path} does not exist; did you mean {right}?")
+    listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" or "nothing"
+    return WrongInput(f"source: {path} does not exist; {parent} has: {listed}")
+
+
+def find_files(source: str) -> list[Path]:
+    """The readable files at a path: itself, or all below a folder, sorted; hidden ones are left alone."""
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise _missing(path)
+    if path.is_file():
+        if suffix(path) not in FORMATS:
+            raise WrongInput(f"source: {path} is no text that danlu reads; known: .txt, .jsonl, each also with .zst")
+        return [path]
+    if not path.is_dir():
+        raise WrongInput(f"source: {path} is neither a file nor a folder")
+    found, others = [], Counter()
+    for folder, subfolders, files in os.walk(path):
+        subfolders[:] = [s for s in subfolders if not s.startswith(".")]
+        for file in (Path(folder, f) for f in files if not f.startswith(".")):
+            if suffix(file) in FORMATS:
+                found.append(file)
+            else:
+                others[file.suffix or file.name] += 1
+    if not found:
+        seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) or "nothing"
+        raise WrongInput(f"source: no .txt or .jsonl (also .zst) below {path}; it holds {seen}")
+    return sorted(found)
+
+
+def open_sources(source: str | Sequence[str], documents_as: str, text_field: str) -> list[Source]:
+    """One source for all the files named, one for each built-in."""
+    names = [source] if isinstance(source, str) else list(source)
+    if not names:
+        raise WrongInput("source: is empty; name a file, a folder or builtin:pydocs")
+    opened: list[Source] = []
+    for name in names:
+        if name.startswith("builtin:"):
+            if name not in BUILTIN:
+                raise WrongInput(f"source: {name} is unknown; {nearest(name, BUILTIN)}")
+            opened.append(BUILTIN[name]())
+    paths = [p for name in names if not name.startswith("builtin:") for p in find_files(name)]
+    if paths:
+        opened.append(Files(list(dict.fromkeys(paths)), documents_as, text_field))
+    return opened

@@ -1,0 +1,204 @@
+"""Token shards: the splits of a corpus as ids on disk, memory-mapped.
+
+Of each split, files `<split>-00000`, `<split>-00001`, ... of whole documents:
+
+- `.tokens`: the ids, little-endian uint16 when the vocabulary fits, else uint32; a document is [bos] + ids + [eos];
+- `.offsets`: int64 [n + 1], where each of the n documents of this shard starts, and the end;
+- `.bytes`: int64 [n], the UTF-8 bytes of each document's text (bits per byte are counted with these).
+
+`shards.json` has the counts and the type. Memory does not grow with the corpus, neither to write nor to read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import accumulate, pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from danlu import durable
+from danlu.cache import cached_folder
+from danlu.errors import WrongInput, nearest
+from danlu.text.corpus import Corpus
+from danlu.text.split import SPLITS
+from danlu.tokens.tokenizer import TextTokenizer
+
+FORMAT = 1
+"""Raise it when the files change; it is part of the cache key."""
+
+FACTS = "shards.json"
+SHARD_BYTES = 512 << 20
+BATCH_CHARACTERS = 4 << 20
+PARTS = ("tokens", "offsets", "bytes")
+
+
+def dtype_for(size: int) -> np.dtype[Any]:
+    """The smallest of uint16 and uint32 that holds ids below `size`, little-endian."""
+    return np.dtype("<u2" if size <= 1 << 16 else "<u4")
+
+
+class ShardWriter:
+    """Appends documents to the shards of one split, starting a new one when the last is full."""
+
+    def __init__(self, folder: Path, split: str, dtype: np.dtype[Any], shard_bytes: int):
+        self.folder, self.split, self.dtype, self.shard_bytes = folder, split, dtype, shard_bytes
+        self.counts: list[dict[str, int]] = []
+        self._files: list[BinaryIO] = []
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for file in self._files:
+            file.close()
+        self._files = []
+
+    def _open(self) -> None:
+        self._close()
+        stem = f"{self.split}-{len(self.counts):05d}"
+        self._files = [(self.folder / f"{stem}.{part}").open("wb") for part in PARTS]
+        self._files[1].write(np.zeros(1, "<i8").tobytes())
+        self.counts.append({"documents": 0, "tokens": 0, "bytes": 0})
+
+    def add(self, ids: np.ndarray, text_bytes: int) -> None:
+        if not self._files or self.counts[-1]["tokens"] * self.dtype.itemsize >= self.shard_bytes:
+            self._open()
+        count = self.counts[-1]
+        count["documents"] += 1
+        count["tokens"] += len(ids)
+        count["bytes"] += text_bytes
+        values = (ids.astype(self.dtype), np.array([count["tokens"]], "<i8"), np.array([text_bytes], "<i8"))
+        for file, value in zip(self._files, values, strict=True):
+            file.write(value.tobytes())
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Lists of texts of about 4 million characters, so that encoding uses every core and little memory."""
+    batch, size = [], 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def write_split(
+    folder: Path, split: str, texts: Iterable[str], tokenizer: TextTokenizer, shard_bytes: int
+) -> list[dict[str, int]]:
+    """Write the shards of one split; returns the documents, tokens and text bytes of each shard."""
+    vocabulary = tokenizer.vocabulary
+    with ShardWriter(folder, split, dtype_for(vocabulary.size), shard_bytes) as writer:
+        for batch in _batches(texts):
+            for text, ids in zip(batch, tokenizer.encode_batch(batch), strict=True):
+                writer.add(np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]), len(text.encode()))
+    return writer.counts
+
+
+def write_shards(corpus: Corpus, tokenizer: TextTokenizer, shard_bytes: int = SHARD_BYTES) -> Path:
+    """The folder of shards of a corpus, from the cache when corpus and tokenizer are as before."""
+    key = {
+        "format": FORMAT,
+        "corpus": corpus.fingerprint,
+        "tokenizer": tokenizer.fingerprint,
+        "shard_bytes": shard_bytes,
+    }
+
+    def fill(folder: Path) -> None:
+        splits = {s: write_split(folder, s, corpus.texts(s), tokenizer, shard_bytes) for s in SPLITS}
+        dtype = dtype_for(tokenizer.vocabulary.size).name
+        durable.write_json(folder / FACTS, {**key, "dtype": dtype, "splits": splits})
+
+    return cached_folder("shards", key, fill)
+
+
+class TokenStore:
+    """The shards of one split, read through memory maps: opening costs nothing, whatever the size."""
+
+    def __init__(self, folder: Path, split: str):
+        self.folder, self.split = Path(folder), split
+        path = self.folder / FACTS
+        if not path.is_file():
+            raise WrongInput(f"{self.folder} holds no token shards ({FACTS} is missing)")
+        facts = durable.read_json(path)
+        if split not in facts["splits"]:
+            raise WrongInput(f"no split is called {split!r}; {nearest(split, facts['splits'])}")
+        counts = facts["splits"][split]
+        self.dtype = np.dtype(facts["dtype"]).newbyteorder("<")
+        # where the tokens and the documents of each shard begin in the whole split
+        self._token_starts = list(accumulate((c["tokens"] for c in counts), initial=0))
+        self._document_starts = list(accumulate((c["documents"] for c in counts), initial=0))
+        self.tokens, self.documents = self._token_starts[-1], self._document_starts[-1]
+        self.bytes: int = sum(c["bytes"] for c in counts)
+
+    def _maps(self, part: str, dtype: np.dtype[Any]) -> list[np.ndarray]:
+        stems = [f"{self.split}-{k:05d}" for k in range(len(self._token_starts) - 1)]
+        return [np.memmap(self.folder / f"{stem}.{part}", dtype, mode="r") for stem in stems]
+
+    @cached_property
+    def _ids(self) -> list[np.ndarray]:
+        return self._maps("tokens", self.dtype)
+
+    @cached_property
+    def _offsets(self) -> list[np.ndarray]:
+        return self._maps("offsets", np.dtype("<i8"))
+
+    @cached_property
+    def _bytes(self) -> list[np.ndarray]:
+        return self._maps("bytes", np.dtype("<i8"))
+
+    def _shard_of_document(self, i: int) -> tuple[int, int]:
+        if not 0 <= i < self.documents:
+            raise IndexError(f"document {i} of {self.documents}")
+        shard = bisect_right(self._document_starts, i) - 1
+        return shard, i - self._document_starts[shard]
+
+    def document(self, i: int) -> np.ndarray:
+        """[n] int64: the ids of document i, bos and eos included."""
+        shard, k = self._shard_of_document(i)
+        start, stop = self._offsets[shard][k : k + 2]
+        return self._ids[shard][start:stop].astype(np.int64)
+
+    def document_bytes(self, i: int) -> int:
+        """UTF-8 bytes of the text of document i."""
+        shard, k = self._shard_of_document(i)
+        return int(self._bytes[shard][k])
+
+    def pieces(self, start: int, stop: int, overlap: int = 0) -> list[np.ndarray]:
+        """Stored positions [start, stop) as int64 ids, cut where documents meet.
+
+        The piece whose document goes on after `stop` gets up to `overlap` more tokens of that document.
+        """
+        if not 0 <= start <= stop <= self.tokens:
+            raise IndexError(f"tokens {start} .. {stop} of {self.tokens}")
+        found = []
+        shard = bisect_right(self._token_starts, start) - 1
+        while start < stop:
+            base, end = self._token_starts[shard], min(stop, self._token_starts[shard + 1])
+            found += self._shard_pieces(shard, start - base, end - base, overlap)
+            start, shard = end, shard + 1
+        return found
+
+    def _shard_pieces(self, shard: int, start: int, stop: int, overlap: int) -> list[np.ndarray]:
+        """`pieces` inside one shard; documents never go on in the next."""
+        ids, offsets = self._ids[shard], self._offsets[shard]
+        first = int(np.searchsorted(offsets, start, "right")) - 1
+        last = int(np.searchsorted(offsets, stop, "left"))
+        bounds = [int(b) for b in offsets[first : last + 1]]
+        found = []
+        for low, high in pairwise(bounds):
+            piece_stop = min(stop + overlap, high)
+            found.append(ids[max(low, start) : piece_stop].astype(np.int64))
+        return found

@@ -1,0 +1,137 @@
+"""Text to ids and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from danlu import durable
+from danlu.errors import WrongInput
+from danlu.tokens.byte_pieces import readable
+from danlu.tokens.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPECIAL = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
+"""Role -> token, in the order of their ids 0, 1, 2, 3."""
+
+TOKENIZER, CONFIG, FACTS = "tokenizer.json", "tokenizer_config.json", "tokenizer_facts.json"
+
+
+@dataclass
+class TextTokenizer:
+    """A trained tokenizer. `facts` says how it came about: kind, size, the size asked for, bytes of sample text."""
+
+    inner: Tokenizer
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
+        self.inner.encode_special_tokens = True
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        ids = {role: i for i, role in enumerate(SPECIAL)}
+        return Vocabulary(size=self.inner.get_vocab_size(), first_ordinary=len(SPECIAL), **ids)
+
+    @cached_property
+    def content(self) -> str:
+        """What `tokenizer.json` holds."""
+        return self.inner.to_str(pretty=True)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of `tokenizer.json`, in hex."""
+        return hashlib.sha256(self.content.encode()).hexdigest()
+
+    def encode(self, text: str) -> np.ndarray:
+        """[n] int64 ids, none of them special."""
+        return np.array(self.inner.encode(text, add_special_tokens=False).ids, np.int64)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """`encode` of each text, on all cores."""
+        encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(e.ids, np.int64) for e in encodings]
+
+    def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
+        """The text of some ids; bytes that are not UTF-8 become U+FFFD. IndexError for an id out of the vocabulary."""
+        listed = [int(i) for i in ids]
+        for i in listed:
+            self._check(i)
+        return self.inner.decode(listed, skip_special_tokens=not keep_special)
+
+    def token(self, id: int) -> str:
+        """One vocabulary entry, readable: ` the`, `<mask>`, `\\xe4\\xb8`."""
+        self._check(id)
+        piece = self.inner.id_to_token(id) or ""
+        return piece if id < self.vocabulary.first_ordinary else readable(piece)
+
+    def _check(self, id: int) -> None:
+        if not 0 <= id < self.vocabulary.size:
+            raise IndexError(f"id {id} is not in 0 .. {self.vocabulary.size - 1}")
+
+    def save(self, folder: Path) -> None:
+        """Write the files that `load` and `transformers.AutoTokenizer.from_pretrained` read.
+
+        As everywhere in transformers, that class reads `<mask>` in a text as the special token unless it is given
+        `split_special_tokens=True`; ours never does.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        durable.write_text(folder / TOKENIZER, self.content)
+        config = {f"{role}_token": token for role, token in SPECIAL.items()}
+        config |= {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "clean_up_tokenization_spaces": False,
+            "model_max_length": 10**30,
+        }
+        durable.write_json(folder / CONFIG, config)
+        durable.write_json(folder / FACTS, self.facts)
+
+    @classmethod
+    def load(cls, folder: Path) -> TextTokenizer:
+        """What `save` wrote; WrongInput when it is missing, damaged or of another kind."""
+        from tokenizers import Tokenizer
+
+        path = Path(folder) / TOKENIZER
+        if not path.is_file():
+            raise WrongInput(f"{folder} has no {TOKENIZER}; name the folder that a tokenizer was saved to")
+        content = durable.read_json(path)
+        tokens = content.get("added_tokens", ()) if isinstance(content, dict) else ()
+        special = {t.get("content"): t.get("id") for t in tokens if t.get("special")}
+        if special != {token: i for i, token in enumerate(SPECIAL.values())}:
+            raise WrongInput(f"{path}: the special tokens are not {', '.join(SPECIAL.values())} at ids 0 to 3")
+        facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {}
+        return cls(Tokenizer.from_str(json.dumps(content)), facts)
+
+
+def _examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 60) -> list[dict[str, Any]]:
+    shown = [" ".join(text.split())[:characters] for text in texts]
+    return [{"text": t, "tokens": [tokenizer.token(int(i)) for i in tokenizer.encode(t)]} for t in shown if t]
+
+
+def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
+    """How well the tokenizer does on `texts`: bytes a token, whether every text comes back, three short examples."""
+    total_bytes = total_tokens = 0
+    round_trip, first = True, []
+    for text in texts:
+        ids = tokenizer.encode(text)
+        total_bytes += len(text.encode())
+        total_tokens += len(ids)
+        round_trip = round_trip and tokenizer.decode(ids) == text
+        if len(first) < 3 and text.strip():
+            first.append(text)
+    return {
+        **tokenizer.facts,
+        "size": tokenizer.vocabulary.size,
+        "bytes_per_token": total_bytes / total_tokens if total_tokens else None,
+        "round_trip": round_trip,
+        "examples": _examples(tokenizer, first),
+    }

@@ -1,0 +1,72 @@
+"""How long to train: a time, tokens, epochs or steps, resolved once to a number of steps."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainSerializer, PlainValidator
+
+Unit = Literal["seconds", "tokens", "epochs", "steps"]
+
+_WORDS: dict[str, tuple[float, Unit]] = {
+    "s": (1, "seconds"),
+    "sec": (1, "seconds"),
+    "second": (1, "seconds"),
+    "min": (60, "seconds"),
+    "minute": (60, "seconds"),
+    "h": (3600, "seconds"),
+    "hour": (3600, "seconds"),
+    "token": (1, "tokens"),
+    "epoch": (1, "epochs"),
+    "step": (1, "steps"),
+}
+_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
+_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([kKMGB]?)\s*([a-z]+)\s*")
+EXPECTED = "a budget such as 5min, 90s, 2M tokens, 3 epochs or 400 steps"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`amount` of `unit`; time in seconds."""
+
+    amount: float
+    unit: Unit
+
+    def __str__(self) -> str:
+        return f"{self.amount:.12g} {self.unit}"
+
+    def scaled(self, factor: float) -> Budget:
+        """A time is scaled; what was asked for in tokens, epochs or steps stays."""
+        return Budget(self.amount * factor, self.unit) if self.unit == "seconds" else self
+
+    def steps(self, units_per_epoch: int, units_per_step: int, tokens_per_unit: float, seconds_per_step: float) -> int:
+        """At least one step."""
+        found = {
+            "steps": self.amount,
+            "tokens": self.amount / (units_per_step * tokens_per_unit),
+            "epochs": self.amount * units_per_epoch / units_per_step,
+            "seconds": self.amount / seconds_per_step if self.unit == "seconds" else 0.0,
+        }[self.unit]
+        return max(1, math.ceil(found - 1e-9))
+
+
+def parse_budget(value: Any) -> Budget:
+    """`"5min"`, `"2M tokens"`, `"3 epochs"`, `"400 steps"` or a ready Budget; ValueError says what is expected."""
+    if isinstance(value, Budget):
+        return value
+    found = _FORM.fullmatch(value) if isinstance(value, str) else None
+    word = found and found[3] if found and found[3] in _WORDS else found and found[3].removesuffix("s")
+    if not found or word not in _WORDS:
+        raise ValueError(f"{value!r} is not {EXPECTED}")
+    factor, unit = _WORDS[word]
+    amount = float(found[1]) * _SCALES[found[2]] * factor
+    if amount <= 0:
+        raise ValueError(f"{value!r} must be above 0")
+    return Budget(amount, unit)
+
+
+BudgetField = Annotated[Budget, PlainValidator(parse_budget), PlainSerializer(str)]
+"""The type of a recipe field that holds a budget."""

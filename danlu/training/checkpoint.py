@@ -1,0 +1,88 @@
+"""Checkpoints: weights, optimiser and one small record, written so that a kill at any moment loses nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from danlu.durable import damage, read_json, write_folder, write_json
+from danlu.errors import WrongInput
+from danlu.training.optimizers import load_state_tensors, state_tensors
+
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Position:
+    """The whole position of a run. step: finished steps; tokens: consumed; journal_bytes: length of metrics.jsonl."""
+
+    step: int = 0
+    tokens: int = 0
+    journal_bytes: int = 0
+    seconds: float = 0.0
+    best_step: int | None = None
+    best_loss: float | None = None
+    plan: dict[str, object] = field(default_factory=dict)
+
+    def judged(self, step: int, loss: float) -> Position:
+        """With the best validation so far."""
+        if self.best_loss is None or loss < self.best_loss:
+            return replace(self, best_step=step, best_loss=loss)
+        return self
+
+
+class Checkpoints:
+    """The checkpoints of one model: the last two and the best stay."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}"
+
+    def steps(self) -> list[int]:
+        return sorted(int(p.name.removeprefix("step-")) for p in self.folder.glob("step-*"))
+
+    def save(self, position: Position, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        def fill(fresh: Path) -> None:
+            weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+            save_file(weights, fresh / "weights.safetensors")
+            state = {k: v.cpu() for k, v in state_tensors(model, optimizers).items()}
+            save_file(state, fresh / "optimizer.safetensors")
+            write_json(fresh / "position.json", asdict(position))
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_folder(self.path(position.step), fill)
+        keep = {*self.steps()[-KEEP:], position.best_step}
+        for step in self.steps():
+            if step not in keep:
+                shutil.rmtree(self.path(step))
+
+    def newest(self, warn: list[str]) -> Position | None:
+        """The newest whole checkpoint; what is wrong with a damaged one is added to `warn` and it is passed over."""
+        damaged = []
+        for step in reversed(self.steps()):
+            if not (wrong := damage(self.path(step))):
+                return Position(**read_json(self.path(step) / "position.json"))
+            damaged.append(wrong)
+            warn.append(f"checkpoint passed over: {wrong}")
+        if damaged:
+            raise WrongInput(
+                f"no checkpoint in {self.folder} is whole ({damaged[0]}); delete the folder to begin again"
+            )
+        return None
+
+    def load_weights(self, step: int, model: nn.Module) -> None:
+        if wrong := damage(self.path(step)):
+            raise WrongInput(f"{wrong}; delete {self.path(step)} and run again")
+        model.load_state_dict(load_file(self.path(step) / "weights.safetensors"))
+
+    def load(self, position: Position, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        self.load_weights(position.step, model)
+        load_state_tensors(model, optimizers, load_file(self.path(position.step) / "optimizer.safetensors"))

@@ -1,0 +1,83 @@
+"""Units as an objective draws them: unit n of a run, with its own random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from danlu.tokens.order import order
+from danlu.tokens.shards import TokenStore
+from danlu.tokens.units import WindowUnits
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Draw
+
+
+class Draws(Protocol):
+    """Unit n for every n >= 0; an epoch is `units` of them, each in an order of its own."""
+
+    @property
+    def units(self) -> int: ...
+    @property
+    def tokens_per_unit(self) -> float: ...
+    def draw(self, n: int, progress: float) -> Draw: ...
+
+
+class OneDraw:
+    """One unit; everything is a pure function of (seed, n)."""
+
+    def __init__(self, seed: int, n: int, progress: float, vocabulary: Vocabulary, unit: Callable[[int], Any]):
+        self.progress, self.vocabulary = progress, vocabulary
+        self.rng = np.random.default_rng((seed, n))
+        self._unit = unit
+
+    def pieces(self, overlap: int = 0) -> list[np.ndarray]:
+        return self._unit(overlap)
+
+    def row(self) -> Any:
+        return self._unit(0)
+
+
+def place(seed: int, n: int, units: int, shuffled: bool) -> int:
+    """Which unit of the data the n-th unit of a run is."""
+    epoch, i = divmod(n, units)
+    return order(seed, epoch, i, units) if shuffled else i
+
+
+class WindowDraws:
+    """Windows of `length` tokens of a split."""
+
+    def __init__(self, store: TokenStore, length: int, vocabulary: Vocabulary, seed: int, shuffled: bool = True):
+        self.windows = WindowUnits(store, length)
+        self.vocabulary, self.seed, self.shuffled = vocabulary, seed, shuffled
+
+    @property
+    def units(self) -> int:
+        return len(self.windows)
+
+    @property
+    def tokens_per_unit(self) -> float:
+        return self.windows.store.tokens / self.units
+
+    def draw(self, n: int, progress: float) -> Draw:
+        i = place(self.seed, n, self.units, self.shuffled)
+        return OneDraw(self.seed, n, progress, self.vocabulary, lambda overlap: self.windows.pieces(i, overlap))
+
+
+class RowDraws:
+    """Rows of a table, each already made of token ids and a target."""
+
+    def __init__(
+        self, rows: Sequence[Any], mean_tokens: float, vocabulary: Vocabulary, seed: int, shuffled: bool = True
+    ):
+        self.rows, self.tokens_per_unit, self.vocabulary = rows, mean_tokens, vocabulary
+        self.seed, self.shuffled = seed, shuffled
+
+    @property
+    def units(self) -> int:
+        return len(self.rows)
+
+    def draw(self, n: int, progress: float) -> Draw:
+        row = self.rows[place(self.seed, n, self.units, self.shuffled)]
+        return OneDraw(self.seed, n, progress, self.vocabulary, lambda _: row)

@@ -1,0 +1,136 @@
+"""The one loop. It knows no objective, architecture or task by name."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from danlu.errors import DanluError, Stopped
+from danlu.training.checkpoint import Checkpoints, Position
+from danlu.training.draws import Draws
+from danlu.training.journal import Journal
+from danlu.training.plan import Plan
+from danlu.training.settings import TrainingSettings
+from danlu.training.step import Losses, accumulate, micro_batches, positions
+from danlu.waist import Objective
+
+
+@dataclass
+class Job:
+    """All the loop needs. validate(model) -> Losses on held-out data; sample(model) -> records to show on the way;
+    watch(record, plan) is told of every record; stop() says whether to save and leave; journal_start is where this
+    stage's records begin."""
+
+    stage: str
+    model: nn.Module
+    objective: Objective
+    draws: Draws
+    settings: TrainingSettings
+    plan: Plan
+    checkpoints: Checkpoints
+    journal: Journal
+    journal_start: int = 0
+    validate: Callable[[nn.Module], Losses] | None = None
+    sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None
+    watch: Callable[[dict[str, Any], Plan], None] = lambda record, plan: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def train(job: Job) -> Position:
+    """Train to the end of the plan, from the newest checkpoint if there is one; the chosen weights are in `job.model`.
+
+    Raises Stopped when asked to stop, after saving; DanluError when the loss stops being a number.
+    """
+    optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model)
+    rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    position = resume(job, optimizers)
+    job.model.train()
+    clock = time.perf_counter() - position.seconds
+    while position.step < job.plan.steps:
+        set_rates(optimizers, rates, job.settings.schedule.at((position.step + 0.5) / job.plan.steps))
+        position = one_step(job, optimizers, position, clock)
+        validating = position.step % job.plan.validate_every == 0 or position.step == job.plan.steps
+        if validating:
+            position = judge(job, position, clock)
+        stopping = job.stop() and position.step < job.plan.steps
+        if validating or stopping or position.step % job.plan.save_every == 0:
+            position = replace(position, journal_bytes=job.journal.position(), seconds=time.perf_counter() - clock)
+            job.checkpoints.save(position, job.model, optimizers)
+        if stopping:
+            raise Stopped(
+                f"stopped at step {position.step} of {job.plan.steps} of {job.stage}, saved; run again to go on"
+            )
+    if job.settings.keep == "best" and position.best_step is not None:
+        job.checkpoints.load_weights(position.best_step, job.model)
+    return position
+
+
+def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer]) -> Position:
+    """The newest whole checkpoint, loaded, with the journal taken back to it; or the beginning."""
+    damaged: list[str] = []
+    position = job.checkpoints.newest(damaged)
+    if position is None:
+        job.journal.rewind(job.journal_start)
+        return Position(journal_bytes=job.journal_start)
+    job.checkpoints.load(position, job.model, optimizers)
+    job.journal.rewind(position.journal_bytes)
+    for message in damaged:
+        job.watch({"kind": "warning", "stage": job.stage, "message": message}, job.plan)
+    return position
+
+
+def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Sequence[float]], factor: float) -> None:
+    for optimizer, base in zip(optimizers, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, base, strict=True):
+            group["lr"] = rate * factor
+
+
+def one_step(job: Job, optimizers: Sequence[torch.optim.Optimizer], position: Position, clock: float) -> Position:
+    plan, step = job.plan, position.step
+    batches = micro_batches(
+        job.objective, job.draws, step * plan.step_units, plan.step_units, plan.micro_units, step / plan.steps
+    )
+    losses = accumulate(job.model, job.objective, batches, plan.machine, job.settings.seed * 1_000_003 + step)
+    if not math.isfinite(losses.loss):
+        rate = job.settings.optimizer.learning_rate
+        raise DanluError(
+            f"the loss is {losses.loss} at step {step + 1} of {job.stage}; lower optimizer.learning_rate ({rate:g})"
+        )
+    norm = torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    position = replace(position, step=step + 1, tokens=position.tokens + positions(batches))
+    if position.step % job.settings.log_every == 0 or position.step == plan.steps:
+        rate = optimizers[0].param_groups[0]["lr"]
+        note(job, position, clock, "train", loss_facts(losses) | {"learning_rate": rate, "gradient_norm": float(norm)})
+    return position
+
+
+def judge(job: Job, position: Position, clock: float) -> Position:
+    """Validate, sample, and remember the best."""
+    if job.validate:
+        losses = job.validate(job.model)
+        position = position.judged(position.step, losses.loss)
+        note(job, position, clock, "validation", loss_facts(losses))
+    if job.sample:
+        for record in job.sample(job.model):
+            note(job, position, clock, "sample", record)
+    return position
+
+
+def loss_facts(losses: Losses) -> dict[str, Any]:
+    return {"loss": losses.loss, "terms": losses.terms}
+
+
+def note(job: Job, position: Position, clock: float, kind: str, facts: dict[str, Any]) -> None:
+    record = {"stage": job.stage, "kind": kind, "step": position.step, "tokens": position.tokens} | facts
+    record |= {"time": time.time(), "seconds": time.perf_counter() - clock}
+    job.journal.write(record)
+    job.watch(record, job.plan)

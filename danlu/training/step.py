@@ -1,0 +1,90 @@
+"""One step: batches in, one update out, the same however the step is split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from danlu.training.draws import Draws
+from danlu.training.precision import Machine
+from danlu.waist import Batch, Objective, counts, pack
+
+
+def micro_batches(
+    objective: Objective, draws: Draws, first: int, units: int, each: int, progress: float
+) -> list[Batch]:
+    """Units `first` .. `first + units - 1`, packed `each` at a time."""
+    packed = []
+    for start in range(first, first + units, each):
+        numbers = range(start, min(start + each, first + units))
+        examples = [objective.example(draws.draw(n, progress)) for n in numbers]
+        packed.append(pack(examples, objective.fields, numbers))
+    return packed
+
+
+def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, int]:
+    """Targets of each term over the whole step."""
+    total = dict.fromkeys(objective.terms, 0)
+    for batch in batches:
+        for term, n in counts(objective, batch).items():
+            total[term] += n
+    return total
+
+
+def positions(batches: Sequence[Batch]) -> int:
+    """Positions the model runs on: real tokens, since there is no padding."""
+    return sum(len(stream.key) for batch in batches for stream in batch.streams.values())
+
+
+@dataclass
+class Losses:
+    """Sums of nats (or of whatever a term measures) and the number of targets they are sums over."""
+
+    sums: dict[str, float]
+    counts: dict[str, int]
+    weights: Mapping[str, float]
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Mean of each term that had targets."""
+        return {k: self.sums[k] / n for k, n in self.counts.items() if n}
+
+    @property
+    def loss(self) -> float:
+        return sum(self.weights.get(k, 1.0) * v for k, v in self.terms.items())
+
+
+def accumulate(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine, seed: int) -> Losses:
+    """Gradients of the step's loss: each term's sum over its count in the whole step, weighted, and then the tie.
+
+    `seed` seeds what the model draws itself (dropout), anew for each micro-batch.
+    """
+    total = total_counts(objective, batches)
+    sums = {term: torch.zeros((), dtype=torch.float64) for term in objective.terms}
+    for i, batch in enumerate(batches):
+        torch.manual_seed(seed * 4096 + i)
+        with machine.autocast():
+            terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
+        shares = [objective.weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
+        torch.stack(shares).sum().backward()
+        for k, v in terms.items():
+            sums[k] += v.detach().double().cpu()
+    model(None)[""].backward()
+    return Losses({k: float(v) for k, v in sums.items()}, total, objective.weights)
+
+
+@torch.no_grad()
+def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine) -> Losses:
+    """The losses of some batches without learning from them."""
+    was = model.training
+    model.eval()
+    sums = dict.fromkeys(objective.terms, 0.0)
+    for batch in batches:
+        with machine.autocast():
+            for k, v in model(batch.to(torch.device(machine.device))).items():
+                sums[k] += float(v)
+    model.train(was)
+    return Losses(sums, total_counts(objective, batches), objective.weights)

@@ -1,0 +1,166 @@
+"""The tokenizer: any text comes back, no text makes a special id, the same text gives the same tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from danlu.errors import WrongInput
+from danlu.registry import tokenizers
+from danlu.tokens.byte_bpe import ByteBPE
+from danlu.tokens.byte_pieces import byte_of, readable
+from danlu.tokens.sample import sample
+from danlu.tokens.tokenizer import SPECIAL, TextTokenizer, report
+
+any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@given(any_text)
+def test_any_text_comes_back_and_has_no_special_id(tokenizer, text):
+    ids = tokenizer.encode(text)
+    assert ids.dtype == np.int64
+    assert tokenizer.decode(ids) == text
+    assert all(ids >= tokenizer.vocabulary.first_ordinary)
+    assert all(ids < tokenizer.vocabulary.size)
+    assert [a.tolist() for a in tokenizer.encode_batch([text, "x"])] == [ids.tolist(), tokenizer.encode("x").tolist()]
+
+
+@pytest.mark.parametrize("text", ["</s>", "a<s>b", " <mask> ", "<pad><pad>", "丹</s>炉"])
+def test_text_that_looks_special_is_text(tokenizer, tmp_path, text):
+    tokenizer.save(tmp_path / "t")
+    for each in (tokenizer, TextTokenizer.load(tmp_path / "t")):
+        assert each.encode(text).min() >= 4
+        assert each.encode_batch([text])[0].min() >= 4
+        assert each.decode(each.encode(text)) == text
+
+
+def test_special_tokens_stand_first(tokenizer):
+    v = tokenizer.vocabulary
+    assert [v.pad, v.bos, v.eos, v.mask, v.first_ordinary] == [0, 1, 2, 3, 4]
+    assert [tokenizer.token(i) for i in range(4)] == ["<pad>", "<s>", "</s>", "<mask>"] == list(SPECIAL.values())
+    ids = [1, *tokenizer.encode("the 丹"), 2]
+    assert tokenizer.decode(ids) == "the 丹"
+    assert tokenizer.decode(ids, keep_special=True) == "<s>the 丹</s>"
+    for wrong in (-1, v.size):
+        with pytest.raises(IndexError):
+            tokenizer.decode([wrong])
+        with pytest.raises(IndexError):
+            tokenizer.token(wrong)
+
+
+def test_pieces_are_readable(tokenizer):
+    assert len(byte_of()) == 256
+    assert sorted(byte_of().values()) == list(range(256))
+    assert readable("Ġthe") == " the"
+    assert readable("ä") == "\\xe4"
+    assert "".join(tokenizer.token(int(i)) for i in tokenizer.encode("the smoke 炉丹")) == "the smoke 炉丹"
+
+
+def test_saved_and_loaded_is_the_same(tokenizer, tmp_path):
+    tokenizer.save(tmp_path / "t")
+    loaded = TextTokenizer.load(tmp_path / "t")
+    assert loaded.vocabulary == tokenizer.vocabulary
+    assert loaded.facts == tokenizer.facts
+    data = (tmp_path / "t" / "tokenizer.json").read_bytes()
+    assert loaded.fingerprint == tokenizer.fingerprint == hashlib.sha256(data).hexdigest()
+
+
+def test_a_folder_without_our_tokenizer_is_one_line(tokenizer, tmp_path):
+    with pytest.raises(WrongInput, match=r"has no tokenizer\.json"):
+        TextTokenizer.load(tmp_path)
+    tokenizer.save(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(WrongInput, match="damaged"):
+        TextTokenizer.load(tmp_path)
+    path.write_text(json.dumps({**json.loads(tokenizer.content), "added_tokens": []}))
+    with pytest.raises(WrongInput, match="special tokens are not"):
+        TextTokenizer.load(tmp_path)
+
+
+def test_training_is_the_same_in_any_order_and_with_any_threads():
+    code = (
+        "import random, sys; from danlu.tokens.byte_bpe import ByteBPE\n"
+        "draw = random.Random(5)\n"
+        "words = [''.join(draw.choices('abcdef丹炉', k=draw.randint(1, 6))) for _ in range(300)]\n"
+        "texts = [' '.join(draw.choices(words, k=40)) for _ in range(200)]\n"
+        "if sys.argv[1] == '1': texts.reverse()\n"
+        "print(ByteBPE(size=700).train(texts).fingerprint)"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, threads],
+            env=os.environ | {"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "4", "2")
+    ]
+    assert len(runs[0]) == 65
+    assert len(set(runs)) == 1
+
+
+def test_a_small_text_gives_a_small_vocabulary_and_says_so():
+    tokenizer = ByteBPE(size=5000).train(["aab aab aab"])
+    assert tokenizer.facts["size_asked"] == 5000
+    assert tokenizer.facts["size"] == tokenizer.vocabulary.size < 300
+    assert tokenizer.decode(tokenizer.encode("丹炉 zzz")) == "丹炉 zzz"
+    with pytest.raises(WrongInput, match="no text"):
+        ByteBPE().train([])
+
+
+def test_settings_by_name():
+    assert tokenizers.validate("byte_bpe") == ByteBPE(size=8192)
+    assert tokenizers.validate({"name": "byte_bpe", "size": 300}) == ByteBPE(size=300)
+    with pytest.raises(ValidationError, match="260"):
+        ByteBPE(size=100)
+
+
+@given(st.lists(any_text, unique=True), st.integers(1, 200))
+def test_sample_is_bounded_and_knows_no_order(texts, limit):
+    chosen = sample(texts, limit)
+    assert chosen == sample(texts[::-1], limit)
+    assert set(chosen) <= set(texts)
+    assert len(chosen) <= 1 or sum(len(t.encode()) for t in chosen) <= limit
+    assert bool(chosen) == bool(texts)
+    assert sorted(sample(texts, 10**9)) == sorted(texts)
+
+
+def test_report(tokenizer):
+    texts = ["The smoke rises over the hills.", "炉子自己会开", "", "x" * 500]
+    found = report(tokenizer, texts)
+    assert found["kind"] == "byte_bpe"
+    assert found["size"] == tokenizer.vocabulary.size
+    assert found["round_trip"] is True
+    total = sum(len(tokenizer.encode(t)) for t in texts)
+    assert found["bytes_per_token"] == sum(len(t.encode()) for t in texts) / total
+    assert len(found["examples"]) == 3
+    assert "".join(found["examples"][0]["tokens"]) == texts[0] == found["examples"][0]["text"]
+    json.dumps(found)
+
+
+@pytest.mark.slow
+def test_transformers_reads_the_saved_folder(tokenizer, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer.save(tmp_path / "t")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "t")
+    assert theirs.is_fast
+    v = tokenizer.vocabulary
+    assert (theirs.pad_token_id, theirs.bos_token_id, theirs.eos_token_id, theirs.mask_token_id) == (0, 1, 2, 3)
+    assert len(theirs) == v.size
+    for text in ("The smoke  rises , over\n\nit's 3.5", "炉子自己会开。 ok", " lead", ""):
+        ids = tokenizer.encode(text).tolist()
+        assert theirs(text).input_ids == ids
+        assert theirs.decode(ids) == text
+    split = transformers.AutoTokenizer.from_pretrained(tmp_path / "t", split_special_tokens=True)
+    assert split("a</s>").input_ids == tokenizer.encode("a</s>").tolist()
