@@ -1,3 +1,27 @@
-"""danlu: raw text in, a language model out."""
+"""danlu: raw text in, a language model out.
+
+    danlu.run("demo")                                   a recipe, from raw text to report
+    danlu.load("runs/demo/model/decoder").generate("The function")
+
+Heavy parts are imported when these names are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["Model", "__version__", "load", "run"]
+
+if TYPE_CHECKING:
+    from danlu.model import Model, load
+    from danlu.stages.run import run
+
+_PLACES = {"run": "danlu.stages.run", "load": "danlu.model", "Model": "danlu.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'danlu' has no attribute {name!r}")

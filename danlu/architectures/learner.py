@@ -24,6 +24,7 @@ class Learner(nn.Module):
         if sentence := refusal(objective, self.backbone, chosen.name):
             raise WrongInput(sentence)
         self.width: int = self.backbone.width
+        self.context: int = chosen.context
         used = {name for fields in objective.fields.values() for name in fields.inputs}
         tables: dict[str, nn.Embedding] = chosen.embedders()
         if "token" in used:
@@ -33,6 +34,10 @@ class Learner(nn.Module):
         self.embedders = nn.ModuleDict(tables)
         self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
         self.parts = objective.parts(self.width)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
         """Sum of the embeddings of the inputs that have an embedder: [T, width]."""

@@ -1,1 +1,8 @@
-"""Models as folders that other programs load."""
+"""Models as folders that other programs load, and back."""
+
+from danlu.export.checking import check_export
+from danlu.export.hugging_face import Export, NotExported, export, save_native
+from danlu.export.loading import load_model
+from danlu.export.model_card import Origin
+
+__all__ = ["Export", "NotExported", "Origin", "check_export", "export", "load_model", "save_native"]

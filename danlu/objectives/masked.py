@@ -39,10 +39,10 @@ class Masked(Settings):
     """
 
     name: Literal["masked"] = "masked"
-    rate: float = Field(0.15, gt=0, lt=1)
-    final_rate: float | None = Field(None, gt=0, lt=1)
-    replace: float = Field(0.8, ge=0, le=1)
-    random: float = Field(0.1, ge=0, le=1)
+    rate: float = Field(default=0.15, gt=0, lt=1)
+    final_rate: float | None = Field(default=None, gt=0, lt=1)
+    replace: float = Field(default=0.8, ge=0, le=1)
+    random: float = Field(default=0.1, ge=0, le=1)
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"masked": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("masked",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -39,7 +39,9 @@ class Mixture(Settings):
                 raise ValueError(f"the name {key!r} must not hold a dot")
         return self
 
-    continues_text: ClassVar[bool] = False
+    @property
+    def continues_text(self) -> bool:
+        return any(o.continues_text for o in self.of.values())
 
     @property
     def fields(self) -> Mapping[str, Fields]:

@@ -71,9 +71,9 @@ def override(data: dict[str, Any], assignment: str) -> tuple[str, ...]:
     keys = tuple(path.strip().split("."))
     if not equals or not all(keys):
         raise WrongInput(f"{assignment!r} is not key.path=value")
-    at = data
+    at: dict[str, Any] = data
     for key in keys[:-1]:
-        below = at.get(key)
+        below: Any = at.get(key)
         if isinstance(below, str):
             below = {"name": below}
         at[key] = below = {} if below is None else below
@@ -101,7 +101,9 @@ def line_of(tree: Any, loc: Sequence[str | int]) -> int | None:
 def complaint(error: ValidationError, tree: Any, where: str, overridden: Sequence[tuple[str, ...]]) -> str:
     """The first thing wrong, in one line with its place."""
     first = error.errors(include_url=False)[0]
-    loc = [*first["loc"], *([first["ctx"]["key"]] if first["type"] == "unknown_key" else [])]
+    loc = list(first["loc"])
+    if first["type"] == "unknown_key":
+        loc.append(first.get("ctx", {})["key"])
     dotted = ".".join(map(str, loc))
     given = first.get("input")
     message = first["msg"].removeprefix("Value error, ")
@@ -116,7 +118,7 @@ def complaint(error: ValidationError, tree: Any, where: str, overridden: Sequenc
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names file, line and nearest key."""
+    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names the line and the nearest key."""
     text, where = find_recipe(name)
     tree = parse(text, where)
     if not isinstance(tree, CommentedMap):

@@ -1,1 +1,5 @@
-"""Fine-tuning: objectives whose units are rows of a table."""
+"""Fine-tuning: objectives whose units are rows of a table. One import line registers a task."""
+
+from danlu.tasks import classify
+
+__all__ = ["classify"]

@@ -24,8 +24,8 @@ class WindowUnits:
         return -(-self.store.tokens // self.length)
 
     def pieces(self, i: int, overlap: int = 0) -> list[np.ndarray]:
-        """Unit i as int64 ids, one array for each document it touches, each with up to `overlap` following tokens of its
-        own document: with 1, every step from token to token inside a document is in exactly one unit."""
+        """Unit i as int64 ids, one array for each document it touches, with up to `overlap` following tokens of its own
+        document: with 1, every step from token to token inside a document is in exactly one unit."""
         if not 0 <= i < len(self):
             raise IndexError(f"unit {i} of {len(self)}")
         start = i * self.length

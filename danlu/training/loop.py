@@ -25,7 +25,7 @@ from danlu.waist import Objective
 class Job:
     """All the loop needs. validate(model) -> Losses on held-out data; sample(model) -> records to show on the way;
     watch(record, plan) is told of every record; stop() says whether to save and leave; journal_start is where this
-    stage's records begin."""
+    stage's records begin; judged(losses) adds facts to the record of a validation."""
 
     stage: str
     model: nn.Module
@@ -40,6 +40,7 @@ class Job:
     sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None
     watch: Callable[[dict[str, Any], Plan], None] = lambda record, plan: None
     stop: Callable[[], bool] = lambda: False
+    judged: Callable[[Losses], dict[str, Any]] = lambda losses: {}
 
 
 def train(job: Job) -> Position:
@@ -118,7 +119,7 @@ def judge(job: Job, position: Position, clock: float) -> Position:
     if job.validate:
         losses = job.validate(job.model)
         position = position.judged(position.step, losses.loss)
-        note(job, position, clock, "validation", loss_facts(losses))
+        note(job, position, clock, "validation", loss_facts(losses) | job.judged(losses))
     if job.sample:
         for record in job.sample(job.model):
             note(job, position, clock, "sample", record)

@@ -29,8 +29,8 @@ class AdamW(Settings):
     """Loshchilov and Hutter 2019."""
 
     name: Literal["adamw"] = "adamw"
-    learning_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
     betas: tuple[float, float] = (0.9, 0.95)
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
@@ -45,12 +45,12 @@ class Muon(Settings):
     """
 
     name: Literal["muon"] = "muon"
-    learning_rate: float = Field(3e-3, gt=0)
-    matrix_rate: float | None = Field(None, gt=0)
-    weight_decay: float = Field(0.1, ge=0)
-    momentum: float = Field(0.95, ge=0, lt=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    matrix_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.1, ge=0)
+    momentum: float = Field(default=0.95, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.95)
-    iterations: int = Field(5, ge=1)
+    iterations: int = Field(default=5, ge=1)
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         matrices = [p for n, p in model.named_parameters() if n.startswith("backbone.") and p.ndim == 2]

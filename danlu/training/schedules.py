@@ -14,8 +14,8 @@ from danlu.settings import Settings
 class Schedule(Settings):
     """warm_up: share of training in which the factor rises linearly from 0; floor: the factor at the end."""
 
-    warm_up: float = Field(0.02, ge=0, lt=1)
-    floor: float = Field(0.0, ge=0, le=1)
+    warm_up: float = Field(default=0.02, ge=0, lt=1)
+    floor: float = Field(default=0.0, ge=0, le=1)
 
     def risen(self, done: float) -> float:
         return min(1.0, done / self.warm_up) if self.warm_up else 1.0
@@ -48,7 +48,7 @@ class WarmupStableDecay(Schedule):
     """Stays at 1, then falls in a straight line over the last `decay` share (Hu et al. 2024)."""
 
     name: Literal["wsd"] = "wsd"
-    decay: float = Field(0.3, gt=0, le=1)
+    decay: float = Field(default=0.3, gt=0, le=1)
 
     def at(self, done: float) -> float:
         left = min(1.0, (1 - done) / self.decay)

@@ -22,10 +22,10 @@ class TrainingSettings(Settings):
     micro_batch_tokens: PositiveInt = 4096
     optimizer: optimizers.choice() = Muon()  # type: ignore[valid-type]
     schedule: schedules.choice() = WarmupStableDecay()  # type: ignore[valid-type]
-    clip: float = Field(1.0, gt=0)
+    clip: float = Field(default=1.0, gt=0)
     validations: PositiveInt = 10
     validation_tokens: PositiveInt = 16384
     save_every: PositiveInt | None = None
     log_every: PositiveInt = 1
     keep: Literal["best", "last"] = "best"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)

@@ -1,0 +1,35 @@
+# make demo and make test do all the set-up themselves; nothing needs to be activated or downloaded by hand.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c 'import venv' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+
+.PHONY: install demo test test-all lint clean
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt tools/install_torch.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "danlu needs Python 3.11 or later; set PYTHON=/path/to/python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (a few minutes the first time)"
+	@$(BIN)/python tools/install_torch.py constraints.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/danlu demo
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(TEST) -m "not slow and not gpu"
+
+test-all: $(READY)
+	OMP_NUM_THREADS=1 $(TEST) -m "not gpu"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv runs .pytest_cache .hypothesis .ruff_cache .import_linter_cache

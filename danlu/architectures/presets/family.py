@@ -1,0 +1,46 @@
+"""What danlu knows of one family of transformers models; every preset file ends in one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from danlu.architectures.presets.weight_names import WeightNames
+from danlu.architectures.transformer import Transformer
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+Config = Mapping[str, Any]
+"""What a config.json holds."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A transformers class that computes the same as danlu's Transformer under some settings.
+
+    model_type, class_name, auto_class: its names in transformers; objective: danlu's name of what it predicts;
+    pipeline: its task on the hub.
+    fits(architecture, objective): None, or a clause that names the setting that does not ("needs norm rms, not layer").
+    config(settings, vocabulary, dtype): its config.json; for settings that fit.
+    names(settings): its weights; for settings that fit.
+    settings_of(config): the settings whose model this config describes; WrongInput where danlu has none.
+    """
+
+    model_type: str
+    class_name: str
+    auto_class: str
+    objective: str
+    pipeline: str
+    fits: Callable[[Settings, Objective], str | None]
+    config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
+    names: Callable[[Transformer], WeightNames]
+    settings_of: Callable[[Config], Transformer]
+
+
+@dataclass(frozen=True)
+class NoFamily:
+    """Why no transformers class computes what a model does, in one line."""
+
+    reason: str

@@ -1,0 +1,122 @@
+"""Llama (Touvron et al. 2023): RMS norms, rotary positions, gated SiLU; grouped-query heads as in Llama 2 and 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer
+from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED = {
+    "norm": "rms",
+    "head_norm": False,
+    "embedding_norm": False,
+    "first_norm": True,
+    "positions": "rotary",
+    "gated": True,
+    "activation": "silu",
+}
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := misfit(settings, objective, "causal", FIXED, SIZES | {"bias"}):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.width % settings.heads:  # LlamaConfig refuses it even where head_dim is given
+        return f"needs a width that is a multiple of heads, not {settings.width} and {settings.heads}"
+    return None
+
+
+def decoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    """What the configs of Llama and its descendants have in common."""
+    return {
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "hidden_size": settings.width,
+        "intermediate_size": settings.inner,
+        "num_hidden_layers": settings.layers,
+        "num_attention_heads": settings.heads,
+        "num_key_value_heads": settings.groups,
+        "head_dim": settings.each_head,
+        "hidden_act": settings.activation,
+        "max_position_embeddings": settings.context,
+        "rms_norm_eps": settings.epsilon,
+        "rope_parameters": {"rope_type": "default", "rope_theta": settings.theta},
+        "rope_theta": settings.theta,  # where transformers 4 and what was written for it look
+        "tie_word_embeddings": settings.tied,
+        "attention_bias": settings.bias,
+        "attention_dropout": 0.0,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+    }
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type, "mlp_bias": settings.bias}
+    return own | decoder_config(settings, vocabulary, dtype)
+
+
+def names(settings: Transformer) -> WeightNames:
+    """The weights of Llama, which its descendants have too."""
+    bias = settings.bias
+    table = [*linear("model.embed_tokens", "embedders.token")]
+    for i in range(settings.layers):
+        theirs, ours = f"model.layers.{i}", f"backbone.blocks.{i}"
+        table += linear(f"{theirs}.input_layernorm", f"{ours}.attention_norm")
+        table += linear(f"{theirs}.self_attn.q_proj", f"{ours}.attention.query", bias=bias)
+        table += linear(f"{theirs}.self_attn.k_proj", f"{ours}.attention.key", bias=bias)
+        table += linear(f"{theirs}.self_attn.v_proj", f"{ours}.attention.value", bias=bias)
+        table += linear(f"{theirs}.self_attn.o_proj", f"{ours}.attention.out", bias=bias)
+        table += linear(f"{theirs}.post_attention_layernorm", f"{ours}.feed_forward_norm")
+        table += linear(f"{theirs}.mlp.gate_proj", f"{ours}.feed_forward.gate", bias=bias)
+        table += linear(f"{theirs}.mlp.up_proj", f"{ours}.feed_forward.up", bias=bias)
+        table += linear(f"{theirs}.mlp.down_proj", f"{ours}.feed_forward.down", bias=bias)
+    table += linear("model.norm", "backbone.final_norm")
+    if not settings.tied:
+        table += linear("lm_head", "unembedding")
+    return tuple(table)
+
+
+def decoder_sizes(config: Config) -> dict[str, Any]:
+    """The settings that Llama and its descendants name alike."""
+    expect(config, {"hidden_act": "silu"})
+    return {
+        "layers": need(config, "num_hidden_layers"),
+        "width": need(config, "hidden_size"),
+        "heads": need(config, "num_attention_heads"),
+        "kv_heads": config.get("num_key_value_heads"),
+        "hidden": need(config, "intermediate_size"),
+        "context": need(config, "max_position_embeddings"),
+        "epsilon": need(config, "rms_norm_eps"),
+        "theta": rope_theta(config, config.get("rope_parameters"), "rope_theta", 10000.0),
+        "tied": config.get("tie_word_embeddings", False),
+    }
+
+
+def settings_of(config: Config) -> Transformer:
+    biases = config.get("attention_bias", False), config.get("mlp_bias", False)
+    if biases[0] != biases[1]:
+        raise WrongInput("config.json: one of attention_bias and mlp_bias is set; danlu's layers have both or neither")
+    return transformer(
+        FIXED | decoder_sizes(config) | {"head_width": config.get("head_dim"), "bias": biases[0]},
+    )
+
+
+FAMILY = Family(
+    model_type="llama",
+    class_name="LlamaForCausalLM",
+    auto_class="AutoModelForCausalLM",
+    objective="causal",
+    pipeline="text-generation",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,150 @@
+"""ModernBERT (Warner et al. 2024) with global attention in every layer: layer norms without bias, rotary, GeGLU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import expect, misfit, need, rope_theta, transformer
+from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED = {
+    "norm": "layer",
+    "head_norm": False,
+    "embedding_norm": True,
+    "first_norm": False,
+    "positions": "rotary",
+    "gated": True,
+    "activation": "gelu",
+    "bias": False,
+}
+
+WITHOUT = {
+    "hidden_activation": "gelu",
+    "classifier_activation": "gelu",
+    "norm_bias": False,
+    "attention_bias": False,
+    "mlp_bias": False,
+    "decoder_bias": False,
+    "classifier_bias": False,
+}
+"""Fields of its config that danlu computes at one value only."""
+
+GLOBAL = "full_attention"
+
+
+def head_epsilon(objective: Objective) -> float:
+    """The epsilon of the norm in the masked objective's head: transformers has one for all norms."""
+    with torch.device("meta"):  # shapes and constants only: nothing is drawn
+        return objective.parts(1).norm.eps  # type: ignore[union-attr]
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := misfit(settings, objective, "masked", FIXED):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.groups != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.each_head * settings.heads != settings.width:
+        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
+    if settings.epsilon != (epsilon := head_epsilon(objective)):
+        return f"needs epsilon {epsilon}, that of the masked head, not {settings.epsilon}"
+    return None
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [FAMILY.class_name],
+        "model_type": FAMILY.model_type,
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "hidden_size": settings.width,
+        "intermediate_size": settings.inner,
+        "num_hidden_layers": settings.layers,
+        "num_attention_heads": settings.heads,
+        "max_position_embeddings": settings.context,
+        "norm_eps": settings.epsilon,
+        "layer_types": [GLOBAL] * settings.layers,
+        "rope_parameters": {GLOBAL: {"rope_type": "default", "rope_theta": settings.theta}},
+        "global_attn_every_n_layers": 1,  # this and the next are where transformers 4 looks
+        "global_rope_theta": settings.theta,
+        "tie_word_embeddings": settings.tied,
+        **WITHOUT,
+        "attention_dropout": 0.0,
+        "embedding_dropout": 0.0,
+        "mlp_dropout": 0.0,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "cls_token_id": vocabulary.bos,
+        "sep_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+        "mask_token_id": vocabulary.mask,
+    }
+
+
+def names(settings: Transformer) -> WeightNames:
+    """Queries, keys and values are one matrix, and so are the gate and the up projection, in that order."""
+    table = [
+        *linear("model.embeddings.tok_embeddings", "embedders.token"),
+        *linear("model.embeddings.norm", "backbone.embedding_norm"),
+    ]
+    for i in range(settings.layers):
+        theirs, ours = f"model.layers.{i}", f"backbone.blocks.{i}"
+        qkv = [f"{ours}.attention.{part}" for part in ("query", "key", "value")]
+        gated = [f"{ours}.feed_forward.{part}" for part in ("gate", "up")]
+        if i > 0:  # the first block follows the norm of the embeddings
+            table += linear(f"{theirs}.attn_norm", f"{ours}.attention_norm")
+        table += linear(f"{theirs}.attn.Wqkv", *qkv, rows=(settings.width,) * 3)
+        table += linear(f"{theirs}.attn.Wo", f"{ours}.attention.out")
+        table += linear(f"{theirs}.mlp_norm", f"{ours}.feed_forward_norm")
+        table += linear(f"{theirs}.mlp.Wi", *gated, rows=(settings.inner,) * 2)
+        table += linear(f"{theirs}.mlp.Wo", f"{ours}.feed_forward.down")
+    table += linear("model.final_norm", "backbone.final_norm")
+    table += [*linear("head.dense", "parts.dense"), *linear("head.norm", "parts.norm")]
+    if not settings.tied:
+        table += linear("decoder", "unembedding")
+    return tuple(table)
+
+
+def settings_of(config: Config) -> Transformer:
+    expect(config, WITHOUT, absent={"decoder_bias": True})
+    layers = need(config, "num_hidden_layers")
+    every = config.get("global_attn_every_n_layers", 3)
+    kinds = config.get("layer_types") or [GLOBAL if every == 1 else "sliding_attention"]
+    if any(kind != GLOBAL for kind in kinds):
+        raise WrongInput("config.json: some layers of this modernbert see a window only; danlu's see everything")
+    rope = config.get("rope_parameters")
+    parameters = rope.get(GLOBAL) if isinstance(rope, dict) else rope
+    return transformer(
+        FIXED
+        | {
+            "layers": layers,
+            "width": need(config, "hidden_size"),
+            "heads": need(config, "num_attention_heads"),
+            "hidden": need(config, "intermediate_size"),
+            "context": need(config, "max_position_embeddings"),
+            "epsilon": need(config, "norm_eps"),
+            "theta": rope_theta(config, parameters, "global_rope_theta", 160000.0),
+            "tied": config.get("tie_word_embeddings", True),
+        }
+    )
+
+
+FAMILY = Family(
+    model_type="modernbert",
+    class_name="ModernBertForMaskedLM",
+    auto_class="AutoModelForMaskedLM",
+    objective="masked",
+    pipeline="fill-mask",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,55 @@
+"""Qwen3 (Yang et al. 2025): Llama with an RMS norm on the queries and keys of each head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from danlu.architectures.presets import llama
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import expect, misfit, transformer
+from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED = llama.FIXED | {"head_norm": True, "bias": False}
+
+WITHOUT = {"attention_bias": False, "use_sliding_window": False}
+"""Fields of its config that danlu computes at one value only."""
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    return misfit(settings, objective, "causal", FIXED)
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return own | llama.decoder_config(settings, vocabulary, dtype) | WITHOUT
+
+
+def names(settings: Transformer) -> WeightNames:
+    head_norms: list = []
+    for i in range(settings.layers):
+        theirs, ours = f"model.layers.{i}.self_attn", f"backbone.blocks.{i}.attention"
+        head_norms += linear(f"{theirs}.q_norm", f"{ours}.query_norm")
+        head_norms += linear(f"{theirs}.k_norm", f"{ours}.key_norm")
+    return (*llama.names(settings), *head_norms)
+
+
+def settings_of(config: Config) -> Transformer:
+    expect(config, WITHOUT)
+    return transformer(FIXED | llama.decoder_sizes(config) | {"head_width": config.get("head_dim", 128)})
+
+
+FAMILY = Family(
+    model_type="qwen3",
+    class_name="Qwen3ForCausalLM",
+    auto_class="AutoModelForCausalLM",
+    objective="causal",
+    pipeline="text-generation",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,73 @@
+"""The `danlu` command: finds the verb's file, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import danlu
+from danlu.errors import DanluError
+
+VERBS = {
+    "demo": "Run the shipped demonstration on the documentation inside your Python.",
+    "run": "Run a recipe: raw text to models, evaluation and report.",
+    "generate": "Continue a prompt with a trained model.",
+    "recipes": "List the shipped recipes, or print one.",
+}
+"""Verb -> its line in `danlu --help`; each is `danlu/commands/<verb>.py` with a click command of that name."""
+
+
+class Verbs(click.Group):
+    """Loads a verb's module only when it is run, so that help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        return importlib.import_module(f"danlu.commands.{cmd_name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS:
+            from danlu.errors import nearest
+
+            raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(danlu.__version__, prog_name="danlu")
+def danlu_command() -> None:
+    """Raw text in, a language model out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong input, 75 saved and stopped (run again), 130 interrupted."""
+    try:
+        code = danlu_command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.ClickException as error:
+        complain(error.format_message())
+        code = 2
+    except DanluError as error:
+        complain(str(error))
+        code = error.code
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def complain(message: str) -> None:
+    print(f"danlu: {' '.join(message.split())}", file=sys.stderr)

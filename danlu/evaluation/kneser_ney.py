@@ -1,0 +1,171 @@
+"""Interpolated modified Kneser-Ney n-grams over token ids: the classical model of language.
+
+Chen & Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling" (TR-10-98, 1998), section 3.
+For a context h of n - 1 tokens and h' = h without its first token,
+
+    p_n(w | h) = [max(a(hw) - D(a(hw)), 0) + (D1 N1(h) + D2 N2(h) + D3 N3+(h)) p_{n-1}(w | h')] / sum_v a(hv)
+
+and p_n(w | h) = p_{n-1}(w | h') where h was never followed by anything; p_0 = 1 / V. N1(h), N2(h), N3+(h) are the
+numbers of words v with a(hv) = 1, 2, more. a(g) is the count of g at the highest order and below it the number of
+different tokens seen before g; an occurrence at the very start of a document has no token before it and counts as
+one more (KenLM, Heafield et al. 2013, keeps the plain count of an n-gram that begins with <s>: the same rule).
+Contexts never cross documents: the first tokens of a document are predicted from fewer than order - 1.
+
+Modified (three discounts an order) and not plain: on the documents of `builtin:pydocs` (2.3 MB, byte BPE) order 5 costs
+1.850 bits per byte against 1.859 with 8192 tokens, 1.834 against 1.843 with 4096.
+
+An order is one sorted array of keys `context id * V + word`: fitting order 5 is four sorts, scoring five searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+SCORED_AT_ONCE = 1 << 20
+"""Tokens scored together: bounds the memory of scoring, whatever the size of the test text."""
+
+PLAIN_DISCOUNTS = (0.5, 1.0, 1.5)
+"""Used for an order whose counts give no discounts (see `discounts`); the values KenLM falls back to."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """The n-grams of one length n, and what their contexts (ids of length n - 1) give away.
+
+    keys [U] sorted, `context id * V + word`: the position of a key is the id of its n-gram. discounted [U] is
+    a(g) - D(a(g)). total [C] is the sum of a over the words of a context, given_away [C] the mass taken from them.
+    """
+
+    keys: np.ndarray
+    discounted: np.ndarray
+    total: np.ndarray
+    given_away: np.ndarray
+    discounts: tuple[float, float, float]
+
+
+def discounts(counts: np.ndarray) -> tuple[float, float, float]:
+    """D1, D2, D3+ of one order from its adjusted counts [U] (Chen & Goodman's equation 26).
+
+    With n_k the number of n-grams of count k and Y = n1 / (n1 + 2 n2): D_k = k - (k + 1) Y n_{k+1} / n_k. Some counts
+    leave these undefined or outside (0, k]: toy text, and the unigrams of a tokenizer whose every entry is
+    frequent. Such an order takes `PLAIN_DISCOUNTS`, so that unseen words always keep some probability.
+    """
+    n1, n2, n3, n4 = (int((counts == k).sum()) for k in (1, 2, 3, 4))
+    if not (n1 and n2 and n3):
+        return PLAIN_DISCOUNTS
+    y = n1 / (n1 + 2 * n2)
+    found = (1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)
+    return found if all(0 < d <= k for k, d in enumerate(found, 1)) else PLAIN_DISCOUNTS
+
+
+def _flat(documents: list[np.ndarray], vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens [T] of all documents end to end, and the place [T] of each inside its document."""
+    lengths = np.array([len(d) for d in documents], np.int64)
+    tokens = np.concatenate([np.zeros(0, np.int64), *documents]).astype(np.int64)
+    if len(tokens) and not 0 <= tokens.min() <= tokens.max() < vocabulary_size:
+        raise ValueError(f"token ids {tokens.min()} .. {tokens.max()} do not fit a vocabulary of {vocabulary_size}")
+    starts = np.cumsum(lengths) - lengths
+    return tokens, np.arange(len(tokens)) - np.repeat(starts, lengths)
+
+
+def _batches(documents: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Documents in lists of about `SCORED_AT_ONCE` tokens."""
+    batch, tokens = [], 0
+    for document in documents:
+        batch.append(np.asarray(document))
+        tokens += len(document)
+        if tokens >= SCORED_AT_ONCE:
+            yield batch
+            batch, tokens = [], 0
+    if batch:
+        yield batch
+
+
+def _order(keys: np.ndarray, counts: np.ndarray, vocabulary_size: int, contexts: int) -> Order:
+    """One order from its sorted keys [U] and adjusted counts [U]; `contexts` is how many ids the order below has."""
+    found = discounts(counts)
+    # A unigram that is never a target (bos) has no count, and nothing to give away.
+    taken = np.array([0.0, *found])[np.minimum(counts, 3)]
+    context = keys // vocabulary_size
+    return Order(
+        keys=keys,
+        discounted=counts - taken,
+        total=np.bincount(context, counts, minlength=contexts),
+        given_away=np.bincount(context, taken, minlength=contexts),
+        discounts=found,
+    )
+
+
+class KneserNey:
+    """A fitted model: `orders[n - 1]` holds the n-grams of length n."""
+
+    def __init__(self, orders: list[Order], vocabulary_size: int):
+        self.orders = orders
+        self.vocabulary_size = vocabulary_size
+
+    @classmethod
+    def fit(cls, documents: Iterable[np.ndarray], vocabulary_size: int, order: int = 5) -> KneserNey:
+        """Count documents of the form `[bos] + ids + [eos]`; every token after the first is a target.
+
+        Memory is about 100 bytes a token. ValueError for ids outside the vocabulary or an order below 1.
+        """
+        if order < 1:
+            raise ValueError(f"an n-gram has at least one token, not {order}")
+        size = vocabulary_size
+        tokens, place = _flat([np.asarray(d) for d in documents], size)
+        orders, contexts = [], 1
+        # ids[t] is the id of the n-gram that ends at t. Every token is its own unigram id, seen or not.
+        keys, ids, counts = np.arange(size), tokens, np.bincount(tokens[place > 0], minlength=size)
+        for n in range(1, order):
+            longer = np.flatnonzero(place >= n)  # where an n-gram ends that has a token before it
+            longer_keys, first, longer_ids, longer_counts = np.unique(
+                ids[longer - 1] * size + tokens[longer], return_index=True, return_inverse=True, return_counts=True
+            )
+            at_start = np.flatnonzero((place == n - 1) & (place > 0))  # bos itself is a context, never a target
+            preceded = np.bincount(ids[longer[first]], minlength=len(keys))
+            orders.append(_order(keys, preceded + np.bincount(ids[at_start], minlength=len(keys)), size, contexts))
+            contexts = len(keys)
+            ids = np.full(len(tokens), -1)
+            ids[longer] = longer_ids
+            keys, counts = longer_keys, longer_counts
+        orders.append(_order(keys, counts, size, contexts))
+        return cls(orders, size)
+
+    def _target_nats(self, tokens: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """[T]: -ln p of every token given its document so far; 0 at the first token of a document."""
+        probability = np.full(len(tokens), 1 / self.vocabulary_size)
+        context = np.zeros(len(tokens), np.int64)  # -1: unknown to the training text, or not inside the document
+        for n, order in enumerate(self.orders, 1):
+            known = np.flatnonzero(context >= 0)
+            keys = context[known] * self.vocabulary_size + tokens[known]
+            at = np.searchsorted(order.keys, keys)
+            hit = np.flatnonzero(at < len(order.keys))
+            hit = hit[order.keys[at[hit]] == keys[hit]]
+            ids = np.full(len(tokens), -1)
+            ids[known[hit]] = at[hit]
+            kept = np.zeros(len(known))
+            kept[hit] = order.discounted[at[hit]]
+            total, given_away = order.total[context[known]], order.given_away[context[known]]
+            followed = total > 0
+            here = known[followed]
+            probability[here] = (kept[followed] + given_away[followed] * probability[here]) / total[followed]
+            context[1:] = ids[:-1]
+            context[place < n] = -1
+        return np.where(place > 0, -np.log(probability), 0.0)
+
+    def document_nats(self, documents: Iterable[np.ndarray]) -> np.ndarray:
+        """[documents]: the cost of each document's targets in nats, in the order given."""
+        parts: list[np.ndarray] = [np.zeros(0)]
+        for batch in _batches(documents):
+            nats = self._target_nats(*_flat(batch, self.vocabulary_size))
+            owner = np.repeat(np.arange(len(batch)), [len(d) for d in batch])
+            parts.append(np.bincount(owner, nats, len(batch)))
+        return np.concatenate(parts)
+
+    def nats(self, documents: Iterable[np.ndarray]) -> tuple[float, int]:
+        """The cost of all targets in nats, and how many there are."""
+        listed = [np.asarray(d) for d in documents]
+        return float(self.document_nats(listed).sum()), sum(max(len(d) - 1, 0) for d in listed)

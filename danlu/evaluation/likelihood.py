@@ -1,0 +1,95 @@
+"""How well a model foretells held-out text: nats of each document, and bits per byte."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from danlu.tokens.shards import TokenStore
+from danlu.training.precision import Machine
+from danlu.waist import Fields, Parts, Seq, causal_order, pack
+
+NEXT = {"text": Fields(labels={"next": np.int64})}
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """nats, targets, bytes: one entry a document, [documents] each. The end of each document is a target too."""
+
+    nats: np.ndarray
+    targets: np.ndarray
+    bytes: np.ndarray
+
+    @property
+    def bits_per_byte(self) -> float:
+        return float(self.nats.sum() / math.log(2) / self.bytes.sum())
+
+    @property
+    def loss(self) -> float:
+        """Nats a target."""
+        return float(self.nats.sum() / self.targets.sum())
+
+    @property
+    def perplexity(self) -> float:
+        """A token, end of document included."""
+        return math.exp(self.loss)
+
+
+def scored_windows(ids: np.ndarray, context: int, stride: int) -> Iterator[Seq]:
+    """Windows over one document that together score every token after the first exactly once.
+
+    Each window has up to `context` positions; all but the first score only their last `stride` positions, so that a
+    token is foretold from at least context - stride tokens where the document has them.
+    """
+    inputs, targets = ids[:-1], ids[1:]
+    scored, start = 0, 0
+    while scored < len(targets):
+        stop = min(start + context, len(targets))
+        labels = np.full(stop - start, -1, np.int64)
+        labels[scored - start :] = targets[scored:stop]
+        yield Seq({"token": inputs[start:stop]}, causal_order(stop - start), labels={"next": labels})
+        scored = stop
+        start = max(start, min(stop + stride, len(targets)) - context)
+
+
+@torch.no_grad()
+def likelihood(
+    model: Parts, store: TokenStore, context: int, stride: int, machine: Machine, batch_tokens: int = 8192
+) -> Likelihood:
+    """Of every document of a split, by a model of the next token. Neither batching nor packing changes the result
+    beyond rounding."""
+    if not 0 < stride <= context:
+        raise ValueError(f"stride {stride} is not between 1 and the context {context}")
+    nats = np.zeros(store.documents)
+    targets = np.zeros(store.documents, np.int64)
+    for batch in batches(store, context, stride, batch_tokens):
+        stream = pack([{"text": [seq]} for _, seq in batch], NEXT)["text"].to(torch.device(machine.device))
+        with machine.autocast():
+            logits = model.token_logits(model.hidden(stream))
+        labels = stream.labels["next"]
+        each = F.cross_entropy(logits.float(), labels, reduction="none", ignore_index=-1)
+        document = np.array([d for d, _ in batch])[stream.sequence.cpu().numpy()]
+        np.add.at(nats, document, each.double().cpu().numpy())
+        np.add.at(targets, document, (labels >= 0).cpu().numpy())
+    sizes = np.array([store.document_bytes(i) for i in range(store.documents)])
+    return Likelihood(nats, targets, sizes)
+
+
+def batches(store: TokenStore, context: int, stride: int, batch_tokens: int) -> Iterator[Sequence[tuple[int, Seq]]]:
+    """(document, window) pairs, about `batch_tokens` positions at a time."""
+    batch: list[tuple[int, Seq]] = []
+    size = 0
+    for i in range(store.documents):
+        for seq in scored_windows(store.document(i), context, stride):
+            batch.append((i, seq))
+            size += len(seq.key)
+            if size >= batch_tokens:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch

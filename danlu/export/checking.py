@@ -1,0 +1,111 @@
+"""Whether an exported folder, loaded by transformers, computes what the learner does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.architectures.learner import Learner
+from danlu.architectures.presets import Family, family_of
+from danlu.errors import DanluError, WrongInput
+from danlu.export.model_folder import CONFIG, read_table
+from danlu.export.quiet_transformers import quiet_transformers
+from danlu.export.tokenizer_files import frame
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Fields, Seq, causal_order, full_order, pack
+
+EVERY = 5
+"""One in so many tokens of a text is masked."""
+
+
+def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """The largest absolute difference of logits over `texts`, one by one, both sides in float32 on the CPU.
+
+    DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
+    """
+    folder = Path(folder)
+    if not texts:
+        raise WrongInput(f"{folder}: there is no text to compare the logits of")
+    if not (folder / CONFIG).is_file():
+        raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
+    config = read_table(folder / CONFIG)
+    family = family_of(config, str(folder / CONFIG))
+    ours = deepcopy(learner).to("cpu", torch.float32).eval()
+    with quiet_transformers() as transformers:
+        check_tokens(transformers, tokenizer, folder, texts, family.objective)
+        theirs = load_strictly(transformers, folder, family)
+        differences = []
+        for text in texts:
+            ids = shown(tokenizer, text, family.objective, config["max_position_embeddings"])
+            differences.append(difference(ours, theirs, ids, family.objective))
+    if not np.isfinite(worst := max(differences)):
+        raise DanluError(f"{folder}: the logits of {texts[differences.index(worst)][:40]!r} are not all numbers")
+    return worst
+
+
+def check_tokens(
+    transformers: ModuleType, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str], objective: str
+) -> None:
+    """Refuse a folder whose `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
+    # a text may hold "<mask>": to danlu that is text, to transformers a special token unless it is told
+    auto = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+    before, after = frame(tokenizer, objective)
+    for text in texts:
+        ids = tokenizer.encode(text).tolist()
+        for special, expected in ((False, ids), (True, before + ids + after)):
+            given = auto(text, add_special_tokens=special)["input_ids"]
+            if given != expected:
+                at = next((i for i, (a, b) in enumerate(zip(given, expected, strict=False)) if a != b), None)
+                place = f"differ at token {at}" if at is not None else f"are {len(given)}, not {len(expected)}"
+                raise DanluError(f"{folder}: AutoTokenizer's ids of {text[:40]!r} {place}")
+
+
+def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any:
+    """The transformers model, every weight of it from the folder."""
+    auto = getattr(transformers, family.auto_class)
+    model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if found[kind]:
+            first = min(map(str, found[kind]))
+            raise DanluError(f"{folder}: transformers reports {kind.replace('_', ' ')}, {first} among them")
+    if type(model).__name__ != family.class_name:
+        raise DanluError(f"{folder}: transformers loads a {type(model).__name__}, not a {family.class_name}")
+    return model.eval()
+
+
+def shown(tokenizer: TextTokenizer, text: str, objective: str, context: int) -> np.ndarray:
+    """The ids of a text as the model is given them: framed, cut to the context, for a masked model partly masked."""
+    before, after = frame(tokenizer, objective)
+    ids = tokenizer.encode(text)[: max(0, context - len(before) - len(after))]
+    return np.array([*before, *COVERED[objective](ids, tokenizer.vocabulary), *after], np.int64)[:context]
+
+
+def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """One id in `EVERY` replaced by the mask."""
+    return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.mask, ids)
+
+
+COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {"causal": lambda ids, _: ids, "masked": masked}
+ORDERS = {"causal": causal_order, "masked": full_order}
+
+
+def own_logits(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
+    """[T, vocabulary] of one sequence."""
+    stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
+    hidden = learner.hidden(stream)
+    return learner.token_logits(learner.parts(hidden) if objective == "masked" else hidden)
+
+
+@torch.no_grad()
+def difference(ours: Learner, theirs: Any, ids: np.ndarray, objective: str) -> float:
+    """The largest absolute difference of the logits of one sequence; NaN where any of them is."""
+    given = theirs(input_ids=torch.from_numpy(ids)[None]).logits[0]
+    return float((own_logits(ours, ids, objective) - given).abs().max())

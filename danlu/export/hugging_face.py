@@ -1,0 +1,109 @@
+"""A learner as a folder that transformers loads, or, where no class of it computes the same, as danlu's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import nn
+
+from danlu import __version__, durable
+from danlu.architectures.learner import Learner
+from danlu.architectures.presets import Family, NoFamily, family_for, to_hf
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.export.model_card import Origin, model_card
+from danlu.export.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder, write_weights
+from danlu.export.tokenizer_files import save_for_transformers
+from danlu.settings import Settings
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+
+@dataclass(frozen=True)
+class Export:
+    """A folder that transformers loads. name: the family (its model_type); class_name: the class in transformers."""
+
+    name: str
+    path: Path
+    class_name: str
+
+
+@dataclass(frozen=True)
+class NotExported:
+    """No transformers class computes what the learner does; nothing was written."""
+
+    reason: str
+
+
+def export(
+    learner: Learner,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    objective: Objective,
+    architecture: Settings,
+    origin: Origin | None = None,
+) -> Export | NotExported:
+    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card."""
+    family = family_for(architecture, objective)
+    if isinstance(family, NoFamily):
+        return NotExported(family.reason)
+    assert isinstance(architecture, Transformer)
+    vocabulary = vocabulary_of(learner, tokenizer)
+    facts = facts_of(objective, architecture, vocabulary, family.model_type)
+
+    def fill(fresh: Path) -> None:
+        write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
+        durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
+        save_for_transformers(tokenizer, fresh, family.objective)
+        if family.objective == "causal":
+            ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
+            durable.write_json(fresh / "generation_config.json", ids)
+        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+        durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin or Origin()))
+
+    write_model_folder(folder, fill)
+    return Export(family.model_type, folder, family.class_name)
+
+
+def save_native(
+    learner: Learner, tokenizer: TextTokenizer, folder: Path, objective: Objective, architecture: Settings
+) -> Path:
+    """Write a folder that danlu loads, for any learner: the weights keep the names of danlu's own modules."""
+    facts = facts_of(objective, architecture, vocabulary_of(learner, tokenizer), NATIVE)
+
+    def fill(fresh: Path) -> None:
+        write_weights(fresh / WEIGHTS, learner.state_dict())
+        tokenizer.save(fresh)
+        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+
+    write_model_folder(folder, fill)
+    return folder
+
+
+def facts_of(objective: Objective, architecture: Settings, vocabulary: Vocabulary, weights: str) -> ModelFacts:
+    return ModelFacts(
+        danlu=__version__, weights=weights, objective=objective, architecture=architecture, vocabulary=vocabulary
+    )
+
+
+def vocabulary_of(learner: Learner, tokenizer: TextTokenizer) -> Vocabulary:
+    """The tokenizer's special ids and the model's size, which may be padded beyond the tokenizer's."""
+    if learner.vocabulary_size < tokenizer.vocabulary.size:
+        sizes = f"{tokenizer.vocabulary.size} entries, the model {learner.vocabulary_size}"
+        raise WrongInput(f"the tokenizer has {sizes}; it is not the one the model was trained with")
+    return replace(tokenizer.vocabulary, size=learner.vocabulary_size)
+
+
+def dtype_of(model: nn.Module) -> str:
+    """The one dtype of all parameters, as config.json spells it."""
+    kinds = {str(p.dtype).removeprefix("torch.") for p in model.parameters()}
+    if len(kinds) != 1:
+        raise WrongInput(f"the model's weights are {' and '.join(sorted(kinds))}; convert them to one of these first")
+    return kinds.pop()
+
+
+def card_of(learner: Learner, family: Family, architecture: Transformer, origin: Origin) -> str:
+    parameters = sum(p.numel() for p in learner.parameters())
+    return model_card(family, parameters, learner.vocabulary_size, architecture.context, origin)

@@ -1,0 +1,98 @@
+"""A saved model back as a learner: danlu's own folders, and transformers' where danlu knows the family."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from danlu import __version__
+from danlu.architectures.learner import Learner, build_learner
+from danlu.architectures.presets import FAMILIES, family_of, from_hf
+from danlu.architectures.presets.weight_names import refuse_other_names
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput, nearest
+from danlu.export.model_folder import (
+    CONFIG,
+    FACTS,
+    NATIVE,
+    WEIGHTS,
+    ModelFacts,
+    read_facts,
+    read_table,
+    read_weights,
+    refuse_damage,
+)
+from danlu.export.tokenizer_files import load_tokenizer
+from danlu.registry import objectives
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.tokens.vocabulary import Vocabulary
+
+
+def load_model(folder: Path) -> tuple[Learner, TextTokenizer]:
+    """The model and its tokenizer, in float32 on the CPU and ready to use (eval mode).
+
+    A folder without danlu.json is read by its config.json: what transformers saved after training an export further.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise WrongInput(f"{folder} is not a folder; name one that a model was saved to")
+    if not (folder / FACTS).is_file() and not (folder / CONFIG).is_file():
+        raise WrongInput(f"{folder} holds no model: it has neither {FACTS} nor {CONFIG}")
+    refuse_damage(folder)
+    tokenizer = load_tokenizer(folder)
+    facts = read_facts(folder) if (folder / FACTS).is_file() else facts_by_config(folder, tokenizer.vocabulary)
+    if tokenizer.vocabulary.size > facts.vocabulary.size:
+        sizes = f"{tokenizer.vocabulary.size} entries, the model {facts.vocabulary.size}"
+        raise WrongInput(f"{folder}: the tokenizer has {sizes}; they do not belong together")
+    state = own_names(facts, read_weights(folder / WEIGHTS), folder / WEIGHTS)
+    learner = build_learner(facts.objective, facts.architecture, facts.vocabulary.size, seed=0)
+    fill(learner, state, folder / WEIGHTS)
+    return learner.eval(), tokenizer
+
+
+def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
+    """What danlu.json would say of a folder of transformers."""
+    path = folder / CONFIG
+    config = read_table(path)
+    family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
+    try:
+        settings = family.settings_of(config)
+    except WrongInput as error:
+        raise WrongInput(f"{folder}: {error}") from None
+    objective = objectives[family.objective]()
+    if reason := family.fits(settings, objective):
+        raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
+    size = config.get("vocab_size")
+    if not isinstance(size, int) or size < 1:
+        raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")
+    return ModelFacts(
+        danlu=__version__,
+        weights=family.model_type,
+        objective=objective,
+        architecture=settings,
+        vocabulary=replace(vocabulary, size=size),
+    )
+
+
+def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The weights under the names of danlu's modules."""
+    if facts.weights == NATIVE:
+        return state
+    families = {family.model_type: family for family in FAMILIES}
+    if facts.weights not in families or not isinstance(facts.architecture, Transformer):
+        known = nearest(facts.weights, [NATIVE, *families])
+        raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
+    return from_hf(families[facts.weights].names(facts.architecture), state, str(path))
+
+
+def fill(learner: Learner, state: dict[str, Tensor], path: Path) -> None:
+    """Load every weight, or say in one line which does not belong."""
+    wanted = learner.state_dict()
+    refuse_other_names(wanted, state, str(path))
+    for name, value in state.items():
+        if value.shape != wanted[name].shape:
+            shapes = [" x ".join(map(str, shape)) for shape in (value.shape, wanted[name].shape)]
+            raise WrongInput(f"{path}: weight {name} is {shapes[0]}, not {shapes[1]}; its settings are another model's")
+    learner.load_state_dict(state)

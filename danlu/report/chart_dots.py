@@ -1,0 +1,62 @@
+"""Dots with their intervals: a score and its controls, one row each, every seed a faint dot beneath."""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from danlu.report.chart_bars import WIDTHS
+from danlu.report.drawing import CONTROL, INK, MUTED, OURS, RULE, Drawing, drawing, svg
+from danlu.report.formatting import with_interval
+from danlu.report.phrases import word
+from danlu.report.results import Score
+
+ROW = 52
+FIRST = ("ours", "random_weights", "tfidf", "majority")  # the order of the rows; any others follow
+
+
+def rows_of(scores: dict[str, Score | None]) -> list[tuple[str, Score]]:
+    names = [name for name in FIRST if name in scores] + [name for name in scores if name not in FIRST]
+    return [(name, score) for name in names if (score := scores[name]) is not None]
+
+
+def dot_chart(rows: list[tuple[str, Score]], name: str) -> Markup:
+    return Markup("").join(draw(rows, f"{name}--{form}", form) for form in WIDTHS)
+
+
+def draw(rows: list[tuple[str, Score]], name: str, form: str) -> Markup:
+    figures = [value for _, score in rows for value in (score.mean, score.low, score.high, *score.seeds)]
+    figures = [value for value in figures if value is not None and math.isfinite(value)] or [0.0, 1.0]
+    room = (max(figures) - min(figures)) * 0.06 or 0.05
+    with drawing(WIDTHS[form], ROW * len(rows) + 40) as drawn:
+        axes = drawn.axes(left=1, top=6, right=1, bottom=30)
+        axes.set_xlim(min(figures) - room, max(figures) + room)
+        axes.set_ylim(len(rows), 0)
+        axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=8 if form == "wide" else 5)
+        axes.tick_params(axis="x", length=0, pad=8)
+        axes.spines["bottom"].set_visible(True)
+        for row, (condition, score) in enumerate(rows):
+            draw_row(drawn, axes, row, condition, score)
+        return svg(drawn, name, form)
+
+
+def draw_row(drawn: Drawing, axes, row: int, condition: str, score: Score) -> None:
+    """The name and the figure above, the interval below them on a rail of its own."""
+    ours = condition == "ours"
+    colour, weight = (OURS, "bold") if ours else (CONTROL, "normal")
+    middle = row + 0.62
+    axes.axhline(middle, color=RULE, linewidth=1, zorder=0)
+    if score.low is not None and score.high is not None:
+        axes.plot([score.low, score.high], [middle, middle], color=colour, linewidth=3, clip_on=False)
+    axes.plot(
+        score.seeds, [middle + 0.19] * len(score.seeds), "o", color=colour, alpha=0.55, markersize=6,
+        markeredgewidth=0, clip_on=False,
+    )  # fmt: skip
+    axes.plot([score.mean], [middle], "o", color=colour, markersize=9, clip_on=False)
+    left, right = axes.get_xlim()
+    ink = INK if ours else MUTED
+    drawn.say(axes, left, row + 0.26, word("condition", condition), va="center", color=ink, weight=weight)
+    value = with_interval(score.mean, (score.low, score.high))
+    drawn.say(axes, right, row + 0.26, value, va="center", ha="right", color=ink, weight=weight)

@@ -1,0 +1,173 @@
+"""From a matplotlib figure to SVG that is part of the page: its colours are CSS variables, its words in every language.
+
+matplotlib draws with sentinel colours and `@0@`-like marks instead of words; both are replaced in what it wrote.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from markupsafe import Markup
+
+from danlu.errors import WrongInput
+from danlu.report.phrases import LANGUAGES, Text, in_language
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Any colour not otherwise used would do; each becomes var(--name) of page.css.
+OURS, CONTROL, SECOND = "#010101", "#020202", "#030303"
+INK, MUTED, RULE, GROUND = "#040404", "#050505", "#060606", "#070707"
+VARIABLES = {
+    OURS: "ours",
+    CONTROL: "control",
+    SECOND: "second",
+    INK: "ink",
+    MUTED: "muted",
+    RULE: "rule",
+    GROUND: "ground",
+}
+TEXT_SIZE = 12
+
+LOOK: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "danlu",
+    "font.size": TEXT_SIZE,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "axes.linewidth": 1.0,
+    "axes.unicode_minus": True,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "grid.color": RULE,
+    "grid.linewidth": 1.0,
+}
+
+
+@dataclass
+class Drawing:
+    """A figure measured in CSS pixels, and the words that stand behind its marks."""
+
+    figure: Figure
+    width: int
+    height: int
+    said: list[Text] = field(default_factory=list)
+
+    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
+        """Axes with these margins in pixels, without a frame."""
+        width, height = self.width, self.height
+        box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+        axes = self.figure.add_axes(box)
+        axes.spines[:].set_visible(False)
+        return axes
+
+    def say(self, axes: Axes, x: float, y: float, text: Text, **look: Any) -> None:
+        """Text at a place of the axes."""
+        axes.text(x, y, self.mark(text), clip_on=False, **look)
+
+    def mark(self, text: Text) -> str:
+        """The stand-in that matplotlib draws for a text of the page."""
+        self.said.append(text)
+        return f"@{len(self.said) - 1}@"
+
+
+@contextmanager
+def drawing(width: int, height: int) -> Iterator[Drawing]:
+    """A Drawing to be filled and taken as `svg` inside the `with`; needs matplotlib, which is an extra."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise WrongInput("the report's plots need matplotlib: pip install 'danlu[demo]'") from None
+    with rc_context(LOOK):
+        # 72 dots an inch make a point of the SVG one pixel of the page.
+        yield Drawing(Figure(figsize=(width / 72, height / 72), dpi=72), width, height)
+
+
+def svg(drawn: Drawing, name: str, css_class: str) -> Markup:
+    """The drawing as inline markup; `name` must be unique on the page, `name`-caption is the id of its description."""
+    written = io.StringIO()
+    drawn.figure.savefig(written, format="svg", metadata={"Date": None})
+    root = ElementTree.fromstring(written.getvalue())
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if local(child.tag) in ("metadata", "style"):  # its style sheet would reach the whole page
+                parent.remove(child)
+    plain_names(root)
+    own_ids(root, name)
+    for element in root.iter():
+        if "style" in element.attrib:
+            element.set("style", page_style(element.attrib["style"]))
+        if element.tag == "text":
+            put_words(element, drawn.said)
+    root.attrib.clear()
+    root.attrib.update(
+        {
+            "class": css_class,
+            "viewBox": f"0 0 {drawn.width} {drawn.height}",
+            "width": str(drawn.width),
+            "height": str(drawn.height),
+            "role": "img",
+            "aria-labelledby": f"{name.rsplit('--', 1)[0]}-caption",
+        }
+    )
+    return Markup(re.sub(r"\s*\n\s*", " ", ElementTree.tostring(root, encoding="unicode")))
+
+
+def local(tag: str) -> str:
+    return tag.rsplit("}", 1)[-1]
+
+
+def plain_names(root: ElementTree.Element) -> None:
+    """Inside HTML an SVG needs no namespaces."""
+    for element in root.iter():
+        element.tag = local(element.tag)
+        for key in [key for key in element.attrib if key.startswith("{")]:
+            element.set(local(key), element.attrib.pop(key))
+
+
+def own_ids(root: ElementTree.Element, name: str) -> None:
+    """Ids that are referred to get the drawing's name, so that two drawings never share one; the others go."""
+    used = set(re.findall(r"#([\w.-]+)", " ".join(value for e in root.iter() for value in e.attrib.values())))
+    for element in root.iter():
+        own = element.attrib.pop("id", None)
+        if own in used:
+            element.set("id", f"{name}-{own}")
+        for key in ("href", "clip-path"):
+            if key in element.attrib:
+                element.set(key, re.sub(r"#([\w.-]+)", rf"#{name}-\1", element.attrib[key]))
+
+
+def page_style(style: str) -> str:
+    """Sentinel colours as variables; the page's own fonts."""
+    for colour, variable in VARIABLES.items():
+        style = style.replace(colour, f"var(--{variable})")
+    return re.sub(r"font-family:[^;]*;?\s*", "", style)
+
+
+def put_words(element: ElementTree.Element, said: list[Text]) -> None:
+    """Replace a mark by its text, once for each language."""
+    found = re.fullmatch(r"@(\d+)@", element.text or "")
+    if not found:
+        return
+    text = said[int(found.group(1))]
+    if isinstance(text, str):
+        element.text = text
+        return
+    element.text = None
+    for language in LANGUAGES:
+        part = ElementTree.SubElement(element, "tspan", {"class": "w", "lang": language})
+        part.text = in_language(text, language)

@@ -1,0 +1,129 @@
+"""The first sentences of the page: what came of the run, good or bad, from the figures alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from danlu.report import verdicts
+from danlu.report.formatting import number, short_count, signed, with_interval
+from danlu.report.phrases import Phrase, Text, phrase, word
+from danlu.report.results import Difference, Pretrained, Results, Score, Task, finite
+
+STRONG_BASELINES = ("ngram5", "zstd_primed")  # what a model has to beat; the others are in the chart
+SPOKEN_CONTROLS = ("random_weights", "tfidf")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of outcome; `verdict` colours its mark."""
+
+    subject: str
+    text: Phrase
+    verdict: str | None
+
+
+def outcome(results: Results) -> list[Sentence]:
+    tested = {task.model for task in results.tasks}
+    sentences = [
+        of_likelihood(model, model.bits_per_byte) for model in results.pretrain if model.bits_per_byte is not None
+    ]
+    sentences += [
+        of_loss(model) for model in results.pretrain if model.bits_per_byte is None and model.name not in tested
+    ]
+    return sentences + [of_task(task) for task in results.tasks]
+
+
+def introduction(model: Pretrained) -> dict[str, Text]:
+    return {
+        "objective": word("objective", model.objective),
+        "parameters": short_count(model.parameters),
+    }
+
+
+def of_likelihood(model: Pretrained, bits: float) -> Sentence:
+    figure = with_interval(bits, model.bits_per_byte_interval)
+    if not finite(bits):
+        return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
+    known = model.measured()
+    spoken = {name: known[name] for name in STRONG_BASELINES if name in known} or known
+    if not spoken:
+        return Sentence(model.name, phrase("outcome.bits_alone", bits=figure, **introduction(model)), None)
+    compared = [beside(model, bits, name, value) for name, value in spoken.items()]
+    sides = list(dict.fromkeys(one.side for one in compared))
+    clauses = [
+        phrase(f"outcome.{side}_controls", controls=[one.clause for one in compared if one.side == side])
+        for side in sides
+    ]
+    verdict = sides[0] if len(sides) == 1 and all(one.clear for one in compared) else verdicts.LEVEL
+    text = phrase("outcome.bits", bits=figure, clauses=clauses, **introduction(model))
+    return Sentence(model.name, text, verdict)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A baseline on one side of a model: `clear` when the interval says so too."""
+
+    side: str
+    clear: bool
+    clause: Phrase
+
+
+def beside(model: Pretrained, bits: float, name: str, value: float) -> Beside:
+    """A baseline and the side it stands on: by the paired difference when the run measured one, else by the numbers."""
+    control = word("spoken_baseline", name)
+    difference = (model.differences or {}).get(name)
+    measured = verdicts.of_difference(difference, "bits_per_byte")
+    if measured is not None:
+        return Beside(measured, True, phrase("outcome.control", control=control, value=number(value)))
+    ends = model.bits_per_byte_interval
+    inside = ends is not None and ends[0] <= value <= ends[1]
+    key = "outcome.control_inside" if inside else "outcome.control"
+    return Beside(verdicts.of_bits(bits, value), not inside, phrase(key, control=control, value=number(value)))
+
+
+def of_loss(model: Pretrained) -> Sentence:
+    return Sentence(model.name, phrase("outcome.loss", loss=number(model.loss), **introduction(model)), None)
+
+
+def of_task(task: Task) -> Sentence:
+    metric = word("metric", task.metric)
+    ours = task.scores.get("ours")
+    if ours is None:
+        return Sentence(task.name, phrase("outcome.no_score", metric=metric), None)
+    others = [(name, task.scores.get(name)) for name in SPOKEN_CONTROLS]
+    against = [
+        phrase("outcome.against", control=word("condition", name), value=scored(score))
+        for name, score in others
+        if score is not None
+    ]
+    compared = [comparison(task, name) for name, score in others if score is not None]
+    model = task.model or "–"
+    if not against:
+        return Sentence(task.name, phrase("outcome.task_alone", model=model, metric=metric, value=scored(ours)), None)
+    said: Text = phrase("outcome.two", first=compared[0], second=compared[1]) if len(compared) == 2 else compared
+    text = phrase("outcome.task", model=model, metric=metric, value=scored(ours), against=against, verdicts=said)
+    return Sentence(task.name, text, overall(task))
+
+
+def overall(task: Task) -> str | None:
+    """Better only when pre-training helped and no spoken control is clearly ahead."""
+    found = {name: verdicts.of_difference(task.differences.get(name), task.metric) for name in SPOKEN_CONTROLS}
+    helped = found["random_weights"]
+    return verdicts.LEVEL if helped == verdicts.BETTER and verdicts.WORSE in found.values() else helped
+
+
+def comparison(task: Task, control: str) -> Phrase:
+    difference = task.differences.get(control)
+    verdict = verdicts.of_difference(difference, task.metric)
+    if difference is None or verdict is None:
+        return phrase("outcome.unmeasured", control=word("condition", control))
+    kind = "pretraining" if control == "random_weights" else "control"
+    return phrase(f"outcome.{kind}_{verdict}", control=word("condition", control), difference=differing(difference))
+
+
+def scored(score: Score) -> str:
+    return with_interval(score.mean, (score.low, score.high))
+
+
+def differing(difference: Difference) -> str:
+    return with_interval(difference.mean, (difference.low, difference.high), signed)

@@ -1,0 +1,103 @@
+"""The page itself: what was recorded, arranged for the template."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from danlu.durable import write_text
+from danlu.errors import WrongInput, nearest
+from danlu.report import formatting, sections
+from danlu.report.metrics import read_metrics
+from danlu.report.outcome import outcome
+from danlu.report.phrases import LANGUAGES, both, phrase, word
+from danlu.report.results import read_results
+
+TEMPLATE = Path(__file__).parent / "template"
+# Characters that no page may hold are shown as their bytes, as parts of characters are.
+UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
+
+
+def write_report(run: Path, language: str = "en") -> Path:
+    """Write `run/report.html` from `run/results.json` and `run/metrics.jsonl`, in both languages."""
+    if language not in LANGUAGES:
+        raise WrongInput(f"no report in language {language!r}; {nearest(language, LANGUAGES)}")
+    results = read_results(run / "results.json")
+    metrics = read_metrics(run / "metrics.jsonl")
+    script = (TEMPLATE / "page.js").read_text("utf-8")
+    page = (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            language=language,
+            run_name=run.resolve().name,
+            results=results,
+            metrics=metrics,
+            files=["results.json"] + (["metrics.jsonl"] if metrics.present else []),
+            outcome=outcome(results),
+            bits=sections.bits(results),
+            panels=sections.panels(results, metrics),
+            terms=sections.terms(results),
+            tasks=sections.tasks(results),
+            samples=sections.samples(results, metrics),
+            examples=sections.examples(results),
+            cuts=sections.cuts(results),
+            exports=sections.exports(results),
+            script=Markup(script),
+            script_hash=hash_of(script),
+        )
+    )
+    path = run / "report.html"
+    write_text(path, printable(page))
+    return path
+
+
+def environment() -> Environment:
+    """The templates, with the page's words and the ways to write a number; everything from the run is escaped."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    made.filters |= {
+        "both": both,
+        "number": formatting.number,
+        "signed": formatting.signed,
+        "interval": formatting.interval,
+        "count": formatting.count,
+        "size": formatting.size,
+        "tiny": formatting.tiny,
+    }
+    made.globals |= {
+        "nothing": formatting.NOTHING,
+        "signed": formatting.signed,
+        "moment": formatting.moment,
+        "duration": formatting.duration,
+        "phrase": phrase,
+        "word_of": word,
+        "say": say,
+        "word": lambda section, name: both(word(section, name)),
+    }
+    return made
+
+
+def say(key: str, **values: Any) -> Markup:
+    return both(phrase(key, **values))
+
+
+def hash_of(script: str) -> str:
+    """The name by which the page's security policy allows this script and no other."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def printable(page: str) -> str:
+    """Without control characters and lone surrogates (which JSON can hold and UTF-8 cannot)."""
+    return page.translate(UNPRINTABLE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,239 @@
+"""What each section of the page shows, picked from the results and the metrics: empty when there is nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from danlu.report import verdicts
+from danlu.report.chart_bars import bar_chart, bars_of, groups
+from danlu.report.chart_curves import bits_curve, curve_chart, finetune_curves, frame_top, loss_curves, tokens_at_best
+from danlu.report.chart_dots import dot_chart, rows_of
+from danlu.report.formatting import number
+from danlu.report.metrics import Metrics, Record, of, thinned
+from danlu.report.phrases import Text, phrase, word
+from danlu.report.pieces import readable
+from danlu.report.results import Cut, Difference, Export, Pretrained, Results, Sample, Score, Shown, Task, Term, finite
+
+MOST_SAMPLES = 8  # along the way
+MOST_TOKENS = 200  # of one stream
+
+
+@dataclass(frozen=True)
+class Control:
+    label: Text
+    value: float
+    sides: list[Text]  # where it stands beside each model
+
+
+@dataclass(frozen=True)
+class Bits:
+    id: str
+    models: list[Pretrained]
+    controls: list[Control]
+    chart: Markup | None
+
+
+def bits(results: Results) -> list[Bits]:
+    found = []
+    for i, models in enumerate(groups(results.pretrain)):
+        controls = [
+            Control(word("baseline", name), value, [side_of(model, name, value) for model in models])
+            for name, value in sorted(models[0].measured().items(), key=lambda item: item[1])
+        ]
+        bars = bars_of(models)
+        found.append(Bits(f"bits-{i}", models, controls, bar_chart(bars, f"bits-{i}") if bars else None))
+    return found
+
+
+def side_of(model: Pretrained, name: str, value: float) -> Text:
+    """Whether the model's bits are lower or higher than a baseline's, as the headline has it."""
+    if not finite(model.bits_per_byte):
+        return phrase("verdict.unknown")
+    words = {verdicts.BETTER: "bits.lower", verdicts.WORSE: "bits.higher", verdicts.LEVEL: "bits.equal"}
+    measured = verdicts.of_difference((model.differences or {}).get(name), "bits_per_byte")
+    if measured is not None:
+        return phrase("verdict.level" if measured == verdicts.LEVEL else words[measured])
+    side = phrase(words[verdicts.of_bits(model.bits_per_byte, value)])
+    ends = model.bits_per_byte_interval
+    return phrase("bits.inside", side=side) if ends and ends[0] <= value <= ends[1] else side
+
+
+@dataclass(frozen=True)
+class Panel:
+    id: str
+    title: Text
+    chart: Markup
+    key: Sequence[tuple[str, Text]]  # the colour's name in page.css and what it shows
+    notes: tuple[Text, ...]
+
+
+def panels(results: Results, metrics: Metrics) -> list[Panel]:
+    found = [panel for i, model in enumerate(results.pretrain) for panel in model_panels(i, model, metrics)]
+    return found + [panel for i, task in enumerate(results.tasks) for panel in task_panels(i, task, metrics)]
+
+
+def model_panels(i: int, model: Pretrained, metrics: Metrics) -> list[Panel]:
+    across = phrase("curves.across_tokens")
+    at_best = tokens_at_best(metrics, model)
+    best = (at_best, model.best_step) if at_best is not None and model.best_step is not None else None
+    dotted = (phrase("curves.dotted"),) if best else ()
+    found = []
+    loss = loss_curves(metrics, model)
+    if any(curve.points for curve in loss):
+        key = [("second", phrase("curves.train")), ("ours", phrase("curves.validation"))]
+        chart = curve_chart(loss, f"loss-{i}", across, best)
+        title = phrase("curves.loss", name=model.name)
+        found.append(Panel(f"loss-{i}", title, chart, key, (phrase("curves.loss_caption"), *dotted)))
+    curve = bits_curve(metrics, model)
+    if curve.points:
+        baselines = model.measured()
+        top = frame_top(curve, baselines)
+        chart = curve_chart([curve], f"curve-{i}", across, best, baselines, top)
+        title = phrase("curves.bits", name=model.name)
+        key = [("ours", phrase("curves.validation"))]
+        notes = (phrase("curves.bits_caption"), *frame_notes(baselines, top))
+        found.append(Panel(f"curve-{i}", title, chart, key, notes + dotted))
+    return found
+
+
+def frame_notes(baselines: dict[str, float], top: float | None) -> list[Text]:
+    """That a frame ends below some of what there is to draw, and which baselines that leaves out."""
+    if top is None:
+        return []
+    above: list[Text] = [
+        phrase("curves.baseline", name=word("baseline", name), value=number(value, 2))
+        for name, value in baselines.items()
+        if value > top
+    ]
+    return [
+        phrase("curves.above", names=above, top=number(top, 1)) if above else phrase("curves.frame", top=number(top, 1))
+    ]
+
+
+def task_panels(i: int, task: Task, metrics: Metrics) -> list[Panel]:
+    curves = finetune_curves(metrics, task.name)
+    if not any(curve.points for curve in curves):
+        return []
+    key = [("ours", phrase("curves.ours")), ("second", phrase("curves.random"))]
+    chart = curve_chart(curves, f"finetune-{i}", phrase("curves.across_steps"))
+    title = phrase("curves.finetune", name=task.name)
+    return [Panel(f"finetune-{i}", title, chart, key, (phrase("curves.finetune_caption"),))]
+
+
+def terms(results: Results) -> list[tuple[str, str, Term]]:
+    """(model, term, figures) of the models whose terms say more than their loss does."""
+    return [
+        (model.name, name, term)
+        for model in results.pretrain
+        for name, term in (model.terms or {}).items()
+        if len(model.terms or {}) > 1 or term.accuracy is not None
+    ]
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    name: str
+    score: Score
+    difference: Difference | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class TaskView:
+    id: str
+    facts: Task
+    rows: list[TaskRow]
+    chart: Markup | None
+
+
+def tasks(results: Results) -> list[TaskView]:
+    found = []
+    for i, task in enumerate(results.tasks):
+        scores = rows_of(task.scores)
+        rows = [
+            TaskRow(
+                name, score, task.differences.get(name), verdicts.of_difference(task.differences.get(name), task.metric)
+            )
+            for name, score in scores
+        ]
+        chart = dot_chart(scores, f"task-{i}") if scores else None
+        found.append(TaskView(f"task-{i}", task, rows, chart))
+    return found
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A model that writes: what it wrote at the end, and some of what it wrote along the way (`all` counts that)."""
+
+    name: str
+    end: list[Sample]
+    along: list[Record]
+    all: int
+
+
+def samples(results: Results, metrics: Metrics) -> list[Writer]:
+    found = []
+    for model in results.pretrain:
+        records = [record for record in of(metrics, f"pretrain/{model.name}", "sample") if record.text is not None]
+        end = model.samples or []
+        if end or records:
+            found.append(Writer(model.name, end, thinned(records, MOST_SAMPLES), len(records)))
+    return found
+
+
+@dataclass(frozen=True)
+class StreamView:
+    name: str
+    tokens: list[tuple[str, str | None]]  # the piece the model reads, and the answer asked for there
+    all: int
+
+
+@dataclass(frozen=True)
+class ExampleView:
+    model: Pretrained
+    streams: list[StreamView]
+
+
+def examples(results: Results) -> list[ExampleView]:
+    byte_level = is_byte_level(results)
+    found = []
+    for model in results.pretrain:
+        streams = [stream_view(shown, byte_level) for shown in model.example or []]
+        if streams:
+            found.append(ExampleView(model, streams))
+    return found
+
+
+def stream_view(shown: Shown, byte_level: bool) -> StreamView:
+    """Each token with the answer asked for at its place; what was hidden is decoded together with what was shown."""
+    pieces = shown.tokens[:MOST_TOKENS]
+    asked = [target for target in shown.targets if target is not None]
+    seen = iter(readable(pieces + asked, byte_level))
+    pieces = [next(seen) for _ in pieces]
+    answers = [None if target is None else next(seen) for target in shown.targets]
+    answers += [None] * (len(pieces) - len(answers))
+    return StreamView(shown.stream, list(zip(pieces, answers, strict=False)), len(shown.tokens))
+
+
+def cuts(results: Results) -> list[Cut]:
+    if results.tokenizer is None:
+        return []
+    byte_level = is_byte_level(results)
+    return [Cut(text=cut.text, tokens=readable(cut.tokens, byte_level)) for cut in results.tokenizer.examples]
+
+
+def is_byte_level(results: Results) -> bool:
+    return bool(results.tokenizer and (results.tokenizer.kind or "").startswith("byte"))
+
+
+def exports(results: Results) -> list[tuple[Export, str]]:
+    return [(export, verdict_of(export)) for export in results.exports]
+
+
+def verdict_of(export: Export) -> str:
+    if export.tolerance is None or export.max_logit_difference is None:
+        return "unknown"
+    return "passed" if export.max_logit_difference <= export.tolerance else "failed"

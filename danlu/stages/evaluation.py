@@ -1,0 +1,98 @@
+"""What pre-training came to: bits per byte beside its baselines on the same held-out bytes, and samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
+from danlu.evaluation.intervals import bootstrap_interval
+from danlu.evaluation.kneser_ney import KneserNey
+from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.unigram import unigram_nats
+from danlu.recipes.schema import EvaluationSettings
+from danlu.stages.preparation import Data
+from danlu.stages.pretraining import Pretraining, continued, decoded_example
+from danlu.training.precision import Machine
+from danlu.training.step import measure, micro_batches
+
+TEST_SEED = 1_000_000_009
+HELD_OUT = ("validation", "test")
+
+
+def documents(data: Data, split: str) -> list[np.ndarray]:
+    store = data.store(split)
+    return [store.document(i) for i in range(store.documents)]
+
+
+def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, float]]:
+    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}.
+
+    The n-gram and the unigram are fitted to the same training tokens and pay for the same targets as a language model,
+    the end of each document among them; the compressors see the same bytes with a newline between documents.
+    """
+    size = data.tokenizer.vocabulary.size
+    training = documents(data, "train")
+    model = KneserNey.fit(training, size, settings.ngram)
+    train_text = joined(data.corpus.texts("train"))
+    found = {}
+    for split in HELD_OUT:
+        held, size_bytes = documents(data, split), data.store(split).bytes
+        text = joined(data.corpus.texts(split))
+        bits = {
+            "unigram": unigram_nats(training, held, size)[0] / math.log(2),
+            f"ngram{settings.ngram}": model.nats(held)[0] / math.log(2),
+            "zstd": zstd_bits(text),
+            "zstd_primed": zstd_primed_bits(text, train_text),
+        }
+        found[split] = {name: value / size_bytes for name, value in bits.items()}
+    return found
+
+
+def evaluate(
+    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, dict[str, float]]
+) -> dict[str, Any]:
+    """The facts of one pre-trained model on the test split, for results.json. In float32 whatever trained it."""
+    model = job.trained(trained).to(job.machine.device)
+    machine = Machine(job.machine.device, "float32", job.machine.threads)
+    store = job.data.store("test")
+    facts: dict[str, Any] = {
+        "test": {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens},
+        "example": decoded_example(job),
+        "bits_per_byte": None,
+        "baselines": None,
+        "samples": [],
+    }
+    draws = job.draws("test", TEST_SEED, shuffled=False)
+    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, 16, 1.0)
+    terms = measure(model, job.recipe.objective, batches, machine).terms
+    facts["terms"] = {name: {"loss": value} for name, value in terms.items()}
+    if job.recipe.objective.continues_text:
+        context = job.recipe.architecture.context
+        found = likelihood(model, store, context, min(settings.stride, context), machine)
+        interval = bootstrap_interval(found.nats / math.log(2), found.bytes.astype(float))
+        facts |= {
+            "bits_per_byte": found.bits_per_byte,
+            "bits_per_byte_interval": [interval.low, interval.high],
+            "loss": found.loss,
+            "perplexity": found.perplexity,
+            "baselines": beside["test"],
+            "validation_baselines": beside["validation"],
+            "samples": [continued(job, model, p, job.recipe.sampling) for p in job.recipe.prompts],
+        }
+    return facts
+
+
+def say_outcome(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
+    """One line a model: its figure, and for bits per byte the baselines beside it."""
+    if facts["bits_per_byte"] is None:
+        terms = ", ".join(f"{k} loss {v['loss']:.3f} nats a target" for k, v in facts["terms"].items())
+        say(f"{name:10s} on held-out documents: {terms}")
+        return
+    low, high = facts["bits_per_byte_interval"]
+    bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    others = ", ".join(f"{k} {v:.3f}" for k, v in facts["baselines"].items())
+    say(f"{name:10s} {facts['bits_per_byte']:.3f}{bounds} bits per byte on held-out documents; {others}")

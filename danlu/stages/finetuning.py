@@ -1,0 +1,143 @@
+"""Fine-tuning on few labels, beside the controls: random weights, TF-IDF with logistic regression, majority."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from danlu.architectures import Learner, build_learner
+from danlu.evaluation.controls import majority_score, tfidf_score
+from danlu.evaluation.intervals import mean_interval, paired_difference
+from danlu.recipes.schema import TaskRecipe
+from danlu.stages.pretraining import Pretraining
+from danlu.tasks.rows import LabelledRows, Row, few_labels
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.draws import RowDraws
+from danlu.training.loop import Job, train
+from danlu.training.plan import Plan, make_plan
+from danlu.training.step import micro_batches
+
+ARMS = ("ours", "random_weights")
+
+
+@dataclass
+class Finetuning:
+    """One task of a recipe in a run."""
+
+    pretraining: Pretraining
+    pretrained: dict[str, Any]
+    name: str
+    recipe: TaskRecipe
+    rows: LabelledRows
+
+    def drawn(self, seed: int) -> tuple[Row, ...]:
+        """The labelled training rows of a seed: another draw for each."""
+        per_class = self.recipe.task.labels_per_class
+        return self.rows.train if per_class is None else few_labels(self.rows.train, per_class, seed)
+
+    def draws(self, rows: Sequence[Row], seed: int, shuffled: bool = True) -> RowDraws:
+        encoded = self.recipe.task.encode(rows, self.rows.classes, self.pretraining.data.tokenizer)
+        mean = float(np.mean([len(row.ids) for row in encoded]))
+        return RowDraws(encoded, mean, self.pretraining.data.tokenizer.vocabulary, seed, shuffled)
+
+    def objective(self) -> Any:
+        full = "full" in self.pretraining.recipe.objective.needs["backbone"]
+        return self.recipe.task.objective(self.rows.classes, full)
+
+    def learner(self, arm: str, seed: int) -> Learner:
+        """A classifier with the pre-trained or with random weights; its head is new either way."""
+        size = self.pretraining.data.tokenizer.vocabulary.size
+        model = build_learner(self.objective(), self.pretraining.recipe.architecture, size, seed)
+        if arm == "ours":
+            trained = self.pretraining.trained(self.pretrained)
+            model.embedders.load_state_dict(trained.embedders.state_dict())
+            model.backbone.load_state_dict(trained.backbone.state_dict())
+        return model.to(self.pretraining.machine.device)
+
+    def plan(self) -> Plan:
+        """The same steps for every run of the task; a time budget is shared out among them."""
+        runs = len(ARMS) * self.recipe.seeds
+        settings = self.recipe.training
+        settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
+        model, draws = self.learner("random_weights", 0), self.draws(self.drawn(0), 0)
+        return make_plan(settings, model, self.objective(), draws, self.pretraining.machine, None)
+
+    def score(self, arm: str, seed: int, plan: Plan) -> dict[str, Any]:
+        """Train one arm with one seed and score it on the test rows."""
+        stage = f"finetune/{self.name}/{arm}-{seed}"
+        before = self.pretraining
+        model, objective = self.learner(arm, seed), self.objective()
+        checkpoints = Checkpoints(before.run.path / "tasks" / self.name / f"{arm}-{seed}")
+        settings = self.recipe.training.model_copy(update={"seed": seed})
+        job = Job(
+            stage, model, objective, self.draws(self.drawn(seed), seed), settings, plan, checkpoints,
+            before.run.journal, before.run.journal_end, watch=before.watch, stop=before.stop,
+        )  # fmt: skip
+        train(job)
+        labels = np.array([self.rows.classes.index(row.label) for row in self.rows.test])
+        return {"score": float((self.predictions(model, objective, plan) == labels).mean())}
+
+    def predictions(self, model: Learner, objective: Any, plan: Plan) -> np.ndarray:
+        """[test rows] class numbers."""
+        model.eval()
+        draws = self.draws(self.rows.test, 0, shuffled=False)
+        batches = micro_batches(objective, draws, 0, draws.units, 32, 1.0)
+        with plan.machine.autocast():
+            return np.concatenate([objective.predict(model, batch.to(model.device)) for batch in batches])
+
+
+def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
+    """All runs of a task and its controls; the entry of results.json."""
+    run = task.pretraining.run
+    plan = Plan.of(run.decide(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
+    scores: dict[str, list[float]] = {}
+    for arm in ARMS:
+        scores[arm] = []
+        for seed in range(task.recipe.seeds):
+            facts = run.stage(f"finetune/{task.name}/{arm}-{seed}", lambda a=arm, s=seed: task.score(a, s, plan))
+            if (arm, seed) != ("ours", 0):
+                shutil.rmtree(run.path / "tasks" / task.name / f"{arm}-{seed}", ignore_errors=True)
+            scores[arm].append(facts["score"])
+    scores |= run.stage(f"controls/{task.name}", lambda: controls(task))
+    entries = {name: interval_facts(values) for name, values in scores.items()}
+    for name, entry in entries.items():
+        bounds = "" if entry["low"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
+        say(f"{task.name:10s} {name}: {task.recipe.task.metric} {entry['mean']:.3f}{bounds}")
+    differences = {
+        name: asdict(paired_difference(scores["ours"], scores[name])) for name in ("random_weights", "tfidf")
+    }
+    return {
+        "name": task.name,
+        "model": task.recipe.model,
+        "metric": task.recipe.task.metric,
+        "labels": task.recipe.task.labels_per_class,
+        "classes": list(task.rows.classes),
+        "train_rows": len(task.drawn(0)),
+        "test_rows": len(task.rows.test),
+        "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
+        "rows": dict(task.rows.facts),
+        "steps": plan.steps,
+        "scores": entries,
+        "differences": differences,
+    }
+
+
+def controls(task: Finetuning) -> dict[str, list[float]]:
+    """Classical controls on the very rows each seed drew."""
+    draws = [task.drawn(seed) for seed in range(task.recipe.seeds)]
+    return {
+        "tfidf": [tfidf_score(rows, task.rows.test, seed) for seed, rows in enumerate(draws)],
+        "majority": [majority_score(rows, task.rows.test) for rows in draws],
+    }
+
+
+def interval_facts(scores: Sequence[float]) -> dict[str, Any]:
+    """Mean over seeds and its interval, cut to what an accuracy can be."""
+    found = mean_interval(scores)
+    if found.low is not None and found.high is not None:
+        found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+    return asdict(found) | {"seeds": list(scores)}

@@ -1,0 +1,67 @@
+"""From raw text to shards: the stages before any training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from danlu.durable import damage, write_folder
+from danlu.recipes.schema import Recipe
+from danlu.stages.run_directory import RunDirectory
+from danlu.text.corpus import Corpus, build_corpus
+from danlu.text.split import SPLITS
+from danlu.tokens.shards import TokenStore, write_shards
+from danlu.tokens.tokenizer import TextTokenizer, report
+
+REPORTED_TEXTS = 200
+
+
+@dataclass(frozen=True)
+class Data:
+    """The corpus, the tokenizer trained on its training split, and the shards of all splits."""
+
+    corpus: Corpus
+    tokenizer: TextTokenizer
+    shards: Path
+
+    def store(self, split: str) -> TokenStore:
+        return TokenStore(self.shards, split)
+
+
+def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tuple[Data, dict[str, Any]]:
+    """Corpus, tokenizer and shards, and their facts for the report."""
+    corpus = build_corpus(recipe.corpus)
+    corpus_facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
+    kept, rejected = corpus_facts["documents"]["kept"], sum(corpus_facts["documents"]["rejected"].values())
+    size = sum(s["bytes"] for s in corpus_facts["splits"].values())
+    say(f"corpus     {corpus_facts['source']}: {corpus_facts['layout']}, {kept} documents, {size / 1e6:.2f} MB"
+        f"; {rejected} rejected")  # fmt: skip
+    folder = run.path / "tokenizer"
+    if not folder.exists() or damage(folder):
+        write_folder(folder, recipe.tokenizer.train(corpus.texts("train")).save)
+    tokenizer = TextTokenizer.load(folder)
+    tokenizer_facts = run.stage(
+        "tokenizer", lambda: report(tokenizer, list(islice(corpus.texts("validation"), REPORTED_TEXTS)))
+    )
+    say(f"tokenizer  {tokenizer_facts['kind']}: {tokenizer_facts['size']} tokens, "
+        f"{tokenizer_facts['bytes_per_token']:.2f} bytes a token")  # fmt: skip
+    data = Data(corpus, tokenizer, write_shards(corpus, tokenizer))
+    tokens = {split: data.store(split).tokens for split in SPLITS}
+    for split, count in tokens.items():
+        corpus_facts["splits"][split]["tokens"] = count
+    say(f"shards     {tokens['train']:,} training tokens, {tokens['validation']:,} validation, {tokens['test']:,} test")
+    return data, {"corpus": corpus_facts, "tokenizer": tokenizer_facts}
+
+
+def elapsed(work: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """The same work with the seconds it took among its facts."""
+
+    def timed() -> dict[str, Any]:
+        start = time.perf_counter()
+        return work() | {"seconds": time.perf_counter() - start}
+
+    return timed

@@ -1,0 +1,148 @@
+"""Pre-training one model of the recipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from danlu.architectures import Learner, build_learner
+from danlu.evaluation.generation import Sampling, generate
+from danlu.recipes.schema import ModelRecipe
+from danlu.stages.preparation import Data
+from danlu.stages.run_directory import RunDirectory
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.draws import WindowDraws
+from danlu.training.loop import Job, train
+from danlu.training.plan import Plan, make_plan
+from danlu.training.precision import Machine
+from danlu.training.step import Losses, measure, micro_batches
+
+VALIDATION_SEED = 1_000_000_007
+"""Masks and other draws of validation are the same at every validation and differ from training's."""
+
+Watch = Callable[[dict[str, Any], Plan], None]
+
+
+@dataclass
+class Pretraining:
+    """One model of a recipe in a run."""
+
+    run: RunDirectory
+    name: str
+    recipe: ModelRecipe
+    data: Data
+    machine: Machine
+    watch: Watch
+    stop: Callable[[], bool]
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.run.path / "checkpoints" / self.name)
+
+    def fresh(self, seed: int | None = None) -> Learner:
+        """Random weights."""
+        seed = self.recipe.training.seed if seed is None else seed
+        size = self.data.tokenizer.vocabulary.size
+        return build_learner(self.recipe.objective, self.recipe.architecture, size, seed)
+
+    def trained(self, facts: dict[str, Any]) -> Learner:
+        """The chosen weights of a finished pre-training."""
+        model = self.fresh()
+        self.checkpoints.load_weights(facts["chosen_step"], model)
+        return model.eval()
+
+    def draws(self, split: str, seed: int, shuffled: bool = True) -> WindowDraws:
+        context: int = self.recipe.architecture.context
+        return WindowDraws(self.data.store(split), context, self.data.tokenizer.vocabulary, seed, shuffled)
+
+    def validation(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
+        """Losses on held-out windows, always the same; and the bytes they stand for when they are the whole split."""
+        draws = self.draws("validation", VALIDATION_SEED)
+        wanted = max(1, round(self.recipe.training.validation_tokens / draws.tokens_per_unit))
+        units = min(wanted, draws.units)
+        each = max(1, int(self.recipe.training.micro_batch_tokens / draws.tokens_per_unit))
+        batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0)
+        size = self.data.store("validation").bytes if units == draws.units else None
+
+        def validate(model: nn.Module) -> Losses:
+            return measure(model, self.recipe.objective, batches, self.machine)
+
+        return validate, size
+
+    def sampler(self) -> Callable[[nn.Module], list[dict[str, Any]]] | None:
+        """The first prompt continued, for objectives that continue text."""
+        if not self.recipe.objective.continues_text or not self.recipe.prompts:
+            return None
+        return lambda model: [continued(self, model, self.recipe.prompts[0], self.recipe.sampling)]
+
+    def work(self) -> dict[str, Any]:
+        """Train to the end; the facts of the training."""
+        model = self.fresh().to(self.machine.device)
+        draws = self.draws("train", self.recipe.training.seed)
+        validate, size = self.validation()
+        objective, settings = self.recipe.objective, self.recipe.training
+        stage = f"pretrain/{self.name}"
+        plan = Plan.of(
+            self.run.decide(
+                f"{stage}-plan",
+                lambda: make_plan(settings, model, objective, draws, self.machine, validate).facts(),
+            )
+        )
+        job = Job(
+            stage, model, objective, draws, settings, plan, self.checkpoints, self.run.journal, self.run.journal_end,
+            validate, self.sampler(), self.watch, self.stop, judged_facts(objective.continues_text, size),
+        )  # fmt: skip
+        position = train(job)
+        chosen = position.best_step if settings.keep == "best" and position.best_step else position.step
+        final = validate(model)
+        return {
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "steps": plan.steps,
+            "tokens": position.tokens,
+            "epochs": plan.steps * plan.step_units / draws.units,
+            "seconds": position.seconds,
+            "tokens_per_second": position.tokens / position.seconds,
+            "best_step": position.best_step,
+            "chosen_step": chosen,
+            "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
+        }
+
+
+def judged_facts(continues_text: bool, size: int | None) -> Callable[[Losses], dict[str, Any]]:
+    """Bits per byte for each validation, where they are defined: a model that continues text, on the whole split."""
+
+    def facts(losses: Losses) -> dict[str, Any]:
+        if not continues_text or size is None or len(losses.sums) != 1:
+            return {}
+        return {"bits_per_byte": sum(losses.sums.values()) / math.log(2) / size}
+
+    return facts
+
+
+def continued(job: Pretraining, model: Any, prompt: str, sampling: Sampling) -> dict[str, Any]:
+    """A prompt and what the model makes of it."""
+    tokenizer, context = job.data.tokenizer, job.recipe.architecture.context
+    ids = tokenizer.encode(prompt)
+    new = generate(model, ids, tokenizer.vocabulary, sampling, context, job.machine)
+    whole = tokenizer.decode(np.concatenate([ids, new]))
+    return {"prompt": prompt, "text": whole.removeprefix(prompt), "settings": str(sampling)}
+
+
+def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
+    """What the objective makes of one unit: tokens and, where there is a target, the target, in readable pieces."""
+    draws = job.draws("train", job.recipe.training.seed)
+    tokenizer = job.data.tokenizer
+    shown = []
+    for stream, sequences in job.recipe.objective.example(draws.draw(0, 0.0)).items():
+        for seq in sequences[:1]:
+            labels = next((v for v in seq.labels.values()), None)
+            ids = seq.inputs["token"][:60]
+            known = np.full(len(ids), -1) if labels is None else labels[: len(ids)]
+            targets = [None if y < 0 else tokenizer.token(int(y)) for y in known]
+            shown.append({"stream": stream, "tokens": [tokenizer.token(int(i)) for i in ids], "targets": targets})
+    return shown

@@ -1,0 +1,83 @@
+"""A run's folder: what it was told, which of its stages are done, and its journal."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from danlu.durable import explain_disk, read_json, write_json, write_text
+from danlu.errors import WrongInput
+from danlu.recipes.loading import dump_recipe, first_difference, parse, plain
+from danlu.recipes.schema import Recipe
+from danlu.training.journal import Journal
+
+
+class RunDirectory:
+    """Opened by one process at a time; every finished stage has a file in `stages/`."""
+
+    def __init__(self, path: Path, recipe: Recipe):
+        self.path = path
+        with explain_disk(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WrongInput(
+                f"{path} is in use by another run; wait for it or choose another folder with --out"
+            ) from None
+        self._remember(recipe)
+        self.journal = Journal(path / "metrics.jsonl")
+        self._journal_end = 0
+
+    def _remember(self, recipe: Recipe) -> None:
+        """Write the resolved recipe, or check that it is the one this folder was begun with."""
+        file = self.path / "recipe.yaml"
+        if not file.exists():
+            if any(p.name not in (".lock", ".recipe.yaml.new") for p in self.path.iterdir()):
+                raise WrongInput(f"{self.path} holds other things than a run; choose an empty folder with --out")
+            write_text(file, dump_recipe(recipe))
+            return
+        old = plain(parse(file.read_text("utf-8"), str(file)))
+        if difference := first_difference(old, recipe.model_dump(mode="json")):
+            raise WrongInput(
+                f"{self.path} was begun with another recipe: {difference}; choose another with --out, or delete it"
+            )
+
+    def file(self, stage: str, ending: str = "json") -> Path:
+        path = self.path / "stages" / f"{stage}.{ending}"
+        with explain_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def journal_end(self) -> int:
+        """Where the records of the stage at work begin."""
+        return self._journal_end
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The facts of a stage: read when it is done, else worked out and written down.
+
+        Stages are asked for in the same order every time, so whatever the journal holds after the last finished one
+        belongs to work that was cut off.
+        """
+        file = self.file(name)
+        if not file.exists():
+            facts = work()
+            write_json(file, {"facts": facts, "journal_bytes": self.journal.position()})
+        done = read_json(file)
+        self._journal_end = done["journal_bytes"]
+        return done["facts"]
+
+    def decide(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Something measured or chosen once: read when it was decided before, else chosen and written down first."""
+        file = self.file(name)
+        if not file.exists():
+            write_json(file, choose())
+        return read_json(file)
+
+    def close(self) -> None:
+        self.journal.close()
+        self._lock.close()

@@ -1,0 +1,134 @@
+"""One label for a text, from the mean of its hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from danlu.registry import tasks
+from danlu.settings import Settings
+from danlu.tasks.labelled_files import labelled_files
+from danlu.tasks.pydocs_parts import pydocs_parts
+from danlu.tasks.rows import LabelledRows, Row
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.waist import Batch, Draw, Example, Fields, Parts, Seq, Stream, causal_order, full_order
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """ids: [L] with the beginning and end tokens; label: the class number, -1 where unknown."""
+
+    ids: np.ndarray
+    label: int
+
+
+def mean_pool(hidden: Tensor, stream: Stream) -> Tensor:
+    """Mean over each sequence: [T, width] -> [N, width]."""
+    sums = hidden.new_zeros(len(stream), hidden.shape[1]).index_add(0, stream.sequence, hidden)
+    return sums / stream.offsets.diff().to(hidden.dtype)[:, None]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The objective of a classification task: its units are rows, its term the cross-entropy of the label.
+
+    full: whether positions see both sides (encoders) or only what stands before them (decoders).
+    """
+
+    classes: int
+    full: bool
+    dropout: float = 0.1
+
+    name = "classify"
+    terms: tuple[str, ...] = ("label",)
+    continues_text = False
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        return {}
+
+    @property
+    def fields(self) -> Mapping[str, Fields]:
+        return {"text": Fields(marks={"label": np.int64})}
+
+    @property
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        return {"backbone": frozenset({"full" if self.full else "causal"})}
+
+    def example(self, draw: Draw) -> Example:
+        row: EncodedRow = draw.row()
+        order = (full_order if self.full else causal_order)(len(row.ids))
+        return {"text": [Seq({"token": row.ids}, order, marks={"label": row.label})]}
+
+    def parts(self, width: int) -> nn.Module:
+        head = nn.Linear(width, self.classes)
+        nn.init.normal_(head.weight, std=0.02)
+        nn.init.zeros_(head.bias)
+        return nn.Sequential(nn.Dropout(self.dropout), head)
+
+    def scores(self, model: Parts, parts: Any, batch: Batch) -> Tensor:
+        """[N, classes] logits."""
+        text = batch["text"]
+        return parts(mean_pool(model.hidden(text), text))
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        at = batch["text"].marks["label"] >= 0
+        logits = self.scores(model, parts, batch)[at]
+        return {"label": F.cross_entropy(logits.float(), batch["text"].marks["label"][at], reduction="sum")}
+
+    @torch.no_grad()
+    def predict(self, model: Any, batch: Batch) -> np.ndarray:
+        """[N] class numbers, in the order of the batch's units."""
+        return self.scores(model, model.parts, batch).argmax(1).cpu().numpy()
+
+
+class RowFiles(Settings):
+    """Tables with a header row (.tsv, .csv, plain or .zst) and the columns to read."""
+
+    train: Path
+    test: Path
+    dev: Path | None = None
+    text: str = "text"
+    label: str = "label"
+
+    def read(self) -> LabelledRows:
+        return labelled_files(self.train, self.test, self.dev, self.text, self.label)
+
+
+BUILTIN = {"builtin:pydocs_parts": pydocs_parts}
+
+
+@tasks.register
+class Classify(Settings):
+    """One label for a text. labels_per_class: training rows drawn for each class and seed (None: all of them);
+    max_tokens: longer texts are cut, the beginning and end tokens included."""
+
+    name: Literal["classify"] = "classify"
+    rows: Literal["builtin:pydocs_parts"] | RowFiles
+    labels_per_class: PositiveInt | None = 16
+    max_tokens: int = Field(default=128, ge=3)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+    metric: ClassVar[str] = "accuracy"
+
+    def read(self) -> LabelledRows:
+        return self.rows.read() if isinstance(self.rows, RowFiles) else BUILTIN[self.rows]()
+
+    def objective(self, classes: Sequence[str], full: bool) -> Classification:
+        return Classification(len(classes), full, self.dropout)
+
+    def encode(self, rows: Sequence[Row], classes: Sequence[str], tokenizer: TextTokenizer) -> list[EncodedRow]:
+        """Rows as token ids and class numbers."""
+        number = {label: i for i, label in enumerate(classes)}
+        v = tokenizer.vocabulary
+        encoded = tokenizer.encode_batch([row.text for row in rows])
+        ids = [np.concatenate([[v.bos], e[: self.max_tokens - 2], [v.eos]]) for e in encoded]
+        return [EncodedRow(i, number[row.label]) for i, row in zip(ids, rows, strict=True)]

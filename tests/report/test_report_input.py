@@ -1,0 +1,176 @@
+"""Runs with parts missing are reported; damaged ones are refused in one line."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_run_folder import results, write_run
+
+from danlu.errors import WrongInput
+from danlu.report import write_report
+
+PARTS = [
+    "corpus",
+    "tokenizer",
+    "pretrain",
+    "tasks",
+    "exports",
+    "environment",
+    "use",
+    "recipe_text",
+    "command",
+    "started",
+]
+
+
+def refusal(run: Path, language: str = "en") -> str:
+    with pytest.raises(WrongInput) as caught:
+        write_report(run, language)
+    line = str(caught.value)
+    assert "\n" not in line
+    return line
+
+
+def paths_into(value: Any, here: tuple = ()) -> list[tuple]:
+    """Where every key of a nested value stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path for key, inner in items for path in [(*here, key), *paths_into(inner, (*here, key))]]
+
+
+@pytest.mark.parametrize("missing", PARTS)
+@pytest.mark.parametrize("how", ["absent", "null"])
+def test_any_part_may_be_missing(tmp_path: Path, missing: str, how: str) -> None:
+    run = write_run(tmp_path / "demo", {missing: None})
+    if how == "absent":
+        found = json.loads((run / "results.json").read_text("utf-8"))
+        del found[missing]
+        (run / "results.json").write_text(json.dumps(found), "utf-8")
+    assert write_report(run).is_file()
+
+
+def test_the_least_run(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"schema": 1}')
+    page = write_report(tmp_path).read_text("utf-8")
+    assert "This run recorded no figures" in page
+    assert "metrics.jsonl was not there" in page
+
+
+@pytest.mark.slow
+def test_a_null_anywhere_is_missing_or_refused_in_a_line(tmp_path: Path) -> None:
+    """No null in the file may end in a traceback."""
+    whole = results()
+    run = write_run(tmp_path / "demo")
+    (run / "metrics.jsonl").unlink()
+    refused = {}
+    for path in paths_into(whole):
+        if path[0] in ("schema", "environment") or path[-1] in range(2, 100) or path[-3:-1] == ("example", 0):
+            continue
+        changed = copy.deepcopy(whole)
+        spot = changed
+        for step in path[:-1]:
+            spot = spot[step]
+        spot[path[-1]] = None
+        (run / "results.json").write_text(json.dumps(changed), "utf-8")
+        try:
+            write_report(run)
+        except WrongInput as error:
+            refused[".".join(map(str, path))] = str(error)
+    assert not any("\n" in line for line in refused.values())
+    assert "pretrain.0.name" in refused
+    assert "pretrain.0.bits_per_byte_interval" not in refused
+    assert "tasks.0.scores.tfidf" not in refused
+
+
+def test_figures_that_are_not_numbers(tmp_path: Path) -> None:
+    """A loss that diverged is written as it is."""
+    changed = results()
+    changed["pretrain"][0] |= {"bits_per_byte": float("nan"), "loss": float("inf")}
+    changed["tasks"][0]["scores"]["ours"]["mean"] = float("nan")
+    run = write_run(tmp_path / "demo", changed)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "pretrain/decoder", "step": 301, "tokens": 1300000, "kind": "train", "loss": NaN}\n')
+    page = write_report(run).read_text("utf-8")
+    assert "NaN" in page
+    assert "∞" in page
+
+
+def test_lone_surrogates_and_dollars(tmp_path: Path) -> None:
+    changed = results()
+    changed["pretrain"][0]["name"] = "a$b$ \ud83d {x} 丹"
+    (tmp_path / "results.json").write_text(json.dumps(changed))
+    assert "a$b$ \N{REPLACEMENT CHARACTER} {x} 丹" in write_report(tmp_path).read_text("utf-8")
+
+
+def test_worse_and_level_are_said(tmp_path: Path) -> None:
+    changed = results()
+    changed["pretrain"][0] |= {"bits_per_byte": 2.0, "bits_per_byte_interval": [1.99, 2.01]}
+    changed["tasks"][0]["differences"] = {
+        "random_weights": {"mean": -0.1, "low": -0.2, "high": -0.05},
+        "tfidf": {"mean": -0.1, "low": -0.2, "high": -0.05},
+    }
+    page = write_report(write_run(tmp_path / "demo", changed)).read_text("utf-8")
+    assert "above the 5-gram (1.861) and primed zstd (1.935)" in page
+    assert "pre-training did harm" in page
+    assert "TF-IDF is still better" in page
+
+
+def test_a_paired_difference_of_bits_is_trusted(tmp_path: Path) -> None:
+    changed = results()
+    changed["pretrain"][0]["differences"] = {
+        "ngram5": {"mean": -0.024, "low": -0.031, "high": -0.017},
+        "zstd_primed": {"mean": -0.1, "low": -0.3, "high": 0.1},
+    }
+    page = write_report(write_run(tmp_path / "demo", changed)).read_text("utf-8")
+    assert "below the 5-gram (1.861) and not clearly different from primed zstd (1.935)" in page
+
+
+def test_unfinished_last_line_is_set_aside_with_a_note(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "demo")
+    lines = (run / "metrics.jsonl").read_text("utf-8").count("\n")
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "pretrain/deco')
+    assert f"Line {lines + 1} of metrics.jsonl has no end" in write_report(run).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "line", ['{"stage": "pretr', "[1, 2]", '{"stage": "a"}', '{"stage": 3, "kind": "x", "step": 1}', "\xff"]
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
+    run = write_run(tmp_path / "demo")
+    before = (run / "metrics.jsonl").read_bytes()
+    lines = before.count(b"\n")
+    (run / "metrics.jsonl").write_bytes(before + line.encode("latin-1") + b"\n" + before)
+    assert f"metrics.jsonl, line {lines + 1}" in refusal(run)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is damaged"),
+        ("[]", "one JSON object"),
+        ("{}", "schema None"),
+        ('{"schema": 2}', "schema 2"),
+        ('{"schema": 1, "pretrain": [{"name": 3}]}', "pretrain.0"),
+        ('{"schema": 1, "started": "yesterday"}', "started"),
+    ],
+)
+def test_damaged_results_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "results.json").write_text(text)
+    line = refusal(tmp_path)
+    assert "results.json" in line
+    assert said in line
+
+
+def test_missing_results_and_unknown_language(tmp_path: Path) -> None:
+    assert "is not there" in refusal(tmp_path)
+    assert "known: en, zh" in refusal(write_run(tmp_path / "demo"), "french")
+
+
+def test_missing_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "pip install 'danlu[demo]'" in refusal(write_run(tmp_path / "demo"))

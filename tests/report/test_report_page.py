@@ -1,0 +1,171 @@
+"""The page as a reader and a browser get it."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from synthetic_run_folder import DANGEROUS, metrics, results, write_run
+
+from danlu.report import write_report
+
+SECTIONS = ["outcome", "bits", "curves", "task", "samples", "example", "data", "exports", "again"]
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "demo")
+
+
+@pytest.fixture(scope="module")
+def page(run: Path) -> str:
+    return write_report(run).read_text("utf-8")
+
+
+class Outline(HTMLParser):
+    """What a test wants to know of the markup: balance, ids, attributes, the text a reader of one language sees."""
+
+    def __init__(self, page: str, language: str = "en"):
+        super().__init__()
+        self.open: list[tuple[str, bool]] = []
+        self.ids: list[str] = []
+        self.sections: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.unbalanced: list[str] = []
+        self.language = language
+        self.text = ""
+        self.feed(page)
+        self.text = re.sub(r"\s+", " ", self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.attributes += [(tag, name, value) for name, value in found.items()]
+        self.ids += [found["id"]] if "id" in found else []
+        self.sections += [found["id"]] if tag == "section" else []
+        hidden = tag in ("style", "script") or (found.get("class") == "w" and found["lang"] != self.language)
+        if tag not in VOID:
+            self.open.append((tag, hidden))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop()[0] != tag:
+            self.unbalanced.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if not any(hidden for _, hidden in self.open):
+            self.text += data
+
+
+def test_sections_stand_in_order_and_markup_is_balanced(page: str) -> None:
+    outline = Outline(page)
+    assert outline.sections == SECTIONS
+    assert not outline.unbalanced
+    assert not outline.open
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_every_reference_meets_its_id(page: str) -> None:
+    outline = Outline(page)
+    wanted = [value for _, name, value in outline.attributes if name == "aria-labelledby"]
+    wanted += [value[1:] for _, name, value in outline.attributes if name == "href"]
+    wanted += re.findall(r"url\(#([^)]+)\)", page)
+    assert wanted
+    assert set(wanted) <= set(outline.ids)
+
+
+def test_numbers_are_those_of_the_results(page: str) -> None:
+    text = Outline(page).text
+    for figure in (
+        "1.837 [1.791, 1.887]", "1.861", "1.935", "2.410", "4.873", "0.613", "[0.571, 0.652]", "0.451",
+        "[0.408, 0.496]",
+        "+0.161 [+0.119, +0.204]", "−0.019 [−0.052, +0.015]", "0.602, 0.608, 0.627", "6,817,000", "1,228,800", "4,237",
+        "2,104,332", "601,236", "310", "480", "10 min 12 s", "2026-11-23 23:50 UTC", "2.1e-06", "1.0e-04", "86.2",
+    ):  # fmt: skip
+        assert figure in text, figure
+
+
+def test_outcome_is_said_in_plain_words(page: str) -> None:
+    english, chinese = Outline(page).text, Outline(page, "zh").text
+    assert "below the 5-gram (1.861, which lies within the interval) and primed zstd (1.935)" in english
+    assert "pre-training helped (+0.161 [+0.119, +0.204]); no clear difference from TF-IDF" in english
+    assert "预训练有帮助（+0.161 [+0.119, +0.204]）；与 TF-IDF 无明显差别" in chinese
+    assert "任务与对照" in chinese
+    assert "任务与对照" not in english
+
+
+def test_text_of_the_run_never_becomes_markup(page: str) -> None:
+    assert "<script>alert" not in page
+    assert html.escape("<script>alert('x')</script> & more").replace("&#x27;", "&#39;") in page
+    assert page.count("<script>") == 1
+    assert "<b>the</b>" not in page
+    assert "\x1b" not in page
+    shown = html.unescape(page)
+    assert DANGEROUS.replace("\x1b", "⟨1B⟩") in shown, "white space is kept, control characters are made visible"
+
+
+def test_page_needs_no_other_file(page: str) -> None:
+    assert not re.search(r"https?:|//[a-z]|@import|@font-face", page)
+    outside = [(tag, name, value) for tag, name, value in Outline(page).attributes if name in ("src", "srcset", "data")]
+    assert not outside
+    assert all(target.startswith("#") for target in re.findall(r"(?:href=\"|url\()([^\")]+)", page))
+    assert len(page.encode()) < 1_500_000
+
+
+def test_colours_of_plots_are_variables(page: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", page, re.S)
+    assert len(drawings) == 8, "two widths of bars and of dots, four panels"
+    for drawing in drawings:
+        assert not re.search(r"#[0-9a-f]{6}\b", drawing)
+        assert not re.search(r"@\d+@", drawing)
+        assert "var(--" in drawing
+        assert 'role="img"' in drawing
+
+
+def test_equal_input_gives_equal_bytes(run: Path, page: str) -> None:
+    """Also in another process, where hashes of strings differ."""
+    code = f"from pathlib import Path; from danlu.report import write_report; write_report(Path({str(run)!r}))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    assert (run / "report.html").read_text("utf-8") == page
+
+
+def test_language_is_the_one_asked_for(run: Path, page: str) -> None:
+    chinese = write_report(run, "zh").read_text("utf-8")
+    assert chinese.replace('<html lang="zh">', '<html lang="en">') == page
+
+
+def test_best_step_and_curves_are_drawn(page: str) -> None:
+    text = Outline(page).text
+    assert "best, step 280" in text
+    assert "unigram 4.87" in text
+    assert "zstd 2.41" in text
+
+
+def test_samples_along_the_way(page: str) -> None:
+    text = Outline(page).text
+    assert all(f"is the the of {record['step']}" in text for record in metrics() if record["kind"] == "sample")
+
+
+def test_hidden_tokens_stand_beneath(page: str) -> None:
+    assert '<span class="token asked"><span>[MASK]</span><span class="answer">·an</span></span>' in page
+    assert "⟨E4⟩⟨B8⟩" in page
+    assert "<span>炉</span>" in page
+
+
+def test_table_headers_have_a_scope(page: str) -> None:
+    heads = re.findall(r"<th\b[^>]*>", page)
+    assert heads
+    assert all("scope=" in head for head in heads)
+
+
+def test_fixture_is_the_agreed_schema() -> None:
+    assert set(results()) >= {"schema", "pretrain", "tasks", "exports"}

@@ -1,0 +1,89 @@
+"""The tables of words are complete, and the colours can be read."""
+
+from __future__ import annotations
+
+import re
+import string
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import danlu.report
+from danlu.report.chart_curves import spread
+from danlu.report.phrases import LANGUAGES, both, in_language, phrase, words
+from danlu.report.pieces import readable
+
+ROOM = Path(danlu.report.__file__).parent
+LOOKED_UP = {"objective", "architecture", "metric", "condition", "baseline", "short_baseline", "spoken_baseline"}
+LOOKED_UP |= {"reason", "split", "environment", "list"}
+ON = ("ground", "raised")
+TEXTS = ("ink", "muted", "ours", "link", "better", "worse", "level")
+
+
+def gaps(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_languages_have_the_same_keys_and_gaps() -> None:
+    first, *others = [words(language) for language in LANGUAGES]
+    for other in others:
+        assert first.keys() == other.keys()
+        assert {key: gaps(text) for key, text in first.items()} == {key: gaps(text) for key, text in other.items()}
+
+
+def test_every_word_used_is_known_and_every_known_word_used() -> None:
+    sources = "".join(path.read_text("utf-8") for path in [*ROOM.glob("*.py"), *(ROOM / "template").glob("*.j2")])
+    written = set(re.findall(r"[\"']([a-z]+\.[a-z_]+)[\"']", sources)) - {"page.css", "page.js"}
+    built = set(re.findall(r"f?\"([a-z]+\.[a-z_]*)(?:\{|\" ~)", sources))
+    composed = {"curves." + name for name in re.findall(r"\"([a-z_]+)\"", sources)}
+    composed |= {f"{section}.title" for section in re.findall(r"\"([a-z]+)\"", sources)}
+    known = set(words("en"))
+    assert {key for key in written if key.split(".")[0] in {k.split(".")[0] for k in known}} <= known
+    for key in known - written - composed:
+        section, _ = key.split(".")
+        endings = key.endswith(("_better", "_worse", "_level", "_controls"))
+        assert section in LOOKED_UP or any(key.startswith(prefix) for prefix in built) or endings, key
+
+
+def test_values_are_escaped_in_every_language() -> None:
+    assert "<b>" not in both(phrase("curves.loss", name="<b>"))
+    assert in_language(["a", "b", "c"], "en") == "a, b and c"
+    assert in_language(["甲", "乙"], "zh") == "甲和乙"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_contrast_is_enough_in_both_schemes(scheme: int) -> None:
+    css = (ROOM / "template" / "page.css").read_text("utf-8")
+    block = css.split("{% set dark %}")[scheme].split("{% endset %}")[0]
+    colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block))
+    for ground in ON:
+        for text in TEXTS:
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert contrast(colours["ink"], colours["mark"]) >= 4.5
+    for mark in ("ours", "control", "second"):
+        assert contrast(colours[mark], colours["ground"]) >= 3, mark
+
+
+def test_labels_are_spread_just_enough() -> None:
+    assert spread([1.0, 2.0, 9.0], 1.0) == [1.0, 2.0, 9.0]
+    assert spread([1.0, 1.2], 1.0) == pytest.approx([0.6, 1.6])
+    crowded = spread([1.0, 1.1, 1.2, 2.0], 1.0)
+    assert all(b - a >= 1 - 1e-9 for a, b in pairwise(crowded))
+
+
+def test_pieces_are_made_readable() -> None:
+    assert readable(["Ġthe", "Ċ", "é"], byte_level=False) == ["Ġthe", "Ċ", "é"]
+    assert readable(["Ġthe", "Ċ", "Ã©"], byte_level=True) == ["·the", "⏎", "é"]
+    assert readable([" the", "é", "丹"], byte_level=True) == ["·the", "é", "丹"], "already decoded"
