@@ -105,6 +105,7 @@ class Pretrained(Part):
     loss: float | None = None
     perplexity: float | None = None
     baselines: dict[str, float | None] | None = None
+    validation_baselines: dict[str, float | None] | None = None
     differences: dict[str, Difference | None] | None = None
     terms: dict[str, Term] | None = None
     test: Split | None = None
@@ -114,6 +115,10 @@ class Pretrained(Part):
     def measured(self) -> dict[str, float]:
         """The baselines that have a figure."""
         return {name: value for name, value in (self.baselines or {}).items() if finite(value)}
+
+    def across_validation(self) -> dict[str, float]:
+        """The baselines on the validation documents: what its curve has to get below."""
+        return {name: value for name, value in (self.validation_baselines or {}).items() if finite(value)}
 
 
 class Score(Part):

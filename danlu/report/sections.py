@@ -89,7 +89,7 @@ def model_panels(i: int, model: Pretrained, metrics: Metrics) -> list[Panel]:
         found.append(Panel(f"loss-{i}", title, chart, key, (phrase("curves.loss_caption"), *dotted)))
     curve = bits_curve(metrics, model)
     if curve.points:
-        baselines = model.measured()
+        baselines = model.across_validation()
         top = frame_top(curve, baselines)
         chart = curve_chart([curve], f"curve-{i}", across, best, baselines, top)
         title = phrase("curves.bits", name=model.name)

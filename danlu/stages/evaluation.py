@@ -28,8 +28,9 @@ def documents(data: Data, split: str) -> list[np.ndarray]:
     return [store.document(i) for i in range(store.documents)]
 
 
-def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, float]]:
-    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}.
+def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, Any]]:
+    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}, and the
+    n-gram's bits for each test document.
 
     The n-gram and the unigram are fitted to the same training tokens and pay for the same targets as a language model,
     the end of each document among them; the compressors see the same bytes with a newline between documents.
@@ -42,18 +43,19 @@ def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, f
     for split in HELD_OUT:
         held, size_bytes = documents(data, split), data.store(split).bytes
         text = joined(data.corpus.texts(split))
+        ngram_bits = model.document_nats(held) / math.log(2)
         bits = {
             "unigram": unigram_nats(training, held, size)[0] / math.log(2),
-            f"ngram{settings.ngram}": model.nats(held)[0] / math.log(2),
+            f"ngram{settings.ngram}": float(ngram_bits.sum()),
             "zstd": zstd_bits(text),
             "zstd_primed": zstd_primed_bits(text, train_text),
         }
         found[split] = {name: value / size_bytes for name, value in bits.items()}
-    return found
+    return found | {"test_document_bits": {f"ngram{settings.ngram}": ngram_bits.tolist()}}
 
 
 def evaluate(
-    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, dict[str, float]]
+    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """The facts of one pre-trained model on the test split, for results.json. In float32 whatever trained it."""
     model = job.trained(trained).to(job.machine.device)
@@ -73,13 +75,18 @@ def evaluate(
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)
-        interval = bootstrap_interval(found.nats / math.log(2), found.bytes.astype(float))
+        bits, size = found.nats / math.log(2), found.bytes.astype(float)
+        interval = bootstrap_interval(bits, size)
         facts |= {
             "bits_per_byte": found.bits_per_byte,
             "bits_per_byte_interval": [interval.low, interval.high],
             "loss": found.loss,
             "perplexity": found.perplexity,
             "baselines": beside["test"],
+            "differences": {
+                name: bootstrap_interval(bits - np.array(theirs), size).json()
+                for name, theirs in beside["test_document_bits"].items()
+            },
             "validation_baselines": beside["validation"],
             "samples": [continued(job, model, p, job.recipe.sampling) for p in job.recipe.prompts],
         }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from danlu.export.hugging_face import check_export, export
+from danlu.export import NotExported, check_export, export, save_native
 from danlu.stages.pretraining import Pretraining
 
 TOLERANCE = 1e-4
@@ -17,10 +17,13 @@ def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:
     """Write `model/<name>` and check that transformers computes the same logits from it."""
     model = job.trained(trained)
     folder = job.run.path / "model" / job.name
-    made = export(model, job.data.tokenizer, folder, job.recipe.objective, job.recipe.architecture)
-    facts = {"name": job.name, "path": f"model/{job.name}", "class": made.class_name, "tolerance": TOLERANCE}
-    if made.class_name is None:
-        return facts | {"max_logit_difference": None, "reason": made.reason}
+    objective, architecture = job.recipe.objective, job.recipe.architecture
+    made = export(model, job.data.tokenizer, folder, objective, architecture)
+    facts = {"name": job.name, "path": f"model/{job.name}", "tolerance": TOLERANCE}
+    if isinstance(made, NotExported):
+        save_native(model, job.data.tokenizer, folder, objective, architecture)
+        return facts | {"class": None, "max_logit_difference": None, "reason": made.reason}
+    facts["class"] = made.class_name
     texts = [t[:400] for t in islice(job.data.corpus.texts("test"), CHECKED_TEXTS)]
     return facts | {"max_logit_difference": check_export(model, job.data.tokenizer, folder, texts)}
 

@@ -118,6 +118,7 @@ def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
         "classes": list(task.rows.classes),
         "train_rows": len(task.drawn(0)),
         "test_rows": len(task.rows.test),
+        "near_duplicates_rule": task.rows.facts.get("near_duplicates_rule"),
         "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
         "rows": dict(task.rows.facts),
         "steps": plan.steps,

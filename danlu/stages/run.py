@@ -114,7 +114,7 @@ def work(
 
 
 def pretrain(
-    job: Pretraining, recipe: Recipe, beside: dict[str, dict[str, float]], results: dict[str, Any], say: Say
+    job: Pretraining, recipe: Recipe, beside: dict[str, dict[str, Any]], results: dict[str, Any], say: Say
 ) -> tuple[Pretraining, dict[str, Any]]:
     """Train, evaluate and export one model; its entries go into `results`."""
     stage = f"pretrain/{job.name}"
