@@ -9,7 +9,7 @@ import numpy as np
 from danlu.architectures import Learner
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
-from danlu.export.hugging_face import load_model
+from danlu.export import load_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Machine, usable_cores
 

@@ -54,9 +54,11 @@ class Learner(nn.Module):
         return F.linear(hidden, weight)  # type: ignore[arg-type]
 
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """Sum of cross-entropies (nats) at labelled positions; no other position is projected."""
+        """Sum of cross-entropies (nats) at labelled positions, in float32 or wider; no other position is projected."""
         at = labels >= 0
-        return F.cross_entropy(self.token_logits(hidden[at]).float(), labels[at], reduction="sum")
+        logits = self.token_logits(hidden[at])
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return F.cross_entropy(wide, labels[at], reduction="sum")
 
     def forward(self, batch: Batch | None) -> dict[str, Tensor]:
         """The terms of a batch; of None the tie, every parameter times nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +53,9 @@ def danlu_command() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong input, 75 saved and stopped (run again), 130 interrupted."""
+    # Threads that spin while they wait cost a step more than tenfold as soon as another program wants a core
+    # (docs/decisions/0007). torch reads this when it is first imported, which no command has done yet.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = danlu_command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.ClickException as error:

@@ -44,8 +44,8 @@ def do(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | 
         except Stopped as stopped:
             stopped.code = stop.code or stopped.code
             raise
-    if as_json:
-        click.echo(json.dumps(results, ensure_ascii=False))
+    folder = out or Path("runs") / Path(recipe).stem
+    click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
 @click.command("run")

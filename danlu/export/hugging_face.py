@@ -13,11 +13,12 @@ from danlu.architectures.presets import Family, NoFamily, family_for, to_hf
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.export.model_card import Origin, model_card
-from danlu.export.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder, write_weights
+from danlu.export.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder
 from danlu.export.tokenizer_files import save_for_transformers
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
+from danlu.training.weights import write_weights
 from danlu.waist import Objective
 
 
@@ -56,7 +57,7 @@ def export(
     def fill(fresh: Path) -> None:
         write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
         durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
-        save_for_transformers(tokenizer, fresh, family.objective)
+        save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
         if family.objective == "causal":
             ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
             durable.write_json(fresh / "generation_config.json", ids)

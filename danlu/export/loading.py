@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -61,7 +62,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         settings = family.settings_of(config)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    objective = objectives[family.objective]()
+    objective: Any = objectives[family.objective]()
     if reason := family.fits(settings, objective):
         raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
     size = config.get("vocab_size")

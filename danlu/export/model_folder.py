@@ -8,18 +8,17 @@ manifest.json    the hash of every file as it was written
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 import danlu.architectures
-import danlu.objectives  # noqa: F401  (importing it registers the objectives that danlu.json may name)
+import danlu.objectives  # noqa: F401  (the two register what danlu.json may name)
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.registry import architectures, objectives
@@ -70,18 +69,6 @@ def read_table(path: Path) -> dict[str, Any]:
     return table
 
 
-def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
-    """`state` as safetensors, from any device."""
-    here = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    try:
-        save_file(here, path, metadata={"format": "pt"})
-    except SafetensorError as error:
-        # a full disk comes as SafetensorError; as OSError `durable.explain_disk` knows what to say
-        if found := re.search(r"os error (\d+)", str(error)):
-            raise OSError(int(found[1]), str(error)) from None
-        raise
-
-
 def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         near = "; it is in several parts, save it as one" if path.with_name(f"{path.name}.index.json").exists() else ""
@@ -113,5 +100,4 @@ def write_model_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """As `durable.write_folder`, and never in place of a folder that holds something else."""
     if folder.exists() and not (folder / durable.MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise WrongInput(f"{folder} exists and is no model saved by danlu; choose another place or move it away")
-    folder.parent.mkdir(parents=True, exist_ok=True)
     durable.write_folder(folder, fill)

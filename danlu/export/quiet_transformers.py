@@ -1,8 +1,7 @@
-"""transformers, imported when it is needed, offline and silent."""
+"""transformers, imported when it is needed, and silent."""
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from danlu.errors import WrongInput
 
 @contextmanager
 def quiet_transformers() -> Iterator[ModuleType]:
-    """The module, without progress bars, warnings or the network while the block runs."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read once, when huggingface_hub is first imported
+    """The module, without progress bars and warnings while the block runs."""
     try:
         import transformers
     except ModuleNotFoundError as error:

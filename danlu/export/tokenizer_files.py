@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu import durable
-from danlu.tokens.tokenizer import SPECIAL, TOKENIZER, TextTokenizer
+from danlu.tokens.tokenizer import CONFIG, SPECIAL, TOKENIZER, TextTokenizer
 
 FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",))}
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
@@ -15,10 +15,8 @@ FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",))}
 
 def frame(tokenizer: TextTokenizer, objective: str) -> tuple[list[int], list[int]]:
     """The ids before and after those of a text."""
-    before, after = FRAMES[objective]
-    return [getattr(tokenizer.vocabulary, role) for role in before], [
-        getattr(tokenizer.vocabulary, role) for role in after
-    ]
+    before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in FRAMES[objective])
+    return before, after
 
 
 def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
@@ -41,11 +39,15 @@ def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
     }
 
 
-def save_for_transformers(tokenizer: TextTokenizer, folder: Path, objective: str) -> None:
-    """`TextTokenizer.save`, and `AutoTokenizer` adds the special tokens that the model expects."""
+def save_for_transformers(tokenizer: TextTokenizer, folder: Path, objective: str, context: int) -> None:
+    """`TextTokenizer.save`, and `AutoTokenizer` gives what the model's class takes: special tokens around a text, no
+    token types (transformers 4 adds them unasked), `context` tokens at most where it is asked to truncate."""
     tokenizer.save(folder)
     content = json.loads(tokenizer.content) | {"post_processor": post_processor(tokenizer, objective)}
     durable.write_json(folder / TOKENIZER, content)
+    config = durable.read_json(folder / CONFIG)
+    config |= {"model_max_length": context, "model_input_names": ["input_ids", "attention_mask"]}
+    durable.write_json(folder / CONFIG, config)
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:

@@ -118,7 +118,7 @@ def complaint(error: ValidationError, tree: Any, where: str, overridden: Sequenc
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names the line and the nearest key."""
+    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key."""
     text, where = find_recipe(name)
     tree = parse(text, where)
     if not isinstance(tree, CommentedMap):

@@ -6,26 +6,27 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from danlu.export import NotExported, check_export, export, save_native
+from danlu.export import NotExported, Origin, check_export, export, save_native
 from danlu.stages.pretraining import Pretraining
 
 TOLERANCE = 1e-4
 CHECKED_TEXTS = 3
+CHECKED_CHARACTERS = 400
 
 
 def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:
     """Write `model/<name>` and check that transformers computes the same logits from it."""
-    model = job.trained(trained)
+    model, tokenizer = job.trained(trained), job.data.tokenizer
     folder = job.run.path / "model" / job.name
-    objective, architecture = job.recipe.objective, job.recipe.architecture
-    made = export(model, job.data.tokenizer, folder, objective, architecture)
     facts = {"name": job.name, "path": f"model/{job.name}", "tolerance": TOLERANCE}
+    origin = Origin(corpus=job.data.corpus.facts["source"], tokens=trained["tokens"])
+    made = export(model, tokenizer, folder, job.recipe.objective, job.recipe.architecture, origin)
     if isinstance(made, NotExported):
-        save_native(model, job.data.tokenizer, folder, objective, architecture)
+        save_native(model, tokenizer, folder, job.recipe.objective, job.recipe.architecture)
         return facts | {"class": None, "max_logit_difference": None, "reason": made.reason}
-    facts["class"] = made.class_name
-    texts = [t[:400] for t in islice(job.data.corpus.texts("test"), CHECKED_TEXTS)]
-    return facts | {"max_logit_difference": check_export(model, job.data.tokenizer, folder, texts)}
+    texts = [t[:CHECKED_CHARACTERS] for t in islice(job.data.corpus.texts("test"), CHECKED_TEXTS)]
+    difference = check_export(model, tokenizer, folder, texts)
+    return facts | {"class": made.class_name, "max_logit_difference": difference}
 
 
 def say_export(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -38,8 +37,10 @@ def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tu
     corpus_facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
     kept, rejected = corpus_facts["documents"]["kept"], sum(corpus_facts["documents"]["rejected"].values())
     size = sum(s["bytes"] for s in corpus_facts["splits"].values())
-    say(f"corpus     {corpus_facts['source']}: {corpus_facts['layout']}, {kept} documents, {size / 1e6:.2f} MB"
-        f"; {rejected} rejected")  # fmt: skip
+    say(
+        f"corpus     {corpus_facts['source']}: {corpus_facts['layout']}, {kept} documents, {size / 1e6:.2f} MB; "
+        f"{rejected} rejected"
+    )
     folder = run.path / "tokenizer"
     if not folder.exists() or damage(folder):
         write_folder(folder, recipe.tokenizer.train(corpus.texts("train")).save)
@@ -55,13 +56,3 @@ def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tu
         corpus_facts["splits"][split]["tokens"] = count
     say(f"shards     {tokens['train']:,} training tokens, {tokens['validation']:,} validation, {tokens['test']:,} test")
     return data, {"corpus": corpus_facts, "tokenizer": tokenizer_facts}
-
-
-def elapsed(work: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    """The same work with the seconds it took among its facts."""
-
-    def timed() -> dict[str, Any]:
-        start = time.perf_counter()
-        return work() | {"seconds": time.perf_counter() - start}
-
-    return timed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,6 @@ def work(
     watch: Watch,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    start = time.perf_counter()
     began = directory.decide("started", lambda: {"time": now()})
     choice = recipe.machine
     machine = Machine(**directory.decide("machine", lambda: resolve_machine(choice.dtype, choice.threads).facts()))
@@ -106,10 +104,9 @@ def work(
         job, pretrained = trained[task.model]
         results["tasks"].append(finetune(Finetuning(job, pretrained, key, task, task.task.read()), say))
     results["use"] = usage(directory.path, recipe)
-    results["seconds"] = directory.stage("finished", lambda: {"seconds": time.perf_counter() - start})["seconds"]
+    results["seconds"] = directory.seconds
     write_json(directory.path / "results.json", results)
-    report = write_report(directory.path, recipe.language)
-    say(f"report     {report}")
+    write_report(directory.path, recipe.language)
     return read_json(directory.path / "results.json")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class RunDirectory:
         self._remember(recipe)
         self.journal = Journal(path / "metrics.jsonl")
         self._journal_end = 0
+        self.seconds = 0.0
+        """What the stages asked for so far took, in whichever process each was done."""
 
     def _remember(self, recipe: Recipe) -> None:
         """Write the resolved recipe, or check that it is the one this folder was begun with."""
@@ -65,10 +68,13 @@ class RunDirectory:
         """
         file = self.file(name)
         if not file.exists():
+            start = time.perf_counter()
             facts = work()
-            write_json(file, {"facts": facts, "journal_bytes": self.journal.position()})
+            spent = time.perf_counter() - start
+            write_json(file, {"facts": facts, "journal_bytes": self.journal.position(), "seconds": spent})
         done = read_json(file)
         self._journal_end = done["journal_bytes"]
+        self.seconds += done["seconds"]
         return done["facts"]
 
     def decide(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -82,7 +82,8 @@ class Classification:
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
         at = batch["text"].marks["label"] >= 0
         logits = self.scores(model, parts, batch)[at]
-        return {"label": F.cross_entropy(logits.float(), batch["text"].marks["label"][at], reduction="sum")}
+        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return {"label": F.cross_entropy(wide, batch["text"].marks["label"][at], reduction="sum")}
 
     @torch.no_grad()
     def predict(self, model: Any, batch: Batch) -> np.ndarray:

@@ -47,6 +47,8 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     Quotation marks are ordinary characters in the `.tsv` files of NLP datasets; reading them as quotes swallows rows.
     """
     text = _text(path).rstrip("\r\n")
+    if not text:
+        raise WrongInput(f"{path}: is empty; the first line names the columns")
     if suffix(path) == ".tsv":
         for line, record in enumerate(text.split("\n"), 1):
             yield line, record.removesuffix("\r").split("\t")

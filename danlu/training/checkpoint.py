@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from danlu.durable import damage, read_json, write_folder, write_json
 from danlu.errors import WrongInput
 from danlu.training.optimizers import load_state_tensors, state_tensors
+from danlu.training.weights import write_weights
 
 KEEP = 2
 
@@ -28,7 +29,6 @@ class Position:
     seconds: float = 0.0
     best_step: int | None = None
     best_loss: float | None = None
-    plan: dict[str, object] = field(default_factory=dict)
 
     def judged(self, step: int, loss: float) -> Position:
         """With the best validation so far."""
@@ -51,10 +51,8 @@ class Checkpoints:
 
     def save(self, position: Position, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         def fill(fresh: Path) -> None:
-            weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-            save_file(weights, fresh / "weights.safetensors")
-            state = {k: v.cpu() for k, v in state_tensors(model, optimizers).items()}
-            save_file(state, fresh / "optimizer.safetensors")
+            write_weights(fresh / "weights.safetensors", model.state_dict())
+            write_weights(fresh / "optimizer.safetensors", state_tensors(model, optimizers))
             write_json(fresh / "position.json", asdict(position))
 
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ def rotary_angles(position: Tensor, head_width: int, theta: float) -> tuple[Tens
     The two halves of a head are the two coordinates of each rotation, as in Llama, Qwen and ModernBERT.
     """
     half = torch.arange(0, head_width, 2, dtype=torch.float32, device=position.device) / head_width
-    angle = position[:, None].float() * (theta**-half)
+    angle = position[:, None].float() * (1.0 / theta**half)  # as transformers rounds it
     angle = torch.cat([angle, angle], dim=-1)[:, None, :]
     return angle.cos(), angle.sin()
 

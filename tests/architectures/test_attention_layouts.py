@@ -1,0 +1,122 @@
+"""Every fast layout of attention gives the numbers of the dense rule, on any ragged stream."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.architectures.transformer import layout as layouts
+from danlu.architectures.transformer.layout import Dense, Even, Rows, fill_rows, layout_of
+from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
+
+lengths = st.lists(st.integers(1, 9), min_size=1, max_size=8)
+even = st.tuples(st.integers(1, 7), st.integers(1, 5)).map(lambda x: [x[0]] * x[1])
+
+
+@st.composite
+def orders(draw, length):
+    """(key, query) of one sequence, by any case of rule 1."""
+    kind = draw(st.sampled_from(["causal", "full", "prefix", "permutation", "asks", "free"]))
+    if kind == "causal":
+        return causal_order(length), None
+    if kind == "full":
+        return full_order(length), None
+    if kind == "prefix":
+        return np.maximum(np.arange(length) - draw(st.integers(0, length)), 0), None
+    if kind == "permutation":
+        return np.array(draw(st.permutations(range(length)))), None
+    if kind == "asks":
+        hidden = np.array(draw(st.lists(st.booleans(), min_size=length, max_size=length)))
+        return np.where(hidden, HIDDEN, np.arange(length)), np.arange(length)
+    numbers = st.lists(st.integers(-3, 3), min_size=length, max_size=length)
+    return np.array(draw(numbers)), np.array(draw(numbers))
+
+
+@st.composite
+def streams(draw, sizes=lengths | even):
+    found = draw(sizes)
+    one = draw(st.booleans())
+    shared = draw(orders(found[0])) if one else None
+    seqs = []
+    for length in found:
+        key, query = shared if shared is not None and length == found[0] else draw(orders(length))
+        seqs.append(Seq({"token": np.zeros(length, np.int64)}, key, query))
+    return pack([{"text": [s]} for s in seqs], {"text": Fields()})["text"]
+
+
+def heads_of(stream, heads=4, groups=4, width=6, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    shapes = ((len(stream.key), h, width) for h in (heads, groups, groups))
+    return [torch.randn(s, generator=rng, dtype=torch.float64) for s in shapes]
+
+
+def agree(layout, stream, heads=4, groups=4):
+    given = heads_of(stream, heads, groups)
+    torch.testing.assert_close(layout.attend(*given), Dense(stream).attend(*given), rtol=0, atol=1e-12)
+
+
+def by_hand(stream, query, key, value):
+    """softmax over what is seen, position by position and head by head."""
+    sees, out = stream.sees(), torch.empty_like(query)
+    per_group = query.shape[1] // key.shape[1]
+    for h in range(query.shape[1]):
+        g = h // per_group
+        scores = query[:, h] @ key[:, g].T / query.shape[2] ** 0.5
+        out[:, h] = scores.masked_fill(~sees, float("-inf")).softmax(-1) @ value[:, g]
+    return out
+
+
+@given(streams(), st.sampled_from([(4, 4), (4, 2), (4, 1)]))
+def test_the_dense_reference_is_the_rule(stream, counts):
+    given = heads_of(stream, *counts)
+    torch.testing.assert_close(Dense(stream).attend(*given), by_hand(stream, *given), rtol=0, atol=1e-12)
+
+
+@given(streams(), st.sampled_from([(4, 4), (4, 2)]))
+def test_rows_equal_the_reference(stream, counts):
+    agree(Rows(stream), stream, *counts)
+
+
+@given(streams(), st.integers(1, 12))
+def test_rows_of_any_length_equal_the_reference(stream, row):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layouts, "ROW", row)
+        agree(Rows(stream), stream)
+
+
+@given(streams())
+def test_the_chosen_layout_equals_the_reference(stream):
+    agree(layout_of(stream), stream)
+
+
+@given(even, st.booleans(), st.sampled_from([(4, 4), (4, 2)]))
+def test_even_windows_are_a_reshape(sizes, causal, counts):
+    order = causal_order if causal else full_order
+    seqs = [Seq({"token": np.zeros(n, np.int64)}, order(n)) for n in sizes]
+    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    layout = layout_of(stream)
+    assert isinstance(layout, Even)
+    agree(layout, stream, *counts)
+
+
+@given(streams())
+def test_gradients_equal_those_of_the_reference(stream):
+    both = []
+    for layout in (layout_of(stream), Dense(stream)):
+        leaves = [x.requires_grad_() for x in heads_of(stream)]
+        (layout.attend(*leaves) * torch.arange(6, dtype=torch.float64)).sum().backward()
+        both.append([x.grad for x in leaves])
+    for fast, reference in zip(*both, strict=True):
+        torch.testing.assert_close(fast, reference, rtol=0, atol=1e-11)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 50))
+def test_rows_hold_every_sequence_once_and_no_more_than_fits(sizes, capacity):
+    rows = fill_rows(tuple(sizes), capacity)
+    assert sorted(s for row in rows for s in row) == list(range(len(sizes)))
+    assert all(sum(sizes[s] for s in row) <= max(capacity, *sizes) for row in rows)
+    held = [sum(sizes[s] for s in row) for row in rows]
+    assert len(rows) < 2 or sorted(held)[0] + sorted(held)[1] > max(capacity, max(sizes))

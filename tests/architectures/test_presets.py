@@ -1,0 +1,201 @@
+"""The weight-name tables and settings of the transformers families, without transformers itself."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from danlu.architectures import build_learner
+from danlu.architectures.presets import FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
+from danlu.architectures.presets.weight_names import Weight
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.objectives.causal import Causal
+from danlu.objectives.masked import Masked
+from danlu.objectives.mixture import Mixture
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+
+BY_NAME = {family.model_type: family for family in FAMILIES}
+OBJECTIVES = {"causal": Causal(), "masked": Masked()}
+BASE = {
+    "qwen3": {"head_norm": True},
+    "llama": {},
+    "modernbert": {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"},
+}
+
+
+def vocabulary(size):
+    return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, first_ordinary=4)
+
+
+@st.composite
+def models(draw):
+    """A family and settings of it."""
+    name = draw(st.sampled_from(sorted(BASE)))
+    groups, share, half = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    chosen = BASE[name] | {"layers": draw(st.integers(1, 3)), "tied": draw(st.booleans()), "context": 16}
+    if name == "modernbert":
+        chosen |= {"heads": groups, "width": groups * 2 * half}
+    else:
+        heads = groups * share
+        width = heads * draw(st.integers(1, 4)) if name == "llama" else draw(st.integers(3, 20))
+        chosen |= {"heads": heads, "kv_heads": groups, "head_width": 2 * half, "width": width}
+    if name == "llama":
+        chosen |= {"bias": draw(st.booleans())}
+    chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "theta": draw(st.sampled_from([1e4, 5e5]))}
+    return BY_NAME[name], Transformer(**chosen), draw(st.integers(5, 40))
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_tables_are_exact_inverses(model):
+    family, chosen, size = model
+    objective = OBJECTIVES[family.objective]
+    assert family.fits(chosen, objective) is None
+    state = build_learner(objective, chosen, size, 0).state_dict()
+    table = family.names(chosen)
+    theirs = to_hf(table, state)
+    assert sum(v.numel() for v in theirs.values()) == sum(v.numel() for v in state.values())
+    back = from_hf(table, theirs)
+    assert back.keys() == state.keys()
+    assert all(torch.equal(back[name], state[name]) for name in state)
+
+
+@settings(max_examples=40, deadline=None)
+@given(models())
+def test_settings_come_back_from_the_config(model):
+    family, chosen, size = model
+    config = json.loads(json.dumps(family.config(chosen, vocabulary(size), "float32")))
+    assert family_of(config) is family
+    again = family.settings_of(config)
+    assert family.config(again, vocabulary(size), "float32") == config
+    assert family.names(again) == family.names(chosen)
+    assert family.fits(again, OBJECTIVES[family.objective]) is None
+
+
+def test_a_transposed_weight_comes_back():
+    table = (Weight("c_attn.weight", ("query.weight", "key.weight"), (2, 4), transposed=True),)
+    state = {"query.weight": torch.randn(2, 3), "key.weight": torch.randn(4, 3)}
+    theirs = to_hf(table, state)
+    assert theirs["c_attn.weight"].shape == (3, 6)
+    assert all(torch.equal(value, state[name]) for name, value in from_hf(table, theirs).items())
+
+
+def test_every_family_has_an_answer_for_every_setting():
+    """A setting added to the Transformer is refused away from its default until a family says what it means there."""
+
+    class Grown(Transformer):
+        window: int = 0
+
+    for family in FAMILIES:
+        objective = OBJECTIVES[family.objective]
+        assert family.fits(Grown(**BASE[family.model_type]), objective) is None
+        assert family.fits(Grown(**BASE[family.model_type], window=8), objective) == "needs window 0, not 8"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "clause"),
+    [
+        ("qwen3", {"norm": "layer"}, "needs norm rms, not layer"),
+        ("qwen3", {"head_norm": False}, "needs head_norm true, not false"),
+        ("qwen3", {"bias": True}, "needs bias false, not true"),
+        ("qwen3", {"activation": "gelu"}, "needs activation silu, not gelu"),
+        ("qwen3", {"positions": "learned"}, "needs positions rotary, not learned"),
+        ("llama", {"head_norm": True}, "needs head_norm false, not true"),
+        ("llama", {"gated": False}, "needs gated true, not false"),
+        (
+            "llama",
+            {"width": 10, "heads": 4, "head_width": 2},
+            "needs a width that is a multiple of heads, not 10 and 4",
+        ),
+        ("modernbert", {"first_norm": True}, "needs first_norm false, not true"),
+        ("modernbert", {"epsilon": 1e-5}, "needs epsilon 1e-06, that of the masked head, not 1e-05"),
+        ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
+        ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
+    ],
+)
+def test_what_does_not_fit_is_named(name, change, clause):
+    family = BY_NAME[name]
+    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.objective]) == clause
+
+
+def test_the_family_of_a_model():
+    assert family_for(Transformer(head_norm=True), Causal()) is BY_NAME["qwen3"]
+    assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
+    assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
+    found = family_for(Transformer(norm="layer"), Causal())
+    assert found == NoFamily("Qwen3ForCausalLM needs norm rms, not layer; LlamaForCausalLM needs norm rms, not layer")
+    found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
+    assert found == NoFamily("no transformers class is trained by objective mixture; those of causal, masked are")
+
+
+def test_another_architecture_does_not_fit():
+    class Bag(Settings):
+        name: str = "bag"
+
+    assert BY_NAME["llama"].fits(Bag(), Causal()) == "needs architecture transformer, not bag"
+
+
+def llama_config(**change):
+    chosen = Transformer(layers=1, width=8, heads=2, context=16)
+    return BY_NAME["llama"].config(chosen, vocabulary(9), "float32") | change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_act": "gelu"}, "hidden_act is gelu; danlu's llama has silu"),
+        ({"attention_bias": True}, "one of attention_bias and mlp_bias"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "scaled (yarn)"),
+        ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial"),
+        ({"rope_parameters": [1]}, "rotary parameters are [1]"),
+        ({"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 2}}, "scaled (linear)"),
+        ({"num_hidden_layers": None}, "has no num_hidden_layers"),
+        ({"num_hidden_layers": 0}, "layers: Input should be greater than 0"),
+        ({"num_attention_heads": 3}, "multiple"),
+    ],
+)
+def test_a_config_danlu_cannot_compute_is_refused(change, words):
+    with pytest.raises(WrongInput) as caught:
+        BY_NAME["llama"].settings_of(llama_config(**change))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_configs_of_transformers_4_are_read():
+    older = llama_config(rope_theta=7.0)
+    del older["rope_parameters"]
+    assert BY_NAME["llama"].settings_of(older).theta == 7.0
+    modern = Transformer(**BASE["modernbert"], theta=7.0)
+    older = BY_NAME["modernbert"].config(modern, vocabulary(9), "float32")
+    del older["rope_parameters"], older["layer_types"]
+    assert BY_NAME["modernbert"].settings_of(older).theta == 7.0
+    with pytest.raises(WrongInput, match="see a window only"):
+        BY_NAME["modernbert"].settings_of(older | {"global_attn_every_n_layers": 3})
+    with pytest.raises(WrongInput, match="decoder_bias is true"):
+        BY_NAME["modernbert"].settings_of({k: v for k, v in older.items() if k != "decoder_bias"})
+
+
+def test_an_unknown_family_is_named_with_the_known_ones():
+    with pytest.raises(WrongInput, match=r"no model_type 'gpt2'; known: llama, modernbert, qwen3"):
+        family_of({"model_type": "gpt2"})
+    with pytest.raises(WrongInput, match="LlamaForSequenceClassification"):
+        family_of(llama_config(architectures=["LlamaForSequenceClassification"]))
+
+
+def test_weights_of_another_model_are_refused():
+    chosen = Transformer(layers=1, width=8, heads=2)
+    table = BY_NAME["llama"].names(chosen)
+    theirs = to_hf(table, build_learner(Causal(), chosen, 9, 0).state_dict())
+    with pytest.raises(WrongInput, match=r"the file lacks weight model\.norm\.weight;"):
+        from_hf(table, {k: v for k, v in theirs.items() if k != "model.norm.weight"})
+    with pytest.raises(WrongInput, match=r"x\.safetensors has an unknown weight lm_head\.weight;"):
+        from_hf(table, theirs | {"lm_head.weight": torch.zeros(1)}, "x.safetensors")
+    bert = Transformer(**BASE["modernbert"], layers=1, width=8, heads=2)
+    table = BY_NAME["modernbert"].names(bert)
+    theirs = to_hf(table, build_learner(Masked(), bert, 9, 0).state_dict())
+    with pytest.raises(WrongInput, match=r"Wqkv\.weight is 23 x 8, not 24 rows"):
+        from_hf(table, theirs | {"model.layers.0.attn.Wqkv.weight": torch.zeros(23, 8)})

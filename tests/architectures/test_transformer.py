@@ -1,0 +1,116 @@
+"""The Transformer's settings, and that each choice of parts keeps the promises of an architecture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from toy_language import VOCABULARY, sentence
+
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
+from danlu.architectures.transformer.layout import Dense
+from danlu.evaluation.generation import continuation
+from danlu.objectives.causal import Causal
+from danlu.waist import Fields, Seq, causal_order, pack
+
+PARTS = {
+    "grouped queries": {"kv_heads": 2},
+    "one shared key and value": {"kv_heads": 1},
+    "wide heads": {"head_width": 10},
+    "head norm": {"head_norm": True},
+    "layer norm": {"norm": "layer", "embedding_norm": True, "first_norm": False},
+    "learned positions": {"positions": "learned"},
+    "plain feed-forward": {"gated": False, "activation": "relu2"},
+    "biases": {"bias": True},
+    "own output table": {"tied": False},
+}
+
+
+def learner(**settings):
+    chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "hidden": 24, "context": 12, **settings})
+    model = build_learner(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
+    noise = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
+    return model
+
+
+@pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
+@torch.no_grad()
+def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
+    model = learner(**settings)
+    seqs = [Seq({"token": sentence(k, n)}, causal_order(n)) for k, n in enumerate((3, 7, 1, 12))]
+    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    x = model.embed(stream)
+    reference = model.backbone(x, stream, layout=Dense(stream))
+    torch.testing.assert_close(model.backbone(x, stream), reference, rtol=0, atol=1e-12)
+    last = continuation(0, sentence(3, 12), "cpu")
+    torch.testing.assert_close(model.hidden(last), reference[-12:], rtol=0, atol=1e-12)
+    state, made = None, []
+    for i in range(12):
+        step = continuation(i, sentence(3, 12)[i : i + 1], "cpu")
+        hidden, state = model.backbone.extend(model.embed(step), step, state)
+        made.append(hidden)
+    torch.testing.assert_close(torch.cat(made), reference[-12:], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [{}, {"positions": "learned"}], ids=["rotary", "learned"])
+@torch.no_grad()
+def test_positions_matter(settings):
+    """The same tokens in another order have another last state, in a single layer too."""
+    model = learner(**settings)
+    a, b = np.array([5, 6, 7, 8]), np.array([6, 5, 7, 8])
+    ends = [model.hidden(continuation(0, ids, "cpu"))[-1] for ids in (a, b)]
+    assert (ends[0] - ends[1]).abs().max() > 1e-6
+
+
+@torch.no_grad()
+def test_rotary_attention_depends_on_distances_only():
+    model = learner()
+    near, far = (model.hidden(continuation(start, sentence(0, 6), "cpu")) for start in (0, 1000))
+    torch.testing.assert_close(near, far, rtol=0, atol=1e-3)
+
+
+def test_a_block_begins_as_the_identity():
+    chosen = Transformer(layers=2, width=16, heads=4, context=12)
+    model = build_learner(Causal(), chosen, VOCABULARY.size, seed=0)
+    stream = continuation(0, sentence(0, 5), "cpu")
+    x = model.embed(stream)
+    assert torch.equal(model.backbone(x, stream), model.backbone.final_norm(x))
+
+
+def test_dropout_is_on_in_training_and_off_in_evaluation():
+    model = learner(dropout=0.5)
+    stream = continuation(0, sentence(0, 8), "cpu")
+    assert torch.equal(model.hidden(stream), model.hidden(stream))
+    model.train()
+    assert not torch.equal(model.hidden(stream), model.hidden(stream))
+
+
+def test_parameters_follow_the_settings():
+    count = {kv: sum(p.numel() for p in learner(kv_heads=kv).parameters()) for kv in (4, 2, 1)}
+    per_head = 2 * 2 * 16 * 4  # keys and values, two layers, [width, head_width]
+    assert count[4] - count[2] == 2 * per_head
+    assert count[2] - count[1] == per_head
+    tied, own = learner(), learner(tied=False)
+    extra = sum(p.numel() for p in own.parameters()) - sum(p.numel() for p in tied.parameters())
+    assert extra == VOCABULARY.size * 16
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"width": 10, "heads": 4}, "width 10 is not a multiple of heads 4; set head_width"),
+        ({"width": 16, "heads": 4, "kv_heads": 3}, "heads 4 is not a multiple of kv_heads 3"),
+        ({"width": 12, "heads": 4}, "rotary positions need an even head width, not 3"),
+        ({"layers": 0}, "greater than 0"),
+        ({"norm": "batch"}, "'rms' or 'layer'"),
+        ({"layer": 3}, "unknown key 'layer'; did you mean 'layers'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        Transformer.model_validate(settings)

@@ -1,0 +1,42 @@
+"""One line of settings for everything registered: what brings a new registration under the conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "causal": {},
+    "masked": {"rate": 0.3},
+    "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
+}
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},
+}
+
+TASKS: dict[str, dict[str, Any]] = {
+    "classify": {"rows": {"train": "train.tsv", "test": "test.tsv"}, "labels_per_class": None, "max_tokens": 12},
+}
+"""Paths are names of the files in `labelled_toy_rows`."""
+
+
+def example_of(kind: str, name: str, table: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The settings of a registered name; AssertionError says what to add where there are none."""
+    if name not in table:
+        raise AssertionError(
+            f"the {kind} {name!r} is registered but not under the conformance suite: "
+            f"add one line of small settings for it to {kind.upper()}S in tests/conformance/examples.py"
+        )
+    return {"name": name, **table[name]}
+
+
+def labelled_toy_rows(folder: Path) -> None:
+    """`train.tsv` and `test.tsv`: three classes that one word of the text gives away."""
+    for split, rows in (("train", 60), ("test", 30)):
+        lines = ["text\tlabel"]
+        for i in range(rows):
+            label = ("iron", "tin", "gold")[i % 3]
+            lines.append(f"{split} row {i}: {'the ' * (i % 4)}{label} melts\t{label}")
+        (folder / f"{split}.tsv").write_text("\n".join(lines), "utf-8")

@@ -1,0 +1,102 @@
+"""Every objective and task with every architecture, ready to run on toy data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import examples
+import numpy as np
+import torch
+from toy_language import VOCABULARY, ToyDraws
+
+import danlu.architectures
+import danlu.objectives
+import danlu.tasks  # noqa: F401  (the three fill the registries)
+from danlu.architectures import Learner, build_learner
+from danlu.registry import architectures, objectives, tasks
+from danlu.tokens.byte_bpe import ByteBPE
+from danlu.training.draws import Draws, RowDraws
+from danlu.training.precision import Machine
+from danlu.waist import Batch, Example, Seq, pack
+
+MACHINE = Machine("cpu", "float32", 1)
+
+LEARNABLE = [f"objective:{name}" for name in objectives] + [
+    f"task:{name}:{order}" for name in tasks for order in ("full", "causal")
+]
+"""Ids of everything that declares streams and terms."""
+
+PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in architectures]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An objective (or a task's) with its toy data, and an architecture."""
+
+    objective: Any
+    architecture: Any
+    draws: Draws
+    vocabulary_size: int
+
+    def examples(self, count: int, first: int = 0) -> list[Example]:
+        return [self.objective.example(self.draws.draw(n, 0.0)) for n in range(first, first + count)]
+
+    def pack(self, some: list[Example]) -> Batch:
+        return pack(some, self.objective.fields, range(len(some)))
+
+    def learner(self, seed: int = 0) -> Learner:
+        """In float64 and away from the initial weights, where blocks are still the identity and would hide leaks."""
+        model = build_learner(self.objective, self.architecture, self.vocabulary_size, seed).double()
+        noise = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.3 * torch.randn(parameter.shape, generator=noise, dtype=torch.float64)
+        return model.eval()
+
+
+def architecture_of(name: str, **changed: Any) -> Any:
+    return architectures.validate(examples.example_of("architecture", name, examples.ARCHITECTURES) | changed)
+
+
+def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> Pair:
+    """`changed` are settings of the architecture; `folder` takes the files of a task."""
+    kind, name, *order = learnable.split(":")
+    chosen = architecture_of(architecture, **changed)
+    if kind == "objective":
+        objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES))
+        return Pair(objective, chosen, ToyDraws(), VOCABULARY.size)
+    settings = examples.example_of(kind, name, examples.TASKS)
+    examples.labelled_toy_rows(folder)
+    settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
+    task: Any = tasks.validate(settings)
+    rows = task.read()
+    tokenizer = ByteBPE(size=300).train([row.text for row in rows.train])
+    encoded = task.encode(rows.train, rows.classes, tokenizer)
+    draws = RowDraws(encoded, 10.0, tokenizer.vocabulary, seed=0)
+    return Pair(task.objective(rows.classes, order == ["full"]), chosen, draws, tokenizer.vocabulary.size)
+
+
+def fits(learnable: str, architecture: str) -> bool:
+    """Whether the architecture honours what is needed; what has no example counts, so that its tests fail and say so."""
+    kind, name, *order = learnable.split(":")
+    try:
+        offers = architecture_of(architecture).build().offers
+        needs = frozenset(order)
+        if kind == "objective":
+            needs = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES)).needs["backbone"]
+    except AssertionError:
+        return True
+    return "any" in offers or needs <= offers
+
+
+def silent(example: Example) -> Example:
+    """The same inputs without a single target."""
+    return {name: [Seq(s.inputs, s.key, s.query) for s in seqs] for name, seqs in example.items()}
+
+
+def targets(value: Any) -> int:
+    """How many targets a label or mark holds."""
+    array = np.asarray(value)
+    return int((~np.isnan(array)).sum() if array.dtype.kind == "f" else (array >= 0).sum())

@@ -1,0 +1,111 @@
+"""Every registered architecture: the order rules it offers, and a continuation that equals the full pass."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pairs import architecture_of
+from toy_language import VOCABULARY, sentence
+
+from danlu.architectures import build_learner
+from danlu.evaluation.generation import continuation
+from danlu.registry import architectures, objectives
+from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
+
+ORDERS = {
+    "causal": lambda n: (causal_order(n), None),
+    "full": lambda n: (full_order(n), None),
+    "prefix": lambda n: (np.maximum(np.arange(n) - n // 2, 0), None),
+    "permutation": lambda n: (np.random.default_rng(n).permutation(n), None),
+    "a position that only asks": lambda n: (
+        np.where(np.arange(n) == n // 2, HIDDEN, np.arange(n)),
+        np.arange(n),
+    ),
+}
+NAMED = {"causal", "full"}
+
+FIELDS = {"text": Fields()}
+
+
+def stream_of(order, lengths):
+    seqs = []
+    for k, length in enumerate(lengths):
+        key, query = ORDERS[order](length)
+        seqs.append(Seq({"token": sentence(k, length)}, key, query))
+    return pack([{"text": [s]} for s in seqs], FIELDS)["text"]
+
+
+def learner_of(name):
+    objective = objectives.validate("causal")
+    model = build_learner(objective, architecture_of(name), VOCABULARY.size, seed=0).double().eval()
+    noise = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
+    return model
+
+
+@pytest.fixture(params=list(architectures))
+def model(request):
+    return learner_of(request.param)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("lengths", [(7,), (5, 5, 5), (1, 8, 3)])
+def test_what_a_position_sees_reaches_it_and_nothing_else_does(model, order, lengths):
+    offers = model.backbone.offers
+    if order not in offers and "any" not in offers:
+        assert order in NAMED or "any" not in offers
+        return
+    stream = stream_of(order, lengths)
+    with torch.no_grad():
+        x = model.embed(stream)
+        before = model.backbone(x, stream)
+        step = stream.sees().double()
+        may = torch.linalg.matrix_power(step, len(x)) > 0  # sees() has the diagonal
+        for i in range(len(x)):
+            moved = x.clone()
+            moved[i] += torch.linspace(-1, 1, x.shape[1], dtype=x.dtype)
+            changed = (model.backbone(moved, stream) - before).abs().amax(1) > 1e-12
+            assert torch.equal(changed, may[:, i]), f"position {i}"
+
+
+@pytest.mark.parametrize("chunks", [(1,) * 12, (5, 1, 6), (11, 1), (12,)])
+def test_a_continuation_equals_the_full_pass(model, chunks):
+    ids = sentence(3, sum(chunks))
+    with torch.no_grad():
+        whole = continuation(0, ids, "cpu")
+        expected = model.backbone(model.embed(whole), whole)
+        state, start, made = None, 0, []
+        for size in chunks:
+            part = continuation(start, ids[start : start + size], "cpu")
+            hidden, state = model.backbone.extend(model.embed(part), part, state)
+            assert len(hidden) == size
+            made.append(hidden)
+            start += size
+    torch.testing.assert_close(torch.cat(made), expected, rtol=0, atol=1e-12)
+
+
+def test_a_state_can_be_continued_twice(model):
+    """Two continuations of one prompt do not disturb each other."""
+    prompt = continuation(0, sentence(0, 4), "cpu")
+    with torch.no_grad():
+        _, state = model.backbone.extend(model.embed(prompt), prompt, None)
+        ends = [continuation(4, sentence(k, 3), "cpu") for k in (1, 5, 1)]
+        first, other, again = (model.backbone.extend(model.embed(e), e, state)[0] for e in ends)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", list(architectures))
+def test_weights_depend_on_the_seed_and_nothing_else(name):
+    made = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(made))
+        before = torch.random.get_rng_state()
+        state = build_learner(objectives.validate("causal"), architecture_of(name), VOCABULARY.size, seed).state_dict()
+        assert torch.equal(before, torch.random.get_rng_state())
+        made.append(torch.cat([v.flatten() for v in state.values()]))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])

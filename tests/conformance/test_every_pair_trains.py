@@ -1,0 +1,124 @@
+"""Through the real loop: everything learns its toy data, goes on exactly where it stopped, and loads what it saved."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from math import log
+
+import pytest
+import torch
+from pairs import MACHINE, pair_of
+
+from danlu.architectures import build_learner
+from danlu.errors import Stopped
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.journal import CLOCK_FIELDS, Journal
+from danlu.training.loop import Job, train
+from danlu.training.plan import Plan
+from danlu.training.settings import TrainingSettings
+from danlu.training.step import measure, micro_batches
+from danlu.waist import present
+
+SETTINGS = TrainingSettings.model_validate({"optimizer": {"name": "adamw", "learning_rate": 1e-2}, "keep": "last"})
+
+
+def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTINGS, **more):
+    folder.mkdir(exist_ok=True)
+    model = build_learner(pair.objective, pair.architecture, pair.vocabulary_size, seed=0)
+    plan = Plan(steps, step_units, 6, 1000, save_every, MACHINE)
+    journal = Journal(folder / "metrics.jsonl")
+    return Job("toy", model, pair.objective, pair.draws, settings, plan, Checkpoints(folder / "saved"), journal, **more)
+
+
+def trivial(objective, batches):
+    """The loss of each term without looking at any input: the entropy of its targets (their variance for numbers)."""
+    found = {}
+    for term in objective.terms:
+        scope, _, name = term.rpartition(".")
+        streams = [s for b in batches for key, s in b.streams.items() if key.rpartition(".")[0] == scope]
+        values = torch.cat([t[name][present(t[name])] for s in streams for t in (s.labels, s.marks) if name in t])
+        if values.is_floating_point():
+            found[term] = float(values.var())
+        else:
+            shares = [n / len(values) for n in Counter(values.tolist()).values()]
+            found[term] = -sum(p * log(p) for p in shares)
+    return found
+
+
+def test_learns_its_toy_data_better_than_any_guess(pair, tmp_path):
+    job = job_of(pair, tmp_path, steps=110)
+    train(job)
+    held_out = micro_batches(pair.objective, replaced_seed(pair.draws), 0, 60, 20, 1.0)
+    learned = measure(job.model, pair.objective, held_out, MACHINE).terms
+    job.journal.close()
+    for term, guess in trivial(pair.objective, held_out).items():
+        assert learned[term] < 0.8 * guess, term
+
+
+def replaced_seed(draws):
+    """The same data in another order with other random numbers."""
+    if hasattr(draws, "__dataclass_fields__"):
+        return replace(draws, seed=9)
+    other = type(draws)(draws.rows, draws.tokens_per_unit, draws.vocabulary, seed=9)
+    return other
+
+
+def records(folder):
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in CLOCK_FIELDS} for line in lines]
+
+
+def settings_with(optimizer):
+    return TrainingSettings.model_validate({"optimizer": optimizer, "keep": "last", "seed": 3})
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_stopped_and_resumed_equals_undisturbed(request, pair, optimizer, tmp_path):
+    """Bit for bit, dropout included: weights, optimiser and journal."""
+    learnable, architecture = request.node.callspec.params["pair"]
+    with_dropout = pair_of(learnable, architecture, tmp_path)
+    if "dropout" in type(with_dropout.architecture).model_fields:
+        with_dropout = replace(with_dropout, architecture=with_dropout.architecture.model_copy(update={"dropout": 0.2}))
+    ends = []
+    for name, stops in (("straight", ()), ("stopped", (7,))):
+        folder = tmp_path / name
+        while True:
+            seen = []
+            job = job_of(
+                with_dropout, folder, 12, save_every=5, settings=settings_with(optimizer),
+                watch=lambda record, plan, seen=seen: seen.append(record["step"]),
+                stop=lambda seen=seen, stops=stops: seen[-1] in stops,
+            )  # fmt: skip
+            try:
+                position = train(job)
+            except Stopped as stopped:
+                assert "step 7 of 12" in str(stopped)
+                stops = ()
+                continue
+            finally:
+                job.journal.close()
+            break
+        saved = {p.relative_to(folder): p.read_bytes() for p in (folder / "saved").glob("*-00000012/*.safetensors")}
+        ends.append((job.model.state_dict(), saved, records(folder), position.step, position.tokens))
+    (a, saved_a, *rest_a), (b, saved_b, *rest_b) = ends
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert len(saved_a) == 2
+    assert saved_a == saved_b
+    assert rest_a == rest_b
+    assert [r["step"] for r in rest_a[0]] == list(range(1, 13))
+
+
+def test_weights_come_back_from_disk(pair, tmp_path):
+    job = job_of(pair, tmp_path, steps=3)
+    position = train(job)
+    job.journal.close()
+    other = build_learner(pair.objective, pair.architecture, pair.vocabulary_size, seed=1)
+    job.checkpoints.load_weights(position.step, other)
+    state, loaded = job.model.state_dict(), other.state_dict()
+    assert state.keys() == loaded.keys()
+    assert all(torch.equal(state[k], loaded[k]) for k in state)
+    batches = micro_batches(pair.objective, pair.draws, 0, 6, 6, 1.0)
+    one, two = (measure(m, pair.objective, batches, MACHINE).sums for m in (job.model, other))
+    assert one == two

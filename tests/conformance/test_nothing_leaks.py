@@ -1,0 +1,86 @@
+"""Packing changes nothing, no example reaches another, and a position sees what its order says and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from pairs import silent
+
+
+def term_sums(pair, model, some):
+    with torch.no_grad():
+        return {k: float(v) for k, v in model(pair.pack(some)).items()}
+
+
+def test_packed_equals_one_by_one(pair):
+    model, some = pair.learner(), pair.examples(8)
+    whole = term_sums(pair, model, some)
+    singles = [term_sums(pair, model, [example]) for example in some]
+    for term, value in whole.items():
+        assert value == pytest.approx(sum(s[term] for s in singles), rel=1e-9)
+        assert value != 0
+
+
+def test_the_order_of_examples_does_not_matter(pair):
+    model, some = pair.learner(), pair.examples(8)
+    assert term_sums(pair, model, some[::-1]) == pytest.approx(term_sums(pair, model, some), rel=1e-9)
+
+
+def test_another_example_changes_no_term(pair):
+    model = pair.learner()
+    first, second, *others = pair.examples(9)
+    alone = term_sums(pair, model, [first, second])
+    for other in others:
+        assert term_sums(pair, model, [silent(other), first, silent(other), second]) == pytest.approx(alone, rel=1e-12)
+
+
+def reachable(stream, layers):
+    """[T, T]: whether position i can be influenced by j through that many layers of rule 1."""
+    step = stream.sees().double()
+    found = torch.eye(len(step), dtype=torch.float64)
+    for _ in range(layers):
+        found = (step @ found > 0).double()
+    return found > 0
+
+
+def test_a_position_changes_what_sees_it_and_nothing_else(pair):
+    """Vacuous neither way: what may change does change, in the middle of a packed stream."""
+    model, batch = pair.learner(), pair.pack(pair.examples(5))
+    for stream in batch.streams.values():
+        with torch.no_grad():
+            x = model.embed(stream)
+            before = model.backbone(x, stream)
+            may = reachable(stream, layers=len(x))
+            for i in range(0, len(x), 3):
+                moved = x.clone()
+                moved[i] += torch.linspace(-1, 1, x.shape[1], dtype=x.dtype)
+                changed = (model.backbone(moved, stream) - before).abs().amax(1) > 1e-12
+                assert torch.equal(changed, may[:, i]), f"position {i}"
+
+
+def test_streams_are_of_the_order_the_objective_asks_for(pair):
+    needed = pair.objective.needs["backbone"]
+    kinds = set()
+    for stream in pair.pack(pair.examples(12)).streams.values():
+        sees = stream.sees()
+        same = stream.sequence[:, None] == stream.sequence
+        kinds |= {"full"} if torch.equal(sees, same) else set()
+        kinds |= {"causal"} if torch.equal(sees, same.tril()) else set()
+        if not needed & {"any"}:
+            assert torch.equal(sees, same) or torch.equal(sees, same.tril())
+    assert needed & {"any"} or kinds >= needed
+
+
+def test_moving_a_sequence_in_the_stream_changes_nothing(pair):
+    """Group numbers and offsets are all that may say where an example stands."""
+    model, some = pair.learner(), pair.examples(3)
+    early, late = pair.pack(some), pair.pack([*map(silent, pair.examples(4, first=20)), *some])
+    assert early.streams.keys() == late.streams.keys()
+    renumbered = {k: replace(s, group=s.group + 5) for k, s in early.streams.items()}
+    early.streams = renumbered
+    with torch.no_grad():
+        a, b = model(early), model(late)
+    for term in a:
+        assert float(a[term]) == pytest.approx(float(b[term]), rel=1e-12)

@@ -1,0 +1,76 @@
+"""Every pair either goes together or is refused in one sentence that names what does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pairs import PAIRS, architecture_of, pair_of
+from toy_language import VOCABULARY
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.registry import Registry, architectures, objectives
+from danlu.waist import refusal
+
+
+@pytest.mark.parametrize(("learnable", "architecture"), PAIRS)
+def test_a_pair_is_built_or_refused(learnable, architecture, tmp_path):
+    found = pair_of(learnable, architecture, tmp_path)
+    backbone = found.architecture.build()
+    sentence = refusal(found.objective, backbone, architecture)
+    fits = "any" in backbone.offers or found.objective.needs["backbone"] <= backbone.offers
+    assert (sentence is None) == fits
+    if sentence is None:
+        found.learner()
+    else:
+        with pytest.raises(WrongInput) as refused:
+            found.learner()
+        assert str(refused.value) == sentence
+        assert "\n" not in sentence
+
+
+@pytest.fixture
+def one_sided(monkeypatch):
+    """An architecture that only offers causal order, registered for this test alone."""
+    monkeypatch.setattr(architectures, "_classes", dict(architectures._classes))
+
+    class OneSided(type(architecture_of("transformer"))):
+        name: Literal["one_sided"] = "one_sided"
+
+        def build(self):
+            backbone = super().build()
+            backbone.offers = frozenset({"causal"})
+            return backbone
+
+    architectures.register(OneSided)
+    return architectures.validate({"name": "one_sided", "layers": 1, "width": 8, "heads": 2, "context": 8})
+
+
+@pytest.mark.parametrize("objective", ["masked", {"name": "mixture", "of": {"a": "causal", "b": "masked"}}])
+def test_masked_is_refused_where_only_causal_is_offered(one_sided, objective):
+    chosen = objectives.validate(objective)
+    with pytest.raises(WrongInput) as refused:
+        build_learner(chosen, one_sided, VOCABULARY.size, seed=0)
+    assert str(refused.value) == f"{chosen.name} needs an architecture that is full; one_sided offers causal"
+
+
+def test_causal_goes_with_it(one_sided):
+    assert build_learner(objectives.validate("causal"), one_sided, VOCABULARY.size, seed=0).width == 8
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(WrongInput, match="no objective is called 'maskd'; did you mean 'masked'"):
+        objectives["maskd"]
+
+
+def test_two_classes_of_one_name_are_refused(one_sided):
+    with pytest.raises(ValueError, match="two architectures are called 'one_sided'"):
+
+        @architectures.register
+        class Other(type(architecture_of("transformer"))):
+            name: Literal["one_sided"] = "one_sided"
+
+
+def test_a_registry_of_its_own_is_empty():
+    assert list(Registry("nothing of this name")) == []

@@ -1,0 +1,55 @@
+"""A step is the same whole or in micro-batches, an empty one among them, and gives every parameter a gradient."""
+
+from __future__ import annotations
+
+import torch
+from pairs import MACHINE
+
+from danlu.training.step import accumulate
+
+
+def gradients(pair, parts):
+    model = pair.learner()
+    batches = [pair.pack(part) for part in parts]
+    losses = accumulate(model, pair.objective, batches, MACHINE, seed=0)
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not missing
+    return {name: p.grad for name, p in model.named_parameters()}, losses
+
+
+def test_gradients_do_not_depend_on_how_a_step_is_split(pair):
+    some = pair.examples(12)
+    whole, one = gradients(pair, [some])
+    assert any(g.abs().max() > 0 for g in whole.values())
+    for parts in ([some[:5], [], some[5:6], some[6:]], [[e] for e in some], [[], some]):
+        split, other = gradients(pair, parts)
+        assert other.counts == one.counts
+        for name, gradient in whole.items():
+            difference = (split[name] - gradient).norm() / gradient.norm().clamp(min=1e-12)
+            assert difference <= 1e-10, f"{name}: {difference:.1e}"
+        assert abs(other.loss - one.loss) <= 1e-10 * abs(one.loss)
+
+
+def test_every_parameter_gets_a_finite_gradient(pair):
+    for parts in ([pair.examples(6)], [[]], [[], pair.examples(1)]):
+        found, _ = gradients(pair, parts)
+        assert all(torch.isfinite(g).all() for g in found.values())
+
+
+def test_an_empty_step_has_no_gradient_and_no_loss(pair):
+    found, losses = gradients(pair, [[]])
+    assert all(not g.any() for g in found.values())
+    assert losses.terms == {}
+    assert losses.loss == 0
+
+
+def test_the_loss_is_the_weighted_mean_of_each_term(pair):
+    some = pair.examples(6)
+    _, losses = gradients(pair, [some[:2], some[2:]])
+    model = pair.learner()
+    with torch.no_grad():
+        sums = model(pair.pack(some))
+    expected = sum(
+        pair.objective.weights.get(term, 1.0) * float(sums[term]) / n for term, n in losses.counts.items() if n
+    )
+    assert abs(losses.loss - expected) <= 1e-10 * abs(expected)

@@ -1,0 +1,87 @@
+import sys
+
+import numpy as np
+import pytest
+
+from danlu.errors import WrongInput
+from danlu.evaluation import controls
+from danlu.evaluation.controls import is_chinese, majority_score, tfidf_predictions, tfidf_score
+from danlu.tasks.rows import Row
+
+
+def english(n, seed):
+    """Two topics whose words overlap in part."""
+    rng = np.random.default_rng(seed)
+    words = {
+        "sea": ["ship", "wave", "salt", "harbour", "the", "of", "and", "wind"],
+        "farm": ["cow", "barn", "grain", "tractor", "the", "of", "and", "wind"],
+    }
+    return [Row(" ".join(rng.choice(words[k], 12)), k, str(i)) for i in range(n) for k in words]
+
+
+def chinese(n, seed):
+    rng = np.random.default_rng(seed)
+    signs = {"海": "船浪盐港的了和风", "田": "牛仓谷耕的了和风"}
+    return [Row("".join(rng.choice(list(signs[k]), 12)), k, str(i)) for i in range(n) for k in signs]
+
+
+def test_majority():
+    train = [Row("", label, "") for label in "aab"]
+    test = [Row("", label, "") for label in "abbb"]
+    assert majority_score(train, test) == 0.25
+    assert majority_score(train[1:], test) == 0.5  # a tie: the mean of 0.25 and 0.75
+
+
+@pytest.mark.parametrize("make", [english, chinese])
+def test_tfidf_learns_what_words_tell(make):
+    assert tfidf_score(make(12, 0), make(40, 1), seed=0) > 0.95
+
+
+@pytest.mark.parametrize("make", [english, chinese])
+def test_tfidf_is_the_same_each_time(make):
+    train, test = make(6, 2), make(30, 3)
+    assert tfidf_predictions(train, test, 5) == tfidf_predictions(train, test, 5)
+
+
+def test_test_rows_change_nothing_for_each_other():
+    train, test = english(6, 4), english(20, 5)
+    whole = tfidf_predictions(train, test, 0)
+    assert [tfidf_predictions(train, [row], 0)[0] for row in test[:5]] == whole[:5]
+
+
+def test_one_label_of_each_class_is_enough():
+    assert tfidf_score(english(1, 0), english(30, 1), seed=0) > 0.6
+
+
+def test_compact_rows_give_the_same_regression(monkeypatch):
+    train, test = english(10, 6), english(60, 7)
+    compact = tfidf_predictions(train, test, 1)
+    monkeypatch.setattr(controls, "COMPACT_ROWS", 0)
+    assert tfidf_predictions(train, test, 1) == compact
+
+
+def test_compact_keeps_inner_products():
+    sparse = pytest.importorskip("scipy.sparse")
+    rng = np.random.default_rng(0)
+    x, held = (sparse.csr_array(rng.random((n, 50)) * (rng.random((n, 50)) < 0.3)) for n in (8, 5))
+    small, small_held = controls._compact(x, held)
+    assert small.shape == (8, 8)
+    np.testing.assert_allclose(small @ small.T, (x @ x.T).toarray(), atol=1e-10)
+    np.testing.assert_allclose(small_held @ small.T, (held @ x.T).toarray(), atol=1e-10)
+
+
+def test_chinese_is_found_by_its_characters():
+    assert is_chinese(["danlu 是丹炉"])
+    assert not is_chinese(["danlu (丹炉) is a furnace for language models"])
+    assert not is_chinese([""])
+
+
+def test_without_scikit_learn_the_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(WrongInput, match=r"^the TF-IDF control needs scikit-learn: pip install 'danlu\[demo\]'$"):
+        tfidf_score(english(2, 0), english(2, 1), seed=0)
+
+
+def test_one_class_cannot_be_learned():
+    with pytest.raises(ValueError, match="class"):
+        tfidf_score([row for row in english(3, 0) if row.label == "sea"], english(2, 1), seed=0)

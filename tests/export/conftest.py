@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
+from danlu.objectives.causal import Causal
+from danlu.objectives.masked import Masked
+
+TEXTS = [
+    "The furnace number 7 refines the pill; the smoke rises over the hills.",
+    "第七炉丹药要慢火烧，急了就坏了。",
+    "a <mask> and a </s> are text here\n\n",
+    "",
+]
+
+MASKED = {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"}
+
+ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
+
+
+@pytest.fixture(scope="session")
+def texts():
+    return TEXTS
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    from danlu.tokens.byte_bpe import ByteBPE
+
+    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text])
+
+
+def perturbed(learner, seed=1):
+    """Every weight random: some start at zero or one, and would hide a mistake."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in learner.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+    return learner.eval()
+
+
+@pytest.fixture
+def make(tokenizer):
+    """(learner, objective, architecture) by family, with settings of one's own."""
+
+    def made(family, **settings):
+        objective = Masked() if family == "modernbert" else Causal()
+        chosen = {"qwen3": {"head_norm": True}, "llama": {}, "modernbert": MASKED}[family]
+        architecture = Transformer(**{**ODD, **chosen, **settings})
+        size = tokenizer.vocabulary.size
+        return perturbed(build_learner(objective, architecture, size, 0)), objective, architecture
+
+    return made

@@ -1,0 +1,169 @@
+"""Exported folders give the same numbers in transformers."""
+
+import json
+import socket
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from danlu.architectures import build_learner
+from danlu.architectures.presets import FAMILIES
+from danlu.errors import DanluError, WrongInput
+from danlu.export import check_export, export, load_model
+from danlu.export.checking import difference, load_strictly, shown
+from danlu.export.quiet_transformers import quiet_transformers
+from danlu.waist import Fields, Seq, causal_order, pack
+
+TOLERANCE = 1e-4
+
+CASES = {
+    "qwen3": [
+        {},
+        {"tied": False, "heads": 4, "kv_heads": 2, "head_width": 10, "layers": 3, "theta": 5e5},
+        {"layers": 1, "heads": 3, "kv_heads": 1, "width": 25, "head_width": 4, "epsilon": 1e-3, "hidden": None},
+    ],
+    "llama": [
+        {},
+        {"tied": False, "heads": 6, "kv_heads": 2, "head_width": 10, "layers": 3, "theta": 5e5},
+        {"layers": 1, "bias": True, "kv_heads": 1, "epsilon": 1e-3, "hidden": None, "dropout": 0.5},
+    ],
+    "modernbert": [
+        {},
+        {"tied": False, "heads": 1, "layers": 3, "theta": 5e5},
+        {"layers": 1, "heads": 2, "width": 20, "hidden": None, "dropout": 0.5},
+    ],
+}
+
+
+def test_without_transformers_the_extra_is_named(make, tokenizer, texts, tmp_path, monkeypatch):
+    learner, objective, architecture = make("llama")
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(WrongInput, match=r"pip install 'danlu\[demo\]'"):
+        check_export(learner, tokenizer, tmp_path / "m", texts)
+    with pytest.raises(WrongInput, match="no text to compare"):
+        check_export(learner, tokenizer, tmp_path / "m", [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "change"), [(f, c) for f, cases in CASES.items() for c in cases])
+def test_logits_are_equal(family, change, make, tokenizer, texts, tmp_path, monkeypatch, capfd):
+    def refused(*args, **kwargs):
+        raise AssertionError("an export is checked without the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    learner, objective, architecture = make(family, **change)
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    found = check_export(learner, tokenizer, tmp_path / "m", [*texts, "long " * 300])
+    assert found <= TOLERANCE
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "")
+    print(f"{family} {change}: {found:.2e}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "change"), [(f, c) for f, cases in CASES.items() for c in cases])
+def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, texts, tmp_path):
+    """Equal logits say something: a change of any one weight, of theta or of epsilon shows."""
+    learner, objective, architecture = make(family, **change)
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    kind = next(f for f in FAMILIES if f.model_type == family)
+    ids = shown(tokenizer, texts[0], kind.objective, architecture.context)
+    with quiet_transformers() as transformers:
+        theirs = load_strictly(transformers, tmp_path / "m", kind)
+    state = {name: value.clone() for name, value in learner.state_dict().items()}
+    for name, value in state.items():
+        learner.load_state_dict(state | {name: value + 0.1 * torch.randn_like(value)})
+        assert difference(learner, theirs, ids, kind.objective) > 10 * TOLERANCE, name
+    for setting, factor in (("theta", 2), ("epsilon", 1000)):
+        other = build_learner(
+            objective,
+            architecture.model_copy(update={setting: factor * getattr(architecture, setting)}),
+            learner.vocabulary_size,
+            0,
+        )
+        other.load_state_dict(state)
+        assert difference(other.eval(), theirs, ids, kind.objective) > 10 * TOLERANCE, setting
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", CASES)
+def test_what_transformers_saves_is_read_back(family, make, tokenizer, texts, tmp_path):
+    learner, objective, architecture = make(family, **CASES[family][1])
+    made = export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    with quiet_transformers() as transformers:
+        model = getattr(transformers, made.class_name).from_pretrained(tmp_path / "m", local_files_only=True)
+        model.save_pretrained(tmp_path / "n")
+        transformers.AutoTokenizer.from_pretrained(tmp_path / "m").save_pretrained(tmp_path / "n")
+    again, its = load_model(tmp_path / "n")
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in learner.state_dict().items())
+    assert [its.encode(text).tolist() for text in texts] == [tokenizer.encode(text).tolist() for text in texts]
+    assert check_export(again, its, tmp_path / "n", texts) <= TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["qwen3", "llama"])
+def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path):
+    learner, objective, architecture = make(family, heads=4, kv_heads=2, head_width=8, context=64)
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    with quiet_transformers() as transformers, torch.no_grad():
+        auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
+        model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m")
+        assert (model.generation_config.eos_token_id, model.generation_config.pad_token_id) == (2, 0)
+        inputs = auto(texts[0], return_tensors="pt")
+        given = model.generate(**inputs, max_new_tokens=20, do_sample=False)[0].tolist()
+    ids = [tokenizer.vocabulary.bos, *tokenizer.encode(texts[0]).tolist()]
+    with torch.no_grad():
+        for _ in range(20):
+            seq = Seq({"token": np.array(ids)}, causal_order(len(ids)))
+            hidden = learner.hidden(pack([{"text": [seq]}], {"text": Fields()})["text"])
+            ids.append(int(learner.token_logits(hidden[-1:]).argmax()))
+            if ids[-1] == tokenizer.vocabulary.eos:
+                break
+    assert given == ids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "task"), [("qwen3", "text-generation"), ("modernbert", "fill-mask")])
+def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
+    learner, objective, architecture = make(family)
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    with quiet_transformers() as transformers:
+        auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
+        assert set(auto("a")) == {"input_ids", "attention_mask"}
+        assert auto.model_max_length == architecture.context
+        pipe = transformers.pipeline(task, model=str(tmp_path / "m"), device="cpu")
+        if task == "fill-mask":
+            assert len(pipe("The furnace is <mask>.")) == 5
+        else:
+            assert pipe("The furnace", max_new_tokens=3, do_sample=False)[0]["generated_text"]
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_a_folder_is_found(make, tokenizer, texts, tmp_path):
+    learner, objective, architecture = make("qwen3", tied=False)
+    folder = tmp_path / "m"
+    export(learner, tokenizer, folder, objective, architecture)
+    whole = load_file(folder / "model.safetensors")
+
+    def write(state):
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+    turned = whole | {"model.layers.0.mlp.up_proj.weight": whole["model.layers.0.mlp.gate_proj.weight"].clone()}
+    write(turned)
+    assert check_export(learner, tokenizer, folder, texts) > 0.01
+    write({name: value for name, value in whole.items() if name != "lm_head.weight"})
+    with pytest.raises(DanluError, match=r"missing keys, lm_head\.weight among them"):
+        check_export(learner, tokenizer, folder, texts)
+    write(whole | {"model.norm.weight": whole["model.norm.weight"] * float("nan")})
+    with pytest.raises(DanluError, match="are not all numbers"):
+        check_export(learner, tokenizer, folder, texts)
+    write(whole)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["model"]["merges"] = content["model"]["merges"][:-8]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(DanluError, match="AutoTokenizer's ids of '第七炉"):
+        check_export(learner, tokenizer, folder, texts)

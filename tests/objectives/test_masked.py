@@ -1,0 +1,95 @@
+"""What masking hides, how often, and what it leaves alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from danlu.objectives.masked import Masked
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.training.draws import OneDraw
+
+VOCABULARY = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, first_ordinary=4)
+
+
+def masked(pieces, n=0, progress=0.0, **settings):
+    draw = OneDraw(5, n, progress, VOCABULARY, lambda overlap: pieces)
+    return Masked(**settings).example(draw)["text"]
+
+
+units = st.lists(st.lists(st.integers(0, 1003), min_size=1, max_size=12).map(np.array), min_size=1, max_size=4)
+
+
+@given(units, st.integers(0, 99), st.floats(0.01, 0.99))
+def test_labels_are_the_hidden_tokens_and_everything_else_stays(pieces, n, rate):
+    for piece, seq in zip(pieces, masked(pieces, n, rate=rate), strict=True):
+        hidden = seq.labels["masked"] >= 0
+        assert np.array_equal(seq.labels["masked"][hidden], piece[hidden])
+        assert np.array_equal(seq.inputs["token"][~hidden], piece[~hidden])
+        assert not hidden[piece < VOCABULARY.first_ordinary].any()
+        assert (seq.inputs["token"][hidden & (seq.inputs["token"] != VOCABULARY.mask)] >= 4).all()
+        assert seq.key.tolist() == [0] * len(piece)
+
+
+@given(units, st.integers(0, 99))
+def test_a_unit_with_an_ordinary_token_has_a_target(pieces, n):
+    found = sum(int((seq.labels["masked"] >= 0).sum()) for seq in masked(pieces, n, rate=1e-9))
+    assert found == int(any((piece >= 4).any() for piece in pieces))
+
+
+@given(units, st.integers(0, 99))
+def test_the_data_is_never_altered(pieces, n):
+    before = [piece.copy() for piece in pieces]
+    masked(pieces, n, rate=0.9)
+    assert all(np.array_equal(a, b) for a, b in zip(before, pieces, strict=True))
+
+
+def within(count, total, share):
+    """Inside five standard deviations of a binomial."""
+    return abs(count - total * share) <= 5 * (total * share * (1 - share)) ** 0.5
+
+
+@pytest.mark.parametrize("shares", [{}, {"replace": 1.0, "random": 0.0}, {"replace": 0.5, "random": 0.5}])
+def test_shares_of_mask_random_and_kept(shares):
+    piece = np.random.default_rng(0).integers(4, 1004, 60_000)
+    (seq,) = masked([piece], **shares)
+    hidden = seq.labels["masked"] >= 0
+    assert within(hidden.sum(), len(piece), 0.15)
+    replace, random = shares.get("replace", 0.8), shares.get("random", 0.1)
+    shown, total = seq.inputs["token"][hidden], hidden.sum()
+    same = piece[hidden] == shown
+    assert within((shown == VOCABULARY.mask).sum(), total, replace)
+    assert within(same.sum(), total, 1 - replace - random * 999 / 1000)
+    strange = shown[(shown != VOCABULARY.mask) & ~same]
+    assert within(len(strange), total, random * 999 / 1000)
+    assert random == 0 or len(np.unique(strange)) > 300
+
+
+@pytest.mark.parametrize(("progress", "rate"), [(0.0, 0.3), (0.5, 0.2), (1.0, 0.1)])
+def test_the_rate_moves_with_the_run(progress, rate):
+    piece = np.full(40_000, 7)
+    (seq,) = masked([piece], progress=progress, rate=0.3, final_rate=0.1)
+    assert within((seq.labels["masked"] >= 0).sum(), len(piece), rate)
+
+
+def test_each_position_is_hidden_as_often_as_every_other():
+    piece = np.full(20, 9)
+    times = sum((masked([piece], n)[0].labels["masked"] >= 0).astype(int) for n in range(3000))
+    assert all(within(t, 3000, 0.15 + 0.85**20 / 20) for t in times)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"replace": 0.9, "random": 0.2}, "add up to more than 1"),
+        ({"rate": 0.0}, "greater than 0"),
+        ({"rate": 1.0}, "less than 1"),
+        ({"rat": 0.2}, "did you mean 'rate'"),
+    ],
+)
+def test_impossible_settings_are_refused(settings, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        Masked.model_validate(settings)

@@ -1,0 +1,65 @@
+"""A mixture draws its objectives as often as it is told, and keeps their names apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from pydantic import ValidationError
+from toy_language import ToyDraws
+
+from danlu.objectives.mixture import Mixture
+from danlu.waist import counts, pack
+
+TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
+
+
+def test_each_is_drawn_by_its_share():
+    mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 3}})
+    n = 2000
+    drawn = Counter(name for i in range(n) for name in mixture.example(ToyDraws().draw(i)))
+    assert set(drawn) == {"left.text", "both.text"}
+    assert sum(drawn.values()) == n
+    assert abs(drawn["left.text"] - 0.75 * n) <= 5 * (n * 0.75 * 0.25) ** 0.5
+
+
+def test_names_weights_and_needs_are_those_of_its_parts():
+    mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
+    assert set(mixture.fields) == {"left.text", "both.text"}
+    assert mixture.terms == ("left.causal", "both.masked")
+    assert mixture.weights == {"left.causal": 1.0, "both.masked": 0.5}
+    assert mixture.needs == {"backbone": frozenset({"causal", "full"})}
+    assert mixture.continues_text
+    assert not Mixture.model_validate({"of": {"a": "masked"}}).continues_text
+
+
+def test_the_terms_of_one_objective_twice_are_counted_apart():
+    mixture = Mixture.model_validate({"of": {"few": {"name": "masked", "rate": 0.01}, "many": "masked"}})
+    examples = [mixture.example(ToyDraws().draw(n)) for n in range(20)]
+    found = counts(mixture, pack(examples, mixture.fields))
+    for part in ("few", "many"):
+        labels = [s.labels["masked"] for e in examples for s in e.get(f"{part}.text", ())]
+        assert found[f"{part}.masked"] == sum(int((label >= 0).sum()) for label in labels) > 0
+
+
+def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
+    parts = Mixture.model_validate({"of": TWO}).parts(8)
+    assert {name.split(".")[0] for name, _ in parts.named_parameters()} == {"both"}
+    assert all(torch.isfinite(p).all() for p in parts.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"of": {}}, "at least 1"),
+        ({"of": TWO, "shares": {"lef": 1}}, "'lef' is none of the mixed objectives: left, both"),
+        ({"of": TWO, "shares": {"left": 0}}, "of 'left' must be above 0"),
+        ({"of": TWO, "loss_weights": {"both": -1}}, "of 'both' must be above 0"),
+        ({"of": {"a.b": "causal"}}, "must not hold a dot"),
+        ({"of": {"a": "causl"}}, "did you mean 'causal'"),
+    ],
+)
+def test_impossible_mixtures_are_refused(settings, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        Mixture.model_validate(settings)

@@ -1,0 +1,73 @@
+"""Budgets: what can be written, how a time is scaled, and how many steps come of it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.training.budget import Budget, parse_budget
+
+amounts = st.floats(1e-6, 1e15, allow_nan=False, allow_infinity=False)
+budgets = st.builds(Budget, amounts, st.sampled_from(["seconds", "tokens", "epochs", "steps"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("5min", Budget(300, "seconds")),
+        ("90s", Budget(90, "seconds")),
+        ("1.5 hours", Budget(5400, "seconds")),
+        (" 2 M tokens ", Budget(2e6, "tokens")),
+        ("250k tokens", Budget(250e3, "tokens")),
+        ("1e9 tokens", Budget(1e9, "tokens")),
+        ("1 epoch", Budget(1, "epochs")),
+        (".5 epochs", Budget(0.5, "epochs")),
+        ("400 steps", Budget(400, "steps")),
+    ],
+)
+def test_what_can_be_written(text, budget):
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize("text", ["", "5", "min", "5 parsecs", "-5min", "5min 3s", "five steps", 5, None, "1.2.3 s"])
+def test_what_is_none_says_what_is_expected(text):
+    with pytest.raises(ValueError, match="is not a budget such as 5min, 90s, 2M tokens"):
+        parse_budget(text)
+
+
+@pytest.mark.parametrize("text", ["0 steps", "0.0s", "1e999 steps"])
+def test_nothing_and_endless_are_refused(text):
+    with pytest.raises(ValueError, match="must be above 0"):
+        parse_budget(text)
+
+
+@given(budgets)
+def test_text_and_back(budget):
+    assert parse_budget(str(budget)) == budget
+
+
+@given(budgets, st.floats(1e-3, 1e3))
+def test_only_time_is_scaled(budget, factor):
+    scaled = budget.scaled(factor)
+    assert scaled.unit == budget.unit
+    assert scaled.amount == (budget.amount * factor if budget.unit == "seconds" else budget.amount)
+
+
+sizes = st.integers(1, 10**6)
+
+
+@given(budgets, sizes, sizes, st.floats(1, 1e5), st.floats(1e-4, 100))
+def test_steps_are_just_enough(budget, epoch, step, tokens, seconds):
+    found = budget.steps(epoch, step, tokens, seconds)
+    each = {"steps": 1, "tokens": step * tokens, "epochs": step / epoch, "seconds": seconds}[budget.unit]
+    assert found >= 1
+    assert found * each >= budget.amount * (1 - 1e-9) - 1e-8 * each
+    assert found == 1 or (found - 1) * each < budget.amount * (1 + 1e-9)
+
+
+@given(sizes, st.integers(1, 1000), st.integers(1, 50))
+def test_whole_epochs_are_whole(epoch, step, epochs):
+    assert Budget(epochs, "epochs").steps(epoch, step, 1.0, 0.0) == math.ceil(epochs * epoch / step)

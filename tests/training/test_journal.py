@@ -1,0 +1,52 @@
+"""metrics.jsonl is continued without a seam."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.training.journal import Journal, read_journal
+
+record = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=3)
+
+
+@given(st.lists(record, max_size=6), st.lists(record, max_size=6), st.lists(record, max_size=6))
+def test_rewound_and_written_again_leaves_no_seam(tmp_path_factory, kept, lost, again):
+    path = tmp_path_factory.mktemp("journal") / "metrics.jsonl"
+    journal = Journal(path)
+    for r in kept:
+        journal.write(r)
+    position = journal.position()
+    for r in lost:
+        journal.write(r)
+    journal.close()
+    journal = Journal(path)
+    journal.rewind(position)
+    assert journal.position() == position
+    for r in again:
+        journal.write(r)
+    journal.close()
+    assert list(read_journal(path)) == kept + again
+
+
+def test_a_record_cut_off_by_a_kill_is_no_record(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n{"step": 2, "lo')
+    assert list(read_journal(path)) == [{"step": 1}]
+
+
+def test_positions_count_what_other_processes_wrote(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n')
+    assert Journal(path).position() == 12
+
+
+def test_what_is_no_number_is_never_written(tmp_path):
+    journal = Journal(tmp_path / "metrics.jsonl")
+    with pytest.raises(ValueError, match="JSON"):
+        journal.write({"loss": float("nan")})
+    journal.write({"text": "炉"})
+    assert json.loads((tmp_path / "metrics.jsonl").read_text("utf-8")) == {"text": "炉"}

@@ -1,0 +1,186 @@
+"""The loop: what it writes down, how it stops, what it does when numbers stop being numbers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from toy_job import MACHINE, OBJECTIVE, job, settings
+from toy_language import ToyDraws
+
+from danlu.errors import DanluError, Stopped
+from danlu.training.journal import CLOCK_FIELDS, read_journal
+from danlu.training.loop import train
+from danlu.training.step import Losses, measure, micro_batches
+
+HELD_OUT = micro_batches(OBJECTIVE, ToyDraws(seed=5), 0, 8, 8, 1.0)
+
+
+def validate(model):
+    return measure(model, OBJECTIVE, HELD_OUT, MACHINE)
+
+
+def by_kind(folder, kind):
+    return [r for r in read_journal(folder / "metrics.jsonl") if r["kind"] == kind]
+
+
+def without_clock(folder):
+    return [{k: v for k, v in r.items() if k not in CLOCK_FIELDS} for r in read_journal(folder / "metrics.jsonl")]
+
+
+def test_every_step_and_validation_is_written_down(tmp_path):
+    seen = []
+    work = job(tmp_path, 6, validate=validate, watch=lambda record, plan: seen.append(record))
+    position = train(work)
+    assert position.step == 6
+    assert [r["step"] for r in by_kind(tmp_path, "train")] == [1, 2, 3, 4, 5, 6]
+    assert [r["step"] for r in by_kind(tmp_path, "validation")] == [2, 4, 6]
+    assert seen == list(read_journal(tmp_path / "metrics.jsonl"))
+    tokens = [r["tokens"] for r in by_kind(tmp_path, "train")]
+    assert tokens == sorted(set(tokens))
+    assert tokens[-1] == sum(
+        len(s.key) for b in micro_batches(OBJECTIVE, ToyDraws(), 0, 24, 24, 0.0) for s in b.streams.values()
+    )
+    json.dumps(seen)
+
+
+def test_logging_can_be_rarer_but_the_last_step_is_there(tmp_path):
+    train(job(tmp_path, 7, settings(log_every=3)))
+    assert [r["step"] for r in by_kind(tmp_path, "train")] == [3, 6, 7]
+
+
+def test_the_schedule_sets_the_rate(tmp_path):
+    train(job(tmp_path, 4, settings(optimizer={"name": "adamw", "learning_rate": 0.01}, schedule="linear")))
+    rates = [r["learning_rate"] for r in by_kind(tmp_path, "train")]
+    linear = settings(schedule="linear").schedule
+    assert rates == [pytest.approx(0.01 * linear.at((i + 0.5) / 4)) for i in range(4)]
+
+
+def test_the_best_weights_are_chosen(tmp_path):
+    """Losses are told, not measured: the second validation is the best."""
+    told = iter([3.0, 1.0, 2.0])
+    kept = {}
+
+    def judge(model):
+        kept[len(kept)] = [p.detach().clone() for p in model.parameters()]
+        return Losses({"masked": next(told)}, {"masked": 1}, {})
+
+    work = job(tmp_path, 6, validate=judge)
+    position = train(work)
+    assert (position.best_step, position.best_loss) == (4, 1.0)
+    assert all(torch.equal(a, b) for a, b in zip(work.model.parameters(), kept[1], strict=True))
+    assert work.checkpoints.steps() == [4, 6]
+
+
+def test_the_last_weights_can_be_kept_instead(tmp_path):
+    told = iter([1.0, 2.0, 3.0])
+    work = job(tmp_path, 6, settings(keep="last"), validate=lambda model: Losses({"masked": next(told)}, {"masked": 1}, {}))
+    before = []
+    work.watch = lambda record, plan: before.append([p.detach().clone() for p in work.model.parameters()])
+    train(work)
+    assert all(torch.equal(a, b) for a, b in zip(work.model.parameters(), before[-1], strict=True))
+
+
+def test_a_finished_training_is_not_done_again(tmp_path):
+    train(job(tmp_path, 4, validate=validate))
+    before = (tmp_path / "metrics.jsonl").read_bytes()
+    again = job(tmp_path, 4, validate=lambda model: pytest.fail("validated again"))
+    assert train(again).step == 4
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before
+
+
+def stopped_after(folder, steps, stop_at, **more):
+    seen = []
+    work = job(
+        folder, steps, validate=validate,
+        watch=lambda record, plan: seen.append(record["step"]), stop=lambda: seen[-1] == stop_at, **more,
+    )  # fmt: skip
+    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of {steps} of toy, saved; run again to go on"):
+        train(work)
+    work.journal.close()
+    return work
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 5])
+def test_stopped_and_run_again_ends_bit_equal(tmp_path, stop_at):
+    straight = job(tmp_path / "straight", 6, validate=validate)
+    train(straight)
+    assert stopped_after(tmp_path / "stopped", 6, stop_at).checkpoints.newest([]).step == stop_at
+    again = job(tmp_path / "stopped", 6, validate=validate)
+    train(again)
+    assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), again.model.parameters(), strict=True))
+    assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "stopped")
+    assert straight.checkpoints.steps()[-1] == again.checkpoints.steps()[-1] == 6
+
+
+def test_a_request_at_the_last_step_lets_it_finish(tmp_path):
+    work = job(tmp_path, 3, stop=lambda: work.checkpoints.steps() == [] or True)
+    work.stop = lambda: len(by_kind(tmp_path, "train")) == 3
+    assert train(work).step == 3
+
+
+def test_work_after_the_last_checkpoint_is_done_again(tmp_path):
+    """As after a kill: records and weights beyond the newest checkpoint are dropped and come back the same."""
+    straight = job(tmp_path / "straight", 6, every=4, validate=validate)
+    train(straight)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(record, plan):
+        if record["step"] == 5:
+            raise Killed
+
+    work = job(tmp_path / "killed", 6, every=4, validate=validate, watch=kill)
+    with pytest.raises(Killed):
+        train(work)
+    work.journal.close()
+    assert len(by_kind(tmp_path / "killed", "train")) == 5
+    again = job(tmp_path / "killed", 6, every=4, validate=validate)
+    train(again)
+    assert all(torch.equal(a, b) for a, b in zip(straight.model.parameters(), again.model.parameters(), strict=True))
+    assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "killed")
+
+
+def test_a_damaged_newest_checkpoint_is_told_and_passed_over(tmp_path):
+    train(job(tmp_path / "straight", 6, validate=validate))
+    work = stopped_after(tmp_path / "damaged", 6, 5)
+    (work.checkpoints.path(5) / "weights.safetensors").write_bytes(b"")
+    told = []
+    again = job(tmp_path / "damaged", 6, validate=validate, watch=lambda record, plan: told.append(record))
+    train(again)
+    assert [r["message"].split(":")[0] for r in told if r["kind"] == "warning"] == ["checkpoint passed over"]
+    assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "damaged")
+
+
+ENDLESS = {"name": "adamw", "learning_rate": 1e30}
+
+
+@pytest.mark.parametrize("every", [1, 4])
+@pytest.mark.parametrize("held_out", [None, validate])
+def test_a_loss_that_is_no_number_is_one_line_with_a_way_out(tmp_path, every, held_out):
+    with pytest.raises(DanluError, match=r"step \d of toy; lower optimizer.learning_rate \(1e\+30\)") as told:
+        train(job(tmp_path, 6, settings(optimizer=ENDLESS, schedule={"name": "linear", "warm_up": 0}), every=every,
+                  validate=held_out))  # fmt: skip
+    assert "\n" not in str(told.value)
+    assert told.value.code == 1
+    assert all(json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert [r["step"] for r in by_kind(tmp_path, "validation")] == []
+
+
+def test_a_gradient_that_is_no_number_is_one_line_too(tmp_path):
+    work = job(tmp_path, 6)
+    work.model.embedders["token"].weight.register_hook(lambda gradient: gradient * float("nan"))
+    with pytest.raises(DanluError, match="gradient is nan at step 1 of toy; lower optimizer.learning_rate"):
+        train(work)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+def test_seeds_of_any_allowed_size_train(tmp_path, seed):
+    assert train(job(tmp_path, 1, settings(seed=seed))).step == 1
+
+
+def test_larger_seeds_are_refused():
+    with pytest.raises(ValueError, match="less than"):
+        settings(seed=2**31)

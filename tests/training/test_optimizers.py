@@ -1,0 +1,73 @@
+"""Optimisers: who gets which parameters, and that their state comes back by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toy_job import MACHINE, OBJECTIVE, learner
+from toy_language import ToyDraws
+
+from danlu.registry import optimizers
+from danlu.training.optimizers import load_state_tensors, state_tensors
+from danlu.training.step import accumulate, micro_batches
+
+
+def trained(name, steps=3, seed=0):
+    model = learner(seed)
+    built = optimizers.validate(name).build(model)
+    advance(model, built, range(steps))
+    return model, built
+
+
+def advance(model, built, steps):
+    for step in steps:
+        accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), step * 4, 4, 4, 0.0), MACHINE, step)
+        for optimizer in built:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("name", list(optimizers))
+def test_every_parameter_has_exactly_one_owner(name):
+    model = learner()
+    owned = [p for o in optimizers.validate(name).build(model) for g in o.param_groups for p in g["params"]]
+    assert len(owned) == len({id(p) for p in owned}) == len(list(model.parameters()))
+
+
+def test_muon_takes_the_matrices_of_the_backbone_only():
+    model = learner()
+    muon, rest = optimizers.validate("muon").build(model)
+    names = {id(p): n for n, p in model.named_parameters()}
+    taken = {names[id(p)] for g in muon.param_groups for p in g["params"]}
+    assert taken == {n for n, p in model.named_parameters() if n.startswith("backbone.") and p.ndim == 2}
+    left = {names[id(p)] for g in rest.param_groups for p in g["params"]}
+    assert {"embedders.token.weight", "parts.dense.weight"} <= left
+
+
+@pytest.mark.parametrize("name", list(optimizers))
+def test_only_matrices_decay(name):
+    for optimizer in optimizers.validate(name).build(learner()):
+        for group in optimizer.param_groups:
+            assert all((p.ndim >= 2) == (group["weight_decay"] > 0) for p in group["params"])
+
+
+@pytest.mark.parametrize("name", list(optimizers))
+def test_state_goes_to_names_and_back(name):
+    model, built = trained(name)
+    state = {k: v.clone() for k, v in state_tensors(model, built).items()}
+    other = learner(seed=1)
+    other.load_state_dict(model.state_dict())
+    fresh = optimizers.validate(name).build(other)
+    load_state_tensors(other, fresh, state)
+    again = state_tensors(other, fresh)
+    assert state.keys() == again.keys()
+    assert {k.rsplit("/", 1)[0] for k in state} == {n for n, _ in model.named_parameters()}
+    assert all(torch.equal(state[k], again[k]) for k in state)
+    for m, b in ((model, built), (other, fresh)):
+        advance(m, b, range(3, 5))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_a_state_of_another_model_is_refused():
+    with pytest.raises(KeyError, match="backbone.nowhere"):
+        load_state_tensors(learner(), [], {"backbone.nowhere/step": torch.zeros(())})

@@ -1,0 +1,58 @@
+"""The plan of a run: decided once, from the budget."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from toy_job import MACHINE, OBJECTIVE, learner, settings
+from toy_language import ToyDraws
+
+from danlu.training import plan as plan_module
+from danlu.training.plan import Plan, make_plan
+
+
+def planned(monkeypatch=None, seconds=(0.5, 2.0), **given):
+    if monkeypatch:
+        monkeypatch.setattr(plan_module, "time_steps", lambda *_: seconds)
+    return make_plan(settings(**given), learner(), OBJECTIVE, ToyDraws(), MACHINE, None)
+
+
+def test_units_come_of_tokens():
+    plan = planned(budget="7 steps", batch_tokens=120, micro_batch_tokens=45)
+    assert (plan.steps, plan.step_units, plan.micro_units) == (7, 12, 4)
+
+
+def test_a_step_has_a_unit_and_a_micro_batch_is_no_larger_than_a_step():
+    plan = planned(budget="1 epochs", batch_tokens=1, micro_batch_tokens=1000)
+    assert (plan.steps, plan.step_units, plan.micro_units) == (64, 1, 1)
+
+
+@pytest.mark.parametrize(("validations", "every"), [(1, 20), (3, 7), (20, 1), (500, 1)])
+def test_validations_are_spread_and_saved(validations, every):
+    plan = planned(budget="20 steps", validations=validations)
+    assert plan.validate_every == plan.save_every == every
+
+
+def test_saving_can_be_more_frequent():
+    assert planned(budget="20 steps", save_every=3).save_every == 3
+
+
+def test_time_is_measured_in_steps_less_validations(monkeypatch):
+    assert planned(monkeypatch, budget="60 seconds", validations=10).steps == (60 - 20) / 0.5
+    slow_validation = planned(monkeypatch, seconds=(0.5, 100.0), budget="60 seconds", validations=10)
+    assert slow_validation.steps == 30 / 0.5
+
+
+def test_measuring_time_leaves_the_model_as_it_was():
+    model = learner()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    plan = make_plan(settings(budget="1 seconds"), model, OBJECTIVE, ToyDraws(), MACHINE, None)
+    assert plan.steps > 1
+    assert all((before[k] == v).all() for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_plan_is_written_down_and_read_again():
+    plan = planned(budget="7 steps")
+    assert Plan.of(json.loads(json.dumps(plan.facts()))) == plan
