@@ -53,9 +53,9 @@ def danlu_command() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 failed, 2 wrong input, 75 saved and stopped (run again), 130 interrupted."""
-    # Threads that spin while they wait cost a step more than tenfold as soon as another program wants a core
-    # (docs/decisions/0007). torch reads this when it is first imported, which no command has done yet.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin long while they wait for each other halve the speed as soon as another program wants a core
+    # (docs/decisions/0007). torch's OpenMP reads this when it is first loaded, which no command has done yet.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         code = danlu_command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.ClickException as error:
