@@ -83,7 +83,11 @@ def damage(folder: Path) -> str | None:
     """What is wrong with a published folder, in a clause; None when every file is as it was written."""
     if not (folder / MANIFEST).is_file():
         return f"{folder} has no {MANIFEST}"
-    for name, facts in read_json(folder / MANIFEST).items():
+    try:
+        listed = read_json(folder / MANIFEST)
+    except WrongInput:
+        return f"{folder / MANIFEST} is not as it was written"
+    for name, facts in listed.items():
         path = folder / name
         if not path.is_file():
             return f"{path} is missing"
@@ -98,6 +102,7 @@ ADVICE = {
     errno.EACCES: "no permission to write there; choose another folder with --out",
     errno.EPERM: "no permission to write there; choose another folder with --out",
     errno.EROFS: "that file system is read-only; choose another folder with --out",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one with --out",
     errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with --out",
     errno.EEXIST: "a file stands where a folder is needed; choose another folder with --out",
 }

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from danlu.errors import WrongInput, nearest
 from danlu.recipes.schema import Recipe
@@ -49,6 +50,9 @@ def parse(text: str, where: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise WrongInput(f"{where}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise WrongInput(f"{where}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from None
 
 
 def plain(value: Any) -> Any:
@@ -98,10 +102,23 @@ def line_of(tree: Any, loc: Sequence[str | int]) -> int | None:
     return line
 
 
-def complaint(error: ValidationError, tree: Any, where: str, overridden: Sequence[tuple[str, ...]]) -> str:
-    """The first thing wrong, in one line with its place."""
+def present(loc: Sequence[str | int], data: Any) -> list[str | int]:
+    """The part of `loc` that a recipe has: without the names pydantic gives to the sides of a choice of types."""
+    found = []
+    for key in loc:
+        known = key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int)
+        if known:
+            found.append(key)
+            data = data[key]
+    return found
+
+
+def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridden: Sequence[tuple[str, ...]]) -> str:
+    """The first thing wrong, in one line with its place; `data` is `tree` with what was overridden."""
     first = error.errors(include_url=False)[0]
-    loc = list(first["loc"])
+    loc = present(first["loc"], data)
+    if first["type"] == "missing":
+        loc.append(first["loc"][-1])
     if first["type"] == "unknown_key":
         loc.append(first.get("ctx", {})["key"])
     dotted = ".".join(map(str, loc))
@@ -111,7 +128,7 @@ def complaint(error: ValidationError, tree: Any, where: str, overridden: Sequenc
         message = "is missing"
     elif first["type"] not in ("unknown_key", "value_error"):
         message = f"{message[0].lower()}{message[1:]}, not {given!r}"
-    from_override = any(tuple(map(str, loc[: len(keys)])) == keys for keys in overridden)
+    from_override = any(all(a == b for a, b in zip(map(str, loc), keys, strict=False)) for keys in overridden if loc)
     line = None if from_override else line_of(tree, loc)
     place = f"{where}:{line}" if line else f"{where}, as overridden" if from_override else where
     return f"{place}: {dotted}: {message}" if dotted else f"{place}: {message}"
@@ -128,7 +145,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise WrongInput(complaint(error, tree, where, overridden)) from None
+        raise WrongInput(complaint(error, tree, data, where, overridden)) from None
 
 
 def dump_recipe(recipe: Recipe) -> str:

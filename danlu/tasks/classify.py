@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -113,7 +113,10 @@ class Classify(Settings):
     max_tokens: longer texts are cut, the beginning and end tokens included."""
 
     name: Literal["classify"] = "classify"
-    rows: Literal["builtin:pydocs_parts"] | RowFiles
+    rows: Annotated[
+        Annotated[Literal["builtin:pydocs_parts"], Tag("builtin")] | Annotated[RowFiles, Tag("files")],
+        Discriminator(lambda rows: "builtin" if isinstance(rows, str) else "files"),
+    ]
     labels_per_class: PositiveInt | None = 16
     max_tokens: int = Field(default=128, ge=3)
     dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -24,7 +24,7 @@ _WORDS: dict[str, tuple[float, Unit]] = {
     "step": (1, "steps"),
 }
 _SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
-_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[0-9]+)?)\s*([kKMGB]?)\s*([a-z]+)\s*")
+_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kKMGB]?)\s*([a-z]+)\s*")
 EXPECTED = "a budget such as 5min, 90s, 2M tokens, 3 epochs or 400 steps"
 
 
@@ -36,7 +36,7 @@ class Budget:
     unit: Unit
 
     def __str__(self) -> str:
-        return f"{self.amount:.12g} {self.unit}"
+        return f"{repr(self.amount).removesuffix('.0')} {self.unit}"
 
     def scaled(self, factor: float) -> Budget:
         """A time is scaled; what was asked for in tokens, epochs or steps stays."""
@@ -63,8 +63,8 @@ def parse_budget(value: Any) -> Budget:
         raise ValueError(f"{value!r} is not {EXPECTED}")
     factor, unit = _WORDS[word]
     amount = float(found[1]) * _SCALES[found[2]] * factor
-    if amount <= 0:
-        raise ValueError(f"{value!r} must be above 0")
+    if not 0 < amount < math.inf:
+        raise ValueError(f"{value!r} must be above 0 and have an end")
     return Budget(amount, unit)
 
 

@@ -98,19 +98,16 @@ def one_step(job: Job, optimizers: Sequence[torch.optim.Optimizer], position: Po
         job.objective, job.draws, step * plan.step_units, plan.step_units, plan.micro_units, step / plan.steps
     )
     losses = accumulate(job.model, job.objective, batches, plan.machine, job.settings.seed * 1_000_003 + step)
-    if not math.isfinite(losses.loss):
-        rate = job.settings.optimizer.learning_rate
-        raise DanluError(
-            f"the loss is {losses.loss} at step {step + 1} of {job.stage}; lower optimizer.learning_rate ({rate:g})"
-        )
-    norm = torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip)
+    require_number(job, "loss", losses.loss, step + 1)
+    norm = float(torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip))
+    require_number(job, "gradient", norm, step + 1)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad()
     position = replace(position, step=step + 1, tokens=position.tokens + positions(batches))
     if position.step % job.settings.log_every == 0 or position.step == plan.steps:
         rate = optimizers[0].param_groups[0]["lr"]
-        note(job, position, clock, "train", loss_facts(losses) | {"learning_rate": rate, "gradient_norm": float(norm)})
+        note(job, position, clock, "train", loss_facts(losses) | {"learning_rate": rate, "gradient_norm": norm})
     return position
 
 
@@ -118,12 +115,21 @@ def judge(job: Job, position: Position, clock: float) -> Position:
     """Validate, sample, and remember the best."""
     if job.validate:
         losses = job.validate(job.model)
+        require_number(job, "held-out loss", losses.loss, position.step)
         position = position.judged(position.step, losses.loss)
         note(job, position, clock, "validation", loss_facts(losses) | job.judged(losses))
     if job.sample:
         for record in job.sample(job.model):
             note(job, position, clock, "sample", record)
     return position
+
+
+def require_number(job: Job, what: str, value: float, step: int) -> None:
+    if not math.isfinite(value):
+        rate = job.settings.optimizer.learning_rate
+        raise DanluError(
+            f"the {what} is {value} at step {step} of {job.stage}; lower optimizer.learning_rate ({rate:g})"
+        )
 
 
 def loss_facts(losses: Losses) -> dict[str, Any]:

@@ -28,4 +28,4 @@ class TrainingSettings(Settings):
     save_every: PositiveInt | None = None
     log_every: PositiveInt = 1
     keep: Literal["best", "last"] = "best"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)

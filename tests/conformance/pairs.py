@@ -79,7 +79,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
 
 
 def fits(learnable: str, architecture: str) -> bool:
-    """Whether the architecture honours what is needed; what has no example counts, so that its tests fail and say so."""
+    """Whether the architecture honours what is needed. What has no example does, so that its tests fail and say so."""
     kind, name, *order = learnable.split(":")
     try:
         offers = architecture_of(architecture).build().offers

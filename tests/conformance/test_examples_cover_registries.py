@@ -22,7 +22,9 @@ def test_every_registered_name_has_an_example_and_every_example_is_registered(ki
 
 
 def test_a_name_without_example_is_answered_with_what_to_add():
-    line = "the objective 'inverted' is registered but .* add one line .* to OBJECTIVES in tests/conformance/examples.py"
+    line = (
+        "the objective 'inverted' is registered but .* add one line .* to OBJECTIVES in tests/conformance/examples.py"
+    )
     with pytest.raises(AssertionError, match=line):
         example_of("objective", "inverted", OBJECTIVES)
 

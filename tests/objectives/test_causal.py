@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -21,7 +22,7 @@ def windows(documents, length):
         stop = min(start + length, len(flat))
         cuts = [start, *[e for e in ends if start < e < stop], stop]
         pieces = []
-        for low, high in zip(cuts, cuts[1:], strict=False):
+        for low, high in pairwise(cuts):
             end = next(e for e in ends if e > low)
             pieces.append(flat[low : min(high + 1, end) if high == stop else high])
         yield pieces
@@ -30,11 +31,11 @@ def windows(documents, length):
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(1, 9))
 def test_every_step_is_a_target_once(sizes, length):
     start = np.cumsum([0, *sizes])
-    documents = [np.arange(a, b) for a, b in zip(start, start[1:], strict=False)]
+    documents = [np.arange(a, b) for a, b in pairwise(start)]
     found = Counter()
     for pieces in windows(documents, length):
         draw = OneDraw(0, 0, 0.0, VOCABULARY, lambda overlap, pieces=pieces: pieces if overlap == 1 else [])
         for seq in Causal().example(draw)["text"]:
             assert len(seq.inputs["token"]) == len(seq.labels["causal"]) == len(seq.key)
             found.update(zip(seq.inputs["token"].tolist(), seq.labels["causal"].tolist(), strict=True))
-    assert found == Counter((a, b) for d in documents for a, b in zip(d.tolist(), d[1:].tolist(), strict=False))
+    assert found == Counter((a, b) for d in documents for a, b in pairwise(d.tolist()))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from toy_job import OPENED
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -10,3 +11,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def journals_closed():
+    yield
+    while OPENED:
+        OPENED.pop().close()

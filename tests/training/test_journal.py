@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -41,12 +42,13 @@ def test_a_record_cut_off_by_a_kill_is_no_record(tmp_path):
 def test_positions_count_what_other_processes_wrote(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n')
-    assert Journal(path).position() == 12
+    with closing(Journal(path)) as journal:
+        assert journal.position() == 12
 
 
 def test_what_is_no_number_is_never_written(tmp_path):
-    journal = Journal(tmp_path / "metrics.jsonl")
-    with pytest.raises(ValueError, match="JSON"):
-        journal.write({"loss": float("nan")})
-    journal.write({"text": "炉"})
+    with closing(Journal(tmp_path / "metrics.jsonl")) as journal:
+        with pytest.raises(ValueError, match="JSON"):
+            journal.write({"loss": float("nan")})
+        journal.write({"text": "炉"})
     assert json.loads((tmp_path / "metrics.jsonl").read_text("utf-8")) == {"text": "炉"}

@@ -75,7 +75,8 @@ def test_the_best_weights_are_chosen(tmp_path):
 
 def test_the_last_weights_can_be_kept_instead(tmp_path):
     told = iter([1.0, 2.0, 3.0])
-    work = job(tmp_path, 6, settings(keep="last"), validate=lambda model: Losses({"masked": next(told)}, {"masked": 1}, {}))
+    judge = lambda model: Losses({"masked": next(told)}, {"masked": 1}, {})  # noqa: E731
+    work = job(tmp_path, 6, settings(keep="last"), validate=judge)
     before = []
     work.watch = lambda record, plan: before.append([p.detach().clone() for p in work.model.parameters()])
     train(work)
@@ -115,8 +116,7 @@ def test_stopped_and_run_again_ends_bit_equal(tmp_path, stop_at):
 
 
 def test_a_request_at_the_last_step_lets_it_finish(tmp_path):
-    work = job(tmp_path, 3, stop=lambda: work.checkpoints.steps() == [] or True)
-    work.stop = lambda: len(by_kind(tmp_path, "train")) == 3
+    work = job(tmp_path, 3, stop=lambda: len(by_kind(tmp_path, "train")) == 3)
     assert train(work).step == 3
 
 
@@ -160,19 +160,26 @@ ENDLESS = {"name": "adamw", "learning_rate": 1e30}
 @pytest.mark.parametrize("every", [1, 4])
 @pytest.mark.parametrize("held_out", [None, validate])
 def test_a_loss_that_is_no_number_is_one_line_with_a_way_out(tmp_path, every, held_out):
-    with pytest.raises(DanluError, match=r"step \d of toy; lower optimizer.learning_rate \(1e\+30\)") as told:
+    with pytest.raises(DanluError, match=r"step \d of toy; lower optimizer\.learning_rate \(1e\+30\)") as told:
         train(job(tmp_path, 6, settings(optimizer=ENDLESS, schedule={"name": "linear", "warm_up": 0}), every=every,
                   validate=held_out))  # fmt: skip
     assert "\n" not in str(told.value)
     assert told.value.code == 1
     assert all(json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
-    assert [r["step"] for r in by_kind(tmp_path, "validation")] == []
+
+
+def test_a_held_out_loss_that_is_no_number_is_one_line_and_no_record(tmp_path):
+    work = job(tmp_path, 6, validate=lambda model: Losses({"masked": float("nan")}, {"masked": 1}, {}))
+    with pytest.raises(DanluError, match=r"held-out loss is nan at step 2 of toy; lower optimizer\.learning_rate"):
+        train(work)
+    assert by_kind(tmp_path, "validation") == []
+    assert work.checkpoints.steps() == []
 
 
 def test_a_gradient_that_is_no_number_is_one_line_too(tmp_path):
     work = job(tmp_path, 6)
     work.model.embedders["token"].weight.register_hook(lambda gradient: gradient * float("nan"))
-    with pytest.raises(DanluError, match="gradient is nan at step 1 of toy; lower optimizer.learning_rate"):
+    with pytest.raises(DanluError, match=r"gradient is nan at step 1 of toy; lower optimizer\.learning_rate"):
         train(work)
 
 

@@ -69,5 +69,5 @@ def test_state_goes_to_names_and_back(name):
 
 
 def test_a_state_of_another_model_is_refused():
-    with pytest.raises(KeyError, match="backbone.nowhere"):
+    with pytest.raises(KeyError, match=r"backbone\.nowhere"):
         load_state_tensors(learner(), [], {"backbone.nowhere/step": torch.zeros(())})

@@ -22,6 +22,10 @@ SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
 OBJECTIVE = Masked(rate=0.4)
 
 
+OPENED: list[Journal] = []
+"""Closed after each test."""
+
+
 def learner(seed: int = 0) -> Learner:
     return build_learner(OBJECTIVE, SMALL, VOCABULARY.size, seed)
 
@@ -43,4 +47,6 @@ def job(folder: Path, steps: int = 6, chosen: TrainingSettings | None = None, ev
         "checkpoints": Checkpoints(folder / "saved"),
         "journal": Journal(folder / "metrics.jsonl"),
     }
-    return Job(**(parts | more))
+    found = Job(**(parts | more))
+    OPENED.append(found.journal)
+    return found
