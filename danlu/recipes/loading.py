@@ -104,12 +104,13 @@ def line_of(tree: Any, loc: Sequence[str | int]) -> int | None:
 
 def present(loc: Sequence[str | int], data: Any) -> list[str | int]:
     """The part of `loc` that a recipe has: without the names pydantic gives to the sides of a choice of types."""
-    found = []
+    found: list[str | int] = []
     for key in loc:
-        known = key in data if isinstance(data, dict) else isinstance(data, list) and isinstance(key, int)
-        if known:
-            found.append(key)
+        try:
             data = data[key]
+        except (KeyError, IndexError, TypeError):
+            continue
+        found.append(key)
     return found
 
 

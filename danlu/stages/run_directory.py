@@ -24,16 +24,23 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WrongInput(
-                f"{path} is in use by another run; wait for it or choose another folder with --out"
-            ) from None
-        self._remember(recipe)
-        self.journal = Journal(path / "metrics.jsonl")
+            self._hold()
+            self._remember(recipe)
+            self.journal = Journal(path / "metrics.jsonl")
+        except BaseException:
+            self._lock.close()
+            raise
         self._journal_end = 0
         self.seconds = 0.0
         """What the stages asked for so far took, in whichever process each was done."""
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WrongInput(
+                f"{self.path} is in use by another run; wait for it or choose another folder with --out"
+            ) from None
 
     def _remember(self, recipe: Recipe) -> None:
         """Write the resolved recipe, or check that it is the one this folder was begun with."""

@@ -99,7 +99,7 @@ def test_a_file_loads_and_comes_back(write):
             ": tasks.topic.model 'encodr' is none of the models: decoder, encoder",
         ),
         (("  source: text.txt", "  documents: line"), ":1: corpus.source: is missing"),
-        (("  source: text.txt", "  source: text.txt\n  source: b.txt"), 'mine.yaml:3: found duplicate key "source"'),
+        (("  source: text.txt", "  source: text.txt\n  source: b.txt"), ':3: found duplicate key "source"'),
         (("budget: 2min", "budget: [2min"), ":9: not YAML: "),
         (("corpus:", "corpus: {"), ":3: not YAML: "),
         (("  encoder:", "  an encoder:"), ": the name 'an encoder' must be letters, digits"),
