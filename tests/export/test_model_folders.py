@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.export import Export, NotExported, Origin, export, load_model, save_native
-from danlu.export import model_folder as folders
 
 FAMILIES = {"qwen3": "Qwen3ForCausalLM", "llama": "LlamaForCausalLM", "modernbert": "ModernBertForMaskedLM"}
 
@@ -223,7 +222,7 @@ def test_a_full_disk_is_one_line(make, tokenizer, tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(folders, "save_file", full)
+    monkeypatch.setattr("danlu.training.weights.save_file", full)
     with pytest.raises(WrongInput, match="the disk is full"):
         export(learner, tokenizer, tmp_path / "m", objective, architecture)
     assert not (tmp_path / "m").exists()

@@ -157,6 +157,7 @@ def test_a_damaged_newest_checkpoint_costs_its_steps_and_nothing_else(finished, 
     newest = sorted((damaged / "checkpoints/small").iterdir())[-1]
     (newest / "weights.safetensors").write_bytes(b"")
     found = danlu.run(recipe, out="run", watch=lambda record, plan: told.append(record))
-    assert [r["message"] for r in told if r["kind"] == "warning"][0].startswith("checkpoint passed over: ")
+    (warning,) = [r["message"] for r in told if r["kind"] == "warning"]
+    assert warning.startswith("checkpoint passed over: ")
     assert without_clocks(found) == without_clocks(results)
     assert records(damaged) == records(folder)

@@ -1,0 +1,52 @@
+"""The commands when all goes well, and what they leave on stdout."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny_recipe import write_tiny_recipe
+
+from danlu.recipes.loading import load_recipe, shipped
+
+
+def test_recipes_lists_the_shipped_ones(danlu_command):
+    code, out, err = danlu_command("recipes")
+    assert (code, err) == (0, [])
+    assert [line.split()[0] for line in out.splitlines()] == shipped()
+    assert all(len(line.split()) > 3 for line in out.splitlines())
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_recipes_prints_one_to_begin_from(danlu_command, tmp_path, name):
+    code, out, err = danlu_command("recipes", name)
+    assert (code, err) == (0, [])
+    (tmp_path / "mine.yaml").write_text(out, "utf-8")
+    assert load_recipe("mine.yaml") == load_recipe(name)
+
+
+def test_run_then_generate(danlu_command, tmp_path):
+    tiny = write_tiny_recipe(tmp_path)
+    code, out, err = danlu_command("run", tiny, "--out", "mine")
+    assert code == 0
+    assert out == "mine/report.html\n"
+    assert (tmp_path / "mine" / "report.html").exists()
+    assert any("bits per byte" in line for line in err)
+    code, out, err = danlu_command("run", tiny, "--out", "mine", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "mine" / "results.json").read_text("utf-8"))
+    results = json.loads(out)
+    assert "mine" in results["command"]
+    texts = []
+    for _ in range(2):
+        code, out, err = danlu_command("generate", "mine", "The furnace", "--tokens", 4, "--seed", 3)
+        assert (code, err) == (0, [])
+        texts.append(out)
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("The furnace")
+
+
+def test_a_run_without_out_goes_to_runs(danlu_command, tmp_path):
+    code, out, _ = danlu_command("run", write_tiny_recipe(tmp_path))
+    assert (code, out) == (0, "runs/tiny/report.html\n")
+    assert (tmp_path / "runs" / "tiny" / "results.json").exists()

@@ -1,0 +1,188 @@
+"""Whatever the user gets wrong is one line on stderr that says what and what to do, exit code 2, and no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_recipe import RECIPE, write_tiny_recipe
+
+from danlu.durable import write_text
+from danlu.recipes.loading import load_recipe
+from danlu.stages.run_directory import RunDirectory
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return write_tiny_recipe(tmp_path)
+
+
+def begun(path, recipe):
+    RunDirectory(Path(path), load_recipe(recipe)).close()
+
+
+def one_line(result):
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    (line,) = err
+    assert line.startswith("danlu: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["rnu"], "no command 'rnu'; did you mean 'run'?"),
+        (["run"], "Missing argument 'RECIPE'."),
+        (["run", "smoke", "--outt", "x"], "No such option '--outt'"),
+        (["run", "smok"], "no recipe 'smok': neither a file nor a shipped recipe; did you mean 'smoke'?"),
+        (["run", "smoke", "machine.thread=1"], "unknown key 'thread'; did you mean 'threads'?"),
+        (["run", "smoke", "machine"], "'machine' is not key.path=value"),
+        (["run", "smoke", "--budget", "soon"], "--budget: 'soon' is not a budget such as 5min"),
+        (["run", "smoke", "--budget", "5min"], "no time budget to scale"),
+        (["run", "smoke", "corpus.source=nowhere.txt"], "nowhere.txt"),
+        (["run", "smoke", "corpus.source=builtin:pydoc"], "builtin:pydoc"),
+        (["demo", "no.such.key=1"], "unknown key 'no'"),
+        (["recipes", "smok"], "did you mean 'smoke'?"),
+        (["generate", "runs/none", "The"], "runs/none"),
+        (["generate", ".", "The"], "danlu.json"),
+        (["generate", "x", "The", "--tokens", "0"], "'--tokens'"),
+        (["generate", "x", "The", "--temperature", "-1"], "'--temperature'"),
+        (["generate", "x", "The", "--top-p", "1.5"], "'--top-p'"),
+        (["generate", "x", "The", "--top-p", "0"], "'--top-p'"),
+        (["generate", "x", "The", "--top-k", "0"], "'--top-k'"),
+        (["generate", "x", "The", "--seed", "-1"], "'--seed'"),
+        (["generate", "x", "The", "--tokens", "many"], "'--tokens'"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_wrong_arguments(danlu_command, arguments, told):
+    assert told in one_line(danlu_command(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("models: [\n", "mine.yaml:2: not YAML"),
+        ("corpus: {source: a}\ncorpus: {source: b}\n", "mine.yaml:2: found duplicate key"),
+        ("nothing: here\n", "mine.yaml:1: nothing: unknown key 'nothing'; known: "),
+        ("\x00", "mine.yaml:1: not YAML"),
+        ("", "mine.yaml:1: a recipe is a mapping"),
+    ],
+)
+def test_wrong_recipes(danlu_command, tmp_path, text, told):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert told in one_line(danlu_command("run", "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "text.txt"),
+        ("short\n" * 10, "text.txt"),
+        ("x" * 3000, "text.txt"),
+        (b"\xff\xfe" * 900, "text.txt"),
+    ],
+    ids=["empty", "small", "one document", "no UTF-8"],
+)
+def test_texts_that_cannot_be_used(danlu_command, tiny, tmp_path, text, told):
+    (tmp_path / "text.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert told in one_line(danlu_command("run", tiny))
+
+
+def test_a_run_folder_of_another_recipe(danlu_command, tiny):
+    begun("run", tiny)
+    told = one_line(danlu_command("run", tiny, "models.small.training.seed=1", "--out", "run"))
+    assert "run was begun with another recipe: models.small.training.seed was 0, is 1" in told
+
+
+def test_a_run_folder_in_use(danlu_command, tiny, tmp_path):
+    directory = RunDirectory(tmp_path / "run", load_recipe(tiny))
+    try:
+        assert "is in use by another run" in one_line(danlu_command("run", tiny, "--out", "run"))
+    finally:
+        directory.close()
+
+
+def test_a_run_folder_of_other_things(danlu_command, tiny, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("")
+    assert "mine holds other things than a run" in one_line(danlu_command("run", tiny, "--out", "mine"))
+
+
+@pytest.mark.parametrize("out", ["text.txt", "text.txt/run", "x" * 300])
+def test_a_run_folder_that_cannot_be(danlu_command, tiny, out):
+    assert "with --out" in one_line(danlu_command("run", tiny, "--out", out))
+
+
+def test_a_damaged_recipe_of_a_run_folder(danlu_command, tiny, tmp_path):
+    begun("run", tiny)
+    write_text(tmp_path / "run" / "recipe.yaml", "corpus: [")
+    assert "recipe.yaml:1: not YAML" in one_line(danlu_command("run", tiny, "--out", "run"))
+
+
+def test_checkpoints_that_are_all_damaged(danlu_command, tiny, tmp_path):
+    code, _, _ = danlu_command("run", tiny, "--out", "run")
+    assert code == 0
+    (tmp_path / "run" / "stages" / "pretrain" / "small.json").unlink()
+    for weights in (tmp_path / "run" / "checkpoints").rglob("weights.safetensors"):
+        weights.write_bytes(b"")
+    code, _, err = danlu_command("run", tiny, "--out", "run")
+    assert code == 2
+    assert "no checkpoint in run/checkpoints/small is whole" in err[-1]
+    assert not any("Traceback" in line for line in err)
+
+
+def test_a_training_that_diverges_is_one_line_and_exit_code_1(danlu_command, tiny):
+    optimizer = "models.small.training.optimizer={name: adamw, learning_rate: 1e30}"
+    code, _, err = danlu_command("run", tiny, optimizer, "models.small.training.schedule={name: linear, warm_up: 0}")
+    assert code == 1
+    assert "lower optimizer.learning_rate (1e+30)" in err[-1]
+    assert not any("Traceback" in line for line in err)
+
+
+@pytest.mark.parametrize("good", [0, 1, 3, 8, 20, 45])
+def test_a_full_disk_is_one_line_and_nothing_is_lost(danlu_command, tiny, tmp_path, monkeypatch, good):
+    """The disk takes so many syncs, then nothing more; with space again the same command ends the run."""
+    left = [good]
+    sync = os.fsync
+
+    def fsync(handle):
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+        sync(handle)
+
+    # a corpus of its own, so that building it comes under the full disk too
+    (tmp_path / "text.txt").write_text((tmp_path / "text.txt").read_text() + f"\nA line of its own, number {good}.")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        code, out, err = danlu_command("run", tiny, "--out", "run")
+    assert (code, out) == (2, "")
+    assert "the disk is full; free some space and run again" in err[-1]
+    assert not any("Traceback" in line for line in err)
+    code, _, err = danlu_command("run", tiny, "--out", "run")
+    assert code == 0
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_source_that_is_a_broken_table(danlu_command, tmp_path):
+    (tmp_path / "a.jsonl").write_text("{not json\n" * 5)
+    (tmp_path / "mine.yaml").write_text(RECIPE.format(source="a.jsonl"))
+    assert "a.jsonl" in one_line(danlu_command("run", "mine.yaml"))
+
+
+@pytest.mark.parametrize("arguments", [["run", "nowhere.yaml"], ["run", "smoke", "--out", "text.txt"], ["rnu"]])
+def test_the_installed_command_too(tiny, tmp_path, arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "danlu", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("danlu: ")
