@@ -120,3 +120,19 @@ def test_rows_hold_every_sequence_once_and_no_more_than_fits(sizes, capacity):
     assert all(sum(sizes[s] for s in row) <= max(capacity, *sizes) for row in rows)
     held = [sum(sizes[s] for s in row) for row in rows]
     assert len(rows) < 2 or sorted(held)[0] + sorted(held)[1] > max(capacity, max(sizes))
+
+
+ALMOST_EVEN = {
+    "causal keys asked by all": (causal_order(4), np.full(4, 3)),
+    "causal keys asked one early": (causal_order(4), causal_order(4) - 1),
+    "full keys asked by none": (full_order(4), np.full(4, -1)),
+    "full keys asked by some": (full_order(4), np.array([0, 0, -1, 0])),
+    "one key apart": (np.array([0, 0, 0, 1]), full_order(4)),
+}
+
+
+@pytest.mark.parametrize(("key", "query"), ALMOST_EVEN.values(), ids=ALMOST_EVEN)
+def test_windows_that_are_almost_causal_or_full_are_not_taken_for_it(key, query):
+    seqs = [Seq({"token": np.zeros(4, np.int64)}, key, query) for _ in range(3)]
+    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    agree(layout_of(stream), stream)
