@@ -13,6 +13,8 @@ from typing import Any
 
 from danlu import durable
 
+MOVED_BY = "the environment variable DANLU_CACHE"
+
 _verified: set[Path] = set()
 """Folders whose hashes this process has already checked."""
 
@@ -47,10 +49,10 @@ def cached_folder(kind: str, key: dict[str, Any], fill: Callable[[Path], None]) 
     folder = cache_root() / f"{kind}-{key_hash(key)}"
     if folder in _verified and folder.is_dir():
         return folder
-    with durable.explain_disk(folder):
+    with durable.explain_disk(folder, MOVED_BY):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(folder.with_name(f"{folder.name}.lock")):
             if not folder.is_dir() or durable.damage(folder):
-                durable.write_folder(folder, fill)
+                durable.write_folder(folder, fill, MOVED_BY)
     _verified.add(folder)
     return folder

@@ -58,11 +58,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Publish a folder in one step: `fill` writes into a fresh one, which is synced, listed with hashes and renamed."""
+def write_folder(folder: Path, fill: Callable[[Path], None], way: str = "--out") -> None:
+    """Publish a folder in one step: `fill` writes into a fresh one, which is synced, listed with hashes and renamed.
+
+    A folder of that name is replaced. `way` is what `explain_disk` advises.
+    """
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    with explain_disk(folder):
+    with explain_disk(folder, way):
         fresh.mkdir(parents=True)
         fill(fresh)
         files = sorted(p for p in fresh.rglob("*") if p.is_file())
@@ -99,24 +102,27 @@ def damage(folder: Path) -> str | None:
 ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run again, nothing saved is lost",
     errno.EDQUOT: "your disk quota is used up; free some space and run again, nothing saved is lost",
-    errno.EACCES: "no permission to write there; choose another folder with --out",
-    errno.EPERM: "no permission to write there; choose another folder with --out",
-    errno.EROFS: "that file system is read-only; choose another folder with --out",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one with --out",
-    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with --out",
-    errno.EEXIST: "a file stands where a folder is needed; choose another folder with --out",
+    errno.EACCES: "no permission to write there; choose another folder with {way}",
+    errno.EPERM: "no permission to write there; choose another folder with {way}",
+    errno.EROFS: "that file system is read-only; choose another folder with {way}",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one with {way}",
+    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with {way}",
+    errno.EEXIST: "a file stands where a folder is needed; choose another folder with {way}",
 }
 
 
 class explain_disk:
-    """Turns the operating system's refusal to write (full disk, no permission) into one line that says what to do."""
+    """Turns the operating system's refusal to write (full disk, no permission) into one line that says what to do.
 
-    def __init__(self, path: Path):
-        self.path = path
+    way: what the user sets to have it written elsewhere.
+    """
+
+    def __init__(self, path: Path, way: str = "--out"):
+        self.path, self.way = path, way
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.errno in ADVICE:
-            raise WrongInput(f"cannot write {self.path}: {ADVICE[error.errno]}") from None
+            raise WrongInput(f"cannot write {self.path}: {ADVICE[error.errno].format(way=self.way)}") from None

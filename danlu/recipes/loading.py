@@ -122,12 +122,14 @@ def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridd
         loc.append(first["loc"][-1])
     if first["type"] == "unknown_key":
         loc.append(first.get("ctx", {})["key"])
+    if first["type"] == "misplaced":  # found by a check of the whole recipe, which says itself what it is about
+        loc += first.get("ctx", {})["loc"]
     dotted = ".".join(map(str, loc))
     given = first.get("input")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         message = "is missing"
-    elif first["type"] not in ("unknown_key", "value_error"):
+    elif first["type"] not in ("unknown_key", "value_error", "misplaced"):
         message = f"{message[0].lower()}{message[1:]}, not {given!r}"
     from_override = any(all(a == b for a, b in zip(map(str, loc), keys, strict=False)) for keys in overridden if loc)
     line = None if from_override else line_of(tree, loc)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
 
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks
 import danlu.tokens.byte_bpe  # noqa: F401
+from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.registry import architectures, objectives, tasks, tokenizers
 from danlu.settings import Settings
@@ -75,7 +77,8 @@ class Recipe(Settings):
                 raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
         for name, task in self.tasks.items():
             if task.model not in self.models:
-                raise ValueError(f"tasks.{name}.model {task.model!r} is none of the models: {', '.join(self.models)}")
+                message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
+                raise PydanticCustomError("misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")})
         return self
 
     def with_time(self, seconds: float) -> Recipe:

@@ -138,6 +138,7 @@ class Task(Part):
     test_rows: int | None = None
     near_duplicates_removed: int | None = None
     near_duplicates_rule: str | None = None
+    texts_read_in_pretraining: bool | None = None
     scores: dict[str, Score | None] = {}
     differences: dict[str, Difference | None] = {}
 

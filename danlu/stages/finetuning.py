@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from danlu.architectures import Learner, build_learner
+from danlu.errors import WrongInput
 from danlu.evaluation.controls import majority_score, tfidf_score
 from danlu.evaluation.intervals import mean_interval, paired_difference
 from danlu.recipes.schema import TaskRecipe
@@ -90,6 +91,17 @@ class Finetuning:
             return np.concatenate([objective.predict(model, batch.to(model.device)) for batch in batches])
 
 
+def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
+    """The rows of a task; done before any training, so that a table that is not there or too small is told at once."""
+    rows = recipe.task.read()
+    if recipe.task.labels_per_class is not None:
+        try:
+            few_labels(rows.train, recipe.task.labels_per_class, 0)
+        except WrongInput as error:
+            raise WrongInput(f"tasks.{name}.task.labels_per_class: {error}") from None
+    return rows
+
+
 def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
     """All runs of a task and its controls; the entry of results.json."""
     run = task.pretraining.run
@@ -120,6 +132,7 @@ def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
         "test_rows": len(task.rows.test),
         "near_duplicates_rule": task.rows.facts.get("near_duplicates_rule"),
         "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
+        "texts_read_in_pretraining": task.rows.facts.get("source") == task.pretraining.data.corpus.facts["source"],
         "rows": dict(task.rows.facts),
         "steps": plan.steps,
         "scores": entries,

@@ -15,7 +15,7 @@ from danlu.recipes.schema import Recipe
 from danlu.report.page import write_report
 from danlu.stages.evaluation import baselines, evaluate, say_outcome
 from danlu.stages.exporting import export_model, say_export
-from danlu.stages.finetuning import Finetuning, finetune
+from danlu.stages.finetuning import Finetuning, finetune, read_rows
 from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
 from danlu.stages.run_directory import RunDirectory
@@ -81,6 +81,7 @@ def work(
     choice = recipe.machine
     machine = Machine(**directory.decide("machine", lambda: resolve_machine(choice.dtype, choice.threads).facts()))
     machine.apply()
+    rows = {key: read_rows(key, task) for key, task in recipe.tasks.items()}
     data, facts = prepare(directory, recipe, say)
     beside = directory.stage("baselines", lambda: baselines(data, recipe.evaluation))
     results = {
@@ -102,7 +103,7 @@ def work(
         trained[key] = pretrain(job, recipe, beside, results, say)
     for key, task in recipe.tasks.items():
         job, pretrained = trained[task.model]
-        results["tasks"].append(finetune(Finetuning(job, pretrained, key, task, task.task.read()), say))
+        results["tasks"].append(finetune(Finetuning(job, pretrained, key, task, rows[key]), say))
     results["use"] = usage(directory.path, recipe)
     results["seconds"] = directory.seconds
     write_json(directory.path / "results.json", results)

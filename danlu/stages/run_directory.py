@@ -80,6 +80,7 @@ class RunDirectory:
             spent = time.perf_counter() - start
             write_json(file, {"facts": facts, "journal_bytes": self.journal.position(), "seconds": spent})
         done = read_json(file)
+        self.journal.require(done["journal_bytes"])
         self._journal_end = done["journal_bytes"]
         self.seconds += done["seconds"]
         return done["facts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 from types import TracebackType
@@ -23,8 +24,13 @@ class SeenTexts:
         self._table.execute("BEGIN")
 
     def add(self, text: str) -> bool:
-        """True when the text is new."""
-        return self._table.execute("INSERT OR IGNORE INTO seen VALUES (?)", (text_key(text),)).rowcount == 1
+        """True when the text is new; OSError when the disk is full."""
+        try:
+            return self._table.execute("INSERT OR IGNORE INTO seen VALUES (?)", (text_key(text),)).rowcount == 1
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, str(error)) from None
+            raise
 
     def __enter__(self) -> SeenTexts:
         return self

@@ -109,7 +109,11 @@ class TextTokenizer:
         if special != {token: i for i, token in enumerate(SPECIAL.values())}:
             raise WrongInput(f"{path}: the special tokens are not {', '.join(SPECIAL.values())} at ids 0 to 3")
         facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {}
-        return cls(Tokenizer.from_str(json.dumps(content)), facts)
+        try:
+            inner = Tokenizer.from_str(json.dumps(content))
+        except Exception as error:  # the library raises no narrower class
+            raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
+        return cls(inner, facts)
 
 
 def _examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 60) -> list[dict[str, Any]]:

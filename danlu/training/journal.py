@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.durable import explain_disk
+from danlu.errors import WrongInput
 
 CLOCK_FIELDS = frozenset({"time", "seconds", "tokens_per_second"})
 """Fields that say when, not what: the only ones in which a resumed run differs from an undisturbed one."""
@@ -36,9 +37,18 @@ class Journal:
 
     def rewind(self, position: int) -> None:
         """Drop what was written after `position`: work that no checkpoint holds and that will be done again."""
+        self.require(position)
         self._file.truncate(position)
         self._file.seek(position)
         self.position()
+
+    def require(self, position: int) -> None:
+        """WrongInput when there are fewer bytes than finished work has written."""
+        if (found := self._file.seek(0, os.SEEK_END)) < position:
+            raise WrongInput(
+                f"{self.path} has {found} bytes where finished work wrote {position}; put the file back, or choose "
+                "another folder with --out"
+            )
 
     def close(self) -> None:
         self._file.close()

@@ -186,3 +186,36 @@ def test_the_installed_command_too(tiny, tmp_path, arguments):
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("danlu: ")
+
+
+TASK = """\
+tasks:
+  topic:
+    model: small
+    task: {{name: classify, rows: {{train: train.tsv, test: test.tsv}}, labels_per_class: {labels}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "told"),
+    [
+        (None, 1, "train.tsv"),
+        ("text\tlabel\nhot\tfire\nwet\twater\n", 2, "tasks.topic.task.labels_per_class: 2 labels per class are asked"),
+    ],
+    ids=["no table", "too few labels"],
+)
+def test_a_task_that_cannot_be_done_is_told_before_any_training(danlu_command, tiny, tmp_path, rows, labels, told):
+    with (tmp_path / "tiny.yaml").open("a") as file:
+        file.write(TASK.format(labels=labels))
+    if rows:
+        (tmp_path / "train.tsv").write_text(rows)
+        (tmp_path / "test.tsv").write_text(rows.replace("hot", "warm").replace("wet", "damp"))
+    assert told in one_line(danlu_command("run", tiny, "--out", "run"))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_cache_that_cannot_be_written_is_told_by_its_own_setting(danlu_command, tiny, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "file"))
+    told = one_line(danlu_command("run", tiny, "--out", "run"))
+    assert "choose another folder with the environment variable DANLU_CACHE" in told

@@ -96,7 +96,7 @@ def test_a_file_loads_and_comes_back(write):
         (("objective: masked", "objective: 3"), ":11: models.encoder.objective: name one of: causal, masked, mixture"),
         (
             ("    model: encoder", "    model: encodr"),
-            ": tasks.topic.model 'encodr' is none of the models: decoder, encoder",
+            ":16: tasks.topic.model: 'encodr' is none of the models; did you mean 'encoder'?",
         ),
         (("  source: text.txt", "  documents: line"), ":1: corpus.source: is missing"),
         (("  source: text.txt", "  source: text.txt\n  source: b.txt"), ':3: found duplicate key "source"'),

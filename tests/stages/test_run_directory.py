@@ -145,3 +145,11 @@ def test_a_damaged_stage_file_is_told_with_what_to_do(run):
     run.file("one").write_text('{"facts": {')
     with pytest.raises(WrongInput, match=r"stages/one.json is damaged .*; delete it and run again"):
         run.stage("one", dict)
+
+
+def test_a_journal_that_was_deleted_is_missed(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", lambda: run.journal.write({"step": 1}) or {})
+    (tmp_path / "metrics.jsonl").unlink()
+    with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(WrongInput, match="put the file back"):
+        run.stage("one", dict)

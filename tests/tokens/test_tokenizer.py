@@ -164,3 +164,11 @@ def test_transformers_reads_the_saved_folder(tokenizer, tmp_path):
         assert theirs.decode(ids) == text
     split = transformers.AutoTokenizer.from_pretrained(tmp_path / "t", split_special_tokens=True)
     assert split("a</s>").input_ids == tokenizer.encode("a</s>").tolist()
+
+
+def test_a_file_that_is_json_but_no_tokenizer_is_one_line(tokenizer, tmp_path):
+    tokenizer.save(tmp_path)
+    content = json.loads(tokenizer.content)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "model": {"type": "None such"}}))
+    with pytest.raises(WrongInput, match="is not a tokenizer that the tokenizers library reads"):
+        TextTokenizer.load(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danlu.errors import WrongInput
 from danlu.training.journal import Journal, read_journal
 
 record = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5) | st.none(), max_size=3)
@@ -52,3 +53,14 @@ def test_what_is_no_number_is_never_written(tmp_path):
             journal.write({"loss": float("nan")})
         journal.write({"text": "炉"})
     assert json.loads((tmp_path / "metrics.jsonl").read_text("utf-8")) == {"text": "炉"}
+
+
+def test_a_journal_that_lost_finished_work_is_refused_and_never_padded(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    with closing(Journal(path)) as journal:
+        journal.write({"step": 1})
+        position = journal.position()
+    path.unlink()
+    with closing(Journal(path)) as journal, pytest.raises(WrongInput, match="has 0 bytes where finished work wrote 12"):
+        journal.rewind(position)
+    assert path.read_bytes() == b""
