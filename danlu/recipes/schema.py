@@ -78,7 +78,9 @@ class Recipe(Settings):
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
-                raise PydanticCustomError("misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")})
+                raise PydanticCustomError(
+                    "misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")}
+                )
         return self
 
     def with_time(self, seconds: float) -> Recipe:

@@ -111,7 +111,7 @@ class TextTokenizer:
         facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {}
         try:
             inner = Tokenizer.from_str(json.dumps(content))
-        except Exception as error:  # the library raises no narrower class
+        except Exception as error:  # noqa: BLE001 - the library raises no narrower class
             raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
         return cls(inner, facts)
 
