@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from synthetic_run_folder import DANGEROUS, metrics, results, write_run
 
+from danlu.durable import write_json
 from danlu.report import write_report
 
 SECTIONS = ["outcome", "bits", "curves", "task", "samples", "example", "data", "exports", "again"]
@@ -169,3 +170,13 @@ def test_table_headers_have_a_scope(page: str) -> None:
 
 def test_fixture_is_the_agreed_schema() -> None:
     assert set(results()) >= {"schema", "pretrain", "tasks", "exports"}
+
+
+@pytest.mark.parametrize("read", [True, False, None])
+def test_texts_that_pretraining_has_read_are_owned_up_to(tmp_path: Path, read: bool | None) -> None:
+    folder = write_run(tmp_path)
+    found = results()
+    found["tasks"][0]["texts_read_in_pretraining"] = read
+    write_json(folder / "results.json", found)
+    text = Outline(write_report(folder).read_text("utf-8")).text
+    assert ("pre-training has read them, without their labels" in text) == (read is True)
