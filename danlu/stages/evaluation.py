@@ -70,8 +70,8 @@ def evaluate(
     }
     draws = job.draws("test", TEST_SEED, shuffled=False)
     batches = micro_batches(job.recipe.objective, draws, 0, draws.units, 16, 1.0)
-    terms = measure(model, job.recipe.objective, batches, machine).terms
-    facts["terms"] = {name: {"loss": value} for name, value in terms.items()}
+    losses = measure(model, job.recipe.objective, batches, machine)
+    facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)

@@ -114,3 +114,19 @@ def test_parameters_follow_the_settings():
 def test_impossible_settings_are_refused(settings, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Transformer.model_validate(settings)
+
+
+@pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
+def test_bfloat16_casts_raise_no_warning_of_torch(settings):
+    """Warnings are errors here; torch gives some of them once a process only, unless it is told to give them always."""
+    model = learner(**settings).float()
+    stream = pack([{"text": [Seq({"token": sentence(0, 9)}, causal_order(9))]}], {"text": Fields()})["text"]
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = model.hidden(stream)
+    finally:
+        torch.set_warn_always(before)
+    exact = model.hidden(stream)
+    assert (hidden - exact).norm() < 0.05 * exact.norm()
