@@ -11,13 +11,13 @@ from danlu.training.draws import OneDraw, place
 from danlu.waist import Draw
 
 ORDINARY = 8
-VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, first_ordinary=4)
+VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 STEP = 3
 
 
 def sentence(first: int, length: int) -> np.ndarray:
     """[length] token ids, the first of them ordinary token number `first`."""
-    return VOCABULARY.first_ordinary + (first + STEP * np.arange(length)) % ORDINARY
+    return len(VOCABULARY.special) + (first + STEP * np.arange(length)) % ORDINARY
 
 
 @dataclass(frozen=True)

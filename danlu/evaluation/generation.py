@@ -63,7 +63,7 @@ def generate(
     rng = np.random.default_rng(sampling.seed)
     ids = np.concatenate([[vocabulary.bos], prompt])[-context:]
     state, position, made = None, 0, []
-    forbidden = [i for i in range(vocabulary.first_ordinary) if i != vocabulary.eos]
+    forbidden = sorted(vocabulary.special - {vocabulary.eos})
     while len(made) < sampling.tokens and position + len(ids) <= context:
         stream = continuation(position, ids, machine.device)
         hidden, state = model.backbone.extend(model.embed(stream), stream, state)

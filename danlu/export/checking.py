@@ -92,7 +92,7 @@ def shown(tokenizer: TextTokenizer, text: str, objective: str, context: int) -> 
 
 def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """One id in `EVERY` replaced by the mask."""
-    return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.mask, ids)
+    return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
 COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {"causal": lambda ids, _: ids, "masked": masked}

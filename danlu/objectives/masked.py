@@ -71,8 +71,8 @@ class Masked(Settings):
     ) -> np.ndarray:
         """[L]: the piece with its hidden positions masked, replaced or kept; all others as they are."""
         how = rng.random(len(piece))
-        strange = rng.integers(vocabulary.first_ordinary, vocabulary.size, len(piece))
-        shown = np.where(hidden & (how < self.replace), vocabulary.mask, piece)
+        strange = vocabulary.draw(rng, len(piece))
+        shown = np.where(hidden & (how < self.replace), vocabulary.require_mask(), piece)
         return np.where(hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
 
     def parts(self, width: int) -> nn.Module:
@@ -87,7 +87,7 @@ class Masked(Settings):
 def choose(pieces: list[np.ndarray], rate: float, rng: np.random.Generator, vocabulary: Vocabulary) -> list[np.ndarray]:
     """Which positions of a unit to hide, [L] booleans a piece: each ordinary token with probability `rate`, never a
     special one, and at least one where the unit has an ordinary token at all."""
-    ordinary = [piece >= vocabulary.first_ordinary for piece in pieces]
+    ordinary = [vocabulary.ordinary(piece) for piece in pieces]
     hidden = [may & (rng.random(len(may)) < rate) for may in ordinary]
     if not any(h.any() for h in hidden):
         places = [(i, j) for i, may in enumerate(ordinary) for j in np.flatnonzero(may)]

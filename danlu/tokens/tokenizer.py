@@ -40,7 +40,7 @@ class TextTokenizer:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         ids = {role: i for i, role in enumerate(SPECIAL)}
-        return Vocabulary(size=self.inner.get_vocab_size(), first_ordinary=len(SPECIAL), **ids)
+        return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(ids.values()), **ids)
 
     @cached_property
     def content(self) -> str:
@@ -72,7 +72,7 @@ class TextTokenizer:
         """One vocabulary entry, readable: ` the`, `<mask>`, `\\xe4\\xb8`."""
         self._check(id)
         piece = self.inner.id_to_token(id) or ""
-        return piece if id < self.vocabulary.first_ordinary else readable(piece)
+        return piece if id in self.vocabulary.special else readable(piece)
 
     def _check(self, id: int) -> None:
         if not 0 <= id < self.vocabulary.size:

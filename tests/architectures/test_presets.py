@@ -28,7 +28,7 @@ BASE = {
 
 
 def vocabulary(size):
-    return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, first_ordinary=4)
+    return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
 @st.composite

@@ -12,7 +12,7 @@ from danlu.objectives.masked import Masked
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw
 
-VOCABULARY = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, first_ordinary=4)
+VOCABULARY = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
 def masked(pieces, n=0, progress=0.0, **settings):
@@ -29,7 +29,7 @@ def test_labels_are_the_hidden_tokens_and_everything_else_stays(pieces, n, rate)
         hidden = seq.labels["masked"] >= 0
         assert np.array_equal(seq.labels["masked"][hidden], piece[hidden])
         assert np.array_equal(seq.inputs["token"][~hidden], piece[~hidden])
-        assert not hidden[piece < VOCABULARY.first_ordinary].any()
+        assert not hidden[~VOCABULARY.ordinary(piece)].any()
         assert (seq.inputs["token"][hidden & (seq.inputs["token"] != VOCABULARY.mask)] >= 4).all()
         assert seq.key.tolist() == [0] * len(piece)
 
