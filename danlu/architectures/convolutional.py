@@ -1,0 +1,124 @@
+"""Gated convolutional networks (Dauphin et al. 2017): each layer sees a few neighbours, so depth is reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from danlu.architectures.transformer.norms import RMSNorm
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.waist import Stream
+
+
+@architectures.register
+class Convolutional(Settings):
+    """`layers` blocks of norm, gated convolution over `kernel` positions and residual.
+
+    reach causal: the kernel ends at its position (a language model); centred: it lies around it (an encoder; the kernel
+    is odd). A position is reached by (kernel - 1) * layers others at most.
+    """
+
+    name: Literal["convolutional"] = "convolutional"
+    reach: Literal["causal", "centred"] = "causal"
+    layers: PositiveInt = 6
+    width: PositiveInt = 256
+    kernel: int = Field(default=5, ge=2)
+    context: PositiveInt = 256
+    tied: bool = True
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _odd(self) -> Convolutional:
+        if self.reach == "centred" and self.kernel % 2 == 0:
+            raise ValueError(f"a centred kernel is odd, not {self.kernel}")
+        return self
+
+    def build(self) -> ConvolutionalBackbone:
+        return ConvolutionalBackbone(self)
+
+    def embedders(self) -> dict[str, nn.Embedding]:
+        """None: neighbours are told apart by their place in the kernel."""
+        return {}
+
+
+def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
+    """[T, kernel]: for each position the position at each offset, T (a row of zeros) where another sequence begins."""
+    length = len(sequence)
+    at = torch.arange(length, device=sequence.device)[:, None] + torch.tensor(offsets, device=sequence.device)
+    inside = (at >= 0) & (at < length)
+    at = at.clamp(0, max(length - 1, 0))
+    return torch.where(inside & (sequence[at] == sequence[:, None]), at, length)
+
+
+def gathered(x: Tensor, at: Tensor) -> Tensor:
+    """[T, width], [T, kernel] -> [T, kernel * width]."""
+    return torch.cat([x, x.new_zeros(1, x.shape[1])])[at].flatten(1)
+
+
+class GatedConvolution(nn.Module):
+    """x + value(norm(x)) * sigmoid(gate(norm(x))). [T, width] -> [T, width]."""
+
+    def __init__(self, settings: Convolutional):
+        super().__init__()
+        self.norm = RMSNorm(settings.width, eps=1e-6)
+        self.both = nn.Linear(settings.kernel * settings.width, 2 * settings.width, bias=False)
+        self.out = nn.Linear(settings.width, settings.width, bias=False)
+        self.drop = nn.Dropout(settings.dropout)
+        nn.init.normal_(self.both.weight, std=self.both.in_features**-0.5)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor, normed: Tensor, at: Tensor) -> Tensor:
+        """`normed` holds what `at` points into: norm(x), or norm(x) after what is remembered."""
+        return x + self.drop(self.out(F.glu(self.both(gathered(normed, at)))))
+
+
+@dataclass
+class State:
+    """Per layer the last normed inputs of each known sequence, and whose they are."""
+
+    sequence: Tensor
+    layers: list[Tensor]
+
+
+class ConvolutionalBackbone(nn.Module):
+    """[T, width] -> [T, width]."""
+
+    def __init__(self, settings: Convolutional):
+        super().__init__()
+        half = settings.kernel // 2
+        causal = settings.reach == "causal"
+        self.offsets = tuple(range(1 - settings.kernel, 1)) if causal else tuple(range(-half, half + 1))
+        self.offers = frozenset({"causal"} if causal else {"full"})
+        self.width = settings.width
+        self.blocks = nn.ModuleList(GatedConvolution(settings) for _ in range(settings.layers))
+        self.norm = RMSNorm(settings.width, eps=1e-6)
+
+    def forward(self, x: Tensor, stream: Stream) -> Tensor:
+        at = neighbours(stream.sequence, self.offsets)
+        for block in self.blocks:
+            x = block(x, block.norm(x), at)  # type: ignore[operator]
+        return self.norm(x)
+
+    def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
+        """New positions only, beside the last kernel - 1 inputs of each layer; for causal reach."""
+        if state is None:
+            state = State(stream.sequence[:0], [x[:0]] * len(self.blocks))
+        joined = torch.cat([state.sequence, stream.sequence])
+        order = torch.argsort(joined, stable=True)  # what is known of a sequence, then what is new
+        place = torch.argsort(order)[len(state.sequence) :]
+        sequence = joined[order]
+        at = neighbours(sequence, self.offsets)[place]
+        after = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=x.device)
+        kept = after <= len(self.offsets) - 1
+        remembered = []
+        for block, known in zip(self.blocks, state.layers, strict=True):
+            normed = torch.cat([known, block.norm(x)])[order]  # type: ignore[operator]
+            remembered.append(normed[kept])
+            x = block(x, normed, at)
+        return self.norm(x), State(sequence[kept], remembered)

@@ -1,0 +1,104 @@
+"""Recurrent networks: Elman's (1990), LSTM (Hochreiter & Schmidhuber 1997), GRU (Cho et al. 2014)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from danlu.architectures.transformer.norms import RMSNorm
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.waist import Stream
+
+CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+@architectures.register
+class Recurrent(Settings):
+    """Layers of one cell, left to right, or in both directions with half the width each; then an RMS norm.
+
+    One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
+    trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
+    """
+
+    name: Literal["recurrent"] = "recurrent"
+    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    directions: Literal["forward", "both"] = "forward"
+    layers: PositiveInt = 2
+    width: PositiveInt = 256
+    context: PositiveInt = 64
+    tied: bool = True
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _halves(self) -> Recurrent:
+        if self.directions == "both" and self.width % 2:
+            raise ValueError(f"two directions share the width, so it must be even, not {self.width}")
+        return self
+
+    def build(self) -> RecurrentBackbone:
+        return RecurrentBackbone(self)
+
+    def embedders(self) -> dict[str, nn.Embedding]:
+        """None: the order of the steps is the position."""
+        return {}
+
+
+def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
+    """How torch wants ragged sequences: step after step, at each step the longest sequence first.
+
+    Returns which position of the stream comes k-th [T], how many sequences each step still has [longest] (on the CPU,
+    as torch asks), and the sequences by falling length [N].
+    """
+    lengths = torch.tensor(stream.lengths)
+    by_length = torch.argsort(lengths, descending=True, stable=True)
+    rank = torch.empty_like(by_length)
+    rank[by_length] = torch.arange(len(lengths))
+    step = torch.cat([torch.arange(n) for n in stream.lengths])
+    order = torch.argsort(step * len(lengths) + rank.repeat_interleave(lengths))
+    return order, torch.bincount(step), by_length
+
+
+class RecurrentBackbone(nn.Module):
+    """[T, width] -> [T, width] over ragged sequences: no step is spent on padding."""
+
+    def __init__(self, settings: Recurrent):
+        super().__init__()
+        both = settings.directions == "both"
+        self.offers = frozenset({"full"} if both else {"causal"})
+        self.width = settings.width
+        self.cells = CELLS[settings.cell](
+            settings.width,
+            settings.width // (2 if both else 1),
+            settings.layers,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+            bidirectional=both,
+        )
+        self.norm = RMSNorm(settings.width, eps=1e-6)
+        if settings.cell == "lstm":
+            self.remember()
+
+    @torch.no_grad()
+    def remember(self) -> None:
+        """Forget gates that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
+        for name, bias in self.cells.named_parameters():
+            if name.startswith("bias_ih"):
+                bias.view(4, -1)[1].fill_(1.0)
+
+    def forward(self, x: Tensor, stream: Stream) -> Tensor:
+        return self.extend(x, stream, None)[0]
+
+    def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
+        """`state` is torch's, [layers, N, width] for each of the same N sequences."""
+        if not len(stream):
+            return x, state
+        order, sizes, by_length = (t.to(x.device) for t in packed_order(stream))
+        unsorted = torch.argsort(by_length)
+        out, state = self.cells(PackedSequence(x[order], sizes.cpu(), by_length, unsorted), state)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order), device=x.device)
+        return self.norm(out.data[back]), state
