@@ -1,0 +1,30 @@
+"""The code blocks of a guide: what a reader would copy and run, in order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = ("sh", "python", "yaml")
+"""yaml blocks begin with a line `# FILE` and are written to that file."""
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+    line: int
+
+    @property
+    def code(self) -> str:
+        """Without comments at the end of a line or on lines of their own: they differ between languages."""
+        lines = (re.sub(r"\s+# .*$", "", line).rstrip() for line in self.text.splitlines())
+        return "\n".join(line for line in lines if line and not line.startswith("# "))
+
+
+def blocks(path: Path) -> list[Block]:
+    text = path.read_text("utf-8")
+    found = [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in BLOCK.finditer(text)]
+    return [block for block in found if block.language in RUN]
