@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -32,6 +33,8 @@ class Convolutional(Settings):
     context: PositiveInt = 256
     tied: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"reach": "causal"}, {"reach": "centred"})
 
     @model_validator(mode="after")
     def _odd(self) -> Convolutional:

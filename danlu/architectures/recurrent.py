@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -33,6 +34,8 @@ class Recurrent(Settings):
     context: PositiveInt = 64
     tied: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"directions": "forward"}, {"directions": "both"})
 
     @model_validator(mode="after")
     def _halves(self) -> Recurrent:

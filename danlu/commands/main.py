@@ -17,6 +17,7 @@ VERBS = {
     "demo": "Run the shipped demonstration on the documentation inside your Python.",
     "run": "Run a recipe: raw text to models, evaluation and report.",
     "generate": "Continue a prompt with a trained model.",
+    "matrix": "Show which architecture takes which objective.",
     "recipes": "List the shipped recipes, or print one.",
 }
 """Verb -> its line in `danlu --help`; each is `danlu/commands/<verb>.py` with a click command of that name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ class Mixture(Settings):
     of: dict[str, objectives.choice()] = Field(min_length=1)  # type: ignore[valid-type]
     shares: dict[str, float] = Field(default_factory=dict)
     loss_weights: dict[str, float] = Field(default_factory=dict)
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": {"causal": "causal", "masked": "masked"}},)
+    """What stands for it where no recipe says what to mix."""
 
     @model_validator(mode="after")
     def _named(self) -> Mixture:

@@ -13,6 +13,7 @@ import danlu.tasks
 import danlu.tokens.byte_bpe  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
+from danlu.recipes.matrix import misfit
 from danlu.registry import architectures, objectives, tasks, tokenizers
 from danlu.settings import Settings
 from danlu.text.corpus import CorpusSettings
@@ -37,6 +38,12 @@ class ModelRecipe(Settings):
     training: TrainingSettings = TrainingSettings()
     prompts: list[str] = Field(default_factory=list)
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _fit(self) -> ModelRecipe:
+        if sentence := misfit(self.objective, self.architecture):
+            raise ValueError(sentence)
+        return self
 
 
 class TaskRecipe(Settings):

@@ -14,8 +14,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "convolutional": {"layers": 2, "width": 16, "kernel": 9, "context": 16},
-    "recurrent": {"layers": 2, "width": 16, "context": 16},
+    "convolutional": {"layers": 2, "width": 16, "kernel": 13, "context": 16},
+    "recurrent": {"layers": 1, "width": 32, "context": 16},
     "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},
 }
 

@@ -15,6 +15,7 @@ import danlu.architectures
 import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three fill the registries)
 from danlu.architectures import Learner, build_learner
+from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.byte_bpe import ByteBPE
 from danlu.training.draws import Draws, RowDraws
@@ -28,7 +29,14 @@ LEARNABLE = [f"objective:{name}" for name in objectives] + [
 ]
 """Ids of everything that declares streams and terms."""
 
-PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in architectures]
+VARIANTS = [
+    ":".join([name, *(f"{key}={value}" for key, value in settings.items())])
+    for name in architectures
+    for settings, _ in variants(architectures, name)
+]
+"""Every architecture, and where what it offers depends on a setting, under each of its values."""
+
+PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in VARIANTS]
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,10 @@ class Pair:
 
 
 def architecture_of(name: str, **changed: Any) -> Any:
-    return architectures.validate(examples.example_of("architecture", name, examples.ARCHITECTURES) | changed)
+    """`name`, or `name:key=value` for one of its variants."""
+    name, _, variant = name.partition(":")
+    settings = examples.example_of("architecture", name, examples.ARCHITECTURES) | changed
+    return architectures.validate(settings | dict([variant.split("=")] if variant else []))
 
 
 def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> Pair:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from examples import ARCHITECTURES, OBJECTIVES, TASKS, example_of
-from pairs import LEARNABLE, PAIRS
+from pairs import LEARNABLE, PAIRS, VARIANTS
 
 from danlu.registry import architectures, objectives, tasks
 
@@ -30,5 +30,6 @@ def test_a_name_without_example_is_answered_with_what_to_add():
 
 
 def test_every_pair_is_under_the_suite():
-    assert len(PAIRS) == len(LEARNABLE) * len(architectures)
+    assert len(PAIRS) == len(LEARNABLE) * len(VARIANTS)
+    assert {name.partition(":")[0] for name in VARIANTS} == set(architectures)
     assert {re.sub(r"^\w+:|:\w+$", "", x) for x in LEARNABLE} >= {*objectives, *tasks}

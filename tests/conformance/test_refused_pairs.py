@@ -18,7 +18,7 @@ from danlu.waist import refusal
 def test_a_pair_is_built_or_refused(learnable, architecture, tmp_path):
     found = pair_of(learnable, architecture, tmp_path)
     backbone = found.architecture.build()
-    sentence = refusal(found.objective, backbone, architecture)
+    sentence = refusal(found.objective, backbone, found.architecture.name)
     fits = "any" in backbone.offers or found.objective.needs["backbone"] <= backbone.offers
     assert (sentence is None) == fits
     if sentence is None:

@@ -1,0 +1,33 @@
+"""`danlu matrix`"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+
+@click.command("matrix")
+@click.option("--json", "as_json", is_flag=True, help="Print every pair as JSON.")
+def command(as_json: bool) -> None:
+    """Show which architecture takes which objective, and why not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from danlu.recipes.matrix import matrix
+
+    pairs = matrix()
+    if as_json:
+        click.echo(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
+        return
+    names = list(dict.fromkeys(pair.architecture for pair in pairs))
+    table = Table("objective", *names)
+    for objective in dict.fromkeys(pair.objective for pair in pairs):
+        row = [pair for pair in pairs if pair.objective == objective]
+        table.add_row(objective, *((pair.reason or "yes") if pair.allowed else "no" for pair in row))
+    console = Console()
+    console.print(table)
+    for pair in pairs:
+        if not pair.allowed:
+            console.print(f"no: {pair.reason}", highlight=False)

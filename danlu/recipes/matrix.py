@@ -1,0 +1,67 @@
+"""Which architecture takes which objective, from the registries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import danlu.architectures
+import danlu.objectives  # noqa: F401  (the two fill the registries)
+from danlu.registry import Registry, architectures, objectives
+from danlu.settings import Settings
+from danlu.waist import refusal
+
+
+@dataclass(frozen=True)
+class Pair:
+    """reason: why not, in a sentence, or the settings of the architecture under which the two go together."""
+
+    objective: str
+    architecture: str
+    allowed: bool
+    reason: str
+
+
+def variants(registry: Registry, name: str) -> Iterator[tuple[Mapping[str, Any], Settings]]:
+    """A registered thing under each of the settings that change what it needs or offers."""
+    for settings in getattr(registry[name], "variants", ({},)):
+        yield settings, registry.validate({"name": name, **settings})
+
+
+def pair(objective: str, architecture: str) -> Pair:
+    """Allowed when it is under the objective's own settings and some variant of the architecture's."""
+    _, wanted = next(variants(objectives, objective))
+    sentences, fitting = [], []
+    for settings, made in variants(architectures, architecture):
+        with torch.device("meta"):  # what it offers is asked for, not its weights
+            sentence = refusal(wanted, made.build(), architecture)  # type: ignore[arg-type, attr-defined]
+        fitting += [settings] if sentence is None else []
+        sentences += [sentence] if sentence else []
+    if fitting:
+        with_settings = ", ".join(f"{key} {value}" for key, value in fitting[0].items()) if sentences else ""
+        return Pair(objective, architecture, True, f"with {with_settings}" if with_settings else "")
+    return Pair(objective, architecture, False, sentences[0])
+
+
+def misfit(objective: Settings, architecture: Settings) -> str | None:
+    """One sentence when the two do not go together, which names the architectures that do."""
+    with torch.device("meta"):
+        sentence = refusal(objective, architecture.build(), architecture.name)  # type: ignore[arg-type, attr-defined]
+    if sentence is None:
+        return None
+    able = []
+    for name in architectures:
+        for settings, made in variants(architectures, name):
+            with torch.device("meta"):
+                fits = refusal(objective, made.build(), name) is None  # type: ignore[arg-type, attr-defined]
+            if fits:
+                able.append(" ".join([name, *(f"with {key} {value}" for key, value in settings.items())]))
+    return f"{sentence}; use {' or '.join(able)}" if able else sentence
+
+
+def matrix() -> list[Pair]:
+    """Every objective with every architecture."""
+    return [pair(objective, architecture) for objective in objectives for architecture in architectures]

@@ -1,0 +1,47 @@
+"""The matrix of objectives and architectures, and the sentence of a recipe that mixes what does not go together."""
+
+import json
+
+import pytest
+
+from danlu.errors import WrongInput
+from danlu.recipes.loading import load_recipe
+from danlu.recipes.matrix import matrix
+from danlu.registry import architectures, objectives
+
+
+def test_every_pair_has_one_entry_with_a_reason_where_it_is_refused():
+    pairs = matrix()
+    assert {(p.objective, p.architecture) for p in pairs} == {(o, a) for o in objectives for a in architectures}
+    assert len(pairs) == len(objectives) * len(architectures)
+    assert all(p.reason for p in pairs if not p.allowed)
+    found = {(p.objective, p.architecture): p for p in pairs}
+    assert found["causal", "transformer"].allowed
+    assert found["masked", "recurrent"].reason == "with directions both"
+    assert not found["permutation", "recurrent"].allowed
+
+
+def test_the_command_prints_a_table_and_json(danlu_command):
+    code, out, err = danlu_command("matrix")
+    assert (code, err) == (0, [])
+    assert "transformer" in out
+    assert "no: permutation needs" in " ".join(out.split())
+    code, out, _ = danlu_command("matrix", "--json")
+    assert [set(entry) for entry in json.loads(out)] == [{"objective", "architecture", "allowed", "reason"}] * len(
+        matrix()
+    )
+
+
+def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "corpus: {source: nowhere}\nmodels:\n  m:\n    objective: masked\n    architecture: recurrent\n", "utf-8"
+    )
+    with pytest.raises(WrongInput) as refused:
+        load_recipe(str(path))
+    line = str(refused.value)
+    assert line.startswith(
+        f"{path}:3: models.m: masked needs an architecture that is full; recurrent offers causal; use "
+    )
+    assert "recurrent with directions both" in line
+    assert "transformer" in line
