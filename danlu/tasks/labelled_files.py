@@ -1,4 +1,4 @@
-"""Rows from tables: `.tsv` and `.csv` files with a header line, also compressed (`.zst`)."""
+"""Rows from tables: `.tsv` and `.csv` files with a header line, also compressed (`.gz`, `.zst`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from danlu.errors import WrongInput, nearest
 from danlu.tasks.rows import LabelledRows, Row
-from danlu.text.compressed import open_bytes, suffix
+from danlu.text.compressed import suffix
+from danlu.text.encodings import open_utf8
 
 FORMATS = (".tsv", ".csv")
 
@@ -31,8 +32,8 @@ def _text(path: Path) -> str:
     if not path.exists():
         raise _missing(path)
     if suffix(path) not in FORMATS:
-        raise WrongInput(f"{path} is no table that danlu reads; known: .tsv, .csv, each also with .zst")
-    with open_bytes(path) as file:
+        raise WrongInput(f"{path} is no table that danlu reads; known: .tsv, .csv, each also with .gz or .zst")
+    with open_utf8(path) as file:
         data = file.read()
     try:
         return data.decode("utf-8-sig")

@@ -1,10 +1,12 @@
-"""Files that may be compressed with Zstandard (`.zst`), read and written the same way as plain ones."""
+"""Files that may be compressed with gzip (`.gz`) or Zstandard (`.zst`), read the same way as plain ones."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
@@ -16,19 +18,17 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-DAMAGED = (zstd.ZstdError, EOFError)
+DAMAGED = (zstd.ZstdError, gzip.BadGzipFile, zlib.error, EOFError)
+
+OPENERS: dict[str, Callable[[Path], Any]] = {".zst": lambda path: zstd.open(path, "rb"), ".gz": gzip.open}
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The (decompressed) bytes of a file; one that cannot be read or is damaged raises WrongInput."""
     try:
-        if path.suffix == ".zst":
-            with zstd.open(path, "rb") as file:
-                yield cast(BinaryIO, file)
-        else:
-            with path.open("rb") as file:
-                yield file
+        with OPENERS.get(path.suffix.lower(), lambda p: p.open("rb"))(path) as file:
+            yield cast(BinaryIO, file)
     except DAMAGED as error:
         raise WrongInput(f"{path}: damaged or cut short ({error}); fetch or compress it again") from None
     except (PermissionError, IsADirectoryError, FileNotFoundError) as error:
@@ -37,7 +37,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 def suffix(path: Path) -> str:
     """The suffix that says the format, lower case: `.jsonl` of `a.JSONL` and of `a.jsonl.zst`."""
-    return Path(path.stem if path.suffix == ".zst" else path.name).suffix.lower()
+    return Path(path.stem if path.suffix.lower() in OPENERS else path.name).suffix.lower()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from danlu.text.duplicates import SeenTexts
 from danlu.text.readers import Source, open_sources
 from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the same input would give another corpus; it is part of the cache key."""
 
 MIN_DOCUMENTS = 3
@@ -182,6 +182,7 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None
     facts = {
         "source": settings.source,
         "layout": layout,
+        "files": [source.facts() for source in sources],
         "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},
         "rejected_examples": {reason: census.example(reason) for reason in census.rejected},
         "splits": counts,

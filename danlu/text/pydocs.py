@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from danlu.errors import WrongInput
 from danlu.text.documents import Document, Rejected
@@ -169,6 +170,9 @@ class Pydocs:
 
     def layout(self) -> str:
         return "topic and module"
+
+    def facts(self) -> dict[str, Any]:
+        return {}
 
     def documents(self) -> Iterator[Document | Rejected]:
         return documents()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +16,20 @@ from danlu.durable import sha256
 from danlu.errors import WrongInput, nearest
 from danlu.text.compressed import suffix
 from danlu.text.documents import Document, Rejected
-from danlu.text.json_lines import json_lines
+from danlu.text.encodings import encoding_of
+from danlu.text.formats import FORMATS, Reading
 from danlu.text.layout import find_layout
-from danlu.text.plain_text import LAYOUTS
 from danlu.text.pydocs import Pydocs
+
+log = logging.getLogger(__name__)
+
+KNOWN = f"known: {', '.join(FORMATS)}, each also with .gz or .zst"
+
+BINARY = frozenset({".parquet"})
+"""Formats that say their encoding themselves."""
+
+PLAIN = ".txt"
+"""The format in which documents may lie in several ways."""
 
 
 class Source(Protocol):
@@ -31,42 +43,48 @@ class Source(Protocol):
         """How its documents lie, in a word or two."""
         ...
 
+    def facts(self) -> dict[str, Any]:
+        """What a report should say of its files: {"formats": {suffix: files}, "encodings": {name: files}}."""
+        ...
+
     def documents(self) -> Iterator[Document | Rejected]: ...
 
 
 @dataclass
 class Files:
-    """Files of text: a `layout` for `.txt` ("auto" finds it), a `text_field` for `.jsonl`."""
+    """Files of text: a `layout` for `.txt` ("auto" finds it), a `text_field` for records and tables."""
 
     paths: list[Path]
     documents_as: str
     text_field: str
 
-    def __post_init__(self) -> None:
-        self._plain = [p for p in self.paths if suffix(p) == ".txt"]
-        self._plain_layout = self.documents_as
-
     def identity(self) -> dict[str, Any]:
         return {"files": {str(p): _hash(p) for p in self.paths}}
 
+    @cached_property
+    def _reading(self) -> Reading:
+        plain = [p for p in self.paths if suffix(p) == PLAIN]
+        layout = find_layout(plain) if plain and self.documents_as == "auto" else self.documents_as
+        return Reading(self.text_field, layout)
+
     def layout(self) -> str:
-        if self._plain and self._plain_layout == "auto":
-            self._plain_layout = find_layout(self._plain)
         kinds = sorted({suffix(p) for p in self.paths})
-        return " and ".join({".txt": self._plain_layout, ".jsonl": "jsonl"}[k] for k in kinds)
+        return " and ".join(dict.fromkeys(FORMATS[kind].layout(self._reading) for kind in kinds))
+
+    def facts(self) -> dict[str, Any]:
+        formats = Counter(suffix(p) for p in self.paths)
+        found = [(p, encoding_of(p)) for p in self.paths if suffix(p) not in BINARY]
+        strange = [f"{path} ({encoding})" for path, encoding in found if encoding != "utf-8"]
+        if strange:
+            more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+            log.info("read in other encodings than UTF-8: %s%s", ", ".join(strange[:3]), more)
+        return {"formats": dict(formats), "encodings": dict(Counter(encoding for _, encoding in found))}
 
     def documents(self) -> Iterator[Document | Rejected]:
-        self.layout()
-        readers: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
-            ".jsonl": lambda path: json_lines(path, self.text_field)
-        }
-        if self._plain:
-            readers[".txt"] = LAYOUTS[self._plain_layout]
         for path in self.paths:
-            yield from readers[suffix(path)](path)
+            yield from FORMATS[suffix(path)].read(path, self._reading)
 
 
-FORMATS = (".txt", ".jsonl")
 BUILTIN: dict[str, Callable[[], Source]] = {"builtin:pydocs": Pydocs}
 
 
@@ -97,7 +115,7 @@ def find_files(source: str) -> list[Path]:
         raise _missing(path)
     if path.is_file():
         if suffix(path) not in FORMATS:
-            raise WrongInput(f"source: {path} is no text that danlu reads; known: .txt, .jsonl, each also with .zst")
+            raise WrongInput(f"source: {path} is no text that danlu reads; {KNOWN}")
         return [path]
     if not path.is_dir():
         raise WrongInput(f"source: {path} is neither a file nor a folder")
@@ -111,7 +129,7 @@ def find_files(source: str) -> list[Path]:
                 others[file.suffix or file.name] += 1
     if not found:
         seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) or "nothing"
-        raise WrongInput(f"source: no .txt or .jsonl (also .zst) below {path}; it holds {seen}")
+        raise WrongInput(f"source: no text below {path}: it holds {seen}; {KNOWN}")
     return sorted(found)
 
 

@@ -98,7 +98,7 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
 
 def test_bytes_that_are_not_utf8_cost_one_document(tmp_path):
     lines = [f"{LONG}{i}".encode() for i in range(30)]
-    lines[4] = "丹炉".encode("gbk")
+    lines[4] = b"\xff\xfe\xff no text"
     (tmp_path / "a.txt").write_bytes(b"\n".join(lines))
     facts = build(tmp_path / "a.txt", documents="line").facts
     assert facts["documents"] == {"in": 30, "kept": 29, "rejected": {"not UTF-8": 1}}
@@ -106,7 +106,7 @@ def test_bytes_that_are_not_utf8_cost_one_document(tmp_path):
 
 
 def test_a_single_document_too_long_is_named(tmp_path, monkeypatch):
-    for module in ("lines", "plain_text"):
+    for module in ("lines", "formats.plain_text"):
         monkeypatch.setattr(f"danlu.text.{module}.MAX_BYTES", 200)
     lines = [f"{LONG}{i}" for i in range(30)]
     lines[3] = "x" * 1000
@@ -141,11 +141,11 @@ def test_wrong_paths_name_the_nearest_right_one(tmp_path):
     )
     assert "did you mean builtin:pydocs?" in refused("builtin:pydoc").replace("'", "")
     assert "wiki.txt" in refused(tmp_path / "no" / "such")
-    (tmp_path / "table.csv").write_text("a,b")
-    assert "known: .txt, .jsonl" in refused(tmp_path / "table.csv")
+    (tmp_path / "table.xls").write_text("a,b")
+    assert "known: .txt, .md, .jsonl" in refused(tmp_path / "table.xls")
     (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "t.csv").write_text("a,b")
-    assert "it holds 1 .csv" in refused(tmp_path / "tables")
+    (tmp_path / "tables" / "t.xls").write_text("a,b")
+    assert "it holds 1 .xls" in refused(tmp_path / "tables")
 
 
 def test_wrong_content_is_one_line_that_says_where(tmp_path):

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from danlu.text.compressed import open_bytes
 from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
+from danlu.text.encodings import encoding_of, open_utf8
+from danlu.text.formats.format import Format, Reading
 from danlu.text.lines import BOM, Line, decode, raw_lines
 
 
-def _document(data: bytes, name: str, offset: int) -> Document | Rejected:
-    text = decode(data, name, offset)
+def _document(data: bytes, name: str, offset: int, encoding: str) -> Document | Rejected:
+    text = decode(data, name, offset, encoding)
     return text if isinstance(text, Rejected) else Document(text, name)
 
 
 def whole_file(path: Path) -> Iterator[Document | Rejected]:
-    with open_bytes(path) as file:
+    encoding = encoding_of(path)
+    with open_utf8(path, encoding) as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         yield Rejected(TOO_LONG, str(path), "set documents to paragraphs or line")
     else:
-        found = _document(data, str(path), 0)
+        found = _document(data, str(path), 0, encoding)
         if isinstance(found, Document):
             found = Document(found.text.removeprefix(BOM.decode()).replace("\r\n", "\n").strip("\n"), found.name)
         yield found
@@ -34,7 +36,7 @@ def line_by_line(path: Path) -> Iterator[Document | Rejected]:
         if line.data is None:
             yield Rejected(TOO_LONG, name)
         elif not line.blank:
-            yield _document(line.data, name, line.offset)
+            yield _document(line.data, name, line.offset, line.encoding)
 
 
 def paragraphs(path: Path) -> Iterator[Document | Rejected]:
@@ -59,8 +61,8 @@ def _block(path: Path, block: list[Line], size: int) -> Iterator[Document | Reje
     if size > MAX_BYTES:
         yield Rejected(TOO_LONG, name)
         return
-    found = _document(b"\n".join(line.data or b"" for line in block), name, block[0].offset)
-    yield found
+    joined = b"\n".join(line.data or b"" for line in block)
+    yield _document(joined, name, block[0].offset, block[0].encoding)
 
 
 LAYOUTS: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
@@ -68,3 +70,10 @@ LAYOUTS: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
     "line": line_by_line,
     "paragraphs": paragraphs,
 }
+
+
+def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+    return LAYOUTS[reading.layout](path)
+
+
+FORMAT = Format((".txt",), lambda reading: reading.layout, documents)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from danlu.errors import nearest
 from danlu.text.documents import TOO_LONG, Document, Rejected
+from danlu.text.formats.format import Format
 from danlu.text.lines import decode, raw_lines
 
 
-def _record(data: bytes, name: str, offset: int, field: str) -> Document | Rejected:
-    line = decode(data, name, offset)
+def _record(data: bytes, name: str, offset: int, field: str, encoding: str) -> Document | Rejected:
+    line = decode(data, name, offset, encoding)
     if isinstance(line, Rejected):
         return line
     try:
@@ -38,4 +39,7 @@ def json_lines(path: Path, field: str) -> Iterator[Document | Rejected]:
         if line.data is None:
             yield Rejected(TOO_LONG, name)
         elif not line.blank:
-            yield _record(line.data, name, line.offset, field)
+            yield _record(line.data, name, line.offset, field, line.encoding)
+
+
+FORMAT = Format((".jsonl",), lambda reading: "jsonl", lambda path, reading: json_lines(path, reading.text_field))

@@ -1,0 +1,48 @@
+"""`.parquet`: one document a row, from one column; read in batches (extra `parquet`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from danlu.errors import nearest
+from danlu.extras import need
+from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
+from danlu.text.formats.format import Format, Reading
+
+BATCH = 256
+"""Rows held at once."""
+
+
+def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+    if path.suffix.lower() != ".parquet":
+        yield Rejected("compressed again", str(path), "a .parquet is compressed inside; unpack this one")
+        return
+    parquet = need("pyarrow.parquet", "parquet", f"{path}: reading .parquet")
+    arrow = need("pyarrow", "parquet", f"{path}: reading .parquet")
+    try:
+        table = parquet.ParquetFile(path)
+    except (arrow.ArrowInvalid, OSError) as error:
+        yield Rejected("not Parquet", str(path), str(error).splitlines()[0])
+        return
+    with table:
+        columns = table.schema_arrow.names
+        if reading.text_field not in columns:
+            hint = f"text_field: {nearest(reading.text_field, columns)}"
+            yield Rejected(f"no column {reading.text_field!r}", str(path), hint)
+            return
+        row = 0
+        for batch in table.iter_batches(batch_size=BATCH, columns=[reading.text_field]):
+            for value in batch.column(0).to_pylist():
+                row += 1
+                name = f"{path}:{row}"
+                if not isinstance(value, str):
+                    hint = f"it is a {type(value).__name__}"
+                    yield Rejected(f"column {reading.text_field!r} is not text", name, hint)
+                elif len(value.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+                    yield Rejected(TOO_LONG, name)
+                else:
+                    yield Document(value, name)
+
+
+FORMAT = Format((".parquet",), lambda reading: "row", documents)

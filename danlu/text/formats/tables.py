@@ -1,0 +1,92 @@
+"""`.csv` and `.tsv`: a header line, then one document a row.
+
+Tabs separate and nothing is quoted in `.tsv`, where quotation marks are ordinary characters; `.csv` quotes as RFC 4180
+does.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from danlu.errors import nearest
+from danlu.text.compressed import suffix
+from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
+from danlu.text.encodings import encoding_of, open_utf8
+from danlu.text.formats.format import Format, Reading
+
+Row = tuple[int, list[str] | Rejected]
+"""The line a row begins at, counted from 1, and its fields."""
+
+
+def _fields_of_csv(text: io.TextIOBase) -> Iterator[tuple[int, list[str] | str]]:
+    """(line, fields, or what is wrong)."""
+    csv.field_size_limit(MAX_BYTES)
+    reader = csv.reader(text, strict=True)
+    line = 1
+    while True:
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            yield line, str(error)
+        else:
+            if fields is None:
+                return
+            yield line, fields
+        line = reader.line_num + 1
+
+
+def _fields_of_tsv(text: io.TextIOBase) -> Iterator[tuple[int, list[str] | str]]:
+    for number, line in enumerate(text, 1):
+        yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
+
+
+SPLITTERS = {".csv": _fields_of_csv, ".tsv": _fields_of_tsv}
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Every row that is not blank, the header first; bytes that are no text and broken quoting come as Rejected."""
+    encoding = encoding_of(path)
+    with open_utf8(path, encoding) as file:
+        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="" if suffix(path) == ".csv" else "\n")
+        for line, fields in SPLITTERS[suffix(path)](text):
+            name = f"{path}:{line}"
+            if isinstance(fields, str):
+                yield line, Rejected(f"not {suffix(path)[1:].upper()}", name, fields)
+                continue
+            if line == 1 and fields:
+                fields[0] = fields[0].removeprefix("\ufeff")
+            if any("\ud800" <= c <= "\udfff" for field in fields for c in field):
+                yield line, Rejected(f"not {encoding.upper()}", name)
+            elif any(fields):
+                yield line, fields
+
+
+def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+    found = rows(path)
+    number, header = next(found, (1, []))
+    if isinstance(header, Rejected):
+        yield header
+        return
+    if reading.text_field not in header:
+        if header:
+            hint = f"text_field: {nearest(reading.text_field, header)}"
+            yield Rejected(f"no column {reading.text_field!r}", f"{path}:{number}", hint)
+        return
+    at = header.index(reading.text_field)
+    for line, fields in found:
+        name = f"{path}:{line}"
+        if isinstance(fields, Rejected):
+            yield fields
+        elif len(fields) != len(header):
+            hint = f"{len(fields)} where the header has {len(header)}"
+            yield Rejected("another number of fields than the header", name, hint)
+        elif len(fields[at].encode()) > MAX_BYTES:
+            yield Rejected(TOO_LONG, name)
+        else:
+            yield Document(fields[at], name)
+
+
+FORMAT = Format((".csv", ".tsv"), lambda reading: "row", documents)

@@ -1,0 +1,171 @@
+"""The same documents come back from every format, encoding and compression; what is broken costs its record only."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from backports import zstd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from danlu.errors import WrongInput
+from danlu.text.corpus import CorpusSettings, build_corpus
+from danlu.text.documents import Document, Rejected
+from danlu.text.encodings import recognise
+from danlu.text.formats import FORMATS
+from danlu.text.readers import open_sources
+
+CHINESE = "丹炉把原始文本炼成语言模型，这是一句普通的中文。"
+ENGLISH = "The furnace turns raw text into a model."
+
+COMPRESS = {"": lambda data: data, ".gz": gzip.compress, ".zst": zstd.compress}
+ENCODINGS = {
+    "utf-8": ("utf-8", b""),
+    "utf-8 with a mark": ("utf-8", b"\xef\xbb\xbf"),
+    "utf-16 little": ("utf-16-le", b"\xff\xfe"),
+    "utf-16 big": ("utf-16-be", b"\xfe\xff"),
+    "gb18030": ("gb18030", b""),
+}
+
+
+def as_jsonl(texts):
+    return "".join(json.dumps({"id": i, "text": t}, ensure_ascii=False) + "\n" for i, t in enumerate(texts))
+
+
+def as_csv(texts):
+    out = io.StringIO()
+    csv.writer(out).writerows([["id", "text"], *enumerate(texts)])
+    return out.getvalue()
+
+
+def as_tsv(texts):
+    return "id\ttext\n" + "".join(f"{i}\t{t}\n" for i, t in enumerate(texts))
+
+
+WRITE = {
+    ".txt": lambda texts: "\n".join(texts) + "\n",
+    ".jsonl": as_jsonl,
+    ".csv": as_csv,
+    ".tsv": as_tsv,
+}
+
+
+def read(path, **more):
+    """(texts, rejected) of a source, layout line."""
+    found = [d for s in open_sources(str(path), "line", more.get("text_field", "text")) for d in s.documents()]
+    return [d.text for d in found if isinstance(d, Document)], [d for d in found if isinstance(d, Rejected)]
+
+
+ALPHABET = "abc XYZ,;\"'丹炉文本模型语言，。é"
+words = st.text(st.sampled_from(ALPHABET), min_size=1, max_size=20).map(str.strip).filter(bool)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(words, min_size=1, max_size=8),
+    st.sampled_from(sorted(WRITE)),
+    st.sampled_from(sorted(ENCODINGS)),
+    st.sampled_from(sorted(COMPRESS)),
+)
+def test_documents_come_back_from_any_file(tmp_path, texts, suffix, encoding, compression):
+    texts = [f"{CHINESE} {t}" for t in texts]  # enough to recognise the encoding by
+    codec, mark = ENCODINGS[encoding]
+    path = tmp_path / f"some{suffix}{compression}"
+    path.write_bytes(COMPRESS[compression](mark + WRITE[suffix](texts).encode(codec)))
+    assert read(path) == (texts, [])
+
+
+@pytest.mark.parametrize("compression", COMPRESS)
+def test_markdown_is_one_document_a_file(tmp_path, compression):
+    path = tmp_path / f"page.md{compression}"
+    path.write_bytes(COMPRESS[compression](b"# Title\r\n\r\nText.\r\n"))
+    assert read(path) == (["# Title\n\nText."], [])
+
+
+def test_parquet_is_one_document_a_row(tmp_path):
+    table = pyarrow.table({"id": [1, 2, 3], "text": [CHINESE, None, ENGLISH]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    texts, rejected = read(tmp_path / "a.parquet")
+    assert texts == [CHINESE, ENGLISH]
+    assert [(r.reason, r.name) for r in rejected] == [("column 'text' is not text", f"{tmp_path}/a.parquet:2")]
+    _, rejected = read(tmp_path / "a.parquet", text_field="txt")
+    assert rejected[0].hint == "text_field: did you mean 'text'?"
+    (tmp_path / "b.parquet").write_bytes(b"no parquet at all")
+    assert read(tmp_path / "b.parquet")[1][0].reason == "not Parquet"
+
+
+def test_a_missing_column_names_the_nearest(tmp_path):
+    (tmp_path / "a.csv").write_text("id,texts\n1,a\n2,b\n")
+    with pytest.raises(WrongInput, match=r"a.csv:1: no column 'text' \(text_field: did you mean 'texts'\?\)"):
+        build_corpus(CorpusSettings(source=str(tmp_path / "a.csv")))
+
+
+def test_broken_rows_cost_themselves_only(tmp_path):
+    (tmp_path / "a.tsv").write_bytes(b'id\ttext\n1\tone\n2\n3\t\xff\xff bad\n4\tfour "quoted\n')
+    texts, rejected = read(tmp_path / "a.tsv")
+    assert texts == ["one", 'four "quoted']
+    assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [
+        ("3", "another number of fields than the header"),
+        ("4", "not UTF-8"),
+    ]
+    (tmp_path / "b.csv").write_text('id,text\n1,"one\ntwo"\n2,ok\n3,"open\n')
+    texts, rejected = read(tmp_path / "b.csv")
+    assert texts == ["one\ntwo", "ok"]
+    assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [("5", "not CSV")]
+
+
+def test_bytes_that_are_no_text_in_the_files_own_encoding(tmp_path):
+    lines = [CHINESE.encode("gb18030")] * 20
+    lines[7] = b"\xff\xff"
+    (tmp_path / "a.txt").write_bytes(b"\n".join(lines))
+    texts, rejected = read(tmp_path / "a.txt")
+    assert texts == [CHINESE] * 19
+    assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [("8", "not GB18030")]
+
+
+def test_a_damaged_gzip_is_one_line(tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(ENGLISH.encode() * 100)[:-12])
+    with pytest.raises(WrongInput, match=r"a.txt.gz: damaged or cut short"):
+        read(tmp_path / "a.txt.gz")
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (ENGLISH, "ascii"),
+        ("café déjà vu naïve Übermut", "latin-1"),
+        ("Привет, мир", "cp1251"),
+        ("日本語テキスト", "shift-jis"),
+    ],
+)
+def test_what_is_not_certain_is_not_guessed(text, codec):
+    assert recognise(text.encode(codec) * 20) == "utf-8"
+
+
+def test_a_mixed_folder_is_read_in_one_go_and_says_what_it_is(tmp_path, caplog):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for i in range(10):
+        (folder / f"e{i}.txt").write_text(f"{ENGLISH * 4} {i}", "utf-8")
+        (folder / f"c{i}.txt").write_bytes(f"{CHINESE * 4} {i}".encode("gb18030"))
+    (folder / "page.md").write_bytes(("\ufeff" + CHINESE * 3).encode("utf-16"))
+    (folder / "rows.csv.gz").write_bytes(gzip.compress(as_csv([f"row {i} {ENGLISH}" for i in range(5)]).encode()))
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / ".hidden.txt").write_text("hidden")
+    with caplog.at_level("INFO"):
+        facts = build_corpus(CorpusSettings(source=str(folder))).facts
+    assert facts["documents"] == {"in": 26, "kept": 26, "rejected": {}}
+    assert facts["files"] == [
+        {"formats": {".txt": 20, ".md": 1, ".csv": 1}, "encodings": {"gb18030": 10, "utf-8": 11, "utf-16": 1}}
+    ]
+    assert "other encodings than UTF-8" in caplog.text
+
+
+def test_every_format_has_its_suffixes():
+    assert list(FORMATS) == [".txt", ".md", ".jsonl", ".csv", ".tsv", ".parquet"]
