@@ -206,6 +206,21 @@ class Draw(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ModelShape:
+    """What an objective may know of the model when it makes parts of its own for it.
+
+    width of the hidden states, entries of the vocabulary; bias, norm_bias, epsilon: whether the model's linear layers
+    and norms have biases, and the epsilon of its norms, so that a head is of the same make.
+    """
+
+    width: int
+    vocabulary_size: int
+    bias: bool = False
+    norm_bias: bool = False
+    epsilon: float = 1e-6
+
+
 class Parts(Protocol):
     """What an objective may use of the model while it computes its losses."""
 
@@ -259,7 +274,7 @@ class Objective(Protocol):
         ...
 
     def example(self, draw: Draw) -> Example: ...
-    def parts(self, width: int) -> nn.Module: ...
+    def parts(self, shape: ModelShape) -> nn.Module: ...
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Each term's loss, summed over its targets and never averaged."""
         ...

@@ -10,7 +10,10 @@ from torch.nn import functional as F
 
 from danlu.errors import WrongInput
 from danlu.settings import Settings
-from danlu.waist import Batch, Objective, Stream, refusal
+from danlu.waist import Batch, ModelShape, Objective, Stream, refusal
+
+MAKE = ("bias", "norm_bias", "epsilon")
+"""Settings of an architecture that an objective's parts follow."""
 
 
 class Learner(nn.Module):
@@ -33,15 +36,22 @@ class Learner(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
         self.embedders = nn.ModuleDict(tables)
         self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
-        self.parts = objective.parts(self.width)
+        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
+        self.parts = objective.parts(self.shape(chosen))
+
+    def shape(self, architecture: Settings) -> ModelShape:
+        """What an architecture does not say has the default of `ModelShape`."""
+        said = {name: getattr(architecture, name) for name in MAKE if hasattr(architecture, name)}
+        return ModelShape(self.width, self.vocabulary_size, **said)
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """Sum of the embeddings of the inputs that have an embedder: [T, width]."""
-        inputs = stream.inputs | replaced
+        """Sum of the embeddings of the inputs that have an embedder: [T, width]. What a stream does not say of its
+        segments is segment 0."""
+        inputs = {"segment": torch.zeros_like(stream.key)} | stream.inputs | replaced
         return torch.stack([table(inputs[name]) for name, table in self.embedders.items()]).sum(0)
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
@@ -51,7 +61,7 @@ class Learner(nn.Module):
     def token_logits(self, hidden: Tensor) -> Tensor:
         """[T, width] -> [T, vocabulary]."""
         weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight
-        return F.linear(hidden, weight)  # type: ignore[arg-type]
+        return F.linear(hidden, weight, self.output_bias)  # type: ignore[arg-type]
 
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """Sum of cross-entropies (nats) at labelled positions, in float32 or wider; no other position is projected."""

@@ -21,11 +21,10 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
         return
-    names = list(dict.fromkeys(pair.architecture for pair in pairs))
-    table = Table("objective", *names)
+    table = Table("objective", "goes with")
     for objective in dict.fromkeys(pair.objective for pair in pairs):
-        row = [pair for pair in pairs if pair.objective == objective]
-        table.add_row(objective, *((pair.reason or "yes") if pair.allowed else "no" for pair in row))
+        fitting = [pair for pair in pairs if pair.objective == objective and pair.allowed]
+        table.add_row(objective, ", ".join(f"{pair.architecture} {pair.reason}".strip() for pair in fitting))
     console = Console()
     console.print(table)
     for pair in pairs:

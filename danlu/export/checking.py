@@ -39,13 +39,14 @@ def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts
         raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
     config = read_table(folder / CONFIG)
     family = family_of(config, str(folder / CONFIG))
+    context = family.settings_of(config).context
     ours = deepcopy(learner).to("cpu", torch.float32).eval()
     with quiet_transformers() as transformers:
         check_tokens(transformers, tokenizer, folder, texts, family.objective)
         theirs = load_strictly(transformers, folder, family)
         worst = 0.0
         for text in texts:
-            ids = shown(tokenizer, text, family.objective, config["max_position_embeddings"])
+            ids = shown(tokenizer, text, family.objective, context)
             found = difference(ours, theirs, ids, family.objective)
             if not math.isfinite(found):
                 raise DanluError(f"{folder}: the logits of {text[:40]!r} are not all numbers")

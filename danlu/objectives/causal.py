@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, Parts, Seq, causal_order
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order
 
 
 @objectives.register
@@ -33,7 +33,7 @@ class Causal(Settings):
             ]
         }
 
-    def parts(self, width: int) -> nn.Module:
+    def parts(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -13,17 +13,19 @@ from torch.nn import functional as F
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, Parts, Seq, full_order
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
 
 class MaskedHead(nn.Module):
     """Dense, GELU and norm before the tied vocabulary projection, as in BERT. [T, width] -> [T, width]."""
 
-    def __init__(self, width: int):
+    def __init__(self, shape: ModelShape):
         super().__init__()
-        self.dense = nn.Linear(width, width, bias=False)
-        self.norm = nn.LayerNorm(width, eps=1e-6, bias=False)
-        nn.init.normal_(self.dense.weight, std=width**-0.5)
+        self.dense = nn.Linear(shape.width, shape.width, bias=shape.bias)
+        self.norm = nn.LayerNorm(shape.width, eps=shape.epsilon, bias=shape.norm_bias)
+        nn.init.normal_(self.dense.weight, std=shape.width**-0.5)
+        if shape.bias:
+            nn.init.zeros_(self.dense.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
         return self.norm(F.gelu(self.dense(hidden)))
@@ -75,8 +77,8 @@ class Masked(Settings):
         shown = np.where(hidden & (how < self.replace), vocabulary.require_mask(), piece)
         return np.where(hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
 
-    def parts(self, width: int) -> nn.Module:
-        return MaskedHead(width)
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return MaskedHead(shape)
 
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, Parts
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
 
 
 @objectives.register
@@ -73,8 +73,8 @@ class Mixture(Settings):
         chosen = names[draw.rng.choice(len(names), p=[s / sum(shares) for s in shares])]
         return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(draw).items()}
 
-    def parts(self, width: int) -> nn.Module:
-        return nn.ModuleDict({k: o.parts(width) for k, o in self.of.items()})
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.ModuleDict({k: o.parts(shape) for k, o in self.of.items()})
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
         return {

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import HIDDEN, Batch, Draw, Example, Fields, Parts, Seq
+from danlu.waist import HIDDEN, Batch, Draw, Example, Fields, ModelShape, Parts, Seq
 
 
 @objectives.register
@@ -54,7 +54,7 @@ class Permutation(Settings):
             labels={"permuted": np.concatenate([np.full(n, -1), piece[asked]])},
         )
 
-    def parts(self, width: int) -> nn.Module:
+    def parts(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:

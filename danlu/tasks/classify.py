@@ -19,7 +19,7 @@ from danlu.tasks.labelled_files import labelled_files
 from danlu.tasks.pydocs_parts import pydocs_parts
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Batch, Draw, Example, Fields, Parts, Seq, Stream, causal_order, full_order
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Stream, causal_order, full_order
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Classification:
         order = (full_order if self.full else causal_order)(len(row.ids))
         return {"text": [Seq({"token": row.ids}, order, marks={"label": row.label})]}
 
-    def parts(self, width: int) -> nn.Module:
-        head = nn.Linear(width, self.classes)
+    def parts(self, shape: ModelShape) -> nn.Module:
+        head = nn.Linear(shape.width, self.classes)
         nn.init.normal_(head.weight, std=0.02)
         nn.init.zeros_(head.bias)
         return nn.Sequential(nn.Dropout(self.dropout), head)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_learner, presets
 from danlu.architectures.presets import FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
 from danlu.architectures.presets.weight_names import Weight
 from danlu.architectures.transformer import Transformer
@@ -15,6 +15,7 @@ from danlu.errors import WrongInput
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -24,7 +25,12 @@ BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
     "modernbert": {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"},
+    "gpt2": presets.gpt2.FIXED,
+    "bert": presets.bert.FIXED | {"segments": 2},
+    "roberta": presets.bert.FIXED | {"segments": 1, "position_offset": 1},
 }
+SPLIT_HEADS = ("llama", "qwen3")
+"""Families whose heads may share keys and values and need not add up to the width."""
 
 
 def vocabulary(size):
@@ -36,8 +42,8 @@ def models(draw):
     """A family and settings of it."""
     name = draw(st.sampled_from(sorted(BASE)))
     groups, share, half = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
-    chosen = BASE[name] | {"layers": draw(st.integers(1, 3)), "tied": draw(st.booleans()), "context": 16}
-    if name == "modernbert":
+    chosen = {"tied": draw(st.booleans())} | BASE[name] | {"layers": draw(st.integers(1, 3)), "context": 16}
+    if name not in SPLIT_HEADS:
         chosen |= {"heads": groups, "width": groups * 2 * half}
     else:
         heads = groups * share
@@ -45,7 +51,9 @@ def models(draw):
         chosen |= {"heads": heads, "kv_heads": groups, "head_width": 2 * half, "width": width}
     if name == "llama":
         chosen |= {"bias": draw(st.booleans())}
-    chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "theta": draw(st.sampled_from([1e4, 5e5]))}
+    chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
+    if chosen.get("positions") != "learned":
+        chosen |= {"theta": draw(st.sampled_from([1e4, 5e5]))}
     return BY_NAME[name], Transformer(**chosen), draw(st.integers(5, 40))
 
 
@@ -112,7 +120,13 @@ def test_every_family_has_an_answer_for_every_setting():
             "needs a width that is a multiple of heads, not 10 and 4",
         ),
         ("modernbert", {"first_norm": True}, "needs first_norm false, not true"),
-        ("modernbert", {"epsilon": 1e-5}, "needs epsilon 1e-06, that of the masked head, not 1e-05"),
+        ("gpt2", {"norm_bias": False}, "needs norm_bias true, not false"),
+        ("gpt2", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
+        ("bert", {"post_norm": False}, "needs post_norm true, not false"),
+        ("bert", {"segments": 0}, "needs segments 1 or more, not 0"),
+        ("bert", {"tied": False}, "needs tied true, not false"),
+        ("bert", {"position_offset": 1}, "needs position_offset 0, not 1"),
+        ("roberta", {"position_offset": 0}, "needs position_offset 1 or more, not 0"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
         ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
     ],
@@ -126,8 +140,27 @@ def test_the_family_of_a_model():
     assert family_for(Transformer(head_norm=True), Causal()) is BY_NAME["qwen3"]
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
+    for name in ("gpt2", "bert", "roberta"):
+        assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].objective]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
-    assert found == NoFamily("Qwen3ForCausalLM needs norm rms, not layer; LlamaForCausalLM needs norm rms, not layer")
+    assert found == NoFamily(
+        "Qwen3ForCausalLM needs norm rms, not layer; LlamaForCausalLM needs norm rms, not layer; "
+        "GPT2LMHeadModel needs norm_bias true, not false"
+    )
+
+
+@pytest.mark.parametrize("name", BASE)
+def test_a_preset_is_an_architecture_of_its_own_name(name):
+    family = BY_NAME[name]
+    assert family_for(architectures.validate(name), OBJECTIVES[family.objective]) is family
+
+
+def test_an_offset_that_is_not_the_paddings_is_refused():
+    with pytest.raises(WrongInput, match="this one's is 0: set it to 1"):
+        BY_NAME["roberta"].config(Transformer(**BASE["roberta"] | {"position_offset": 2}), vocabulary(9), "float32")
+
+
+def test_the_family_of_a_mixture():
     found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
     assert found == NoFamily("no transformers class is trained by objective mixture; those of causal, masked are")
 
@@ -180,8 +213,8 @@ def test_configs_of_transformers_4_are_read():
 
 
 def test_an_unknown_family_is_named_with_the_known_ones():
-    with pytest.raises(WrongInput, match=r"no model_type 'gpt2'; known: llama, modernbert, qwen3"):
-        family_of({"model_type": "gpt2"})
+    with pytest.raises(WrongInput, match=r"no model_type 'gptneo'; did you mean 'gpt2'"):
+        family_of({"model_type": "gptneo"})
     with pytest.raises(WrongInput, match="LlamaForSequenceClassification"):
         family_of(llama_config(architectures=["LlamaForSequenceClassification"]))
 

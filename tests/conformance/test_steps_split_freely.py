@@ -20,12 +20,14 @@ def gradients(pair, parts):
 def test_gradients_do_not_depend_on_how_a_step_is_split(pair):
     some = pair.examples(12)
     whole, one = gradients(pair, [some])
-    assert any(g.abs().max() > 0 for g in whole.values())
+    largest = max(g.norm() for g in whole.values())
+    assert largest > 0
     for parts in ([some[:5], [], some[5:6], some[6:]], [[e] for e in some], [[], some]):
         split, other = gradients(pair, parts)
         assert other.counts == one.counts
         for name, gradient in whole.items():
-            difference = (split[name] - gradient).norm() / gradient.norm().clamp(min=1e-12)
+            # a bias of keys without rotary positions has no gradient but rounding
+            difference = (split[name] - gradient).norm() / gradient.norm().clamp(min=1e-4 * largest)
             assert difference <= 1e-10, f"{name}: {difference:.1e}"
         assert abs(other.loss - one.loss) <= 1e-10 * abs(one.loss)
 

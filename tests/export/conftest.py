@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from danlu.architectures import build_learner
+from danlu.architectures.presets import FAMILIES
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
+from danlu.registry import architectures
 
 TEXTS = [
     "The furnace number 7 refines the pill; the smoke rises over the hills.",
@@ -12,8 +14,6 @@ TEXTS = [
     "a <mask> and a </s> are text here\n\n",
     "",
 ]
-
-MASKED = {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"}
 
 ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
 
@@ -44,9 +44,10 @@ def make(tokenizer):
     """(learner, objective, architecture) by family, with settings of one's own."""
 
     def made(family, **settings):
-        objective = Masked() if family == "modernbert" else Causal()
-        chosen = {"qwen3": {"head_norm": True}, "llama": {}, "modernbert": MASKED}[family]
-        architecture = Transformer(**{**ODD, **chosen, **settings})
+        kind = next(f for f in FAMILIES if f.model_type == family)
+        objective = {"causal": Causal(), "masked": Masked()}[kind.objective]
+        chosen = architectures.validate({"name": family, **ODD, **settings})
+        architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size
         return perturbed(build_learner(objective, architecture, size, 0)), objective, architecture
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from toy_language import ToyDraws
 
 from danlu.objectives.mixture import Mixture
-from danlu.waist import counts, pack
+from danlu.waist import ModelShape, counts, pack
 
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
@@ -44,7 +44,7 @@ def test_the_terms_of_one_objective_twice_are_counted_apart():
 
 
 def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
-    parts = Mixture.model_validate({"of": TWO}).parts(8)
+    parts = Mixture.model_validate({"of": TWO}).parts(ModelShape(8, 12))
     assert {name.split(".")[0] for name, _ in parts.named_parameters()} == {"both"}
     assert all(torch.isfinite(p).all() for p in parts.parameters())
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import llama, modernbert, qwen3
+from danlu.architectures.presets import bert, gpt2, llama, modernbert, qwen3, roberta
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 from danlu.waist import Objective
 
-FAMILIES: tuple[Family, ...] = (qwen3.FAMILY, llama.FAMILY, modernbert.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    qwen3.FAMILY,
+    llama.FAMILY,
+    modernbert.FAMILY,
+    gpt2.FAMILY,
+    bert.FAMILY,
+    roberta.FAMILY,
+)
 """The first that fits is taken."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Objective
@@ -22,6 +23,13 @@ FIXED = {
     "gated": True,
     "activation": "silu",
 }
+
+
+@architectures.register
+class Llama(Transformer):
+    """The Transformer with Llama's parts, which are its defaults."""
+
+    name: Literal["llama"] = "llama"  # type: ignore[assignment]
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import torch
+from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import expect, misfit, need, rope_theta, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Objective
@@ -40,10 +39,15 @@ WITHOUT = {
 GLOBAL = "full_attention"
 
 
-def head_epsilon(objective: Objective) -> float:
-    """The epsilon of the norm in the masked objective's head: transformers has one for all norms."""
-    with torch.device("meta"):  # shapes and constants only: nothing is drawn
-        return objective.parts(1).norm.eps  # type: ignore[union-attr]
+@architectures.register
+class ModernBert(Transformer):
+    """The Transformer with ModernBERT's parts."""
+
+    name: Literal["modernbert"] = "modernbert"  # type: ignore[assignment]
+    norm: Literal["rms", "layer"] = "layer"
+    embedding_norm: bool = True
+    first_norm: bool = False
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
@@ -54,8 +58,6 @@ def fits(settings: Settings, objective: Objective) -> str | None:
         return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
     if settings.each_head * settings.heads != settings.width:
         return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
-    if settings.epsilon != (epsilon := head_epsilon(objective)):
-        return f"needs epsilon {epsilon}, that of the masked head, not {settings.epsilon}"
     return None
 
 

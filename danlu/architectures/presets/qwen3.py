@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from danlu.architectures.presets import llama
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import expect, misfit, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Objective
@@ -17,6 +18,14 @@ FIXED = llama.FIXED | {"head_norm": True, "bias": False}
 
 WITHOUT = {"attention_bias": False, "use_sliding_window": False}
 """Fields of its config that danlu computes at one value only."""
+
+
+@architectures.register
+class Qwen3(Transformer):
+    """The Transformer with Qwen3's parts."""
+
+    name: Literal["qwen3"] = "qwen3"  # type: ignore[assignment]
+    head_norm: bool = True
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from danlu.architectures.presets.family import Config
 from danlu.architectures.transformer import Transformer
@@ -39,10 +40,15 @@ def misfit(
     for name, field in type(settings).model_fields.items():
         if name in free:
             continue
-        value, needed = getattr(settings, name), fixed.get(name, field.default)
+        value, needed = getattr(settings, name), fixed.get(name, plain_default(name, field))
         if value != needed:
             return f"needs {name} {shown(needed)}, not {shown(value)}"
     return None
+
+
+def plain_default(name: str, field: FieldInfo) -> Any:
+    """The Transformer's own default of a setting, also for a preset that has another."""
+    return Transformer.model_fields.get(name, field).default
 
 
 def need(config: Config, key: str) -> Any:

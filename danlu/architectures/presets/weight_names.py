@@ -28,10 +28,14 @@ class Weight:
 WeightNames = tuple[Weight, ...]
 
 
-def linear(theirs: str, *ours: str, rows: tuple[int, ...] = (), bias: bool = False) -> WeightNames:
+def linear(
+    theirs: str, *ours: str, rows: tuple[int, ...] = (), bias: bool = False, transposed: bool = False
+) -> WeightNames:
     """The weight, and with `bias` the bias, of a linear layer made of one or more of ours."""
     kinds = ("weight", "bias") if bias else ("weight",)
-    return tuple(Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows) for kind in kinds)
+    return tuple(
+        Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows, transposed) for kind in kinds
+    )
 
 
 def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

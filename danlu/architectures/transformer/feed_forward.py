@@ -13,7 +13,18 @@ def relu2(x: Tensor) -> Tensor:
     return F.relu(x).square()
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "silu": F.silu, "relu": F.relu, "relu2": relu2}
+def gelu_tanh(x: Tensor) -> Tensor:
+    """GELU by tanh, as GPT-2 computes it (Hendrycks and Gimpel 2016)."""
+    return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": gelu_tanh,
+    "silu": F.silu,
+    "relu": F.relu,
+    "relu2": relu2,
+}
 
 
 class Plain(nn.Module):

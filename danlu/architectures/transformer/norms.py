@@ -15,14 +15,14 @@ class RMSNorm(nn.RMSNorm):
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
-def rms(width: int, epsilon: float) -> nn.Module:
-    """Root mean square norm (Zhang and Sennrich 2019). [..., width] -> [..., width]."""
+def rms(width: int, epsilon: float, bias: bool) -> nn.Module:
+    """Root mean square norm (Zhang and Sennrich 2019), which never has a bias. [..., width] -> [..., width]."""
     return RMSNorm(width, eps=epsilon)
 
 
-def layer(width: int, epsilon: float) -> nn.Module:
-    """Layer norm (Ba et al. 2016) without bias. [..., width] -> [..., width]."""
-    return nn.LayerNorm(width, eps=epsilon, bias=False)
+def layer(width: int, epsilon: float, bias: bool) -> nn.Module:
+    """Layer norm (Ba et al. 2016). [..., width] -> [..., width]."""
+    return nn.LayerNorm(width, eps=epsilon, bias=bias)
 
 
-NORMS: dict[str, Callable[[int, float], nn.Module]] = {"rms": rms, "layer": layer}
+NORMS: dict[str, Callable[[int, float, bool], nn.Module]] = {"rms": rms, "layer": layer}

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class PositionEmbedding(nn.Embedding):
+    """A learned vector for each position; the first `offset` rows are never used (RoBERTa keeps them for padding)."""
+
+    def __init__(self, context: int, width: int, offset: int):
+        super().__init__(context + offset, width)
+        self.offset = offset
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input + self.offset)
 
 
 def rotary_angles(position: Tensor, head_width: int, theta: float) -> tuple[Tensor, Tensor]:

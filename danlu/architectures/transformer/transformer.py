@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from pydantic import PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from danlu.architectures.transformer.attention import Attention, Cache, extension_mask
 from danlu.architectures.transformer.feed_forward import Gated, Plain
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import NORMS
-from danlu.architectures.transformer.positions import rotary_angles
+from danlu.architectures.transformer.positions import PositionEmbedding, rotary_angles
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.waist import Stream
@@ -21,7 +21,12 @@ from danlu.waist import Stream
 
 @architectures.register
 class Transformer(Settings):
-    """A stack of pre-norm blocks. Widths are in elements; `context` is the longest sequence it is meant for."""
+    """A stack of blocks. Widths are in elements; `context` is the longest sequence it is meant for.
+
+    post_norm: norms after each residual sum (BERT) instead of before each half; first_norm: whether the first block
+    begins with one; position_offset: the row of the learned position 0; segments: entries of a segment embedding, 0 for
+    none; output_bias: a bias for each token's logit.
+    """
 
     name: Literal["transformer"] = "transformer"
     layers: PositiveInt = 6
@@ -33,15 +38,20 @@ class Transformer(Settings):
     context: PositiveInt = 256
     norm: Literal["rms", "layer"] = "rms"
     epsilon: float = 1e-6
+    norm_bias: bool = False
+    post_norm: bool = False
     head_norm: bool = False
     embedding_norm: bool = False
     first_norm: bool = True
     positions: Literal["rotary", "learned"] = "rotary"
+    position_offset: NonNegativeInt = 0
+    segments: NonNegativeInt = 0
     theta: float = 10000.0
     gated: bool = True
-    activation: Literal["gelu", "silu", "relu", "relu2"] = "silu"
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "silu"
     bias: bool = False
     tied: bool = True
+    output_bias: bool = False
     dropout: float = 0.0
 
     @model_validator(mode="after")
@@ -52,6 +62,10 @@ class Transformer(Settings):
             )
         if self.heads % self.groups:
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        if self.norm_bias and self.norm == "rms":
+            raise ValueError("norm_bias: an rms norm has no bias; set norm to layer")
+        if self.position_offset and self.positions != "learned":
+            raise ValueError("position_offset: only learned positions have one")
         if self.each_head % 2 and self.positions == "rotary":
             raise ValueError(f"rotary positions need an even head width, not {self.each_head}")
         return self
@@ -74,21 +88,31 @@ class Transformer(Settings):
 
     def embedders(self) -> dict[str, nn.Embedding]:
         """Embeddings this architecture wants summed to the tokens', by input name."""
-        return {"position": nn.Embedding(self.context, self.width)} if self.positions == "learned" else {}
+        tables: dict[str, nn.Embedding] = {}
+        if self.positions == "learned":
+            tables["position"] = PositionEmbedding(self.context, self.width, self.position_offset)
+        if self.segments:
+            tables["segment"] = nn.Embedding(self.segments, self.width)
+        return tables
+
+
+def norm_of(settings: Transformer, width: int) -> nn.Module:
+    return NORMS[settings.norm](width, settings.epsilon, settings.norm_bias)
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed_forward(norm(x)). [T, width] -> [T, width]."""
+    """x + attention(norm(x)), then x + feed_forward(norm(x)); with post_norm norm(x + attention(x)), then
+    norm(x + feed_forward(x)). [T, width] -> [T, width]."""
 
     def __init__(self, settings: Transformer, first: bool):
         super().__init__()
-        norm = NORMS[settings.norm]
-        unnormed = first and not settings.first_norm
-        self.attention_norm = nn.Identity() if unnormed else norm(settings.width, settings.epsilon)
+        self.post_norm = settings.post_norm
+        unnormed = first and not settings.first_norm and not settings.post_norm
+        self.attention_norm = nn.Identity() if unnormed else norm_of(settings, settings.width)
         d = settings.each_head
-        head_norms = (norm(d, settings.epsilon), norm(d, settings.epsilon)) if settings.head_norm else None
+        head_norms = (norm_of(settings, d), norm_of(settings, d)) if settings.head_norm else None
         self.attention = Attention(settings.width, settings.heads, settings.groups, d, settings.bias, head_norms)
-        self.feed_forward_norm = norm(settings.width, settings.epsilon)
+        self.feed_forward_norm = norm_of(settings, settings.width)
         kind = Gated if settings.gated else Plain
         self.feed_forward = kind(settings.width, settings.inner, settings.activation, settings.bias)
         self.drop = nn.Dropout(settings.dropout)
@@ -106,13 +130,20 @@ class Block(nn.Module):
         nn.init.zeros_(self.feed_forward.down.weight)
 
     def forward(self, x: Tensor, layout: Layout, angles: tuple[Tensor, Tensor] | None) -> Tensor:
+        if self.post_norm:
+            x = self.attention_norm(x + self.drop(self.attention(x, layout, angles)))
+            return self.feed_forward_norm(x + self.drop(self.feed_forward(x)))
         x = x + self.drop(self.attention(self.attention_norm(x), layout, angles))
         return x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
 
     def extend(
         self, x: Tensor, mask: Tensor, angles: tuple[Tensor, Tensor] | None, known: Cache | None
     ) -> tuple[Tensor, Cache]:
-        a, cache = self.attention.extend(self.attention_norm(x), mask, angles, known)
+        """As `forward`, for new positions only, and without dropout."""
+        a, cache = self.attention.extend(x if self.post_norm else self.attention_norm(x), mask, angles, known)
+        if self.post_norm:
+            x = self.attention_norm(x + a)
+            return self.feed_forward_norm(x + self.feed_forward(x)), cache
         x = x + a
         return x + self.feed_forward(self.feed_forward_norm(x)), cache
 
@@ -135,10 +166,9 @@ class TransformerBackbone(nn.Module):
         super().__init__()
         self.settings = settings
         self.width = settings.width
-        norm = NORMS[settings.norm]
-        self.embedding_norm = norm(settings.width, settings.epsilon) if settings.embedding_norm else nn.Identity()
+        self.embedding_norm = norm_of(settings, settings.width) if settings.embedding_norm else nn.Identity()
         self.blocks = nn.ModuleList(Block(settings, first=i == 0) for i in range(settings.layers))
-        self.final_norm = norm(settings.width, settings.epsilon)
+        self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)
 
     def angles(self, stream: Stream) -> tuple[Tensor, Tensor] | None:
         if self.settings.positions != "rotary":

@@ -1,0 +1,158 @@
+"""BERT (Devlin et al. 2019): norms after the sums, learned positions, segments, plain GELU, biases everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED: Mapping[str, Any] = {
+    "norm": "layer",
+    "norm_bias": True,
+    "post_norm": True,
+    "embedding_norm": True,
+    "positions": "learned",
+    "gated": False,
+    "activation": "gelu",
+    "bias": True,
+    "output_bias": True,
+    "tied": True,
+}
+
+WITHOUT = {"hidden_act": "gelu", "is_decoder": False, "add_cross_attention": False}
+"""Fields of its config that danlu computes at one value only."""
+
+
+@architectures.register
+class Bert(Transformer):
+    """The Transformer with BERT's parts."""
+
+    name: Literal["bert"] = "bert"  # type: ignore[assignment]
+    epsilon: float = 1e-12
+    norm: Literal["rms", "layer"] = "layer"
+    norm_bias: bool = True
+    post_norm: bool = True
+    embedding_norm: bool = True
+    positions: Literal["rotary", "learned"] = "learned"
+    segments: int = 2
+    gated: bool = False
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
+    bias: bool = True
+    output_bias: bool = True
+
+
+def post_norm_misfit(settings: Settings, objective: Objective, free: frozenset[str]) -> str | None:
+    """What BERT and its descendants refuse."""
+    if reason := misfit(settings, objective, "masked", FIXED, SIZES - {"theta", "tied"} | free):
+        return reason
+    assert isinstance(settings, Transformer)
+    if not settings.segments:
+        return "needs segments 1 or more, not 0"
+    if settings.groups != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.each_head * settings.heads != settings.width:
+        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
+    return None
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    return post_norm_misfit(settings, objective, frozenset({"segments"}))
+
+
+def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    """What the configs of BERT and its descendants have in common."""
+    return {
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "hidden_size": settings.width,
+        "intermediate_size": settings.inner,
+        "num_hidden_layers": settings.layers,
+        "num_attention_heads": settings.heads,
+        "max_position_embeddings": settings.context + settings.position_offset,
+        "type_vocab_size": settings.segments,
+        "layer_norm_eps": settings.epsilon,
+        "tie_word_embeddings": True,
+        **WITHOUT,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+    }
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return own | encoder_config(settings, vocabulary, dtype)
+
+
+def body_names(settings: Transformer, prefix: str) -> WeightNames:
+    """Embeddings and layers, which BERT's descendants name alike below another prefix."""
+    table = [
+        *linear(f"{prefix}embeddings.word_embeddings", "embedders.token"),
+        *linear(f"{prefix}embeddings.position_embeddings", "embedders.position"),
+        *linear(f"{prefix}embeddings.token_type_embeddings", "embedders.segment"),
+        *linear(f"{prefix}embeddings.LayerNorm", "backbone.embedding_norm", bias=True),
+    ]
+    for i in range(settings.layers):
+        theirs, ours = f"{prefix}encoder.layer.{i}", f"backbone.blocks.{i}"
+        for part in ("query", "key", "value"):
+            table += linear(f"{theirs}.attention.self.{part}", f"{ours}.attention.{part}", bias=True)
+        table += linear(f"{theirs}.attention.output.dense", f"{ours}.attention.out", bias=True)
+        table += linear(f"{theirs}.attention.output.LayerNorm", f"{ours}.attention_norm", bias=True)
+        table += linear(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.up", bias=True)
+        table += linear(f"{theirs}.output.dense", f"{ours}.feed_forward.down", bias=True)
+        table += linear(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm", bias=True)
+    return tuple(table)
+
+
+def names(settings: Transformer) -> WeightNames:
+    return (
+        *body_names(settings, "bert."),
+        *linear("cls.predictions.transform.dense", "parts.dense", bias=True),
+        *linear("cls.predictions.transform.LayerNorm", "parts.norm", bias=True),
+        Weight("cls.predictions.bias", ("output_bias",)),
+    )
+
+
+def encoder_sizes(config: Config) -> dict[str, Any]:
+    """The settings that BERT and its descendants name alike."""
+    expect(config, WITHOUT)
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        kind = config["position_embedding_type"]
+        raise WrongInput(f"config.json: position_embedding_type is {kind}; danlu's {config['model_type']} has absolute")
+    return {
+        **FIXED,
+        "layers": need(config, "num_hidden_layers"),
+        "width": need(config, "hidden_size"),
+        "heads": need(config, "num_attention_heads"),
+        "hidden": need(config, "intermediate_size"),
+        "epsilon": config.get("layer_norm_eps", 1e-12),
+        "segments": need(config, "type_vocab_size"),
+    }
+
+
+def settings_of(config: Config) -> Transformer:
+    return transformer(encoder_sizes(config) | {"context": need(config, "max_position_embeddings")})
+
+
+FAMILY = Family(
+    model_type="bert",
+    class_name="BertForMaskedLM",
+    auto_class="AutoModelForMaskedLM",
+    objective="masked",
+    pipeline="fill-mask",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

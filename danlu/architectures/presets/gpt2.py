@@ -1,0 +1,129 @@
+"""GPT-2 (Radford et al. 2019): layer norms with bias, learned positions, plain GELU by tanh, biases everywhere."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED = {
+    "norm": "layer",
+    "norm_bias": True,
+    "positions": "learned",
+    "gated": False,
+    "activation": "gelu_tanh",
+    "bias": True,
+}
+
+WITHOUT = {
+    "activation_function": "gelu_new",
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
+}
+"""Fields of its config that danlu computes at one value only."""
+
+
+@architectures.register
+class Gpt2(Transformer):
+    """The Transformer with GPT-2's parts."""
+
+    name: Literal["gpt2"] = "gpt2"  # type: ignore[assignment]
+    epsilon: float = 1e-5
+    norm: Literal["rms", "layer"] = "layer"
+    norm_bias: bool = True
+    positions: Literal["rotary", "learned"] = "learned"
+    gated: bool = False
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
+    bias: bool = True
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := misfit(settings, objective, "causal", FIXED, SIZES - {"theta"}):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.groups != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.each_head * settings.heads != settings.width:
+        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
+    return None
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [FAMILY.class_name],
+        "model_type": FAMILY.model_type,
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "n_embd": settings.width,
+        "n_inner": settings.inner,
+        "n_layer": settings.layers,
+        "n_head": settings.heads,
+        "n_positions": settings.context,
+        "layer_norm_epsilon": settings.epsilon,
+        "tie_word_embeddings": settings.tied,
+        **WITHOUT,
+        "attn_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "resid_pdrop": 0.0,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+    }
+
+
+def names(settings: Transformer) -> WeightNames:
+    """Matrices are kept as [inputs, outputs]; queries, keys and values are one."""
+    table = [
+        *linear("transformer.wte", "embedders.token"),
+        *linear("transformer.wpe", "embedders.position"),
+    ]
+    for i in range(settings.layers):
+        theirs, ours = f"transformer.h.{i}", f"backbone.blocks.{i}"
+        qkv = [f"{ours}.attention.{part}" for part in ("query", "key", "value")]
+        table += linear(f"{theirs}.ln_1", f"{ours}.attention_norm", bias=True)
+        table += linear(f"{theirs}.attn.c_attn", *qkv, rows=(settings.width,) * 3, bias=True, transposed=True)
+        table += linear(f"{theirs}.attn.c_proj", f"{ours}.attention.out", bias=True, transposed=True)
+        table += linear(f"{theirs}.ln_2", f"{ours}.feed_forward_norm", bias=True)
+        table += linear(f"{theirs}.mlp.c_fc", f"{ours}.feed_forward.up", bias=True, transposed=True)
+        table += linear(f"{theirs}.mlp.c_proj", f"{ours}.feed_forward.down", bias=True, transposed=True)
+    table += linear("transformer.ln_f", "backbone.final_norm", bias=True)
+    if not settings.tied:
+        table += linear("lm_head", "unembedding")
+    return tuple(table)
+
+
+def settings_of(config: Config) -> Transformer:
+    expect(config, WITHOUT)
+    return transformer(
+        FIXED
+        | {
+            "layers": need(config, "n_layer"),
+            "width": need(config, "n_embd"),
+            "heads": need(config, "n_head"),
+            "hidden": config.get("n_inner"),
+            "context": need(config, "n_positions"),
+            "epsilon": config.get("layer_norm_epsilon", 1e-5),
+            "tied": config.get("tie_word_embeddings", True),
+        }
+    )
+
+
+FAMILY = Family(
+    model_type="gpt2",
+    class_name="GPT2LMHeadModel",
+    auto_class="AutoModelForCausalLM",
+    objective="causal",
+    pipeline="text-generation",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,71 @@
+"""RoBERTa (Liu et al. 2019): BERT with one segment, whose positions are counted from behind the padding's."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_misfit
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+
+@architectures.register
+class Roberta(Bert):
+    """The Transformer with RoBERTa's parts. position_offset is the id of the padding token plus 1, as there."""
+
+    name: Literal["roberta"] = "roberta"  # type: ignore[assignment]
+    epsilon: float = 1e-5
+    position_offset: int = 1
+    segments: int = 1
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := post_norm_misfit(settings, objective, frozenset({"segments", "position_offset"})):
+        return reason
+    assert isinstance(settings, Transformer)
+    return None if settings.position_offset else "needs position_offset 1 or more, not 0"
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    if vocabulary.pad != settings.position_offset - 1:
+        raise WrongInput(
+            f"position_offset {settings.position_offset} is that of a tokenizer whose padding token is "
+            f"{settings.position_offset - 1}; this one's is {vocabulary.pad}: set it to {vocabulary.pad + 1}"
+        )
+    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return own | encoder_config(settings, vocabulary, dtype)
+
+
+def names(settings: Transformer) -> WeightNames:
+    return (
+        *body_names(settings, "roberta."),
+        *linear("lm_head.dense", "parts.dense", bias=True),
+        *linear("lm_head.layer_norm", "parts.norm", bias=True),
+        Weight("lm_head.bias", ("output_bias",)),
+    )
+
+
+def settings_of(config: Config) -> Transformer:
+    offset = config.get("pad_token_id", 1) + 1
+    context = need(config, "max_position_embeddings") - offset
+    return transformer(encoder_sizes(config) | {"context": context, "position_offset": offset})
+
+
+FAMILY = Family(
+    model_type="roberta",
+    class_name="RobertaForMaskedLM",
+    auto_class="AutoModelForMaskedLM",
+    objective="masked",
+    pipeline="fill-mask",
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)
