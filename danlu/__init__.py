@@ -1,6 +1,7 @@
 """danlu: raw text in, a language model out.
 
     danlu.run("demo")                                   a recipe, from raw text to report
+    danlu.draft_recipe("my_texts/").text                a commented recipe for a text that has none
     danlu.load("runs/demo/model/decoder").generate("The function")
 
 Heavy parts are imported when these names are first used.
@@ -12,13 +13,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "load", "run"]
+__all__ = ["Model", "__version__", "draft_recipe", "load", "run"]
 
 if TYPE_CHECKING:
     from danlu.model import Model, load
+    from danlu.recipes.drafting import draft_recipe
     from danlu.stages.run import run
 
-_PLACES = {"run": "danlu.stages.run", "load": "danlu.model", "Model": "danlu.model"}
+_PLACES = {
+    "run": "danlu.stages.run",
+    "draft_recipe": "danlu.recipes.drafting",
+    "load": "danlu.model",
+    "Model": "danlu.model",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,8 @@ from danlu.errors import DanluError
 
 VERBS = {
     "demo": "Run the shipped demonstration on the documentation inside your Python.",
-    "run": "Run a recipe: raw text to models, evaluation and report.",
+    "run": "Run a recipe, or a folder of text without one: raw text to models, evaluation and report.",
+    "init": "Write a commented recipe for a text, and stop there.",
     "generate": "Continue a prompt with a trained model.",
     "matrix": "Show which architecture takes which objective.",
     "recipes": "List the shipped recipes, or print one.",

@@ -1,9 +1,10 @@
-"""`danlu run RECIPE [key.path=value ...]`"""
+"""`danlu run RECIPE_OR_TEXT [key.path=value ...]`"""
 
 from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -33,12 +34,21 @@ class Request:
         self.code = 75
 
 
-def do(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
-    """Run a recipe with live progress; the results go to stdout."""
+def do(
+    recipe: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    budget: str | None,
+    as_json: bool,
+    news: Sequence[str] = (),
+) -> None:
+    """Run a recipe with live progress; the results go to stdout. `news` is said first."""
     from danlu.stages.run import run
 
     stop = Request()
     with Progress() as progress:
+        for line in news:
+            progress.say(line)
         try:
             results = run(recipe, overrides, out, budget, progress.say, progress.watch, stop)
         except Stopped as stopped:
@@ -48,12 +58,35 @@ def do(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | 
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
+def do_text(source: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
+    """Look at a text, write a recipe for it beside the run directory, and run that."""
+    from danlu.recipes.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
+
+    folder = out or Path("runs") / run_name(source)
+    refuse_inside(folder, source)
+    draft = draft_recipe(source, budget or TIME)
+    recipe = folder.with_name(f"{folder.name}.yaml")
+    fresh = write_draft(draft, recipe)
+    done = "written; change it and run it by its name as you like" if fresh else "as it was; going on"
+    news = [*draft.findings.lines(), *draft.plan(), f"recipe     {recipe}: {done}"]
+    do(str(recipe), overrides, folder, None, as_json, news)
+
+
 @click.command("run")
-@click.argument("recipe")
+@click.argument("recipe", metavar="RECIPE|TEXT")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<recipe name>).")
-@click.option("--budget", help="Time for all training together, such as 4min.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<name>).")
+@click.option("--budget", help="Time for all training together, such as 4min (a text without a recipe: 9min).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
-    """Run RECIPE (a file or a shipped name). The same command again goes on where the run was cut off."""
-    do(recipe, overrides, out, budget, as_json)
+    """Run RECIPE (a .yaml file or a shipped name), or TEXT: a file or folder of text that needs no recipe.
+
+    A text is looked at first; a commented recipe for it is written beside the run directory. The same command again
+    goes on where the run was cut off.
+    """
+    from danlu.recipes.drafting import is_text, shadowed
+
+    if is_text(recipe):
+        do_text(recipe, overrides, out, budget, as_json)
+    else:
+        do(recipe, overrides, out, budget, as_json, shadowed(recipe))

@@ -36,7 +36,8 @@ def find_recipe(name: str) -> tuple[str, str]:
             raise WrongInput(f"{path}: not UTF-8 text (byte {error.start})") from None
     if name in shipped():
         return (SHIPPED / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
-    beside = [str(p) for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    near = path.parent.iterdir() if path.parent.is_dir() else ()
+    beside = [str(p) for p in near if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
     raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped(), *beside])}")
 
 
@@ -139,7 +140,11 @@ def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridd
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key."""
-    text, where = find_recipe(name)
+    return parse_recipe(*find_recipe(name), overrides)
+
+
+def parse_recipe(text: str, where: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe from YAML text; `where` is what its errors call the file."""
     tree = parse(text, where)
     if not isinstance(tree, CommentedMap):
         raise WrongInput(f"{where}:1: a recipe is a mapping such as 'corpus:'; this is {type(tree).__name__}")

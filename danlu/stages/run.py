@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def run(
     name = "recipe" if isinstance(recipe, Recipe) else Path(recipe).stem
     directory = RunDirectory(Path(out) if out is not None else Path("runs") / name, resolved)
     try:
-        return work(directory, resolved, name, list(overrides), budget, say, watch, stop)
+        again = command(given_as(recipe, directory.path), overrides, budget, directory.path)
+        return work(directory, resolved, name, again, say, watch, stop)
     finally:
         directory.close()
 
@@ -71,8 +73,7 @@ def work(
     directory: RunDirectory,
     recipe: Recipe,
     name: str,
-    overrides: list[str],
-    budget: str | None,
+    again: str,
     say: Say,
     watch: Watch,
     stop: Callable[[], bool],
@@ -88,7 +89,7 @@ def work(
         "schema": 1,
         "version": danlu.__version__,
         "recipe": name,
-        "command": command(name, overrides, budget, directory.path),
+        "command": again,
         "started": began["time"],
         "recipe_text": (directory.path / "recipe.yaml").read_text("utf-8"),
         **facts,
@@ -135,10 +136,15 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def command(name: str, overrides: list[str], budget: str | None, out: Path) -> str:
+def given_as(recipe: str | Path | Recipe, folder: Path) -> str:
+    """How a command names the recipe; one that was made in Python is the file in the run's own folder."""
+    return str(folder / "recipe.yaml") if isinstance(recipe, Recipe) else str(recipe)
+
+
+def command(given: str, overrides: Sequence[str], budget: str | None, out: Path) -> str:
     """The command line that repeats the run."""
-    words = ["danlu", "run", name, *overrides, *(["--budget", budget] if budget else []), "--out", str(out)]
-    return " ".join(words)
+    words = ["danlu", "run", given, *overrides, *(["--budget", budget] if budget else []), "--out", str(out)]
+    return shlex.join(words)
 
 
 def usage(path: Path, recipe: Recipe) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def one_line(result):
     ("arguments", "told"),
     [
         (["rnu"], "no command 'rnu'; did you mean 'run'?"),
-        (["run"], "Missing argument 'RECIPE'."),
+        (["run"], "Missing argument 'RECIPE|TEXT'."),
         (["run", "smoke", "--outt", "x"], "No such option '--outt'"),
         (["run", "smok"], "no recipe 'smok': neither a file nor a shipped recipe; did you mean 'smoke'?"),
         (["run", "smoke", "machine.thread=1"], "unknown key 'thread'; did you mean 'threads'?"),

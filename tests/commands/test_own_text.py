@@ -1,0 +1,122 @@
+"""`danlu run FOLDER` and `danlu init`: from a text without a recipe."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from danlu.recipes.loading import load_recipe
+
+PLACES = ("north of the river", "under the pines", "behind the mill", "by the old gate", "where the road ends")
+TINY = [
+    *(f"models.{m}.training.{s}" for m in ("decoder", "encoder")
+      for s in ("budget=3 steps", "batch_tokens=256", "validations=1", "validation_tokens=256")),
+    *(f"models.{m}.architecture.{s}" for m in ("decoder", "encoder") for s in ("width=32", "context=32", "heads=2")),
+    "models.decoder.sampling.tokens=5", "tokenizer.size=400", "machine.threads=1", "machine.dtype=float32",
+]  # fmt: skip
+"""Overrides that make a drafted recipe end in seconds."""
+
+
+@pytest.fixture
+def texts(tmp_path):
+    """A folder `texts` in English and Chinese, with one exact duplicate."""
+    folder = tmp_path / "texts"
+    (folder / "中文").mkdir(parents=True)
+    for i in range(40):
+        (folder / f"{i}.txt").write_text(f"Furnace {i} stands {PLACES[i % 5]}.\n" * 12)
+        (folder / "中文" / f"{i}.txt").write_text(f"第{i}座丹炉在山下，炉火烧了{i * 7}天。\n" * 12, "utf-8")
+    (folder / "again.txt").write_text((folder / "3.txt").read_text())
+    return folder
+
+
+@pytest.mark.slow
+def test_a_folder_ends_in_a_report_and_the_same_command_takes_it_up(danlu_command, texts, tmp_path):
+    code, out, err = danlu_command("run", "texts", *TINY)
+    assert (code, out) == (0, "runs/texts/report.html\n"), err
+    assert err[0] == "text       texts: 81 files (81 .txt)"
+    assert any(line.startswith("documents  80, ") for line in err)
+    assert any("Latin" in line and "Han" in line for line in err)
+    assert any("1 duplicate" in line for line in err)
+    assert "recipe     runs/texts.yaml: written; change it and run it by its name as you like" in err
+    results = json.loads((tmp_path / "runs/texts/results.json").read_text("utf-8"))
+    assert results["command"].startswith("danlu run runs/texts.yaml ")
+    assert [p["name"] for p in results["pretrain"]] == ["decoder", "encoder"]
+    code, _, err = danlu_command("run", "texts", *TINY)
+    assert code == 0
+    assert "recipe     runs/texts.yaml: as it was; going on" in err
+    assert json.loads((tmp_path / "runs/texts/results.json").read_text("utf-8"))["started"] == results["started"]
+    code, out, _ = danlu_command("run", "runs/texts.yaml", *TINY, "--json")
+    assert code == 0
+    assert json.loads(out)["started"] == results["started"]
+
+
+def test_another_budget_does_not_overwrite_the_recipe(danlu_command, texts, tmp_path):
+    assert danlu_command("init", "texts", "--out", "runs/texts.yaml")[0] == 0
+    before = (tmp_path / "runs/texts.yaml").read_text("utf-8")
+    code, out, err = danlu_command("run", "texts", "--budget", "1min")
+    assert (code, out) == (2, "")
+    assert "runs/texts.yaml is there already and is kept, but differs" in err[0]
+    assert (tmp_path / "runs/texts.yaml").read_text("utf-8") == before
+
+
+def test_a_run_inside_the_text(danlu_command, texts):
+    code, _, err = danlu_command("run", ".")
+    assert (code, len(err)) == (2, 1)
+    assert "would lie inside the text . and be read as text the next time" in err[0]
+
+
+def test_a_shipped_name_wins_and_says_so(danlu_command, texts, tmp_path):
+    texts.rename(tmp_path / "smoke")
+    code, _, err = danlu_command("run", "smoke", "corpus.source=nowhere.txt")
+    assert code == 2
+    assert err[0] == "recipe     the shipped 'smoke'; for your own text of that name: danlu run ./smoke"
+
+
+@pytest.mark.parametrize("source", [["texts"], ["--source", "texts"]])
+def test_init_without_a_terminal_asks_nothing(danlu_command, texts, tmp_path, source):
+    code, out, err = danlu_command("init", *source, "--language", "zh", "--budget", "2min")
+    assert (code, out) == (0, "texts.yaml\n")
+    assert err[-1] == "recipe     written; run it with: danlu run texts.yaml"
+    recipe = load_recipe("texts.yaml")
+    assert (recipe.language, recipe.corpus.source) == ("zh", "texts")
+    assert sum(m.training.budget.amount for m in recipe.models.values()) == pytest.approx(120)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_init_asks_three_questions_on_a_terminal(danlu_command, texts, monkeypatch):
+    answers = iter(["texts", "en", "3min"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: next(answers))
+    code, out, _ = danlu_command("init")
+    assert (code, out) == (0, "texts.yaml\n")
+    recipe = load_recipe("texts.yaml")
+    assert recipe.language == "en"
+    assert sum(m.training.budget.amount for m in recipe.models.values()) == pytest.approx(180)
+
+
+def test_init_as_json(danlu_command, texts):
+    code, out, _ = danlu_command("init", "texts", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert facts["recipe"] == "texts.yaml"
+    assert facts["files"] == {".txt": 81}
+    assert facts["resolved"] == load_recipe("texts.yaml").model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["init"], "which text? name it: danlu init FOLDER_OR_FILE"),
+        (["init", "nowhere"], "nowhere does not exist"),
+        (["init", "texts", "--source", "texts"], "the text is named twice"),
+        (["init", "texts", "--budget", "5 steps"], "--budget: '5 steps' is not a time such as 4min"),
+        (["init", "texts", "--language", "fr"], "'--language'"),
+        (["run", "text"], "no recipe 'text': neither a file nor a shipped recipe; did you mean 'texts'?"),
+    ],
+)
+def test_wrong_words(danlu_command, texts, arguments, told):
+    code, out, err = danlu_command(*arguments)
+    assert (code, out) == (2, "")
+    assert len(err) == 1
+    assert told in err[0]
