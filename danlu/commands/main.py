@@ -19,6 +19,9 @@ VERBS = {
     "init": "Write a commented recipe for a text, and stop there.",
     "generate": "Continue a prompt with a trained model.",
     "matrix": "Show which architecture takes which objective.",
+    "corpus": "Read text as a recipe would: check it, or build the documents as files.",
+    "tokenizer": "Learn a tokenizer from text, or report on one.",
+    "doctor": "Look at this machine: what is missing and the command that mends it.",
     "recipes": "List the shipped recipes, or print one.",
 }
 """Verb -> its line in `danlu --help`; each is `danlu/commands/<verb>.py` with a click command of that name."""

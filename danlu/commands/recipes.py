@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 
 @click.command("recipes")
 @click.argument("name", required=False)
-def command(name: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
+def command(name: str | None, as_json: bool) -> None:
     """List the shipped recipes, or print the one called NAME to begin your own from."""
-    from danlu.recipes.loading import find_recipe, shipped
+    from danlu.recipes.loading import find_recipe, load_recipe, shipped
 
     if name is not None:
-        click.echo(find_recipe(name)[0], nl=False)
+        recipe = json.dumps(load_recipe(name).model_dump(mode="json"), ensure_ascii=False) + "\n" if as_json else None
+        click.echo(recipe or find_recipe(name)[0], nl=False)
         return
-    for each in shipped():
-        first = find_recipe(each)[0].splitlines()[0].removeprefix("# ")
-        click.echo(f"{each:10s} {first}")
+    described = {each: find_recipe(each)[0].splitlines()[0].removeprefix("# ") for each in shipped()}
+    if as_json:
+        listed = [{"name": each, "description": line} for each, line in described.items()]
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
+        return
+    for each, line in described.items():
+        click.echo(f"{each:10s} {line}")

@@ -1,0 +1,70 @@
+"""`danlu corpus check SOURCE...` and `danlu corpus build SOURCE... --out FOLDER`"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of a recipe's corpus: --set documents=line.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
+
+
+@click.group("corpus")
+def command() -> None:
+    """Read text as a recipe would: what is found and left out; or the cleaned, divided documents as files."""
+
+
+def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
+    """The argument and options of both."""
+    return click.argument("source", nargs=-1, required=True)(SETTINGS(AS_JSON(wrapped)))
+
+
+@command.command("check")
+@reads
+def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None:
+    """Read SOURCE (files, folders) and print what is found: documents, sizes, scripts, what is left out and why."""
+    from danlu.stages.corpora import corpus_facts, read_corpus
+
+    facts = corpus_facts(read_corpus(source, settings))
+    tell(facts, as_json)
+
+
+@command.command("build")
+@reads
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Path) -> None:
+    """Read SOURCE and write train, validation and test (.jsonl.zst) and corpus.json to a folder."""
+    from danlu.stages.corpora import corpus_facts, read_corpus, save_corpus
+
+    corpus = read_corpus(source, settings)
+    save_corpus(corpus, out)
+    tell(corpus_facts(corpus) | {"folder": str(out)}, as_json)
+
+
+def tell(facts: dict[str, Any], as_json: bool) -> None:
+    from danlu.commands.tables import print_table
+
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    print_table(["split", "documents", "bytes", "characters"], [
+        [split, n["documents"], n["bytes"], n["characters"]] for split, n in facts["splits"].items()
+    ])  # fmt: skip
+    click.echo(f"\n{facts['documents']['in']:,} read, {facts['documents']['kept']:,} kept; layout {facts['layout']}")
+    if facts["documents"]["rejected"]:
+        click.echo()
+        print_table(["left out", "documents", "such as"], [
+            [reason, n, facts["rejected_examples"][reason]] for reason, n in facts["documents"]["rejected"].items()
+        ])  # fmt: skip
+    click.echo()
+    print_table(["script", "share of letters"], [[name, share] for name, share in facts["scripts"].items()])

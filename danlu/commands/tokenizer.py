@@ -1,0 +1,63 @@
+"""`danlu tokenizer train SOURCE... --out FOLDER` and `danlu tokenizer report TOKENIZER SOURCE...`"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
+
+
+@click.group("tokenizer")
+def command() -> None:
+    """Learn a tokenizer from text, or see how well one does on a text."""
+
+
+@command.command("train")
+@click.argument("source", nargs=-1, required=True)
+@click.option("--kind", default="byte_bpe", show_default=True, help="As below a recipe's tokenizer.")
+@click.option("--size", type=click.IntRange(min=1), help="Entries (default: the kind's own).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@AS_JSON
+def train(source: Sequence[str], kind: str, size: int | None, out: Path, as_json: bool) -> None:
+    """Learn a tokenizer from the training share of SOURCE and write it to a folder; its report is of the held-out
+    share."""
+    from danlu.stages.corpora import read_corpus, save_tokenizer, train_tokenizer
+
+    settings = {} if size is None else {"size": size}
+    tokenizer, facts = train_tokenizer(read_corpus(source), kind, settings)
+    save_tokenizer(tokenizer, out)
+    tell(facts | {"folder": str(out)}, as_json)
+
+
+@command.command("report")
+@click.argument("tokenizer", type=click.Path(path_type=Path))
+@click.argument("source", nargs=-1, required=True)
+@AS_JSON
+def report(tokenizer: Path, source: Sequence[str], as_json: bool) -> None:
+    """Report on the tokenizer in the folder TOKENIZER with documents of the held-out share of SOURCE."""
+    from danlu.stages.corpora import read_corpus, tokenizer_facts
+    from danlu.tokens.tokenizer import TextTokenizer
+
+    tell(tokenizer_facts(TextTokenizer.load(tokenizer), read_corpus(source)), as_json)
+
+
+def tell(facts: dict[str, Any], as_json: bool) -> None:
+    """Single values as a table; tables within as tables of their own; examples as cut pieces."""
+    from danlu.commands.tables import print_table, shown
+
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    single = {k: v for k, v in facts.items() if not isinstance(v, dict | list)}
+    print_table(["", ""], [[name.replace("_", " "), shown(value)] for name, value in single.items()])
+    for name, value in facts.items():
+        if isinstance(value, dict) and value:
+            click.echo()
+            print_table([name.replace("_", " "), ""], [[key, shown(each)] for key, each in value.items()])
+    for example in facts.get("examples", ()):
+        click.echo("\n" + "|".join(example["tokens"]))
