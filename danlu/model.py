@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from danlu.architectures import Learner
-from danlu.errors import WrongInput
-from danlu.evaluation.generation import Sampling, generate
+from danlu.errors import WrongInput, nearest
+from danlu.evaluation.embedding import POOLINGS, embed
+from danlu.evaluation.filling import best, blanks, fill_jointly
+from danlu.evaluation.generation import Sampling, generate_many
 from danlu.export import load_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Machine, usable_cores
+
+BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
+"""A blank in a text to fill, with the space before it: a token of English text brings its own."""
+
+log = logging.getLogger(__name__)
 
 
 class Model:
@@ -19,6 +30,16 @@ class Model:
 
     def __init__(self, learner: Learner, tokenizer: TextTokenizer, context: int):
         self.learner, self.tokenizer, self.context = learner.eval(), tokenizer, context
+
+    def _refusal(self, what: str) -> WrongInput:
+        objective = self.learner.objective
+        return WrongInput(
+            f"this model was trained by {getattr(objective, 'name', type(objective).__name__)!r}, which {what}"
+        )
+
+    @property
+    def _machine(self) -> Machine:
+        return Machine(str(self.learner.device.type), "float32", usable_cores())
 
     def generate(
         self,
@@ -28,16 +49,100 @@ class Model:
         top_k: int | None = None,
         top_p: float = 0.95,
         seed: int = 0,
+        repetition_penalty: float = 1.0,
+        stop: Sequence[str] = (),
+        show: Callable[[str], None] = lambda text: None,
     ) -> str:
-        """`prompt` and its continuation. WrongInput when the model was not trained to continue text."""
+        """`prompt` and its continuation, which ends before the first of the texts `stop`; `show` is given each new
+        piece of text as soon as its characters are whole. WrongInput when the model does not continue text."""
+        sampling = Sampling(
+            tokens=tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+            repetition_penalty=repetition_penalty,
+        )
+        return self._continue([prompt], sampling, stop, lambda _, text: show(text))[0]
+
+    def generate_many(self, prompts: Sequence[str], sampling: Sampling, stop: Sequence[str] = ()) -> list[str]:
+        """`generate` for several prompts at once, each as it would be alone."""
+        return self._continue(prompts, sampling, stop, lambda _, text: None)
+
+    def _continue(
+        self, prompts: Sequence[str], sampling: Sampling, stop: Sequence[str], show: Callable[[int, str], None]
+    ) -> list[str]:
         if not self.learner.objective.continues_text:
-            name = getattr(self.learner.objective, "name", "")
-            raise WrongInput(f"this model was trained by {name!r}, which does not continue text; load a causal one")
-        sampling = Sampling(tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-        ids = self.tokenizer.encode(prompt)
-        machine = Machine(str(self.learner.device.type), "float32", usable_cores())
-        new = generate(self.learner, ids, self.tokenizer.vocabulary, sampling, self.context, machine)
-        return self.tokenizer.decode(np.concatenate([ids, new]))
+            raise self._refusal("does not continue text; load a causal one")
+        streams = [self.tokenizer.stream() for _ in prompts]
+        made = [""] * len(prompts)
+
+        def watch(k: int, token: int) -> bool:
+            piece = streams[k].add(token)
+            made[k] += piece
+            show(k, piece)
+            return any(text in made[k] for text in stop)
+
+        ids = [self.tokenizer.encode(prompt) for prompt in prompts]
+        generate_many(self.learner, ids, self.tokenizer.vocabulary, sampling, self.context, self._machine, watch)
+        cut = [min([len(text), *(text.find(end) for end in stop if end in text)]) for text in made]
+        return [prompt + text[:end] for prompt, text, end in zip(prompts, made, cut, strict=True)]
+
+    def fill(self, text: str, top: int = 5, joint: bool = False) -> list[list[tuple[str, float]]]:
+        """For each blank of `text`, written `<mask>`, `[MASK]` or `___`, its `top` likeliest tokens and their
+        probabilities, likeliest first, each blank on its own.
+
+        joint: the blanks are filled one after another, the surest first, and each has one candidate: its probability
+        given all that were filled. WrongInput without a blank, or when the model does not fill blanks.
+        """
+        if not hasattr(self.learner.objective, "blank_logits"):
+            raise self._refusal("does not fill blanks; load a masked one")
+        ids, at = self._with_blanks(text)
+        vocabulary = self.tokenizer.vocabulary
+        ordinary = np.zeros(self.learner.vocabulary_size, bool)  # the model's may be padded beyond the tokenizer's
+        ordinary[: vocabulary.size] = vocabulary.ordinary(np.arange(vocabulary.size))
+        if joint:
+            whole = fill_jointly(self.learner, ids, at, ordinary)
+            found = []
+            for place in at:
+                hidden = whole.copy()
+                hidden[place] = vocabulary.require_mask()
+                chances = blanks(self.learner, hidden, np.array([place]), ordinary)[0]
+                found.append([(self.tokenizer.token(int(whole[place])), float(chances[whole[place]]))])
+            return found
+        chances = blanks(self.learner, ids, at, ordinary)
+        return [[(self.tokenizer.token(c.id), c.probability) for c in best(row, top)] for row in chances]
+
+    def _with_blanks(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of a text between its beginning and end tokens, and where its blanks are."""
+        parts = BLANK.split(text)
+        if len(parts) == 1:
+            raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where something is to be filled in")
+        vocabulary = self.tokenizer.vocabulary
+        mask = vocabulary.require_mask()
+        pieces = [np.array([vocabulary.bos])]
+        for k, part in enumerate(parts):
+            pieces += [np.array([mask])] * (k > 0) + [self.tokenizer.encode(part)]
+        ids = np.concatenate([*pieces, [vocabulary.eos]]).astype(np.int64)
+        if len(ids) > self.context:
+            raise WrongInput(f"the text has {len(ids)} tokens, the model reads {self.context}; shorten it")
+        return ids, np.flatnonzero(ids == mask)
+
+    def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
+        """[n, width] float32: one vector for each text. pooling: `mean` of all positions, or the `last`, which is what
+        a causal model has read to. Texts longer than the context are cut, which is logged."""
+        if pooling not in POOLINGS:
+            raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
+        v = self.tokenizer.vocabulary
+        encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
+        if long := sum(len(ids) > self.context for ids in encoded):
+            log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
+        return embed(self.learner, [ids[: self.context] for ids in encoded], self._full, pooling, normalize)
+
+    @property
+    def _full(self) -> bool:
+        needs: Any = self.learner.objective.needs["backbone"]
+        return "causal" not in needs
 
 
 def load(path: str | Path) -> Model:

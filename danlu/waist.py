@@ -280,6 +280,14 @@ class Objective(Protocol):
         ...
 
 
+class FillsBlanks(Protocol):
+    """What an objective has besides whose trained model can say what stands at a masked position."""
+
+    def blank_logits(self, model: Parts, parts: Any, hidden: Tensor) -> Tensor:
+        """Hidden states of masked positions [k, width] -> logits [k, vocabulary]."""
+        ...
+
+
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     """Targets of each term in one micro-batch: every term, also those that are 0 here."""
     total = dict.fromkeys(objective.terms, 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import click
 
 
@@ -26,12 +29,41 @@ import click
     show_default=True,
     help="Draw among the likeliest tokens of this share only.",
 )
+@click.option("--repetition-penalty", default=1.0, type=click.FloatRange(min=0, min_open=True), show_default=True)
+@click.option("--stop", multiple=True, help="End before this text (may be given more than once).")
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print prompt and text as JSON.")
 def command(
-    model: str, prompt: str, tokens: int, temperature: float, top_k: int | None, top_p: float, seed: int
+    model: str,
+    prompt: str,
+    tokens: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+    repetition_penalty: float,
+    stop: tuple[str, ...],
+    seed: int,
+    as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL."""
+    """Continue PROMPT with the model in the folder MODEL, shown as it is written."""
     import danlu
 
     loaded = danlu.load(model)
-    click.echo(loaded.generate(prompt, tokens=tokens, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed))
+    live = not as_json and not stop and sys.stdout.isatty()
+    if live:
+        click.echo(prompt, nl=False)
+    text = loaded.generate(
+        prompt,
+        tokens=tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        repetition_penalty=repetition_penalty,
+        stop=stop,
+        show=(lambda piece: click.echo(piece, nl=False)) if live else (lambda piece: None),
+    )
+    if as_json:
+        click.echo(json.dumps({"prompt": prompt, "text": text}, ensure_ascii=False))
+    else:
+        click.echo("" if live else text)

@@ -18,6 +18,8 @@ VERBS = {
     "run": "Run a recipe, or a folder of text without one: raw text to models, evaluation and report.",
     "init": "Write a commented recipe for a text, and stop there.",
     "generate": "Continue a prompt with a trained model.",
+    "fill": "Say what could stand in the blanks of a text.",
+    "embed": "Turn texts into vectors.",
     "matrix": "Show which architecture takes which objective.",
     "corpus": "Read text as a recipe would: check it, or build the documents as files.",
     "tokenizer": "Learn a tokenizer from text, or report on one.",

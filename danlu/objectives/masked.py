@@ -80,6 +80,10 @@ class Masked(Settings):
     def parts(self, shape: ModelShape) -> nn.Module:
         return MaskedHead(shape)
 
+    def blank_logits(self, model: Parts, parts: nn.Module, hidden: Tensor) -> Tensor:
+        """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
+        return model.token_logits(parts(hidden))
+
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         at = text.labels["masked"] >= 0

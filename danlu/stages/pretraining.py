@@ -129,8 +129,9 @@ def continued(job: Pretraining, model: Any, prompt: str, sampling: Sampling) -> 
     tokenizer, context = job.data.tokenizer, job.recipe.architecture.context
     ids = tokenizer.encode(prompt)
     new = generate(model, ids, tokenizer.vocabulary, sampling, context, job.machine)
-    whole = tokenizer.decode(np.concatenate([ids, new]))
-    return {"prompt": prompt, "text": whole.removeprefix(prompt), "settings": str(sampling)}
+    stream = tokenizer.stream()
+    text = "".join(stream.add(int(i)) for i in new)  # without the half of a character that may stand at the end
+    return {"prompt": prompt, "text": text, "settings": str(sampling)}
 
 
 def decoded_example(job: Pretraining) -> list[dict[str, Any]]:

@@ -40,7 +40,11 @@ class ByteBPE(Settings):
             vocab_size=self.size,
             min_frequency=2,  # a pair seen once teaches nothing
             show_progress=False,
-            special_tokens=[AddedToken(token, special=True, normalized=False) for token in SPECIAL.values()],
+            special_tokens=[
+                # "is <mask>" in transformers: the token that fills it brings the space
+                AddedToken(token, special=True, normalized=False, lstrip=role == "mask")
+                for role, token in SPECIAL.items()
+            ],
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
         inner.train_from_iterator(chosen, trainer)

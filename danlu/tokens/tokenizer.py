@@ -15,6 +15,7 @@ import numpy as np
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.tokens.byte_pieces import readable
+from danlu.tokens.text_stream import TextStream
 from danlu.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class TextTokenizer:
         for i in listed:
             self._check(i)
         return self.inner.decode(listed, skip_special_tokens=not keep_special)
+
+    def stream(self) -> TextStream:
+        """For ids that come one by one."""
+        return TextStream(self.decode)
 
     def token(self, id: int) -> str:
         """One vocabulary entry, readable: ` the`, `<mask>`, `\\xe4\\xb8`."""

@@ -1,0 +1,37 @@
+"""`danlu embed MODEL [FILE]`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+
+@click.command("embed")
+@click.argument("model", type=click.Path())
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")
+@click.option("--pooling", default="mean", show_default=True, help="mean of all positions, or the last.")
+@click.option("--raw", is_flag=True, help="Leave the vectors as long as they come instead of length 1.")
+def command(model: str, file: TextIO, out: Path | None, pooling: str, raw: bool) -> None:
+    """Turn every line of FILE (default: what comes on stdin) into a vector: one JSON list a line, or a .npy file."""
+    import numpy as np
+
+    import danlu
+    from danlu.errors import WrongInput
+
+    try:
+        lines = [line.rstrip("\n") for line in file]
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"{file.name} is not UTF-8 text (byte {error.start})") from None
+    if not lines:
+        raise WrongInput(f"{file.name} holds no line; give one text a line")
+    vectors = danlu.load(model).embed(lines, pooling=pooling, normalize=not raw)
+    if out is None:
+        for vector in vectors:
+            click.echo(json.dumps([round(float(x), 6) for x in vector]))
+        return
+    np.save(out, vectors)
+    click.echo(f"{out}: {vectors.shape[0]} x {vectors.shape[1]}", err=True)

@@ -1,0 +1,26 @@
+"""`danlu fill MODEL TEXT`"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("fill")
+@click.argument("model", type=click.Path())
+@click.argument("text")
+@click.option("--top", default=5, type=click.IntRange(min=1), show_default=True, help="Candidates for each blank.")
+@click.option("--joint", is_flag=True, help="Fill the blanks one after another, the surest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print the candidates as JSON.")
+def command(model: str, text: str, top: int, joint: bool, as_json: bool) -> None:
+    """Say what could stand in the blanks of TEXT, written <mask>, [MASK] or ___."""
+    import danlu
+
+    found = danlu.load(model).fill(text, top=top, joint=joint)
+    if as_json:
+        rows = [[{"token": token, "probability": chance} for token, chance in blank] for blank in found]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for number, blank in enumerate(found, 1):
+        click.echo(f"blank {number}: " + ", ".join(f"{token!r} {chance:.3f}" for token, chance in blank))

@@ -1,0 +1,50 @@
+"""One vector for a text: the mean, or the last, of its hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from danlu.tasks.classify import mean_pool
+from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
+
+BATCH_TOKENS = 8192
+
+
+def last(hidden: Tensor, stream: Stream) -> Tensor:
+    """The last position of each sequence: [T, width] -> [N, width]."""
+    return hidden[stream.offsets[1:] - 1]
+
+
+POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean_pool, "last": last}
+
+
+def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
+    """Numbers of texts by rising length, as many together as fit in `limit` tokens (at least one)."""
+    found: list[list[int]] = []
+    size = limit + 1
+    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if size + lengths[i] > limit:
+            found.append([])
+            size = 0
+        found[-1].append(i)
+        size += lengths[i]
+    return found
+
+
+@torch.no_grad()
+def embed(model: Any, texts: Sequence[np.ndarray], full: bool, pooling: str, normalize: bool) -> np.ndarray:
+    """[n, width] float32 of n sequences of ids, none of them empty; `full`: whether positions see both sides."""
+    order = full_order if full else causal_order
+    vectors = np.zeros((len(texts), model.width), np.float32)
+    for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
+        seqs = [Seq({"token": texts[i]}, order(len(texts[i]))) for i in numbers]
+        stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
+        pooled = POOLINGS[pooling](model.hidden(stream), stream).float()
+        vectors[numbers] = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
+    return vectors

@@ -1,0 +1,149 @@
+"""What one does with a trained model: continue, fill, embed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.evaluation.generation import Sampling
+from danlu.model import Model
+from danlu.registry import architectures, objectives
+from danlu.tokens.byte_bpe import ByteBPE
+
+TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
+TOKENIZER = ByteBPE(size=300).train(TEXTS * 3)
+
+
+def model_of(objective, architecture="transformer", context=48):
+    size = {} if architecture in ("recurrent", "convolutional") else {"heads": 2}
+    chosen = architectures.validate({"name": architecture, "layers": 2, "width": 16, "context": context} | size)
+    learner = build_learner(objectives.validate(objective), chosen, TOKENIZER.vocabulary.size, seed=0).double()
+    noise = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for p in learner.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
+    return Model(learner, TOKENIZER, context)
+
+
+CAUSAL, MASKED = model_of("causal"), model_of("masked")
+
+
+@given(st.lists(st.integers(4, TOKENIZER.vocabulary.size - 1), max_size=30))
+def test_streamed_text_is_the_decoded_text_and_never_half_a_character(ids):
+    stream = TOKENIZER.stream()
+    pieces = [stream.add(i) for i in ids]
+    assert not any(piece.endswith("\ufffd") for piece in pieces)
+    assert "".join(pieces) + stream.end() == TOKENIZER.decode(ids)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_whole_characters_come_as_soon_as_they_are_whole(text):
+    stream = TOKENIZER.stream()
+    shown = "".join(stream.add(int(i)) for i in TOKENIZER.encode(text))
+    assert shown == text
+    assert stream.end() == ""
+
+
+def test_what_is_shown_is_what_is_returned():
+    shown = []
+    text = CAUSAL.generate("The furnace", tokens=20, temperature=1.5, seed=2, show=shown.append)
+    assert text == "The furnace" + "".join(shown)
+
+
+def test_a_stop_text_ends_and_is_left_out():
+    whole = CAUSAL.generate("The", tokens=30, temperature=1.0, seed=1)
+    middle = whole[len("The") + 5 : len("The") + 7]
+    cut = CAUSAL.generate("The", tokens=30, temperature=1.0, seed=1, stop=[middle])
+    assert cut == whole[: whole.index(middle, 3)]
+
+
+@pytest.mark.parametrize("architecture", ["transformer", "gpt2", "recurrent", "convolutional"])
+@pytest.mark.parametrize("sampling", [Sampling(tokens=12, temperature=0), Sampling(tokens=12, temperature=1.2, seed=3)])
+def test_prompts_together_are_prompts_one_by_one(architecture, sampling):
+    model = model_of("causal", architecture)
+    prompts = ["The", "", "第七炉丹药要慢火烧", "smoke over the hills " * 2, "a"]
+    alone = [model.generate_many([prompt], sampling)[0] for prompt in prompts]
+    assert model.generate_many(prompts, sampling) == alone
+    assert len(set(alone)) == len(prompts)
+
+
+def test_a_repetition_penalty_is_that_of_transformers():
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    from danlu.evaluation.generation import penalised
+
+    logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
+    said = np.array([2, 5, 5, 7])
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(said)[None], logits[None].clone())[0]
+    assert torch.equal(penalised(logits.clone(), said, 1.7), expected)
+    assert torch.equal(penalised(logits, said, 1.0), logits)
+
+
+def test_a_penalty_makes_repetition_rarer():
+    plain, strict = (CAUSAL.generate("The", tokens=40, temperature=0, repetition_penalty=p) for p in (1.0, 5.0))
+    kinds = [len(set(TOKENIZER.encode(text).tolist())) for text in (plain, strict)]
+    assert kinds[1] > kinds[0]
+
+
+@pytest.mark.parametrize("text", ["The <mask> refines the ___.", "第七炉[MASK]要慢火烧", "<mask>"])
+def test_each_blank_gets_candidates_with_probabilities(text):
+    found = MASKED.fill(text, top=TOKENIZER.vocabulary.size)
+    assert len(found) == text.count("<mask>") + text.count("[MASK]") + text.count("___")
+    for blank in found:
+        chances = [chance for _, chance in blank]
+        assert chances == sorted(chances, reverse=True)
+        assert sum(chances) == pytest.approx(1)
+        special = {TOKENIZER.token(i) for i in TOKENIZER.vocabulary.special}
+        assert all(chance == 0 for token, chance in blank if token in special)
+
+
+def test_blanks_filled_jointly_hold_given_each_other():
+    text = "The <mask> refines <mask> pill."
+    first, second = MASKED.fill(text, joint=True)
+    assert len(first) == len(second) == 1
+    assert 0 < first[0][1] <= 1
+    alone = MASKED.fill(text, top=1)
+    surest = max((0, 1), key=lambda k: alone[k][0][1])
+    assert (first, second)[surest][0][0] == alone[surest][0][0]
+
+
+@pytest.mark.parametrize("model", [CAUSAL, MASKED], ids=["causal", "masked"])
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_vectors_do_not_depend_on_the_other_texts(model, pooling):
+    texts = [*TEXTS, "", "The furnace refines the pill."]
+    together = model.embed(texts, pooling=pooling)
+    assert together.shape == (5, 16)
+    assert together.dtype == np.float32
+    np.testing.assert_allclose(together, np.concatenate([model.embed([t], pooling=pooling) for t in texts]), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    assert np.array_equal(together[0], together[4])
+    assert not np.allclose(together[0], together[1])
+
+
+def test_long_texts_are_cut_and_it_is_said(caplog):
+    with caplog.at_level("WARNING"):
+        vectors = MASKED.embed(["short", TEXTS[0] * 20], normalize=False)
+    assert "1 of 2 texts are longer than 48 tokens" in caplog.text
+    assert np.isfinite(vectors).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MASKED.generate("x"), "'masked', which does not continue text; load a causal one"),
+        (lambda: CAUSAL.fill("a <mask>"), "'causal', which does not fill blanks; load a masked one"),
+        (lambda: MASKED.fill("no blank"), "write <mask>, [MASK] or ___"),
+        (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
+        (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),
+    ],
+)
+def test_what_a_model_cannot_do_is_one_line(call, words):
+    with pytest.raises(WrongInput) as refused:
+        call()
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
