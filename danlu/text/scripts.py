@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 OTHER = "other"
 RARE = 0.005
@@ -18,7 +18,7 @@ def script_of(character: str) -> str | None:
     """ "Latin", "Han", "Cyrillic", ... by the character's Unicode name; None for what is no letter."""
     if not character.isalpha():
         return None
-    first = unicodedata.name(character, OTHER).split()[0]
+    first = unicodedata.name(character, OTHER).removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ").split()[0]
     return _NAMES.get(first, first.capitalize() if first != OTHER else OTHER)
 
 
@@ -27,6 +27,11 @@ def script_shares(texts: Iterable[str]) -> dict[str, float]:
     characters: Counter[str] = Counter()
     for text in texts:
         characters.update(text)
+    return shares_of_characters(characters)
+
+
+def shares_of_characters(characters: Mapping[str, int]) -> dict[str, float]:
+    """The same of characters that are counted already: {character: times}."""
     letters: Counter[str] = Counter()
     for character, n in characters.items():
         if script := script_of(character):
