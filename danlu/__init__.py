@@ -13,15 +13,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "draft_recipe", "load", "run"]
+__all__ = ["Model", "__version__", "draft_recipe", "load", "run", "show"]
 
 if TYPE_CHECKING:
     from danlu.model import Model, load
     from danlu.recipes.drafting import draft_recipe
     from danlu.stages.run import run
+    from danlu.stages.showing import show
 
 _PLACES = {
     "run": "danlu.stages.run",
+    "show": "danlu.stages.showing",
     "draft_recipe": "danlu.recipes.drafting",
     "load": "danlu.model",
     "Model": "danlu.model",

@@ -79,7 +79,7 @@ class Findings:
         facts = self.corpus.facts
         documents, rejected = facts["documents"], Counter(facts["documents"]["rejected"])
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.files.items())
-        layout = " or ".join(LAYOUTS.get(word, word) for word in facts["layout"].split(" and "))
+        layout = " or ".join(LAYOUTS.get(word, word) for word in str(facts["layout"]).split(" and "))
         found = [
             f"text       {self.source}: {counted(sum(self.files.values()), 'file')} ({kinds})"
             if self.files

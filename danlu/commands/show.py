@@ -1,0 +1,64 @@
+"""`danlu show RECIPE [key.path=value ...]`"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("show")
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.option("--budget", help="Time for all training together, such as 4min.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
+def command(recipe: str, overrides: tuple[str, ...], budget: str | None, as_json: bool) -> None:
+    """Show what RECIPE will do without doing it: settings, parameters, examples with their targets."""
+    from danlu.recipes.loading import dump_recipe
+    from danlu.stages.run import resolve
+    from danlu.stages.showing import show
+
+    resolved = resolve(recipe, overrides, budget)
+    facts = show(resolved, say=lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+        return
+    click.echo(dump_recipe(resolved))
+    for name, model in facts["models"].items():
+        tell(name, model, facts["machine"])
+
+
+def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
+    """One model: its sizes and examples."""
+    click.echo(f"{name}: {facts['objective']} on {facts['architecture']}\n")
+    click.echo(f"parameters  {facts['parameters']['total']:,}")
+    click.echo(f"step        {facts['tokens_per_step']:,} tokens; an epoch is {facts['tokens_per_epoch']:,}")
+    click.echo(f"machine     {machine['device']}, {machine['dtype']}, {machine['threads']} threads")
+    for example in facts["examples"]:
+        click.echo(f"\nexample, stream {example['stream']!r}: what the model sees, and below it what it is to predict")
+        for line in two_rows(example["tokens"], example["targets"]):
+            click.echo(line)
+    click.echo()
+
+
+def two_rows(tokens: list[str], targets: list[str | None], columns: int = 110) -> list[str]:
+    """Tokens and below each its target, in columns, wrapped; `·` is no target."""
+    from danlu.commands.tables import width
+
+    lines: list[str] = []
+    above, below = "", ""
+    for token, target in zip(tokens, targets, strict=True):
+        a, b = visible(token), "·" if target is None else visible(target)
+        wide = max(width(a), width(b))
+        if above and width(above) + wide + 1 > columns:
+            lines += [f"  sees      {above}", f"  predicts  {below}", ""]
+            above, below = "", ""
+        above += "|" * bool(above) + a + " " * (wide - width(a))
+        below += "|" * bool(below) + b + " " * (wide - width(b))
+    return [*lines, f"  sees      {above}", f"  predicts  {below}"]
+
+
+def visible(token: str) -> str:
+    """White space as signs, so that columns hold."""
+    return token.replace("\n", "⏎").replace("\t", "→").replace("\r", "␍")

@@ -1,0 +1,86 @@
+"""`danlu show`: the figures are those of the run to come, and masks show by eye."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny_recipe import write_tiny_recipe
+
+from danlu.commands.show import two_rows
+
+ENCODER = "models.small.objective={name: masked, rate: 0.5, replace: 1, random: 0}"
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    return write_tiny_recipe(tmp_path)
+
+
+def shown(danlu_command, *arguments):
+    code, out, err = danlu_command("show", *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_what_is_shown_is_what_a_run_has(danlu_command, tiny, tmp_path):
+    facts = shown(danlu_command, tiny)
+    assert not (tmp_path / "runs").exists()
+    code, _, _ = danlu_command("run", tiny, "--out", "run")
+    assert code == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
+    small, done = facts["models"]["small"], results["pretrain"][0]
+    assert small["parameters"]["total"] == done["parameters"]
+    assert small["tokens_per_epoch"] == results["corpus"]["splits"]["train"]["tokens"]
+    assert facts["corpus"]["splits"] == results["corpus"]["splits"]
+    assert facts["tokenizer"]["size"] == results["tokenizer"]["size"]
+    assert facts["recipe"]["corpus"]["source"] == str(tmp_path / "text.txt")
+
+
+def test_the_example_of_a_causal_objective_is_the_next_token(danlu_command, tiny):
+    (example,) = shown(danlu_command, tiny)["models"]["small"]["examples"]
+    assert example["tokens"][1:] == example["targets"][:-1]
+
+
+def test_the_examples_of_a_masked_objective_hide_what_they_ask_for(danlu_command, tiny):
+    (example,) = shown(danlu_command, tiny, ENCODER)["models"]["small"]["examples"]
+    pairs = list(zip(example["tokens"], example["targets"], strict=True))
+    assert any(target is not None for _, target in pairs)
+    assert all((token == "<mask>") == (target is not None) for token, target in pairs)
+
+
+def test_for_people(danlu_command, tiny):
+    code, out, _ = danlu_command("show", tiny, ENCODER)
+    assert code == 0
+    assert "source: " in out
+    assert "small: masked on transformer" in out
+    sees = [line for line in out.splitlines() if line.startswith("  sees ")]
+    predicts = [line for line in out.splitlines() if line.startswith("  predicts ")]
+    assert len(sees) == len(predicts) >= 1
+    assert "<mask>" in sees[0]
+
+
+def test_two_rows_stand_in_columns_and_wrap():
+    lines = two_rows(["丹炉", "<mask>", "\n", "a"], [None, "火", "a", None], columns=14)
+    assert lines == [
+        "  sees      丹炉|<mask>|⏎",
+        "  predicts  ·   |火    |a",
+        "",
+        "  sees      a",
+        "  predicts  ·",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["show"], "Missing argument 'RECIPE'."),
+        (["show", "smok"], "did you mean 'smoke'?"),
+        (["show", "smoke", "machine.thread=1"], "unknown key 'thread'"),
+        (["show", "smoke", "corpus.source=nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_wrong_words(danlu_command, arguments, told):
+    code, out, err = danlu_command(*arguments)
+    assert (code, out, len(err)) == (2, "", 1)
+    assert told in err[0]
