@@ -43,7 +43,7 @@ models:
     architecture:
       {{name: transformer, layers: {decoder_layers}, width: {width}, heads: {heads}, context: 256, head_norm: true}}
     training:
-      budget: {decoder_seconds}             # or 30min, 5M tokens, 3 epochs, 400 steps
+      budget: {decoder_seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
       batch_tokens: 2048
       optimizer: {{name: muon, learning_rate: 4e-3, iterations: 4}}
       schedule: {{name: wsd, warm_up: 0.02, decay: 0.5}}

@@ -84,7 +84,7 @@ class Findings:
             f"text       {self.source}: {counted(sum(self.files.values()), 'file')} ({kinds})"
             if self.files
             else f"text       {self.source}",
-            f"documents  {documents['kept']:,}, {size(self.bytes)} of text; one document a {layout}",
+            f"documents  {documents['kept']:,}, {size(self.bytes)} of text; one for each {layout}",
             f"scripts    {shares(self.scripts)} of the letters",
         ]
         encodings: Counter[str] = Counter()
