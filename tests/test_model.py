@@ -13,7 +13,7 @@ from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
 from danlu.model import Model
 from danlu.registry import architectures, objectives
-from danlu.tokens.byte_bpe import ByteBPE
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 
 TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
 TOKENIZER = ByteBPE(size=300).train(TEXTS * 3)

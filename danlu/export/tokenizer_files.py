@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu import durable
-from danlu.tokens.tokenizer import CONFIG, SPECIAL, TOKENIZER, TextTokenizer
+from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
 FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",))}
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
@@ -24,7 +24,7 @@ def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
     before, after = FRAMES[objective]
 
     def special(role: str) -> dict[str, Any]:
-        return {"SpecialToken": {"id": SPECIAL[role], "type_id": 0}}
+        return {"SpecialToken": {"id": tokenizer.roles[role], "type_id": 0}}
 
     def text(name: str) -> list[dict[str, Any]]:
         sequence = {"Sequence": {"id": name, "type_id": 0}}
@@ -35,7 +35,9 @@ def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
         "type": "TemplateProcessing",
         "single": text("A"),
         "pair": text("A") + text("B"),
-        "special_tokens": {SPECIAL[r]: {"id": SPECIAL[r], "ids": [i], "tokens": [SPECIAL[r]]} for r, i in used.items()},
+        "special_tokens": {
+            (token := tokenizer.roles[role]): {"id": token, "ids": [i], "tokens": [token]} for role, i in used.items()
+        },
     }
 
 

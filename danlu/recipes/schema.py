@@ -10,14 +10,14 @@ from pydantic_core import PydanticCustomError
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks
-import danlu.tokens.byte_bpe  # noqa: F401
+import danlu.tokens.kinds  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.recipes.matrix import misfit
 from danlu.registry import architectures, objectives, tasks, tokenizers
 from danlu.settings import Settings
 from danlu.text.corpus import CorpusSettings
-from danlu.tokens.byte_bpe import ByteBPE
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import DType
 from danlu.training.settings import TrainingSettings

@@ -1,5 +1,5 @@
 """Documents to numbered units: tokenizer, shards, order, units. One import line registers a tokenizer."""
 
-from danlu.tokens import byte_bpe
+from danlu.tokens import kinds
 
-__all__ = ["byte_bpe"]
+__all__ = ["kinds"]

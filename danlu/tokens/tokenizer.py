@@ -27,12 +27,18 @@ SPECIAL = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
 TOKENIZER, CONFIG, FACTS = "tokenizer.json", "tokenizer_config.json", "tokenizer_facts.json"
 
 
+STAND_INS = {"bos": ("cls",), "eos": ("sep",), "pad": ("eos", "sep")}
+"""Roles that other tokenizers give to a token of another name."""
+
+
 @dataclass
 class TextTokenizer:
-    """A trained tokenizer. `facts` says how it came about: kind, size, the size asked for, bytes of sample text."""
+    """A trained tokenizer. `facts` says how it came about: kind, size, the size asked for, bytes of sample text;
+    `roles` which token is which special one."""
 
     inner: Tokenizer
     facts: dict[str, Any] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=lambda: dict(SPECIAL))
 
     def __post_init__(self) -> None:
         # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
@@ -40,8 +46,14 @@ class TextTokenizer:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        ids = {role: i for i, role in enumerate(SPECIAL)}
-        return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(ids.values()), **ids)
+        ids: dict[str, Any] = {role: self.inner.token_to_id(self.roles[role]) for role in ("pad", "bos", "eos")}
+        ids["mask"] = self.inner.token_to_id(self.roles["mask"]) if "mask" in self.roles else None
+        special = {i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
+        return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(special), **ids)
+
+    @cached_property
+    def _byte_level(self) -> bool:
+        return '"ByteLevel"' in json.dumps(json.loads(self.content)["decoder"])
 
     @cached_property
     def content(self) -> str:
@@ -77,7 +89,9 @@ class TextTokenizer:
         """One vocabulary entry, readable: ` the`, `<mask>`, `\\xe4\\xb8`."""
         self._check(id)
         piece = self.inner.id_to_token(id) or ""
-        return piece if id in self.vocabulary.special else readable(piece)
+        if id in self.vocabulary.special:
+            return piece
+        return readable(piece) if self._byte_level else piece.replace("\u2581", " ")
 
     def _check(self, id: int) -> None:
         if not 0 <= id < self.vocabulary.size:
@@ -91,7 +105,7 @@ class TextTokenizer:
         """
         folder.mkdir(parents=True, exist_ok=True)
         durable.write_text(folder / TOKENIZER, self.content)
-        config = {f"{role}_token": token for role, token in SPECIAL.items()}
+        config = {f"{role}_token": token for role, token in self.roles.items()}
         config |= {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "clean_up_tokenization_spaces": False,
@@ -109,16 +123,47 @@ class TextTokenizer:
         if not path.is_file():
             raise WrongInput(f"{folder} has no {TOKENIZER}; name the folder that a tokenizer was saved to")
         content = durable.read_json(path)
-        tokens = content.get("added_tokens", ()) if isinstance(content, dict) else ()
-        special = {t.get("content"): t.get("id") for t in tokens if t.get("special")}
-        if special != {token: i for i, token in enumerate(SPECIAL.values())}:
-            raise WrongInput(f"{path}: the special tokens are not {', '.join(SPECIAL.values())} at ids 0 to 3")
-        facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {}
         try:
             inner = Tokenizer.from_str(json.dumps(content))
         except Exception as error:  # noqa: BLE001 - the library raises no narrower class
             raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
-        return cls(inner, facts)
+        facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {"kind": "file"}
+        return cls(inner, facts, found_roles(Path(folder), inner))
+
+
+def named_tokens(folder: Path) -> dict[str, str]:
+    """{role: token} that the files beside a tokenizer.json name; danlu's own where there are none."""
+    named: dict[str, str] = {}
+    for name in ("special_tokens_map.json", CONFIG):
+        if (folder / name).is_file():
+            for key, value in durable.read_json(folder / name).items():
+                token = value.get("content") if isinstance(value, dict) else value
+                if key.endswith("_token") and isinstance(token, str):
+                    named[key.removesuffix("_token")] = token
+    return named
+
+
+def found_roles(folder: Path, inner: Tokenizer) -> dict[str, str]:
+    """Which token has which role; WrongInput where no token marks the beginning or the end of a text."""
+    named = named_tokens(folder) or dict(SPECIAL)
+    special = {token.content for token in inner.get_added_tokens_decoder().values() if token.special}
+    for role, token in named.items():
+        if role in ("bos", "eos", "mask", "pad") and token not in special:
+            raise WrongInput(f"{folder / TOKENIZER}: {token!r}, its {role} token, is none of its special tokens")
+    roles = dict(named)
+    for role, others in STAND_INS.items():
+        if token := next((named[r] for r in (role, *others) if r in named), None):
+            roles[role] = token
+    for role, other in (("bos", "eos"), ("eos", "bos"), ("pad", "eos")):
+        if role not in roles and other in roles:
+            roles[role] = roles[other]
+    if "bos" not in roles:
+        known = ", ".join(sorted(special)) or "none"
+        raise WrongInput(
+            f"{folder}: no token is named as the beginning or end of a text; name bos_token and eos_token in {CONFIG} "
+            f"(its special tokens: {known})"
+        )
+    return roles
 
 
 def _examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 60) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from danlu.errors import WrongInput
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids are 0 .. size - 1. Those in `special` never come from raw text; `bos` and `eos`, which may be one and the
+    """Ids are 0 .. size - 1. Those in `special` never come from raw text, but for the unknown token of
+    kinds that have one; `bos` and `eos`, which may be one and the
     same, stand at the ends of a document. `mask` is None where a tokenizer of others has none."""
 
     size: int

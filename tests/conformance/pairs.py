@@ -17,7 +17,7 @@ import danlu.tasks  # noqa: F401  (the three fill the registries)
 from danlu.architectures import Learner, build_learner
 from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
-from danlu.tokens.byte_bpe import ByteBPE
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.draws import Draws, RowDraws
 from danlu.training.precision import Machine
 from danlu.waist import Batch, Example, Seq, pack

@@ -25,7 +25,7 @@ def texts():
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    from danlu.tokens.byte_bpe import ByteBPE
+    from danlu.tokens.kinds.byte_bpe import ByteBPE
 
     return ByteBPE(size=331).train([text * 3 for text in TEXTS if text])
 

@@ -25,6 +25,6 @@ def corpus(tmp_path):
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    from danlu.tokens.byte_bpe import ByteBPE
+    from danlu.tokens.kinds.byte_bpe import ByteBPE
 
     return ByteBPE(size=400).train([ENGLISH.format(i) for i in range(9)] + [CHINESE.format(i) for i in range(9)])

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
-from danlu.tokens.byte_bpe import ByteBPE
 from danlu.tokens.byte_pieces import byte_of, readable
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.sample import sample
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer, report
 
@@ -84,13 +84,13 @@ def test_a_folder_without_our_tokenizer_is_one_line(tokenizer, tmp_path):
     with pytest.raises(WrongInput, match="damaged"):
         TextTokenizer.load(tmp_path)
     path.write_text(json.dumps({**json.loads(tokenizer.content), "added_tokens": []}))
-    with pytest.raises(WrongInput, match="special tokens are not"):
+    with pytest.raises(WrongInput, match="is none of its special tokens"):
         TextTokenizer.load(tmp_path)
 
 
 def test_training_is_the_same_in_any_order_and_with_any_threads():
     code = (
-        "import random, sys; from danlu.tokens.byte_bpe import ByteBPE\n"
+        "import random, sys; from danlu.tokens.kinds.byte_bpe import ByteBPE\n"
         "draw = random.Random(5)\n"
         "words = [''.join(draw.choices('abcdef丹炉', k=draw.randint(1, 6))) for _ in range(300)]\n"
         "texts = [' '.join(draw.choices(words, k=40)) for _ in range(200)]\n"

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from danlu.errors import WrongInput
 from danlu.registry import tokenizers as registry
 from danlu.settings import Settings
-from danlu.tokens.sample import sample
+from danlu.tokens.kinds.training import chosen_texts, finished, special_tokens
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 SMALLEST = len(SPECIAL) + 256
+
+QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""Where Qwen2 (2024) parts text: as GPT-2, but digits one by one and line ends by themselves."""
+
+
+def pre_tokenizer(kind: str) -> Any:
+    """Text parted as GPT-2 or Qwen2 does, then bytes as printable letters."""
+    from tokenizers import Regex, pre_tokenizers
+
+    if kind == "gpt2":
+        return pre_tokenizers.ByteLevel(add_prefix_space=False)
+    parted = pre_tokenizers.Split(Regex(QWEN2), "isolated")
+    return pre_tokenizers.Sequence([parted, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 @registry.register
@@ -23,35 +37,25 @@ class ByteBPE(Settings):
     name: Literal["byte_bpe"] = "byte_bpe"
     size: int = Field(8192, ge=SMALLEST)
     """Entries, the 4 special tokens and 256 bytes among them; fewer when the text has no more to merge."""
+    pre_tokenization: Literal["gpt2", "qwen2"] = "gpt2"
+    """Where text is parted before it is merged; qwen2 keeps digits one by one."""
     sample_bytes: int = Field(200_000_000, ge=1)
     """Text to learn the merges from, at most: whole documents chosen by hash."""
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
         """Learn the merges. The result depends on the set of texts only: not on their order, nor on threads."""
-        from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        chosen = sample(texts, self.sample_bytes)
-        if not any(chosen):
-            raise WrongInput("tokenizer: there is no text to learn from; check the corpus")
+        chosen = chosen_texts(texts, self.sample_bytes)
         inner = Tokenizer(models.BPE())
-        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+        inner.pre_tokenizer = pre_tokenizer(self.pre_tokenization)  # pyright: ignore[reportAttributeAccessIssue]
         inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
         trainer = trainers.BpeTrainer(
             vocab_size=self.size,
             min_frequency=2,  # a pair seen once teaches nothing
             show_progress=False,
-            special_tokens=[
-                # "is <mask>" in transformers: the token that fills it brings the space
-                AddedToken(token, special=True, normalized=False, lstrip=role == "mask")
-                for role, token in SPECIAL.items()
-            ],
+            special_tokens=special_tokens(),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
         inner.train_from_iterator(chosen, trainer)
-        facts = {
-            "kind": self.name,
-            "size": inner.get_vocab_size(),
-            "size_asked": self.size,
-            "sample_bytes": sum(len(text.encode()) for text in chosen),
-        }
-        return TextTokenizer(inner, facts)
+        return finished(inner, self.name, self.size, chosen)

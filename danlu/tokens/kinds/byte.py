@@ -1,0 +1,30 @@
+"""Bytes (as ByT5, Xue et al. 2022): 256 entries, nothing to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from danlu.registry import tokenizers as registry
+from danlu.settings import Settings
+from danlu.tokens.kinds.training import finished, special_tokens
+from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
+
+
+@registry.register
+class Byte(Settings):
+    """One token a byte of UTF-8."""
+
+    name: Literal["byte"] = "byte"
+
+    def train(self, texts: Iterable[str]) -> TextTokenizer:
+        """The same whatever the texts."""
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        vocabulary = {token: i for i, token in enumerate([*SPECIAL.values(), *alphabet])}
+        inner = Tokenizer(models.BPE(vocabulary, []))
+        inner.add_special_tokens(special_tokens())
+        inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)  # pyright: ignore
+        inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+        return finished(inner, self.name, len(vocabulary), [])

@@ -1,0 +1,149 @@
+"""Every kind of tokenizer: no text makes a special id, the same texts give the same tokenizer, it loads elsewhere."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.errors import WrongInput
+from danlu.registry import tokenizers
+from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
+
+TEXTS = [
+    f"The furnace number {i} refines <b>the pill</b>; <s> smoke </s> rises. 第{i}炉丹药要慢火烧，急了就坏了。"
+    for i in range(40)
+]
+KINDS = {
+    "byte_bpe": {"size": 400},
+    "byte_bpe qwen2": {"name": "byte_bpe", "size": 400, "pre_tokenization": "qwen2"},
+    "byte": {},
+    "character": {"size": 330},
+    "wordpiece": {"size": 200},
+    "wordpiece cased": {"name": "wordpiece", "size": 200, "lowercase": False},
+    "unigram": {"size": 400},
+}
+LOSSLESS = {"byte_bpe", "byte_bpe qwen2", "byte", "character", "unigram"}
+
+
+@cache
+def trained(kind, reverse=False):
+    settings = {"name": kind.split()[0]} | KINDS[kind]
+    return tokenizers.validate(settings).train(TEXTS[::-1] if reverse else TEXTS)
+
+
+def test_every_registered_kind_is_here():
+    assert {kind.split()[0] for kind in KINDS} == set(tokenizers) - {"file"}
+
+
+LOOKS = ["<s>", "</s>", "<mask>", "<pad>", "<unk>", "[MASK]", "<|endoftext|>", "<0x41>", "丹炉", "é🔥", " ", "a", "\n"]
+texts = st.lists(st.sampled_from(LOOKS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)).map("".join)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=texts)
+def test_no_text_makes_a_special_id(kind, text):
+    tokenizer = trained(kind)
+    ids = tokenizer.encode(text)
+    unknown = tokenizer.inner.token_to_id("<unk>")
+    assert set(ids.tolist()) & tokenizer.vocabulary.special <= {unknown}
+    if kind in LOSSLESS and "\u2581" not in text:
+        assert tokenizer.decode(ids) == text
+        assert unknown not in ids.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(text=texts)
+def test_streamed_is_decoded(kind, text):
+    tokenizer = trained(kind)
+    ids = [i for i in tokenizer.encode(text).tolist() if i not in tokenizer.vocabulary.special]
+    stream = tokenizer.stream()
+    assert "".join(stream.add(i) for i in ids) + stream.end() == tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_the_texts_does_not_matter(kind):
+    assert trained(kind).fingerprint == trained(kind, reverse=True).fingerprint
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_saved_it_loads_here_and_in_transformers(kind, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer = trained(kind)
+    tokenizer.save(tmp_path / "t")
+    loaded = TextTokenizer.load(tmp_path / "t")
+    assert loaded.fingerprint == tokenizer.fingerprint
+    assert loaded.vocabulary == tokenizer.vocabulary
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "t", local_files_only=True)
+    assert [getattr(theirs, f"{role}_token_id") for role in SPECIAL] == [0, 1, 2, 3]
+    for text in (TEXTS[3], "never seen: ж 🔥 x", ""):
+        ids = tokenizer.encode(text).tolist()
+        assert loaded.encode(text).tolist() == ids
+        assert theirs(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] == ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pieces_are_readable(kind):
+    tokenizer = trained(kind)
+    shown = [tokenizer.token(int(i)) for i in tokenizer.encode("the furnace 丹炉")]
+    assert "".join(shown).replace("##", "").replace(" ", "").startswith("thefurnace")
+
+
+def test_chinese_is_cut_by_character_in_wordpiece():
+    shown = [trained("wordpiece").token(int(i)) for i in trained("wordpiece").encode("慢火烧")]
+    assert shown == ["慢", "火", "烧"]
+
+
+def test_qwen2_keeps_digits_one_by_one():
+    shown = [trained("byte_bpe qwen2").token(int(i)) for i in trained("byte_bpe qwen2").encode("number 1234")]
+    assert shown[-4:] == ["1", "2", "3", "4"]
+
+
+def foreign(folder, special, config):
+    """A tokenizer.json of others, with the tokens `special` and a tokenizer_config.json."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {word: i for i, word in enumerate([*special, "the", "furnace"])}
+    inner = Tokenizer(models.WordLevel(words, unk_token=special[0]))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.add_special_tokens(list(special))
+    folder.mkdir()
+    inner.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_tokenizer_of_others_brings_its_special_tokens(tmp_path):
+    bert = foreign(
+        tmp_path / "bert",
+        ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"),
+        {
+            "unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]",
+            "mask_token": {"content": "[MASK]"},
+        },
+    )  # fmt: skip
+    found = tokenizers.validate({"name": "file", "path": str(bert)}).train([])
+    v = found.vocabulary
+    assert [v.bos, v.eos, v.pad, v.mask, v.special] == [2, 3, 1, 4, {0, 1, 2, 3, 4}]
+    assert np.array_equal(found.encode("the furnace"), [5, 6])
+    gpt = foreign(tmp_path / "gpt", ("<|endoftext|>",), {"eos_token": "<|endoftext|>"})
+    v = tokenizers.validate({"name": "file", "path": str(gpt / "tokenizer.json")}).train([]).vocabulary
+    assert [v.bos, v.eos, v.pad, v.mask] == [0, 0, 0, None]
+    with pytest.raises(WrongInput, match="no mask token"):
+        v.require_mask()
+
+
+def test_a_tokenizer_file_that_does_not_fit_is_one_line(tmp_path):
+    none = foreign(tmp_path / "none", ("<x>",), {"unk_token": "<x>"})
+    for path, words in (
+        (none, "no token is named as the beginning or end of a text"),
+        (tmp_path / "absent", "does not exist"),
+        (tmp_path / "none" / "tokenizer_config.json", "is no tokenizer.json"),
+    ):
+        with pytest.raises(WrongInput, match=words):
+            tokenizers.validate({"name": "file", "path": str(path)}).train([])
