@@ -201,6 +201,11 @@ class Draw(Protocol):
         its own document (1 where the next token is the label, so that no step between two windows is lost)."""
         ...
 
+    def bounds(self, overlap: int = 0) -> list[np.ndarray]:
+        """For the tokens that `pieces` gives, uint8 flags of where words and sentences begin (danlu.tokens.bounds);
+        only for objectives that ask for them (`bounds_of`)."""
+        ...
+
     def row(self) -> Any:
         """The unit as a row of a table (tasks only)."""
         ...
@@ -286,6 +291,11 @@ class FillsBlanks(Protocol):
     def blank_logits(self, model: Parts, parts: Any, hidden: Tensor) -> Tensor:
         """Hidden states of masked positions [k, width] -> logits [k, vocabulary]."""
         ...
+
+
+def bounds_of(objective: Objective) -> frozenset[str]:
+    """The kinds of bounds ("word", "sentence") that an objective draws: what its `bounds` says, none without."""
+    return getattr(objective, "bounds", frozenset())
 
 
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:

@@ -13,6 +13,8 @@ from danlu.waist import Draw
 ORDINARY = 8
 VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 STEP = 3
+WORDS = np.array([1, 1, 1, 0], np.uint8)
+"""Two words of one token, then one of two."""
 
 
 def sentence(first: int, length: int) -> np.ndarray:
@@ -40,4 +42,11 @@ class ToyDraws:
 
     def draw(self, n: int, progress: float = 0.0) -> Draw:
         unit = place(self.seed, n, self.units, shuffled=True)
-        return OneDraw(self.seed, n, progress, self.vocabulary, lambda overlap: self.pieces(unit, overlap))
+        return OneDraw(
+            self.seed,
+            n,
+            progress,
+            self.vocabulary,
+            lambda overlap: self.pieces(unit, overlap),
+            lambda overlap: [WORDS[np.arange(len(piece)) % 4] for piece in self.pieces(unit, overlap)],
+        )

@@ -60,12 +60,18 @@ def penalised(logits: Tensor, said: np.ndarray, penalty: float) -> Tensor:
     return logits.index_copy(0, ids, torch.where(score > 0, score / penalty, score * penalty))
 
 
-def continuations(positions: Sequence[int], parts: Sequence[np.ndarray], device: str) -> Stream:
-    """A stream of one sequence for each part, which begins at its position."""
+def continuations(
+    positions: Sequence[int],
+    parts: Sequence[np.ndarray],
+    device: str,
+    prompt_order: Callable[[int], np.ndarray] = causal_order,
+) -> Stream:
+    """A stream of one sequence for each part, which begins at its position; at position 0 stand prompts, whose tokens
+    see each other by `prompt_order`."""
     seqs = []
     for position, ids in zip(positions, parts, strict=True):
-        order = causal_order(len(ids)) + position
-        seqs.append(Seq({"token": ids, "position": order}, order))
+        places = causal_order(len(ids)) + position
+        seqs.append(Seq({"token": ids, "position": places}, places if position else prompt_order(len(ids))))
     return pack([{"text": [seq]} for seq in seqs], PLAIN)["text"].to(torch.device(device))
 
 
@@ -125,10 +131,11 @@ def generate_many(
         for prompt in prompts
     ]
     forbidden = sorted(vocabulary.special - {vocabulary.eos})
+    prompt_order = getattr(getattr(model, "objective", None), "prompt_order", causal_order)
     state = None
     while not all(text.done for text in texts):
         places, parts = zip(*(text.unread(context) for text in texts), strict=True)
-        stream = continuations(places, parts, machine.device)
+        stream = continuations(places, parts, machine.device, prompt_order)
         hidden, state = model.backbone.extend(model.embed(stream), stream, state)
         last = model.token_logits(hidden[stream.offsets[1:] - 1]).float()
         for k, text in enumerate(texts):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from danlu.objectives.masking import Places, by_group, by_span
 from danlu.registry import objectives
 from danlu.settings import Settings
+from danlu.tokens.bounds import numbered
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
@@ -36,6 +38,8 @@ class Masked(Settings):
     """Hide a share of the ordinary tokens and predict them.
 
     rate: share hidden at the start; final_rate: at the end (the rate moves linearly between them; None: it stays).
+    unit: what is hidden together: a token, a whole word (known by its place in the text, whatever the tokenizer), or a
+    span of about mean_span tokens; all tokens of one share their fate.
     replace: of the hidden positions, how many show the mask token; random: how many show a random ordinary token; the
     rest keep their token (BERT's 80/10/10 by default; replace 1, random 0 is pure masking).
     """
@@ -43,9 +47,12 @@ class Masked(Settings):
     name: Literal["masked"] = "masked"
     rate: float = Field(default=0.15, gt=0, lt=1)
     final_rate: float | None = Field(default=None, gt=0, lt=1)
+    unit: Literal["token", "word", "span"] = "token"
+    mean_span: float = Field(default=3.0, ge=1)
     replace: float = Field(default=0.8, ge=0, le=1)
     random: float = Field(default=0.1, ge=0, le=1)
 
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"unit": unit} for unit in ("token", "word", "span"))
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"masked": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("masked",)
     weights: ClassVar[Mapping[str, float]] = {}
@@ -58,24 +65,38 @@ class Masked(Settings):
             raise ValueError(f"replace {self.replace} and random {self.random} add up to more than 1")
         return self
 
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset({"word"} if self.unit == "word" else ())
+
     def example(self, draw: Draw) -> Example:
         rate = self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * draw.progress
         sequences = []
         pieces = draw.pieces()
-        for piece, hidden in zip(pieces, choose(pieces, rate, draw.rng, draw.vocabulary), strict=True):
-            shown = self.corrupt(piece, hidden, draw.rng, draw.vocabulary)
-            labels = np.where(hidden, piece, -1)
+        for piece, places in zip(pieces, self.places(pieces, rate, draw), strict=True):
+            shown = self.corrupt(piece, places, draw.rng, draw.vocabulary)
+            labels = np.where(places.hidden, piece, -1)
             sequences.append(Seq({"token": shown}, full_order(len(piece)), labels={"masked": labels}))
         return {"text": sequences}
 
+    def places(self, pieces: list[np.ndarray], rate: float, draw: Draw) -> list[Places]:
+        """What to hide of each piece, and what of it goes together."""
+        if self.unit == "span":
+            return by_span(pieces, rate, self.mean_span, draw.rng, draw.vocabulary)
+        if self.unit == "word":
+            groups = [numbered(found, "word") for found in draw.bounds()]
+        else:
+            groups = [np.arange(len(piece)) for piece in pieces]
+        return by_group(pieces, groups, rate, draw.rng, draw.vocabulary)
+
     def corrupt(
-        self, piece: np.ndarray, hidden: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary
+        self, piece: np.ndarray, places: Places, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
-        """[L]: the piece with its hidden positions masked, replaced or kept; all others as they are."""
-        how = rng.random(len(piece))
+        """[L]: the piece with its hidden groups masked, replaced or kept; all others as they are."""
+        how = rng.random(int(places.group.max(initial=-1)) + 1)[places.group]
         strange = vocabulary.draw(rng, len(piece))
-        shown = np.where(hidden & (how < self.replace), vocabulary.require_mask(), piece)
-        return np.where(hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
+        shown = np.where(places.hidden & (how < self.replace), vocabulary.require_mask(), piece)
+        return np.where(places.hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
 
     def parts(self, shape: ModelShape) -> nn.Module:
         return MaskedHead(shape)
@@ -88,16 +109,3 @@ class Masked(Settings):
         text = batch["text"]
         at = text.labels["masked"] >= 0
         return {"masked": model.token_loss(parts(model.hidden(text)[at]), text.labels["masked"][at])}
-
-
-def choose(pieces: list[np.ndarray], rate: float, rng: np.random.Generator, vocabulary: Vocabulary) -> list[np.ndarray]:
-    """Which positions of a unit to hide, [L] booleans a piece: each ordinary token with probability `rate`, never a
-    special one, and at least one where the unit has an ordinary token at all."""
-    ordinary = [vocabulary.ordinary(piece) for piece in pieces]
-    hidden = [may & (rng.random(len(may)) < rate) for may in ordinary]
-    if not any(h.any() for h in hidden):
-        places = [(i, j) for i, may in enumerate(ordinary) for j in np.flatnonzero(may)]
-        if places:
-            i, j = places[rng.integers(len(places))]
-            hidden[i][j] = True
-    return hidden

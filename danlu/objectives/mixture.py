@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of
 
 
 @objectives.register
@@ -41,6 +41,10 @@ class Mixture(Settings):
             if "." in key:
                 raise ValueError(f"the name {key!r} must not hold a dot")
         return self
+
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset().union(*(bounds_of(o) for o in self.of.values()))
 
     @property
     def continues_text(self) -> bool:

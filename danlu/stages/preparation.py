@@ -15,6 +15,7 @@ from danlu.text.corpus import Corpus, build_corpus
 from danlu.text.split import SPLITS
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.tokenizer import TextTokenizer, report
+from danlu.waist import bounds_of
 
 REPORTED_TEXTS = 200
 
@@ -50,7 +51,8 @@ def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tu
     )
     say(f"tokenizer  {tokenizer_facts['kind']}: {tokenizer_facts['size']} tokens, "
         f"{tokenizer_facts['bytes_per_token']:.2f} bytes a token")  # fmt: skip
-    data = Data(corpus, tokenizer, write_shards(corpus, tokenizer))
+    bounds = frozenset().union(*(bounds_of(model.objective) for model in recipe.models.values()))
+    data = Data(corpus, tokenizer, write_shards(corpus, tokenizer, bounds=bounds))
     tokens = {split: data.store(split).tokens for split in SPLITS}
     for split, count in tokens.items():
         corpus_facts["splits"][split]["tokens"] = count

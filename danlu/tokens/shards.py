@@ -4,7 +4,8 @@ Of each split, files `<split>-00000`, `<split>-00001`, ... of whole documents:
 
 - `.tokens`: the ids, little-endian uint16 when the vocabulary fits, else uint32; a document is [bos] + ids + [eos];
 - `.offsets`: int64 [n + 1], where each of the n documents of this shard starts, and the end;
-- `.bytes`: int64 [n], the UTF-8 bytes of each document's text (bits per byte are counted with these).
+- `.bytes`: int64 [n], the UTF-8 bytes of each document's text (bits per byte are counted with these);
+- `.bounds`, only where a recipe asks for it: uint8, one a token, whether a word or a sentence begins there (bounds.py).
 
 `shards.json` has the counts and the type. Memory does not grow with the corpus, neither to write nor to read.
 """
@@ -12,7 +13,7 @@ Of each split, files `<split>-00000`, `<split>-00001`, ... of whole documents:
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from danlu.cache import cached_folder
 from danlu.errors import WrongInput, nearest
 from danlu.text.corpus import Corpus
 from danlu.text.split import SPLITS
+from danlu.tokens.bounds import flags, framed
 from danlu.tokens.tokenizer import TextTokenizer
 
 FORMAT = 1
@@ -35,6 +37,7 @@ FACTS = "shards.json"
 SHARD_BYTES = 512 << 20
 BATCH_CHARACTERS = 4 << 20
 PARTS = ("tokens", "offsets", "bytes")
+BOUNDS = "bounds"
 
 
 def dtype_for(size: int) -> np.dtype[Any]:
@@ -45,8 +48,9 @@ def dtype_for(size: int) -> np.dtype[Any]:
 class ShardWriter:
     """Appends documents to the shards of one split, starting a new one when the last is full."""
 
-    def __init__(self, folder: Path, split: str, dtype: np.dtype[Any], shard_bytes: int):
+    def __init__(self, folder: Path, split: str, dtype: np.dtype[Any], shard_bytes: int, bounds: bool = False):
         self.folder, self.split, self.dtype, self.shard_bytes = folder, split, dtype, shard_bytes
+        self.parts = (*PARTS, BOUNDS) if bounds else PARTS
         self.counts: list[dict[str, int]] = []
         self._files: list[BinaryIO] = []
 
@@ -66,18 +70,19 @@ class ShardWriter:
     def _open(self) -> None:
         self._close()
         stem = f"{self.split}-{len(self.counts):05d}"
-        self._files = [(self.folder / f"{stem}.{part}").open("wb") for part in PARTS]
+        self._files = [(self.folder / f"{stem}.{part}").open("wb") for part in self.parts]
         self._files[1].write(np.zeros(1, "<i8").tobytes())
         self.counts.append({"documents": 0, "tokens": 0, "bytes": 0})
 
-    def add(self, ids: np.ndarray, text_bytes: int) -> None:
+    def add(self, ids: np.ndarray, text_bytes: int, bounds: np.ndarray | None = None) -> None:
         if not self._files or self.counts[-1]["tokens"] * self.dtype.itemsize >= self.shard_bytes:
             self._open()
         count = self.counts[-1]
         count["documents"] += 1
         count["tokens"] += len(ids)
         count["bytes"] += text_bytes
-        values = (ids.astype(self.dtype), np.array([count["tokens"]], "<i8"), np.array([text_bytes], "<i8"))
+        values = [ids.astype(self.dtype), np.array([count["tokens"]], "<i8"), np.array([text_bytes], "<i8")]
+        values += [] if bounds is None else [bounds]
         for file, value in zip(self._files, values, strict=True):
             file.write(value.tobytes())
 
@@ -95,29 +100,48 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
+def encoded(tokenizer: TextTokenizer, batch: list[str], bounds: Sequence[str]) -> Iterator[tuple[np.ndarray, Any]]:
+    """(ids, flags of bounds or None) of each text."""
+    if not bounds:
+        yield from ((ids, None) for ids in tokenizer.encode_batch(batch))
+        return
+    for text, (ids, starts) in zip(batch, tokenizer.encode_starts_batch(batch), strict=True):
+        yield ids, framed(flags(text, starts, bounds), bounds)
+
+
 def write_split(
-    folder: Path, split: str, texts: Iterable[str], tokenizer: TextTokenizer, shard_bytes: int
+    folder: Path,
+    split: str,
+    texts: Iterable[str],
+    tokenizer: TextTokenizer,
+    shard_bytes: int,
+    bounds: Sequence[str] = (),
 ) -> list[dict[str, int]]:
     """Write the shards of one split; returns the documents, tokens and text bytes of each shard."""
     vocabulary = tokenizer.vocabulary
-    with ShardWriter(folder, split, dtype_for(vocabulary.size), shard_bytes) as writer:
+    with ShardWriter(folder, split, dtype_for(vocabulary.size), shard_bytes, bool(bounds)) as writer:
         for batch in _batches(texts):
-            for text, ids in zip(batch, tokenizer.encode_batch(batch), strict=True):
-                writer.add(np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]), len(text.encode()))
+            for text, (ids, found) in zip(batch, encoded(tokenizer, batch, bounds), strict=True):
+                writer.add(np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]), len(text.encode()), found)
     return writer.counts
 
 
-def write_shards(corpus: Corpus, tokenizer: TextTokenizer, shard_bytes: int = SHARD_BYTES) -> Path:
-    """The folder of shards of a corpus, from the cache when corpus and tokenizer are as before."""
-    key = {
+def write_shards(
+    corpus: Corpus, tokenizer: TextTokenizer, shard_bytes: int = SHARD_BYTES, bounds: Iterable[str] = ()
+) -> Path:
+    """The folder of shards of a corpus, from the cache when corpus and tokenizer are as before; `bounds` are the kinds
+    of `danlu.tokens.bounds.FLAGS` to store."""
+    kinds = sorted(bounds)
+    key: dict[str, Any] = {
         "format": FORMAT,
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
         "shard_bytes": shard_bytes,
+        **({"bounds": kinds} if kinds else {}),
     }
 
     def fill(folder: Path) -> None:
-        splits = {s: write_split(folder, s, corpus.texts(s), tokenizer, shard_bytes) for s in SPLITS}
+        splits = {s: write_split(folder, s, corpus.texts(s), tokenizer, shard_bytes, kinds) for s in SPLITS}
         dtype = dtype_for(tokenizer.vocabulary.size).name
         durable.write_json(folder / FACTS, {**key, "dtype": dtype, "splits": splits})
 
@@ -159,6 +183,10 @@ class TokenStore:
     def _bytes(self) -> list[np.ndarray]:
         return self._maps("bytes", np.dtype("<i8"))
 
+    @cached_property
+    def _flags(self) -> list[np.ndarray]:
+        return self._maps(BOUNDS, np.dtype("u1"))
+
     def _shard_of_document(self, i: int) -> tuple[int, int]:
         if not 0 <= i < self.documents:
             raise IndexError(f"document {i} of {self.documents}")
@@ -181,24 +209,31 @@ class TokenStore:
 
         The piece whose document goes on after `stop` gets up to `overlap` more tokens of that document.
         """
+        return [piece.astype(np.int64) for piece in self._cut(self._ids, start, stop, overlap)]
+
+    def bounds(self, start: int, stop: int, overlap: int = 0) -> list[np.ndarray]:
+        """The flags [n] uint8 (danlu.tokens.bounds) of the tokens that `pieces` gives."""
+        return [np.array(piece) for piece in self._cut(self._flags, start, stop, overlap)]
+
+    def _cut(self, values: list[np.ndarray], start: int, stop: int, overlap: int) -> list[np.ndarray]:
         if not 0 <= start <= stop <= self.tokens:
             raise IndexError(f"tokens {start} .. {stop} of {self.tokens}")
         found = []
         shard = bisect_right(self._token_starts, start) - 1
         while start < stop:
             base, end = self._token_starts[shard], min(stop, self._token_starts[shard + 1])
-            found += self._shard_pieces(shard, start - base, end - base, overlap)
+            found += self._shard_pieces(values[shard], shard, start - base, end - base, overlap)
             start, shard = end, shard + 1
         return found
 
-    def _shard_pieces(self, shard: int, start: int, stop: int, overlap: int) -> list[np.ndarray]:
-        """`pieces` inside one shard; documents never go on in the next."""
-        ids, offsets = self._ids[shard], self._offsets[shard]
+    def _shard_pieces(self, values: np.ndarray, shard: int, start: int, stop: int, overlap: int) -> list[np.ndarray]:
+        """`_cut` inside one shard; documents never go on in the next."""
+        offsets = self._offsets[shard]
         first = int(np.searchsorted(offsets, start, "right")) - 1
         last = int(np.searchsorted(offsets, stop, "left"))
         bounds = [int(b) for b in offsets[first : last + 1]]
         found = []
         for low, high in pairwise(bounds):
             piece_stop = min(stop + overlap, high)
-            found.append(ids[max(low, start) : piece_stop].astype(np.int64))
+            found.append(values[max(low, start) : piece_stop])
         return found

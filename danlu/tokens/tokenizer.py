@@ -74,6 +74,12 @@ class TextTokenizer:
         encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(e.ids, np.int64) for e in encodings]
 
+    def encode_starts_batch(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Of each text the ids [n] and the character of the text at which each token begins [n]; a token that is part
+        of a character begins where the character does."""
+        found = self.inner.encode_batch(list(texts), add_special_tokens=False)
+        return [(np.array(e.ids, np.int64), np.array([start for start, _ in e.offsets], np.int64)) for e in found]
+
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
         """The text of some ids; bytes that are not UTF-8 become U+FFFD. IndexError for an id out of the vocabulary."""
         listed = [int(i) for i in ids]

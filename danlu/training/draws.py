@@ -27,13 +27,26 @@ class Draws(Protocol):
 class OneDraw:
     """One unit; everything is a pure function of (seed, n)."""
 
-    def __init__(self, seed: int, n: int, progress: float, vocabulary: Vocabulary, unit: Callable[[int], Any]):
+    def __init__(
+        self,
+        seed: int,
+        n: int,
+        progress: float,
+        vocabulary: Vocabulary,
+        unit: Callable[[int], Any],
+        bounds: Callable[[int], list[np.ndarray]] | None = None,
+    ):
         self.progress, self.vocabulary = progress, vocabulary
         self.rng = np.random.default_rng((seed, n))
-        self._unit = unit
+        self._unit, self._bounds = unit, bounds
 
     def pieces(self, overlap: int = 0) -> list[np.ndarray]:
         return self._unit(overlap)
+
+    def bounds(self, overlap: int = 0) -> list[np.ndarray]:
+        if self._bounds is None:
+            raise ValueError("these units were stored without the bounds of words and sentences")
+        return self._bounds(overlap)
 
     def row(self) -> Any:
         return self._unit(0)
@@ -62,7 +75,14 @@ class WindowDraws:
 
     def draw(self, n: int, progress: float) -> Draw:
         i = place(self.seed, n, self.units, self.shuffled)
-        return OneDraw(self.seed, n, progress, self.vocabulary, lambda overlap: self.windows.pieces(i, overlap))
+        return OneDraw(
+            self.seed,
+            n,
+            progress,
+            self.vocabulary,
+            lambda overlap: self.windows.pieces(i, overlap),
+            lambda overlap: self.windows.bounds(i, overlap),
+        )
 
 
 class RowDraws:

@@ -10,6 +10,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
     "masked": {"rate": 0.3},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
+    "prefix": {},
     "permutation": {"share": 0.5},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,24 @@ from danlu.training.draws import Draws, RowDraws
 from danlu.training.precision import Machine
 from danlu.waist import Batch, Example, Seq, pack
 
+
+def with_settings(name: str, settings: Mapping[str, Any]) -> str:
+    """`name`, or `name:key=value` for a variant that one word says."""
+    return ":".join([name, *(f"{key}={value}" for key, value in settings.items() if isinstance(value, str))])
+
+
+def split_settings(words: list[str]) -> dict[str, str]:
+    return dict(word.split("=") for word in words if "=" in word)
+
+
 MACHINE = Machine("cpu", "float32", 1)
 
-LEARNABLE = [f"objective:{name}" for name in objectives] + [
+LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s, _ in variants(objectives, name)] + [
     f"task:{name}:{order}" for name in tasks for order in ("full", "causal")
 ]
 """Ids of everything that declares streams and terms."""
 
-VARIANTS = [
-    ":".join([name, *(f"{key}={value}" for key, value in settings.items())])
-    for name in architectures
-    for settings, _ in variants(architectures, name)
-]
+VARIANTS = [with_settings(name, settings) for name in architectures for settings, _ in variants(architectures, name)]
 """Every architecture, and where what it offers depends on a setting, under each of its values."""
 
 PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in VARIANTS]
@@ -66,9 +73,9 @@ class Pair:
 
 def architecture_of(name: str, **changed: Any) -> Any:
     """`name`, or `name:key=value` for one of its variants."""
-    name, _, variant = name.partition(":")
+    name, *variant = name.split(":")
     settings = examples.example_of("architecture", name, examples.ARCHITECTURES) | changed
-    return architectures.validate(settings | dict([variant.split("=")] if variant else []))
+    return architectures.validate(settings | split_settings(variant))
 
 
 def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> Pair:
@@ -76,7 +83,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     kind, name, *order = learnable.split(":")
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
-        objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES))
+        objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
         return Pair(objective, chosen, ToyDraws(), VOCABULARY.size)
     settings = examples.example_of(kind, name, examples.TASKS)
     examples.labelled_toy_rows(folder)
@@ -96,7 +103,8 @@ def fits(learnable: str, architecture: str) -> bool:
         offers = architecture_of(architecture).build().offers
         needs = frozenset(order)
         if kind == "objective":
-            needs = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES)).needs["backbone"]
+            settings = examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order)
+            needs = objectives.validate(settings).needs["backbone"]
     except AssertionError:
         return True
     return "any" in offers or needs <= offers

@@ -93,3 +93,60 @@ def test_each_position_is_hidden_as_often_as_every_other():
 def test_impossible_settings_are_refused(settings, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Masked.model_validate(settings)
+
+
+def grouped(pieces, flags, n=0, **settings):
+    draw = OneDraw(5, n, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
+    return Masked(unit="word", **settings).example(draw)["text"]
+
+
+words = st.lists(st.integers(1, 4), min_size=1, max_size=8)
+
+
+@given(words, st.integers(0, 99), st.floats(0.05, 0.9))
+def test_a_word_is_hidden_whole_and_shares_its_fate(lengths, n, rate):
+    flags = np.concatenate([[1] + [0] * (k - 1) for k in lengths]).astype(np.uint8)
+    piece = np.arange(4, 4 + len(flags))
+    (seq,) = grouped([piece], [flags], n, rate=rate)
+    hidden, shown = seq.labels["masked"] >= 0, seq.inputs["token"]
+    assert np.array_equal(shown[~hidden], piece[~hidden])
+    assert hidden.any()
+    for word in np.split(np.arange(len(flags)), np.flatnonzero(flags)[1:]):
+        assert len(set(hidden[word])) == 1
+        kept, under = shown[word] == piece[word], shown[word] == VOCABULARY.mask
+        fates = {"masked" if u else "kept" if k else "random" for k, u in zip(kept, under, strict=True)}
+        assert len(fates - {"random"}) <= 1 or not hidden[word][0]
+
+
+def test_uer_whole_word_masking_dropped_unknown_and_separators():
+    """The peers rebuilt the input from words: here every token stays at its place, special ones among them."""
+    piece = np.array([1, 10, 11, 12, 2, 1, 20, 21, 2])
+    flags = np.array([1, 1, 0, 1, 1, 1, 1, 0, 1], np.uint8)
+    for n in range(50):
+        (seq,) = grouped([piece], [flags], n, rate=0.5)
+        assert len(seq.inputs["token"]) == len(piece)
+        assert (seq.inputs["token"][[0, 4, 5, 8]] == piece[[0, 4, 5, 8]]).all()
+        assert (seq.labels["masked"][[0, 4, 5, 8]] == -1).all()
+
+
+@pytest.mark.parametrize("unit", ["token", "word", "span"])
+def test_the_rate_holds_for_every_unit(unit):
+    rng = np.random.default_rng(0)
+    pieces = [np.random.default_rng(k).integers(4, 1004, 100) for k in range(400)]
+    flags = [(rng.random(100) < 0.4).astype(np.uint8) for _ in pieces]
+    draw = OneDraw(5, 0, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
+    found = [seq.labels["masked"] >= 0 for seq in Masked(unit=unit).example(draw)["text"]]
+    assert abs(np.mean(np.concatenate(found)) - 0.15) < 0.01
+
+
+def test_spans_are_as_long_as_asked_and_stay_between_special_tokens():
+    pieces = [np.concatenate([[1], np.random.default_rng(k).integers(4, 1004, 60), [2]]) for k in range(300)]
+    sequences = masked(pieces, unit="span", mean_span=4, replace=1.0, random=0.0)
+    lengths = []
+    for seq in sequences:
+        hidden = np.concatenate([[False], seq.labels["masked"] >= 0, [False]])
+        edges = np.flatnonzero(np.diff(hidden.astype(int)))
+        lengths += list(edges[1::2] - edges[::2])
+    assert 2.5 < np.mean(lengths) < 5
+    assert max(lengths) > 5
+    assert sum(n == 1 for n in lengths) < 0.4 * len(lengths)

@@ -1,0 +1,61 @@
+"""Prefix language modelling: a beginning read from both sides, then one token after another (Liu et al. 2018; Raffel et
+al. 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
+
+
+@objectives.register
+class Prefix(Settings):
+    """Of each piece a share between `shortest` and `longest`, drawn anew, is the prefix; every token behind it is
+    predicted from the whole prefix and the tokens between."""
+
+    name: Literal["prefix"] = "prefix"
+    shortest: float = Field(default=0.0, ge=0, le=1)
+    longest: float = Field(default=0.7, ge=0, le=1)
+
+    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"continued": np.int64})}
+    terms: ClassVar[tuple[str, ...]] = ("continued",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"any"})}
+    continues_text: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Prefix:
+        if self.shortest > self.longest:
+            raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
+        return self
+
+    @staticmethod
+    def prompt_order(length: int) -> np.ndarray:
+        """A prompt is a prefix."""
+        return full_order(length)
+
+    def example(self, draw: Draw) -> Example:
+        return {"text": [self.sequence(piece, draw.rng) for piece in draw.pieces(overlap=1) if len(piece) > 1]}
+
+    def sequence(self, piece: np.ndarray, rng: np.random.Generator) -> Seq:
+        """A piece of n + 1 tokens as n positions; the prefix has at least one and leaves at least one target."""
+        n = len(piece) - 1
+        share = self.shortest + (self.longest - self.shortest) * rng.random()
+        prefix = min(max(1, round(share * n)), n)
+        order = np.maximum(np.arange(n) - prefix + 1, 0)
+        labels = np.where(np.arange(n) >= prefix - 1, piece[1:], -1)
+        return Seq({"token": piece[:-1]}, order, labels={"continued": labels})
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.Module()
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        text = batch["text"]
+        return {"continued": model.token_loss(model.hidden(text), text.labels["continued"])}

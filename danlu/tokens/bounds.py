@@ -1,0 +1,39 @@
+"""Which tokens begin a word or a sentence: one byte of flags a token, beside the ids of a shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from danlu.text.sentences import sentence_starts
+from danlu.text.words import word_starts
+
+FLAGS: Mapping[str, int] = {"word": 1, "sentence": 2}
+"""Bit of each kind."""
+
+FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sentence": sentence_starts}
+
+
+def flags(text: str, starts: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
+    """[n] uint8 for n tokens that begin at characters `starts` [n] of `text`: a token is in the word (the sentence) in
+    which it begins, and the first token of each has its bit."""
+    found = np.zeros(len(starts), np.uint8)
+    for kind in kinds:
+        if len(starts):
+            number = np.searchsorted(FINDERS[kind](text), starts, "right")
+            first = np.diff(number, prepend=-1) != 0
+            found |= np.where(first, FLAGS[kind], 0).astype(np.uint8)
+    return found
+
+
+def framed(inside: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
+    """With the beginning and end tokens of a document, which are words and sentences of their own."""
+    alone = np.array([sum(FLAGS[kind] for kind in kinds)], np.uint8)
+    return np.concatenate([alone, inside, alone])
+
+
+def numbered(found: np.ndarray, kind: str) -> np.ndarray:
+    """[n] int64: which word (or sentence) of a piece each token is in, counted from 0."""
+    first = (found & FLAGS[kind]) > 0
+    return np.cumsum(first) - first[:1].sum()

@@ -1,0 +1,51 @@
+"""Word and sentence flags stored beside the tokens, whatever the tokenizer."""
+
+import numpy as np
+import pytest
+
+from danlu.registry import tokenizers
+from danlu.text.words import word_starts
+from danlu.tokens.bounds import FLAGS, numbered
+from danlu.tokens.shards import TokenStore, write_shards
+from danlu.tokens.units import WindowUnits
+
+KINDS = [
+    {"name": "byte_bpe", "size": 400},
+    {"name": "wordpiece", "size": 300},
+    {"name": "unigram", "size": 500},
+    "byte",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_words_of_a_document_are_those_of_its_text(corpus, kind):
+    tokenizer = tokenizers.validate(kind).train(corpus.texts("train"))
+    folder = write_shards(corpus, tokenizer, bounds=["word", "sentence"])
+    assert folder != write_shards(corpus, tokenizer)
+    store = TokenStore(folder, "train")
+    start = 0
+    for i, text in enumerate(corpus.texts("train")):
+        ids = store.document(i)
+        (found,) = store.bounds(start, start + len(ids))
+        start += len(ids)
+        words = (found & FLAGS["word"] > 0).sum()
+        most = len(word_starts(text)) + 2  # the beginning and end tokens are words of their own
+        assert words == most if kind == "byte" else 3 < words <= most  # a token of two words is in its first
+        assert 3 <= (found & FLAGS["sentence"] > 0).sum() <= words
+        pieces = [tokenizer.decode(ids[numbered(found, "word") == k]) for k in range(1, words - 1)]
+        glued = "".join(pieces).replace(" ", "")
+        assert glued.lower() == text.replace(" ", "").lower()
+
+
+def test_pieces_and_bounds_go_together(corpus, tokenizer):
+    store = TokenStore(write_shards(corpus, tokenizer, shard_bytes=2000, bounds=["word"]), "train")
+    units = WindowUnits(store, 50)
+    for i in range(len(units)):
+        for overlap in (0, 1):
+            pieces, flags = units.pieces(i, overlap), units.bounds(i, overlap)
+            assert [len(p) for p in pieces] == [len(f) for f in flags]
+
+
+def test_words_are_numbered_from_0_also_in_the_middle_of_one():
+    assert numbered(np.array([0, 0, 1, 0, 1], np.uint8), "word").tolist() == [0, 0, 1, 1, 2]
+    assert numbered(np.array([1, 0, 1, 3], np.uint8), "word").tolist() == [0, 0, 1, 2]
