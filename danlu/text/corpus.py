@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,10 +19,14 @@ from pydantic import Field
 from danlu import durable
 from danlu.cache import cached_folder
 from danlu.errors import WrongInput, nearest
+from danlu.registry import filters
 from danlu.settings import Settings
+from danlu.text import filters as _registered  # noqa: F401
+from danlu.text.cleaning import Cleaner
 from danlu.text.compressed import create_text, read_records
 from danlu.text.documents import Document, Rejected
 from danlu.text.duplicates import SeenTexts
+from danlu.text.languages import LIBRARY, language_counter
 from danlu.text.readers import Source, open_sources
 from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
 
@@ -49,6 +54,10 @@ class CorpusSettings(Settings):
     test: float = Field(0.04, gt=0, lt=0.5)
     min_characters: int = Field(1, ge=1)
     """Shorter documents are rejected."""
+    clean: list[filters.choice()] = Field(default_factory=list)  # type: ignore[valid-type]
+    """Filters by name, or {name: ..., option: ...}, in the order in which they work."""
+    language_shares: bool = False
+    """Whether the facts shall say the languages of the text; it takes a while, and the extra `clean`."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +176,23 @@ def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str,
     return counts, hashlib.sha256(b"".join(digests[s].digest() for s in SPLITS)).hexdigest()[:16]
 
 
-def _fill(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None:
+def _language_shares(texts: Iterable[str]) -> dict[str, float]:
+    """{ISO code: share of the letters}, the largest first."""
+    count, letters = language_counter(), Counter[str]()
+    for text in texts:
+        letters.update(count(text))
+    return {code: n / letters.total() for code, n in letters.most_common()}
+
+
+def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner: Cleaner) -> None:
     layout = " and ".join(source.layout() for source in sources)
     spool, where = folder / SPOOL, cuts(settings.validation, settings.test)
-    census = _spool(spool, (r for source in sources for r in source.documents()), settings, where)
+    census = _spool(spool, (cleaner(r) for source in sources for r in source.documents()), settings, where)
     _check(census, settings, layout)
     if len(census.splits) < len(SPLITS):
         where = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
     counts, fingerprint = _divide(folder, spool, where)
+    shares = _language_shares(r["text"] for r in read_records(spool)) if settings.language_shares else None
     spool.unlink()
     for reason, n in census.rejected.items():
         level = logging.INFO if reason == DUPLICATE else logging.WARNING
@@ -185,14 +203,26 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source]) -> None
         "files": [source.facts() for source in sources],
         "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},
         "rejected_examples": {reason: census.example(reason) for reason in census.rejected},
+        "clean": cleaner.facts(),
         "splits": counts,
         "fingerprint": fingerprint,
     }
+    if shares is not None:
+        facts["languages"] = shares
     durable.write_json(folder / "corpus.json", facts)
 
 
 def build_corpus(settings: CorpusSettings) -> Corpus:
     """The corpus that `settings` describe, from the cache when the input and the settings are as before."""
+    if settings.language_shares:
+        language_counter()  # says which extra is missing
     sources = open_sources(settings.source, settings.documents, settings.text_field)
-    key = {"format": FORMAT, "settings": settings.model_dump(mode="json"), "sources": [s.identity() for s in sources]}
-    return Corpus(cached_folder("corpus", key, lambda folder: _fill(folder, settings, sources)))
+    cleaner = Cleaner(settings.clean)
+    libraries = [*cleaner.identity(), *([{LIBRARY: version(LIBRARY)}] if settings.language_shares else [])]
+    key = {
+        "format": FORMAT,
+        "settings": settings.model_dump(mode="json"),
+        "libraries": libraries,
+        "sources": [source.identity() for source in sources],
+    }
+    return Corpus(cached_folder("corpus", key, lambda folder: _fill(folder, settings, sources, cleaner)))

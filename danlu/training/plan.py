@@ -17,7 +17,9 @@ from danlu.training.settings import TrainingSettings
 from danlu.training.step import accumulate, micro_batches
 from danlu.waist import Objective
 
-WARM_STEPS, TIMED_STEPS = 2, 5
+WARM_STEPS, TIMED_STEPS, MOST_STEPS = 2, 5, 200
+SHARE = 0.02
+"""Of a time budget, spent at most (beyond the first steps) on finding out what a step takes."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,30 @@ def make_plan(
     draws: Draws,
     machine: Machine,
     validate: Callable[[nn.Module], object] | None,
+    measured: tuple[float, float] | None = None,
 ) -> Plan:
-    """Steps from the budget; a time budget is turned into steps by timing a few on a copy of the model."""
-    step_units = max(1, round(settings.batch_tokens / draws.tokens_per_unit))
-    micro_units = min(step_units, max(1, int(settings.micro_batch_tokens / draws.tokens_per_unit)))
+    """Steps from the budget; a time budget is turned into steps by timing a few on a copy of the model.
+
+    measured: what `time_steps` gave, where it was asked before.
+    """
+    step_units, micro_units = units_of(settings, draws)
     budget = settings.budget
     seconds = 0.0
     if budget.unit == "seconds":
-        seconds, validation = time_steps(settings, model, objective, draws, machine, validate, step_units, micro_units)
+        seconds, validation = measured or time_steps(
+            settings, model, objective, draws, machine, validate, step_units, micro_units
+        )
         left = max(budget.amount - settings.validations * validation, budget.amount / 2)
         budget = type(budget)(left, "seconds")
     steps = budget.steps(draws.units, step_units, draws.tokens_per_unit, seconds)
     validate_every = max(1, -(-steps // settings.validations))
     return Plan(steps, step_units, micro_units, validate_every, settings.save_every or validate_every, machine)
+
+
+def units_of(settings: TrainingSettings, draws: Draws) -> tuple[int, int]:
+    """Units a step, and units a micro-batch."""
+    step_units = max(1, round(settings.batch_tokens / draws.tokens_per_unit))
+    return step_units, min(step_units, max(1, int(settings.micro_batch_tokens / draws.tokens_per_unit)))
 
 
 def time_steps(
@@ -72,11 +85,17 @@ def time_steps(
     step_units: int,
     micro_units: int,
 ) -> tuple[float, float]:
-    """Median seconds of a step and seconds of a validation, on a copy that is thrown away."""
-    trial = copy.deepcopy(model)
+    """Seconds of a step (see `usual`) and of a validation, on a copy that is thrown away.
+
+    Timing takes five steps, and more of them up to `SHARE` of the budget.
+    """
+    trial = copy.deepcopy(model).train()
     optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial)
-    taken = []
-    for step in range(WARM_STEPS + TIMED_STEPS):
+    taken: list[float] = []
+    while len(taken) < WARM_STEPS + TIMED_STEPS or (
+        len(taken) < WARM_STEPS + MOST_STEPS and sum(taken) < SHARE * settings.budget.amount
+    ):
+        step = len(taken)
         start = time.perf_counter()
         accumulate(
             trial,
@@ -92,4 +111,10 @@ def time_steps(
     start = time.perf_counter()
     if validate:
         validate(trial)
-    return sorted(taken[WARM_STEPS:])[TIMED_STEPS // 2], time.perf_counter() - start
+    return usual(taken[WARM_STEPS:]), time.perf_counter() - start
+
+
+def usual(taken: list[float]) -> float:
+    """The lower quartile: a busy moment only ever makes steps slower, so the quick ones tell what a step costs, and the
+    very quickest may have been a short one."""
+    return sorted(taken)[len(taken) // 4]

@@ -1,0 +1,86 @@
+"""The forecast: counts against formulas worked out by hand, and nothing changed by asking."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from toy_job import MACHINE, OBJECTIVE, learner, settings
+from toy_language import VOCABULARY, ToyDraws
+
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
+from danlu.objectives.causal import Causal
+from danlu.registry import optimizers
+from danlu.training.forecast import forecast, forward_operations, parameter_table
+from danlu.training.plan import usual
+from danlu.training.step import accumulate, micro_batches, positions
+
+
+def facts(**given):
+    return forecast(learner(), OBJECTIVE, ToyDraws(), settings(**given), MACHINE)
+
+
+def test_parts_add_up_and_tied_weights_count_once():
+    model = build_learner(Causal(), Transformer(layers=3, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    table = {row["part"]: row["parameters"] for row in parameter_table(model)}
+    assert table["embedders.token"] == VOCABULARY.size * 8
+    assert table["backbone.blocks.*.attention"] == 3 * 4 * 8 * 8
+    assert table["backbone.blocks.*.feed_forward"] == 3 * 3 * 8 * 16
+    assert sum(table.values()) == sum(p.numel() for p in model.parameters())
+
+
+def test_frozen_parameters_are_told():
+    model = learner()
+    model.embedders.requires_grad_(False)
+    (row,) = [row for row in parameter_table(model) if row["part"] == "embedders.token"]
+    assert (row["trained"], row["parameters"]) == (0, VOCABULARY.size * 8)
+
+
+def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_is_counted():
+    model = build_learner(Causal(), Transformer(layers=2, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    (batch,) = micro_batches(Causal(), ToyDraws(), 0, 4, 4, 0.0)
+    (stream,) = batch.streams.values()
+    tokens = positions([batch])
+    labelled = int((next(iter(stream.labels.values())) >= 0).sum())
+    products = 2 * tokens * 2 * (4 * 8 * 8 + 3 * 8 * 16) + 2 * labelled * VOCABULARY.size * 8
+    row = sum(stream.lengths)  # all short enough to share one row of attention
+    assert forward_operations(model, batch) == products + 2 * 2 * row * row * (8 + 8)
+
+
+@pytest.mark.parametrize("name", list(optimizers))
+def test_optimizer_bytes_are_what_a_step_really_makes(name):
+    model, chosen = learner(), settings(optimizer=name)
+    built = chosen.optimizer.build(model)
+    accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0), MACHINE, 0)
+    for optimizer in built:
+        optimizer.step()
+    real = sum(v.numel() * v.element_size() for o in built for entries in o.state.values() for v in entries.values())
+    assert facts(optimizer=name)["memory"]["optimizer"] == real
+
+
+def test_activations_grow_with_the_micro_batch_and_weights_do_not():
+    small, large = (facts(batch_tokens=160, micro_batch_tokens=n)["memory"] for n in (20, 160))
+    assert large["activations"] > 3 * small["activations"]
+    assert large["weights"] == small["weights"] == 4 * sum(p.numel() for p in learner().parameters())
+
+
+def test_asking_changes_nothing_and_the_answer_is_json():
+    model = learner()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    torch.manual_seed(3)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    forecast(model, OBJECTIVE, ToyDraws(), settings(), MACHINE)
+    assert torch.equal(torch.rand(1), drawn)
+    found = forecast(model, OBJECTIVE, ToyDraws(), settings(budget="1s"), MACHINE, timed=True)
+    assert json.loads(json.dumps(found)) == found
+    assert found["time"]["steps"] >= 1
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_busy_moment_does_not_set_the_pace():
+    assert usual([1.0, 1.1, 1.0, 9.0, 8.0, 7.0, 9.0]) <= 1.1
+    assert usual([1.0]) == 1.0
