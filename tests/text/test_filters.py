@@ -57,7 +57,7 @@ def test_spaces_leave_nothing_more_to_do(text):
         ("menu\nmenu\nmenu\nother", "repetition", {}, "repetition: lines"),
         ("同样的话说了又说。" * 40, "repetition", {}, "repetition: characters"),
         ("Der Ofen macht aus rohem Text ein Sprachmodell.", "language", {}, "language: not en or zh"),
-        (f"{ENGLISH}\n{CHINESE}", "language", {"keep": ["en"], "share": 0.9}, "language: not en"),
+        (f"{ENGLISH * 3}\n{CHINESE * 5}", "language", {"keep": ["en"], "share": 0.9}, "language: not en"),
         ("1 2 3", "language", {}, "language: no letters"),
     ],
 )
