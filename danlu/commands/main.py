@@ -17,7 +17,7 @@ VERBS = {
     "demo": "Run the shipped demonstration on the documentation inside your Python.",
     "run": "Run a recipe, or a folder of text without one: raw text to models, evaluation and report.",
     "init": "Write a commented recipe for a text, and stop there.",
-    "show": "Show what a recipe will do: parameters, examples with their targets.",
+    "show": "Show what a recipe will do: parameters, work, memory, examples with their targets.",
     "generate": "Continue a prompt with a trained model.",
     "fill": "Say what could stand in the blanks of a text.",
     "embed": "Turn texts into vectors.",

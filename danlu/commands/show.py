@@ -12,15 +12,16 @@ import click
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--budget", help="Time for all training together, such as 4min.")
+@click.option("--time", "timed", is_flag=True, help="Also time a few steps and say how long the training takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
-def command(recipe: str, overrides: tuple[str, ...], budget: str | None, as_json: bool) -> None:
-    """Show what RECIPE will do without doing it: settings, parameters, examples with their targets."""
+def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: bool, as_json: bool) -> None:
+    """Show what RECIPE will do without doing it: settings, parameters, work, memory, examples with their targets."""
     from danlu.recipes.loading import dump_recipe
     from danlu.stages.run import resolve
     from danlu.stages.showing import show
 
     resolved = resolve(recipe, overrides, budget)
-    facts = show(resolved, say=lambda line: click.echo(line, err=True))
+    facts = show(resolved, timed=timed, say=lambda line: click.echo(line, err=True))
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
@@ -30,11 +31,27 @@ def command(recipe: str, overrides: tuple[str, ...], budget: str | None, as_json
 
 
 def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
-    """One model: its sizes and examples."""
+    """One model: tables of parameters and memory, work, time, examples."""
+    from danlu.commands.tables import print_table
+    from danlu.recipes.findings import size
+
     click.echo(f"{name}: {facts['objective']} on {facts['architecture']}\n")
-    click.echo(f"parameters  {facts['parameters']['total']:,}")
-    click.echo(f"step        {facts['tokens_per_step']:,} tokens; an epoch is {facts['tokens_per_epoch']:,}")
-    click.echo(f"machine     {machine['device']}, {machine['dtype']}, {machine['threads']} threads")
+    parts = facts["parameters"]["parts"]
+    total = [["all", facts["parameters"]["total"], facts["parameters"]["trained"]]]
+    rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]
+    print_table(["part", "parameters", "trained"], rows + total)
+    work, memory, step = facts["operations"], facts["memory"], facts["step"]
+    click.echo(f"\nwork    {work['training_per_token']:.3g} floating-point operations a token "
+               f"({work['forward_per_token']:.3g} forward)")  # fmt: skip
+    parts_of_memory = ", ".join(f"{size(n)} {what}" for what, n in memory.items() if what != "total")
+    click.echo(f"memory  {size(memory['total'])}: {parts_of_memory}")
+    click.echo(f"step    {step['tokens']:,.0f} tokens; an epoch is {facts['tokens_per_epoch']:,} tokens")
+    where = f"{machine['device']}, {machine['dtype']}, {machine['threads']} threads"
+    if time := facts["time"]:
+        click.echo(f"time    {time['seconds']:,.0f} s for {time['steps']:,} steps at {time['tokens_per_second']:,.0f} "
+                   f"tokens a second ({where})")  # fmt: skip
+    else:
+        click.echo(f"time    not measured; ask with --time ({where})")
     for example in facts["examples"]:
         click.echo(f"\nexample, stream {example['stream']!r}: what the model sees, and below it what it is to predict")
         for line in two_rows(example["tokens"], example["targets"]):

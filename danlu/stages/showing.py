@@ -1,4 +1,4 @@
-"""What a recipe will do, before it is done: resolved settings, parameters, decoded examples."""
+"""What a recipe will do, before it is done: resolved settings, parameters, work, memory, time, decoded examples."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, decoded_example
 from danlu.stages.run import Say, quiet, resolve
 from danlu.stages.run_directory import RunDirectory
+from danlu.training.forecast import forecast
 from danlu.training.precision import resolve_machine
 
 
@@ -19,11 +20,12 @@ def show(
     recipe: str | Path | Recipe,
     overrides: Sequence[str] = (),
     budget: str | None = None,
+    timed: bool = False,
     say: Say = quiet,
 ) -> dict[str, Any]:
-    """{"recipe", "corpus", "tokenizer", "machine", "models": {name: sizes and examples}}, ready for JSON.
+    """{"recipe", "corpus", "tokenizer", "machine", "models": {name: forecast and examples}}, ready for JSON.
 
-    The arguments are those of `run`. The text is read and a tokenizer
+    The arguments are those of `run`; timed: also time a few steps of each model. The text is read and a tokenizer
     learnt as a run would, since sizes and examples depend on them; nothing is left behind but the cache.
     """
     resolved = resolve(recipe, overrides, budget)
@@ -37,18 +39,17 @@ def show(
             for name, model in resolved.models.items():
                 job = Pretraining(run, name, model, data, machine, lambda record, plan: None, lambda: False)
                 models[name] = {"objective": model.objective.name, "architecture": model.architecture.name}
-                models[name] |= size_facts(job) | {"examples": decoded_example(job)}
+                models[name] |= prospects(job, timed) | {"examples": decoded_example(job)}
         finally:
             run.close()
     return {"recipe": resolved.model_dump(mode="json"), **facts, "machine": machine.facts(), "models": models}
 
 
-def size_facts(job: Pretraining) -> dict[str, Any]:
-    """Parameters, and tokens of a step and of an epoch."""
+def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
+    """The forecast of one model."""
     draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
-    step_units = max(1, round(settings.batch_tokens / draws.tokens_per_unit))
-    return {
-        "parameters": {"total": sum(p.numel() for p in job.fresh().parameters())},
-        "tokens_per_step": round(step_units * draws.tokens_per_unit),
-        "tokens_per_epoch": round(draws.units * draws.tokens_per_unit),
+    model = job.fresh().to(job.machine.device)
+    validate, _ = job.validation()
+    return forecast(model, job.recipe.objective, draws, settings, job.machine, validate, timed) | {
+        "tokens_per_epoch": round(draws.units * draws.tokens_per_unit)
     }

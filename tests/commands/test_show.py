@@ -31,10 +31,17 @@ def test_what_is_shown_is_what_a_run_has(danlu_command, tiny, tmp_path):
     results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     small, done = facts["models"]["small"], results["pretrain"][0]
     assert small["parameters"]["total"] == done["parameters"]
-    assert small["tokens_per_epoch"] == results["corpus"]["splits"]["train"]["tokens"]
+    assert sum(part["parameters"] for part in small["parameters"]["parts"]) == done["parameters"]
+    assert small["time"] is None
     assert facts["corpus"]["splits"] == results["corpus"]["splits"]
     assert facts["tokenizer"]["size"] == results["tokenizer"]["size"]
     assert facts["recipe"]["corpus"]["source"] == str(tmp_path / "text.txt")
+
+
+def test_time_is_measured_when_asked_for(danlu_command, tiny):
+    time = shown(danlu_command, tiny, "--time")["models"]["small"]["time"]
+    assert time["steps"] == 6
+    assert time["seconds"] > 0
 
 
 def test_the_example_of_a_causal_objective_is_the_next_token(danlu_command, tiny):
@@ -54,6 +61,7 @@ def test_for_people(danlu_command, tiny):
     assert code == 0
     assert "source: " in out
     assert "small: masked on transformer" in out
+    assert "backbone.blocks.*.attention" in out
     sees = [line for line in out.splitlines() if line.startswith("  sees ")]
     predicts = [line for line in out.splitlines() if line.startswith("  predicts ")]
     assert len(sees) == len(predicts) >= 1
