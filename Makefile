@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: install demo test test-all lint clean
+.PHONY: install demo test test-all lint docs clean
 
 install: $(READY)
 
@@ -30,6 +30,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+docs: $(READY)
+	$(BIN)/python tools/write_reference.py docs/reference
 
 clean:
 	rm -rf .venv runs .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -39,9 +39,11 @@ def _mostly_utf8(sample: bytes) -> bool:
 
 
 def _common_han(text: str) -> float:
-    """The share of the characters beyond ASCII that GB2312 has: a wrong guess falls outside its two levels of Han."""
+    """The share of the characters beyond ASCII that GB2312 has (simplified), or, if that is more, Big5 (traditional): a
+    wrong guess falls outside the common Han of both."""
     beyond = [c for c in text if ord(c) > 127]
-    return sum(len(c.encode("gb2312", "ignore")) > 0 for c in beyond) / len(beyond) if beyond else 0.0
+    common = (sum(len(c.encode(table, "ignore")) > 0 for c in beyond) for table in ("gb2312", "big5"))
+    return max(common) / len(beyond) if beyond else 0.0
 
 
 def _plain(text: str) -> float:

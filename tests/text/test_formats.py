@@ -135,6 +135,10 @@ def test_a_damaged_gzip_is_one_line(tmp_path):
         read(tmp_path / "a.txt.gz")
 
 
+def test_traditional_characters_in_gb18030_are_recognised():
+    assert recognise("這家生意挺好的過了下午一點客人依舊絡繹不絕環境算寬敞明亮".encode("gb18030")) == "gb18030"
+
+
 @pytest.mark.parametrize(
     ("text", "codec"),
     [

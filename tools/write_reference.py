@@ -1,0 +1,190 @@
+"""Write docs/reference/ from the code: what a recipe can say, the commands, the Python names. Run by `make docs`."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import sys
+import textwrap
+import typing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import click
+
+import danlu
+from danlu import registry
+from danlu.commands.main import VERBS
+from danlu.recipes.schema import Recipe
+from danlu.registry import Registry
+from danlu.settings import Settings
+
+BAR = "\\|"
+NOTE = "<!-- Written by `make docs` from the code; edit the docstrings instead. -->\n"
+
+
+def summary(thing: Any) -> str:
+    """The docstring as paragraphs; a settings class without one of its own has none."""
+    return inspect.cleandoc(thing.__doc__ or "").strip() if "__doc__" in vars(thing) or callable(thing) else ""
+
+
+def type_name(annotation: Any) -> str:
+    """A type as a reader of a recipe would put it."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return type_name(arguments[0])
+    if origin is typing.Literal:
+        return " or ".join(f"`{a}`" for a in arguments)
+    if annotation is type(None):
+        return "none"
+    if origin in (list, tuple, dict):
+        return f"{origin.__name__} of {', '.join(type_name(a) for a in arguments if a is not Ellipsis)}"
+    if arguments:
+        return " or ".join(dict.fromkeys(type_name(a) for a in arguments))
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, Settings):
+        return f"`{getattr(value, 'name', type(value).__name__)}`"
+    return f"`{value}`" if value is not None else "none"
+
+
+BOUNDS = {"Gt": "above", "Ge": "at least", "Lt": "below", "Le": "at most"}
+
+
+def limits(field: Any) -> str:
+    """The bounds of a number, in words."""
+    kinds = [(type(m).__name__, m) for m in field.metadata]
+    return ", ".join(f"{BOUNDS[kind]} {getattr(m, kind.lower())}" for kind, m in kinds if kind in BOUNDS)
+
+
+def chosen_from(field: Any) -> str | None:
+    """`an objective` for a field that holds one of the registered things."""
+    for m in field.metadata:
+        owner = getattr(getattr(m, "func", None), "__self__", None)
+        if isinstance(owner, Registry):
+            return f"{'an' if owner.kind[0] in 'aeiou' else 'a'} {owner.kind}, below"
+    return None
+
+
+def meanings(cls: type[Settings]) -> dict[str, str]:
+    """The strings that stand below fields in the class's source, by field."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if not (inspect.isclass(base) and issubclass(base, Settings)):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
+        for field, text in pairwise(body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                found[field.target.id] = " ".join(str(text.value.value).split())
+    return found
+
+
+def table(cls: type[Settings]) -> list[str]:
+    said = meanings(cls)
+    rows = ["| key | type | default | |", "|---|---|---|---|"]
+    for name, field in cls.model_fields.items():
+        if name == "name":
+            continue
+        kind = chosen_from(field) or " ".join(filter(None, [type_name(field.annotation), limits(field)]))
+        cells = [f"`{name}`", kind, default(field), said.get(name, "")]
+        rows.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
+    return rows if len(rows) > 2 else ["No settings."]
+
+
+def nested(cls: type[Settings], seen: dict[str, type[Settings]]) -> None:
+    """Every settings class below `cls`, in the order in which a reader meets them."""
+    for field in cls.model_fields.values():
+        for part in (field.annotation, *typing.get_args(field.annotation)):
+            if inspect.isclass(part) and issubclass(part, Settings) and part.__name__ not in seen:
+                seen[part.__name__] = part
+                nested(part, seen)
+
+
+def recipe_page() -> str:
+    parts = [NOTE, "# What a recipe can say", ""]
+    sections: dict[str, type[Settings]] = {"Recipe": Recipe}
+    nested(Recipe, sections)
+    for name, cls in sections.items():
+        parts += [f"## {name.removesuffix('Settings').removesuffix('Recipe') or 'The recipe'}", "", summary(cls), ""]
+        parts += [*table(cls), ""]
+    for kinds in vars(registry).values():
+        if isinstance(kinds, Registry):
+            parts += [f"## Every {kinds.kind}", ""]
+            for name in kinds:
+                parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), "", *table(kinds[name]), ""]
+    return "\n".join(parts)
+
+
+def commands_page() -> str:
+    parts = [NOTE, "# Commands", ""]
+    for verb in VERBS:
+        command = importlib.import_module(f"danlu.commands.{verb}").command
+        parts += command_help(command, f"danlu {verb}")
+    return "\n".join(parts)
+
+
+def command_help(command: click.Command, name: str) -> list[str]:
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    parts = [f"## {name}", "", "```text", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            if found:
+                parts += command_help(found, f"{name} {below}")
+    return parts
+
+
+def python_page() -> str:
+    parts = [NOTE, "# Python", "", inspect.cleandoc(danlu.__doc__ or ""), ""]
+    for name in sorted(n for n in danlu.__all__ if not n.startswith("__")):
+        parts += documented(f"danlu.{name}", getattr(danlu, name))
+    return "\n".join(parts)
+
+
+def signature(thing: Any) -> str:
+    """Without the addresses that some defaults show and the quotes of postponed annotations."""
+    shown = re.sub(r"<function .*? at 0x[0-9a-f]+>", "...", str(inspect.signature(thing)))
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", shown)
+
+
+def documented(name: str, thing: Any) -> list[str]:
+    """Signature and docstring of a function, of a class and of its public methods."""
+    parts = [f"## {name}", ""]
+    if inspect.isfunction(thing):
+        parts += ["```python", f"{name}{signature(thing)}", "```", ""]
+    parts += [summary(thing), ""]
+    if inspect.isclass(thing):
+        if dataclasses.is_dataclass(thing):
+            parts += ["```python", f"{name}{signature(thing)}", "```", ""]
+        for method, found in vars(thing).items():
+            if inspect.isfunction(found) and not method.startswith("_"):
+                parts += [f"### {name}.{method}", "", "```python", f"{method}{signature(found)}", "```", ""]
+                parts += [summary(found), ""]
+    return parts
+
+
+PAGES = {"recipe.md": recipe_page, "commands.md": commands_page, "python.md": python_page}
+
+
+def main(folder: str) -> None:
+    for name, page in PAGES.items():
+        lines = (line.rstrip() for line in page().strip().split("\n"))
+        Path(folder, name).write_text("\n".join(lines) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
