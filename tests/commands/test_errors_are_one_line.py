@@ -219,3 +219,11 @@ def test_a_cache_that_cannot_be_written_is_told_by_its_own_setting(danlu_command
     monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "file"))
     told = one_line(danlu_command("run", tiny, "--out", "run"))
     assert "choose another folder with the environment variable DANLU_CACHE" in told
+
+
+def test_a_text_that_changed_since_the_run_was_begun(danlu_command, tiny, tmp_path):
+    assert danlu_command("run", tiny, "--out", "mine")[0] == 0
+    text = tmp_path / "text.txt"
+    text.write_text(text.read_text("utf-8") + "\nA line that was not there before.", "utf-8")
+    line = one_line(danlu_command("run", tiny, "--out", "mine"))
+    assert "is not what mine was begun with" in line
