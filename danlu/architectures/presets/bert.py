@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -57,11 +57,7 @@ def post_norm_misfit(settings: Settings, objective: Objective, free: frozenset[s
     assert isinstance(settings, Transformer)
     if not settings.segments:
         return "needs segments 1 or more, not 0"
-    if settings.groups != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
-    if settings.each_head * settings.heads != settings.width:
-        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
-    return None
+    return whole_heads(settings)
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.registry import architectures
@@ -49,11 +49,7 @@ def fits(settings: Settings, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, "causal", FIXED, SIZES - {"theta"}):
         return reason
     assert isinstance(settings, Transformer)
-    if settings.groups != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
-    if settings.each_head * settings.heads != settings.width:
-        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
-    return None
+    return whole_heads(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:

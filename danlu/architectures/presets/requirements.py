@@ -46,6 +46,15 @@ def misfit(
     return None
 
 
+def whole_heads(settings: Transformer) -> str | None:
+    """None when every head has keys of its own and the heads add up to the width: most families know no others."""
+    if settings.groups != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.each_head * settings.heads != settings.width:
+        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
+    return None
+
+
 def plain_default(name: str, field: FieldInfo) -> Any:
     """The Transformer's own default of a setting, also for a preset that has another."""
     return Transformer.model_fields.get(name, field).default
