@@ -34,9 +34,10 @@ def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
 def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None:
     """Read SOURCE (files, folders) and print what is found: documents, sizes, scripts, what is left out and why."""
     from danlu.stages.corpora import corpus_facts, read_corpus
+    from danlu.text.word_report import word_report
 
-    facts = corpus_facts(read_corpus(source, settings))
-    tell(facts, as_json)
+    corpus = read_corpus(source, settings)
+    tell(corpus_facts(corpus) | {"words": word_report(corpus)}, as_json)
 
 
 @command.command("build")
@@ -68,3 +69,20 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         ])  # fmt: skip
     click.echo()
     print_table(["script", "share of letters"], [[name, share] for name, share in facts["scripts"].items()])
+    if "words" in facts:
+        click.echo()
+        tell_words(facts["words"])
+
+
+def tell_words(report: dict[str, Any]) -> None:
+    """One row for each language that has words at all."""
+    from danlu.commands.tables import print_table
+
+    rows = [
+        [name, found["words"], found["different"], found["stop_word_share"], " ".join(w for w, _ in shown[:8])]
+        for name in ("english", "chinese")
+        if (found := report[name])["words"] and (shown := found["most_frequent_content"] or found["most_frequent"])
+    ]
+    print_table(["language", "words", "different", "share of stop words", "most frequent others"], rows)
+    if report["chinese"]["words"]:
+        click.echo(f"Chinese is counted by {report['chinese']['unit']}")

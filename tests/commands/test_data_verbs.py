@@ -38,6 +38,11 @@ def test_corpus_check_counts_everything(danlu_command, texts):
     assert code == 0
     assert "42 read, 40 kept; layout jsonl" in out
     assert "texts/a.jsonl:42: broken JSON" in out
+    assert facts["words"]["documents"] == 40
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("english", "chinese"))] == [
+        "english",
+        "chinese",
+    ]
 
 
 def test_corpus_build_writes_what_a_recipe_would_read(danlu_command, texts, tmp_path):
