@@ -38,6 +38,7 @@ class Learner(nn.Module):
         self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
         self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
         self.parts = objective.parts(self.shape(chosen))
+        self.label_smoothing, self.z_loss = 0.0, 0.0
 
     def shape(self, architecture: Settings) -> ModelShape:
         """What an architecture does not say has the default of `ModelShape`."""
@@ -66,9 +67,16 @@ class Learner(nn.Module):
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """Sum of cross-entropies (nats) at labelled positions, in float32 or wider; no other position is projected."""
         at = labels >= 0
-        logits = self.token_logits(hidden[at])
+        return self.class_loss(self.token_logits(hidden[at]), labels[at])
+
+    def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Sum of cross-entropies (nats) of logits [n, classes], in float32 or wider. In training it also has what the
+        settings of training add: `label_smoothing`, and `z_loss` times the squared log of the softmax's denominator."""
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return F.cross_entropy(wide, labels[at], reduction="sum")
+        if not self.training:
+            return F.cross_entropy(wide, labels, reduction="sum")
+        loss = F.cross_entropy(wide, labels, reduction="sum", label_smoothing=self.label_smoothing)
+        return loss + self.z_loss * wide.logsumexp(-1).square().sum() if self.z_loss else loss
 
     def forward(self, batch: Batch | None) -> dict[str, Tensor]:
         """The terms of a batch; of None the tie, every parameter times nothing.
@@ -78,7 +86,7 @@ class Learner(nn.Module):
         reduction whatever it drew.
         """
         if batch is None:
-            return {"": 0.0 * torch.stack([p.sum() for p in self.parameters()]).sum()}
+            return {"": 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()}
         return self.objective.losses(self, self.parts, batch)
 
 

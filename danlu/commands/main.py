@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Threads that spin long while they wait for each other halve the speed as soon as another program wants a core
     # (docs/decisions/0007). torch's OpenMP reads this when it is first loaded, which no command has done yet.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # torch asks for huge pages where memory comes in large pieces (docs/decisions/0009); read at its first allocation.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         code = danlu_command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.ClickException as error:

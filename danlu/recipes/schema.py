@@ -10,24 +10,31 @@ from pydantic_core import PydanticCustomError
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks
-import danlu.tokens.kinds  # noqa: F401
+import danlu.tokens.kinds
+import danlu.training.tracking  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.recipes.matrix import misfit
-from danlu.registry import architectures, objectives, tasks, tokenizers
+from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
 from danlu.settings import Settings
 from danlu.text.corpus import CorpusSettings
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
-from danlu.training.precision import DType
+from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
 
 
 class MachineSettings(Settings):
-    """dtype auto: bfloat16 where it was measured to be faster; threads: all cores the process may use."""
+    """device auto: a GPU where there is one; dtype auto: bfloat16 where it was measured to be faster; threads: all
+    cores the process may use."""
 
+    device: Device = "auto"
     dtype: DType = "auto"
     threads: PositiveInt | None = None
+
+    def resolve(self) -> Machine:
+        """What stands for "auto" here; WrongInput for a device that is not there."""
+        return resolve_machine(self.dtype, self.threads, self.device)
 
 
 class ModelRecipe(Settings):
@@ -54,6 +61,12 @@ class TaskRecipe(Settings):
     training: TrainingSettings = TrainingSettings()
     seeds: PositiveInt = 5
 
+    @model_validator(mode="after")
+    def _not_judged(self) -> TaskRecipe:
+        if self.training.patience is not None:
+            raise ValueError("training.patience: fine-tuning has no held-out rows to judge by; give steps or epochs")
+        return self
+
 
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
@@ -67,7 +80,7 @@ Part = TypeVar("Part", ModelRecipe, TaskRecipe)
 
 
 class Recipe(Settings):
-    """From raw text to models, tasks and the report."""
+    """From raw text to models, tasks and the report. track: also follow the run in another program (tensorboard)."""
 
     corpus: CorpusSettings
     tokenizer: tokenizers.choice() = ByteBPE()  # type: ignore[valid-type]
@@ -75,6 +88,7 @@ class Recipe(Settings):
     tasks: dict[str, TaskRecipe] = Field(default_factory=dict)
     evaluation: EvaluationSettings = EvaluationSettings()
     machine: MachineSettings = MachineSettings()
+    track: trackers.choice() | None = None  # type: ignore[valid-type]
     language: Literal["en", "zh"] = "en"
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from danlu.tasks.rows import LabelledRows, Row, few_labels
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import RowDraws
 from danlu.training.loop import Job, train
+from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
 from danlu.training.step import micro_batches
 
@@ -57,7 +58,9 @@ class Finetuning:
             trained = self.pretraining.trained(self.pretrained)
             model.embedders.load_state_dict(trained.embedders.state_dict())
             model.backbone.load_state_dict(trained.backbone.state_dict())
-        return model.to(self.pretraining.machine.device)
+        model.to(self.pretraining.machine.device)
+        fit_out(model, self.recipe.training)
+        return model
 
     def plan(self) -> Plan:
         """The same steps for every run of the task; a time budget is shared out among them."""

@@ -17,7 +17,8 @@ from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import WindowDraws
-from danlu.training.loop import Job, train
+from danlu.training.loop import Job, chosen_step, train
+from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches
@@ -83,6 +84,7 @@ class Pretraining:
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
         model = self.fresh().to(self.machine.device)
+        fit_out(model, self.recipe.training)
         draws = self.draws("train", self.recipe.training.seed)
         validate, size = self.validation()
         objective, settings = self.recipe.objective, self.recipe.training
@@ -98,17 +100,17 @@ class Pretraining:
             validate, self.sampler(), self.watch, self.stop, judged_facts(objective.continues_text, size),
         )  # fmt: skip
         position = train(job)
-        chosen = position.best_step if settings.keep == "best" and position.best_step else position.step
         final = validate(model)
         return {
             "parameters": sum(p.numel() for p in model.parameters()),
-            "steps": plan.steps,
+            "steps": position.step,
+            "planned_steps": plan.steps,
             "tokens": position.tokens,
-            "epochs": plan.steps * plan.step_units / draws.units,
+            "epochs": position.step * plan.step_units / draws.units,
             "seconds": position.seconds,
             "tokens_per_second": position.tokens / position.seconds,
             "best_step": position.best_step,
-            "chosen_step": chosen,
+            "chosen_step": chosen_step(settings, position),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
         }
 

@@ -21,7 +21,7 @@ from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
 from danlu.stages.run_directory import RunDirectory
 from danlu.training.budget import parse_budget
-from danlu.training.precision import Machine, environment, resolve_machine
+from danlu.training.precision import Machine, environment
 
 Say = Callable[[str], None]
 
@@ -79,9 +79,9 @@ def work(
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
     began = directory.decide("started", lambda: {"time": now()})
-    choice = recipe.machine
-    machine = Machine(**directory.decide("machine", lambda: resolve_machine(choice.dtype, choice.threads).facts()))
+    machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
     machine.apply()
+    watch = followed(watch, recipe, directory.path)
     rows = {key: read_rows(key, task) for key, task in recipe.tasks.items()}
     data, facts = prepare(directory, recipe, say)
     beside = directory.stage("baselines", lambda: baselines(data, recipe.evaluation))
@@ -110,6 +110,19 @@ def work(
     write_json(directory.path / "results.json", results)
     write_report(directory.path, recipe.language)
     return read_json(directory.path / "results.json")
+
+
+def followed(watch: Watch, recipe: Recipe, path: Path) -> Watch:
+    """`watch`, and the recipe's tracker told of every record too."""
+    if recipe.track is None:
+        return watch
+    track = recipe.track.open(path)
+
+    def both(record: dict[str, Any], plan: Any) -> None:
+        track(record)
+        watch(record, plan)
+
+    return both
 
 
 def pretrain(

@@ -13,7 +13,7 @@ from danlu.stages.pretraining import Pretraining, decoded_example
 from danlu.stages.run import Say, quiet, resolve
 from danlu.stages.run_directory import RunDirectory
 from danlu.training.forecast import forecast
-from danlu.training.precision import resolve_machine
+from danlu.training.outfit import fit_out
 
 
 def show(
@@ -29,7 +29,7 @@ def show(
     learnt as a run would, since sizes and examples depend on them; nothing is left behind but the cache.
     """
     resolved = resolve(recipe, overrides, budget)
-    machine = resolve_machine(resolved.machine.dtype, resolved.machine.threads)
+    machine = resolved.machine.resolve()
     machine.apply()
     with TemporaryDirectory() as folder:
         run = RunDirectory(Path(folder) / "show", resolved)
@@ -49,6 +49,7 @@ def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
     """The forecast of one model."""
     draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
     model = job.fresh().to(job.machine.device)
+    fit_out(model, settings)
     validate, _ = job.validation()
     return forecast(model, job.recipe.objective, draws, settings, job.machine, validate, timed) | {
         "tokens_per_epoch": round(draws.units * draws.tokens_per_unit)

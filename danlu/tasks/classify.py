@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from danlu.registry import tasks
 from danlu.settings import Settings
@@ -81,9 +80,7 @@ class Classification:
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
         at = batch["text"].marks["label"] >= 0
-        logits = self.scores(model, parts, batch)[at]
-        wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return {"label": F.cross_entropy(wide, batch["text"].marks["label"][at], reduction="sum")}
+        return {"label": model.class_loss(self.scores(model, parts, batch)[at], batch["text"].marks["label"][at])}
 
     @torch.no_grad()
     def predict(self, model: Any, batch: Batch) -> np.ndarray:

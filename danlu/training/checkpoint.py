@@ -13,10 +13,12 @@ from torch import nn
 
 from danlu.durable import damage, read_json, write_folder, write_json
 from danlu.errors import WrongInput
+from danlu.training.average import Average
 from danlu.training.optimizers import load_state_tensors, state_tensors
 from danlu.training.weights import write_weights
 
 KEEP = 2
+WEIGHTS, AVERAGE, OPTIMIZER = "weights.safetensors", "average.safetensors", "optimizer.safetensors"
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,18 @@ class Checkpoints:
     def steps(self) -> list[int]:
         return sorted(int(p.name.removeprefix("step-")) for p in self.folder.glob("step-*"))
 
-    def save(self, position: Position, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    def save(
+        self,
+        position: Position,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        average: Average | None = None,
+    ) -> None:
         def fill(fresh: Path) -> None:
-            write_weights(fresh / "weights.safetensors", model.state_dict())
-            write_weights(fresh / "optimizer.safetensors", state_tensors(model, optimizers))
+            write_weights(fresh / WEIGHTS, model.state_dict())
+            write_weights(fresh / OPTIMIZER, state_tensors(model, optimizers))
+            if average is not None:
+                write_weights(fresh / AVERAGE, average.weights)
             write_json(fresh / "position.json", asdict(position))
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,11 +86,27 @@ class Checkpoints:
             )
         return None
 
-    def load_weights(self, step: int, model: nn.Module) -> None:
+    def _whole(self, step: int) -> Path:
         if wrong := damage(self.path(step)):
             raise WrongInput(f"{wrong}; delete {self.path(step)} and run again")
-        model.load_state_dict(load_file(self.path(step) / "weights.safetensors"))
+        return self.path(step)
 
-    def load(self, position: Position, model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        self.load_weights(position.step, model)
-        load_state_tensors(model, optimizers, load_file(self.path(position.step) / "optimizer.safetensors"))
+    def load_weights(self, step: int, model: nn.Module) -> None:
+        """The weights that were judged at a step: their average, where one was kept."""
+        folder = self._whole(step)
+        model.load_state_dict(load_file(folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)))
+
+    def load(
+        self,
+        position: Position,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        average: Average | None = None,
+    ) -> None:
+        """All that training goes on from."""
+        folder = self._whole(position.step)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+        load_state_tensors(model, optimizers, load_file(folder / OPTIMIZER))
+        if average is not None:
+            for name, value in load_file(folder / AVERAGE).items():
+                average.weights[name].copy_(value)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from danlu.errors import DanluError, Stopped
+from danlu.training.average import Average, shown
 from danlu.training.checkpoint import Checkpoints, Position
 from danlu.training.draws import Draws
 from danlu.training.journal import Journal
@@ -50,36 +51,55 @@ def train(job: Job) -> Position:
     """
     optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    position = resume(job, optimizers)
+    average = Average(job.model, job.settings.ema) if job.settings.ema else None
+    position = resume(job, optimizers, average)
     job.model.train()
     clock = time.perf_counter() - position.seconds
-    while position.step < job.plan.steps:
+    while not over(job, position):
         set_rates(optimizers, rates, job.settings.schedule.at((position.step + 0.5) / job.plan.steps))
         position = one_step(job, optimizers, position, clock)
+        if average is not None:
+            average.update(job.model, position.step)
         validating = position.step % job.plan.validate_every == 0 or position.step == job.plan.steps
         if validating:
-            position = judge(job, position, clock)
-        stopping = job.stop() and position.step < job.plan.steps
+            with shown(average, job.model):
+                position = judge(job, position, clock)
+        stopping = job.stop() and not over(job, position)
         if validating or stopping or position.step % job.plan.save_every == 0:
             position = replace(position, journal_bytes=job.journal.position(), seconds=time.perf_counter() - clock)
-            job.checkpoints.save(position, job.model, optimizers)
+            job.checkpoints.save(position, job.model, optimizers, average)
         if stopping:
             raise Stopped(
                 f"stopped at step {position.step} of {job.plan.steps} of {job.stage}, saved; run again to go on"
             )
-    if job.settings.keep == "best" and position.best_step is not None:
-        job.checkpoints.load_weights(position.best_step, job.model)
+    job.checkpoints.load_weights(chosen_step(job.settings, position), job.model)
     return position
 
 
-def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer]) -> Position:
+def over(job: Job, position: Position) -> bool:
+    """Whether the plan is done, or `patience` validations have passed since the best one."""
+    if position.step >= job.plan.steps:
+        return True
+    if job.settings.patience is None or position.best_step is None:
+        return False
+    return (position.step - position.best_step) // job.plan.validate_every >= job.settings.patience
+
+
+def chosen_step(settings: TrainingSettings, position: Position) -> int:
+    """The step whose weights are kept."""
+    if settings.keep == "best" and position.best_step is not None:
+        return position.best_step
+    return position.step
+
+
+def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer], average: Average | None) -> Position:
     """The newest whole checkpoint, loaded, with the journal taken back to it; or the beginning."""
     damaged: list[str] = []
     position = job.checkpoints.newest(damaged)
     if position is None:
         job.journal.rewind(job.journal_start)
         return Position(journal_bytes=job.journal_start)
-    job.checkpoints.load(position, job.model, optimizers)
+    job.checkpoints.load(position, job.model, optimizers, average)
     job.journal.rewind(position.journal_bytes)
     for message in damaged:
         job.watch({"kind": "warning", "stage": job.stage, "message": message}, job.plan)

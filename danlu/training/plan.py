@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from danlu.training.draws import Draws
+from danlu.training.outfit import compile_blocks
 from danlu.training.precision import Machine
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import accumulate, micro_batches
@@ -90,6 +91,8 @@ def time_steps(
     Timing takes five steps, and more of them up to `SHARE` of the budget.
     """
     trial = copy.deepcopy(model).train()
+    if settings.compile:
+        compile_blocks(trial)  # a copy is not compiled
     optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial)
     taken: list[float] = []
     while len(taken) < WARM_STEPS + TIMED_STEPS or (

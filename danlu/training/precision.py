@@ -5,16 +5,28 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 
+from danlu.errors import WrongInput
+from danlu.training.allocator import keep_freed_memory
+
 WORTH = 1.15
 """How much faster a product must be in bfloat16 for casting weights and activations to pay."""
 
 DType = Literal["auto", "float32", "bfloat16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+AVAILABLE: dict[str, Callable[[], bool]] = {
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+    "cpu": lambda: True,
+}
+"""Whether there is one, the device to be preferred first."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,8 @@ class Machine:
 
     def apply(self) -> None:
         torch.set_num_threads(self.threads)
+        if self.device == "cpu":
+            keep_freed_memory()
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16 where that was chosen; weights and sums stay in float32."""
@@ -42,7 +56,7 @@ def native_bfloat16(device: str) -> bool:
     """Whether the processor has bfloat16 products (avx512_bf16 or amx on x86, bf16 on Arm; Ampere and later GPUs)."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if device == "cpu" else {}
+    able = torch.cpu.get_capabilities() if device == "cpu" else {}  # Metal's bfloat16 is not trusted unasked
     return any(able.get(flag, False) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
@@ -68,13 +82,17 @@ def product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def resolve_machine(dtype: DType = "auto", threads: int | None = None) -> Machine:
-    """The device, dtype and threads a run takes when the recipe leaves them open."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
+    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
+    there."""
+    there = [name for name, available in AVAILABLE.items() if available()]
+    if device != "auto" and device not in there:
+        raise WrongInput(f"machine.device: this machine has no {device}; it has {' and '.join(there)}")
+    found = there[0] if device == "auto" else device
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
-    chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_pays(device) else "float32"
-    return Machine(device, chosen, threads)
+    chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_pays(found) else "float32"
+    return Machine(found, chosen, threads)
 
 
 def usable_cores() -> int:

@@ -49,7 +49,7 @@ def trivial(objective, batches):
 
 
 def test_learns_its_toy_data_better_than_any_guess(pair, tmp_path):
-    job = job_of(pair, tmp_path, steps=110)
+    job = job_of(pair, tmp_path, steps=140)
     train(job)
     held_out = micro_batches(pair.objective, replaced_seed(pair.draws), 0, 60, 20, 1.0)
     learned = measure(job.model, pair.objective, held_out, MACHINE).terms

@@ -1,0 +1,154 @@
+"""What training settings change: losses, frozen weights, rates by layer, recomputed and compiled blocks."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+
+import pytest
+import torch
+from toy_job import MACHINE, OBJECTIVE, job, learner, settings
+from toy_language import VOCABULARY, ToyDraws
+
+from danlu.architectures import build_learner
+from danlu.architectures.convolutional import Convolutional
+from danlu.architectures.recurrent import Recurrent
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.objectives.causal import Causal
+from danlu.training.depths import depths
+from danlu.training.loop import train
+from danlu.training.outfit import fit_out
+from danlu.training.step import accumulate, micro_batches
+
+BATCHES = micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0)
+DEEP = Transformer(layers=3, width=8, heads=2, hidden=16, context=16, dropout=0.2)
+
+
+def deep(seed=0):
+    return build_learner(OBJECTIVE, DEEP, VOCABULARY.size, seed)
+
+
+def gradients(model):
+    losses = accumulate(model, OBJECTIVE, BATCHES, MACHINE, seed=3)
+    return losses.loss, {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def reference(model, smoothing, z):
+    """Straight from the definitions, over all targets of the batch."""
+    text = BATCHES[0]["text"]
+    at = text.labels["masked"] >= 0
+    logits = model.token_logits(model.parts(model.hidden(text)[at])).double()
+    logs = logits.log_softmax(-1)
+    picked = -logs.gather(1, text.labels["masked"][at][:, None])[:, 0]
+    even = -logs.mean(1)
+    denominators = logits.exp().sum(1).log()
+    return float(((1 - smoothing) * picked + smoothing * even + z * denominators**2).sum())
+
+
+@pytest.mark.parametrize(("smoothing", "z"), [(0.1, 0.0), (0.0, 0.01), (0.2, 0.003)])
+def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_when_judged(smoothing, z):
+    model = learner()
+    fit_out(model, settings(label_smoothing=smoothing, z_loss=z))
+    with torch.no_grad():
+        model.train()
+        assert float(model(BATCHES[0])["masked"]) == pytest.approx(reference(model, smoothing, z), rel=1e-5)
+        model.eval()
+        assert float(model(BATCHES[0])["masked"]) == pytest.approx(reference(model, 0, 0), rel=1e-5)
+
+
+def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
+    chosen = settings(freeze=["embedders", "backbone.blocks.0.attention_norm.*", "*.up.*"])
+    model = learner()
+    fit_out(model, chosen)
+    before = copy.deepcopy(model.state_dict())
+    train(job(tmp_path, 3, chosen, model=model))
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    held = {n for n in before if n.startswith("embedders.") or "attention_norm" in n or ".up." in n}
+    assert len(held) == 3
+    assert moved == set(before) - held
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [("backbone.block.0", "is no part of the model; did you mean 'backbone.blocks.0'"), ("*", "nothing is left")],
+)
+def test_freezing_what_is_not_there_or_everything_is_refused(pattern, told):
+    with pytest.raises(WrongInput, match=told):
+        fit_out(learner(), settings(freeze=[pattern]))
+
+
+def test_depth_counts_from_the_embeddings_to_the_heads():
+    found = depths(deep())
+    assert {n: d for n, d in found.items() if n.startswith("embedders.")} == {"embedders.token.weight": 0}
+    assert found["backbone.blocks.0.attention.query.weight"] == 1
+    assert found["backbone.blocks.2.feed_forward.down.weight"] == 3
+    assert found["backbone.final_norm.weight"] == found["parts.dense.weight"] == 4
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_layers_further_down_learn_by_less(name):
+    model = deep()
+    built = settings(optimizer={"name": name, "learning_rate": 0.01, "layer_decay": 0.5}).optimizer.build(model)
+    rates = {id(p): g["lr"] for o in built for g in o.param_groups for p in g["params"]}
+    for parameter, depth in depths(model).items():
+        assert rates[id(dict(model.named_parameters())[parameter])] == pytest.approx(0.01 * 0.5 ** (4 - depth))
+
+
+def test_embeddings_can_be_spared_the_decay():
+    model = deep()
+    for spare, expected in ((True, 0.1), (False, 0.0)):
+        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model)
+        decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+        assert decays[id(model.embedders["token"].weight)] == expected
+        assert decays[id(model.parts.dense.weight)] == 0.1
+        assert decays[id(model.backbone.final_norm.weight)] == 0.0
+
+
+def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_included():
+    plain, lean = deep(), deep()
+    fit_out(lean, settings(activation_checkpointing=True))
+    copied = copy.deepcopy(lean)  # a plan times a copy: its blocks must be its own
+    loss, expected = gradients(plain)
+    for model in (lean, copied):
+        found = gradients(model)
+        assert found[0] == loss
+        assert found[1].keys() == expected.keys()
+        assert all(torch.equal(found[1][n], g) for n, g in expected.items())
+
+
+def test_recomputing_keeps_less():
+    kept = []
+    for lean in (False, True):
+        model = deep()
+        fit_out(model, settings(activation_checkpointing=lean))
+        seen = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, s=seen: s.append(t.numel()) or t, lambda t: t):
+            model(BATCHES[0])
+        kept.append(sum(seen))
+    assert kept[1] < 0.6 * kept[0]
+
+
+@pytest.mark.parametrize("setting", ["activation_checkpointing", "compile"])
+def test_what_is_no_stack_of_blocks_is_refused_in_one_line(setting):
+    recurrent = build_learner(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
+    with pytest.raises(WrongInput, match=f"training.{setting}: this architecture is no stack of blocks"):
+        fit_out(recurrent, settings(**{setting: True}))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a compiler")
+@pytest.mark.parametrize("architecture", [DEEP.model_copy(update={"dropout": 0.0}), Convolutional(width=8, layers=2)])
+def test_compiled_blocks_compute_the_same(architecture):
+    objective = OBJECTIVE if isinstance(architecture, Transformer) else Causal()
+    plain, fast = (build_learner(objective, architecture, VOCABULARY.size, 0) for _ in range(2))
+    fit_out(fast, settings(compile=True))
+    for first in (0, 4, 9):  # other lengths each time
+        batches = micro_batches(objective, ToyDraws(), first, 3, 3, 0.0)
+        for model in (plain, fast):
+            model.zero_grad()
+        losses = [accumulate(model, objective, batches, MACHINE, 0).loss for model in (plain, fast)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        for (name, a), (_, b) in zip(plain.named_parameters(), fast.named_parameters(), strict=True):
+            assert torch.allclose(a.grad, b.grad, rtol=1e-3, atol=1e-4), name
