@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from danlu.architectures.transformer import cores
 from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.layout import Dense, Even, Rows, fill_rows, layout_of
 from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
@@ -53,9 +54,9 @@ def heads_of(stream, heads=4, groups=4, width=6, seed=0):
     return [torch.randn(s, generator=rng, dtype=torch.float64) for s in shapes]
 
 
-def agree(layout, stream, heads=4, groups=4):
+def agree(layout, stream, heads=4, groups=4, window=None):
     given = heads_of(stream, heads, groups)
-    torch.testing.assert_close(layout.attend(*given), Dense(stream).attend(*given), rtol=0, atol=1e-12)
+    torch.testing.assert_close(layout.attend(*given, window), Dense(stream).attend(*given, window), rtol=0, atol=1e-12)
 
 
 def by_hand(stream, query, key, value):
@@ -75,9 +76,24 @@ def test_the_dense_reference_is_the_rule(stream, counts):
     torch.testing.assert_close(Dense(stream).attend(*given), by_hand(stream, *given), rtol=0, atol=1e-12)
 
 
-@given(streams(), st.sampled_from([(4, 4), (4, 2)]))
-def test_rows_equal_the_reference(stream, counts):
-    agree(Rows(stream), stream, *counts)
+@given(streams(), st.sampled_from([(4, 4), (4, 2)]), st.none() | st.integers(0, 9), st.booleans())
+def test_rows_equal_the_reference(stream, counts, window, short):
+    """By either kernel."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "SHORT", 512 if short else 0)
+        agree(Rows(stream), stream, *counts, window)
+
+
+@given(streams(), st.integers(0, 9))
+def test_a_window_is_the_rule_and_a_distance(stream, window):
+    query, key, value = heads_of(stream)
+    position = stream.inputs["position"]
+    far = (position[:, None] - position).abs() > window
+    scores = torch.einsum("ihd,jhd->hij", query, key) / query.shape[2] ** 0.5
+    expected = scores.masked_fill(far | ~stream.sees(), float("-inf")).softmax(-1) @ value.transpose(0, 1)
+    torch.testing.assert_close(
+        layout_of(stream, windows=True).attend(query, key, value, window), expected.transpose(0, 1), rtol=0, atol=1e-12
+    )
 
 
 @given(streams(), st.integers(1, 12))
@@ -92,14 +108,16 @@ def test_the_chosen_layout_equals_the_reference(stream):
     agree(layout_of(stream), stream)
 
 
-@given(even, st.booleans(), st.sampled_from([(4, 4), (4, 2)]))
-def test_even_windows_are_a_reshape(sizes, causal, counts):
+@given(even, st.booleans(), st.sampled_from([(4, 4), (4, 2)]), st.booleans())
+def test_even_lengths_are_a_reshape(sizes, causal, counts, short):
     order = causal_order if causal else full_order
     seqs = [Seq({"token": np.zeros(n, np.int64)}, order(n)) for n in sizes]
     stream = pack([{"text": seqs}], {"text": Fields()})["text"]
-    layout = layout_of(stream)
-    assert isinstance(layout, Even)
-    agree(layout, stream, *counts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cores, "SHORT", 512 if short else 0)
+        layout = layout_of(stream)
+        assert isinstance(layout, Even)
+        agree(layout, stream, *counts)
 
 
 @given(streams())

@@ -54,6 +54,8 @@ def models(draw):
     chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
     if chosen.get("positions") != "learned":
         chosen |= {"theta": draw(st.sampled_from([1e4, 5e5]))}
+    if name == "modernbert" and draw(st.booleans()):
+        chosen |= {"window": draw(st.integers(1, 9)), "global_every": draw(st.integers(1, 4)), "local_theta": 3e4}
     return BY_NAME[name], Transformer(**chosen), draw(st.integers(5, 40))
 
 
@@ -96,12 +98,12 @@ def test_every_family_has_an_answer_for_every_setting():
     """A setting added to the Transformer is refused away from its default until a family says what it means there."""
 
     class Grown(Transformer):
-        window: int = 0
+        sinks: int = 0
 
     for family in FAMILIES:
         objective = OBJECTIVES[family.objective]
         assert family.fits(Grown(**BASE[family.model_type]), objective) is None
-        assert family.fits(Grown(**BASE[family.model_type], window=8), objective) == "needs window 0, not 8"
+        assert family.fits(Grown(**BASE[family.model_type], sinks=8), objective) == "needs sinks 0, not 8"
 
 
 @pytest.mark.parametrize(
@@ -204,10 +206,10 @@ def test_configs_of_transformers_4_are_read():
     assert BY_NAME["llama"].settings_of(older).theta == 7.0
     modern = Transformer(**BASE["modernbert"], theta=7.0)
     older = BY_NAME["modernbert"].config(modern, vocabulary(9), "float32")
-    del older["rope_parameters"], older["layer_types"]
+    del older["rope_parameters"], older["layer_types"], older["local_rope_theta"]
     assert BY_NAME["modernbert"].settings_of(older).theta == 7.0
-    with pytest.raises(WrongInput, match="see a window only"):
-        BY_NAME["modernbert"].settings_of(older | {"global_attn_every_n_layers": 3})
+    local = BY_NAME["modernbert"].settings_of(older | {"global_attn_every_n_layers": 3, "local_attention": 10})
+    assert (local.window, local.global_every, local.theta, local.local_theta) == (5, 3, 7.0, 10000.0)
     with pytest.raises(WrongInput, match="decoder_bias is true"):
         BY_NAME["modernbert"].settings_of({k: v for k, v in older.items() if k != "decoder_bias"})
 

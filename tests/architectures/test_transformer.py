@@ -25,6 +25,7 @@ PARTS = {
     "plain feed-forward": {"gated": False, "activation": "relu2"},
     "biases": {"bias": True},
     "own output table": {"tied": False},
+    "windows": {"layers": 3, "window": 4, "global_every": 2, "local_theta": 50.0},
 }
 
 

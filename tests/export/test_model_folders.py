@@ -188,7 +188,7 @@ def test_a_config_that_does_not_fit_the_objective(make, tokenizer, tmp_path):
         ({"hidden_size": 25}, "width 25 is not a multiple of heads"),
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
         ({"vocab_size": 9}, "do not belong together"),
-        ({"layer_types": ["full_attention", "sliding_attention"]}, "window only"),
+        ({"layer_types": ["sliding_attention", "full_attention"]}, "no rule of every n-th layer"),
     ]:
         (tmp_path / "m" / "config.json").write_text(json.dumps(config | change))
         assert words in damaged(tmp_path / "m")

@@ -35,6 +35,8 @@ CASES = {
         {},
         {"tied": False, "heads": 1, "layers": 3, "theta": 5e5},
         {"layers": 1, "heads": 2, "width": 20, "hidden": None, "dropout": 0.5, "epsilon": 1e-4},
+        {"layers": 5, "window": 3, "theta": 16e4, "local_theta": 5e3},
+        {"layers": 3, "window": 1, "global_every": 2},
     ],
     "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
     "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
@@ -85,7 +87,9 @@ def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, t
             continue  # adds the same to every score of a query, which softmax does not see
         learner.load_state_dict(state | {name: value + 0.1 * torch.randn_like(value)})
         assert difference(learner, theirs, ids, kind.objective) > 10 * TOLERANCE, name
-    for setting, factor in (*([("theta", 2)] if rotary else []), ("epsilon", 1e-2 / architecture.epsilon)):
+    others = [("theta", 2)] * rotary + [("window", 2)] * bool(architecture.window)
+    others += [("local_theta", 2)] * bool(architecture.local_theta)
+    for setting, factor in (*others, ("epsilon", 1e-2 / architecture.epsilon)):
         other = build_learner(
             objective,
             architecture.model_copy(update={setting: factor * getattr(architecture, setting)}),

@@ -1,11 +1,11 @@
-"""ModernBERT (Warner et al. 2024) with global attention in every layer: layer norms without bias, rotary, GeGLU."""
+"""ModernBERT (Warner et al. 2024): layer norms without bias, rotary, GeGLU, windows in all but every third layer."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import expect, misfit, need, rope_theta, transformer, whole_heads
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -25,6 +25,8 @@ FIXED = {
     "bias": False,
 }
 
+WINDOWS = frozenset({"window", "global_every", "local_theta"})
+
 WITHOUT = {
     "hidden_activation": "gelu",
     "classifier_activation": "gelu",
@@ -36,12 +38,13 @@ WITHOUT = {
 }
 """Fields of its config that danlu computes at one value only."""
 
-GLOBAL = "full_attention"
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
 
 
 @architectures.register
 class ModernBert(Transformer):
-    """The Transformer with ModernBERT's parts."""
+    """The Transformer with ModernBERT's parts. Without `window` every layer sees everything, which is as fast for short
+    contexts; the published models have window 64, global_every 3, theta 160000 and local_theta 10000."""
 
     name: Literal["modernbert"] = "modernbert"  # type: ignore[assignment]
     norm: Literal["rms", "layer"] = "layer"
@@ -51,13 +54,16 @@ class ModernBert(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "masked", FIXED):
+    if reason := misfit(settings, objective, "masked", FIXED, SIZES | WINDOWS):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    window = settings.window if settings.layers > 1 and settings.global_every > 1 else None
+    kinds = kinds_of(settings.layers, settings.global_every if window else 1)
+    thetas = {GLOBAL: settings.theta, LOCAL: settings.local_theta or settings.theta if window else settings.theta}
     return {
         "architectures": [FAMILY.class_name],
         "model_type": FAMILY.model_type,
@@ -69,10 +75,12 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "num_attention_heads": settings.heads,
         "max_position_embeddings": settings.context,
         "norm_eps": settings.epsilon,
-        "layer_types": [GLOBAL] * settings.layers,
-        "rope_parameters": {GLOBAL: {"rope_type": "default", "rope_theta": settings.theta}},
-        "global_attn_every_n_layers": 1,  # this and the next are where transformers 4 looks
-        "global_rope_theta": settings.theta,
+        "layer_types": kinds,
+        "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in thetas.items()},
+        "local_attention": 2 * (window or settings.context),  # both sides together
+        "global_attn_every_n_layers": settings.global_every if window else 1,  # from here where version 4 looks
+        "global_rope_theta": thetas[GLOBAL],
+        "local_rope_theta": thetas[LOCAL],
         "tie_word_embeddings": settings.tied,
         **WITHOUT,
         "attention_dropout": 0.0,
@@ -114,12 +122,7 @@ def names(settings: Transformer) -> WeightNames:
 def settings_of(config: Config) -> Transformer:
     expect(config, WITHOUT, absent={"decoder_bias": True})
     layers = need(config, "num_hidden_layers")
-    every = config.get("global_attn_every_n_layers", 3)
-    kinds = config.get("layer_types") or [GLOBAL if every == 1 else "sliding_attention"]
-    if any(kind != GLOBAL for kind in kinds):
-        raise WrongInput("config.json: some layers of this modernbert see a window only; danlu's see everything")
-    rope = config.get("rope_parameters")
-    parameters = rope.get(GLOBAL) if isinstance(rope, dict) else rope
+    window, every = windows(config, layers)
     return transformer(
         FIXED
         | {
@@ -129,10 +132,36 @@ def settings_of(config: Config) -> Transformer:
             "hidden": need(config, "intermediate_size"),
             "context": need(config, "max_position_embeddings"),
             "epsilon": need(config, "norm_eps"),
-            "theta": rope_theta(config, parameters, "global_rope_theta", 160000.0),
+            "theta": theta(config, GLOBAL, "global_rope_theta", 160000.0),
+            "local_theta": theta(config, LOCAL, "local_rope_theta", 10000.0) if window else None,
+            "window": window,
+            "global_every": every,
             "tied": config.get("tie_word_embeddings", True),
         }
     )
+
+
+def kinds_of(layers: int, every: int) -> list[str]:
+    """The kind of each layer where every `every`-th from the first is global."""
+    return [LOCAL if i % every else GLOBAL for i in range(layers)]
+
+
+def windows(config: Config, layers: int) -> tuple[int | None, int]:
+    """`window` and `global_every` of a config."""
+    given = config.get("global_attn_every_n_layers", 3)
+    kinds = config.get("layer_types") or kinds_of(layers, given)
+    if LOCAL not in kinds:
+        return None, ModernBert.model_fields["global_every"].default
+    for every in (given, *range(2, layers + 1)):
+        if kinds == kinds_of(layers, every):
+            return config.get("local_attention", 128) // 2, every
+    raise WrongInput("config.json: layer_types follow no rule of every n-th layer, which danlu's modernbert has")
+
+
+def theta(config: Config, kind: str, older: str, default: float) -> float:
+    """The base of the rotary angles in layers of that kind."""
+    rope = config.get("rope_parameters")
+    return rope_theta(config, rope.get(kind) if isinstance(rope, dict) else rope, older, default)
 
 
 FAMILY = Family(

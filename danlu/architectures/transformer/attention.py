@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from danlu.architectures.transformer.cores import attend
 from danlu.architectures.transformer.layout import Layout
 from danlu.architectures.transformer.positions import rotate
 from danlu.waist import Stream
@@ -21,14 +21,32 @@ class Cache:
     value: Tensor
 
 
-def extension_mask(stream: Stream, known_sequence: Tensor, known_key: Tensor) -> Tensor:
-    """[new, known + new]: rule 1 for new positions over everything known and themselves."""
-    sequence = torch.cat([known_sequence, stream.sequence])
-    key = torch.cat([known_key, stream.key])
-    new = torch.arange(len(known_key), len(key), device=key.device)
-    everything = torch.arange(len(key), device=key.device)
-    same = stream.sequence[:, None] == sequence
-    return same & ((key <= stream.query[:, None]) | (new[:, None] == everything))
+@dataclass
+class Known:
+    """What a continuation has read: sequence, key and position of each, [known] each."""
+
+    sequence: Tensor
+    key: Tensor
+    position: Tensor
+
+    def grown(self, stream: Stream) -> Known:
+        return Known(
+            torch.cat([self.sequence, stream.sequence]),
+            torch.cat([self.key, stream.key]),
+            torch.cat([self.position, stream.inputs["position"]]),
+        )
+
+
+def extension_mask(stream: Stream, known: Known, window: int | None = None) -> Tensor:
+    """[new, known + new]: rule 1, and the window, for new positions over everything known and themselves."""
+    every = known.grown(stream)
+    new = torch.arange(len(known.key), len(every.key), device=every.key.device)
+    everything = torch.arange(len(every.key), device=every.key.device)
+    same = stream.sequence[:, None] == every.sequence
+    seen = same & ((every.key <= stream.query[:, None]) | (new[:, None] == everything))
+    if window is None:
+        return seen
+    return seen & ((stream.inputs["position"][:, None] - every.position).abs() <= window)
 
 
 class Attention(nn.Module):
@@ -42,9 +60,10 @@ class Attention(nn.Module):
         head_width: int,
         bias: bool,
         head_norms: tuple[nn.Module, nn.Module] | None,
+        window: int | None = None,
     ):
         super().__init__()
-        self.shape = (heads, kv_heads, head_width)
+        self.shape, self.window = (heads, kv_heads, head_width), window
         self.query = nn.Linear(width, heads * head_width, bias=bias)
         self.key = nn.Linear(width, kv_heads * head_width, bias=bias)
         self.value = nn.Linear(width, kv_heads * head_width, bias=bias)
@@ -64,7 +83,7 @@ class Attention(nn.Module):
         return q.to(v.dtype), k.to(v.dtype), v
 
     def forward(self, x: Tensor, layout: Layout, angles: tuple[Tensor, Tensor] | None) -> Tensor:
-        return self.out(layout.attend(*self.project(x, angles)).flatten(1))
+        return self.out(layout.attend(*self.project(x, angles), self.window).flatten(1))
 
     def extend(
         self, x: Tensor, mask: Tensor, angles: tuple[Tensor, Tensor] | None, known: Cache | None
@@ -73,12 +92,5 @@ class Attention(nn.Module):
         q, k, v = self.project(x, angles)
         if known is not None:
             k, v = torch.cat([known.key, k]), torch.cat([known.value, v])
-        grouped = q.shape[1] != k.shape[1]
-        a = F.scaled_dot_product_attention(
-            q.transpose(0, 1)[None],
-            k.transpose(0, 1)[None],
-            v.transpose(0, 1)[None],
-            attn_mask=mask,
-            enable_gqa=grouped,
-        )
+        a = attend(*(heads.transpose(0, 1)[None] for heads in (q, k, v)), mask)
         return self.out(a[0].transpose(0, 1).flatten(1)), Cache(k, v)

@@ -1,16 +1,17 @@
 """How attention lays a ragged stream out for the fast kernels; the reference is `Stream.sees`.
 
-A layout is made once for a stream and shared by all layers. All give the same numbers as `Dense`.
+A layout is made once for a stream and shared by all layers. All give the same numbers as `Dense`. A layer with a window
+sees of what rule 1 allows only positions at most so far away.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
 from danlu.waist import Stream
 
 ROW = 256
@@ -18,36 +19,44 @@ ROW = 256
 
 
 class Layout(Protocol):
-    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]."""
         ...
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    grouped = query.shape[1] != key.shape[1]
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
+def within(position: Tensor, window: int) -> Tensor:
+    """[..., L] -> [..., L, L]: which positions are at most `window` apart."""
+    return (position[..., :, None] - position[..., None, :]).abs() <= window
 
 
 class Dense:
     """The reference: one [T, T] mask straight from rule 1."""
 
     def __init__(self, stream: Stream):
-        self.mask = stream.sees()
+        self.seen, self.position = stream.sees(), stream.inputs["position"]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        seen = self.seen if window is None else self.seen & within(self.position, window)
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-        return _attention(q, k, v, self.mask)[0].transpose(0, 1)
+        return fused(q, k, v, seen)[0].transpose(0, 1)
 
 
 class Even:
-    """Sequences of one length, all causal or all full: a reshape and the kernel's own mask."""
+    """Sequences of one length, all causal or all full, without windows: a reshape, and no mask of its own."""
 
-    def __init__(self, sequences: int, causal: bool):
-        self.sequences, self.causal = sequences, causal
+    def __init__(self, stream: Stream, causal: bool):
+        self.sequences, self.causal = len(stream), causal
+        device, length = stream.key.device, stream.lengths[0]
+        self.plain = plain_pays(device, length)
+        below = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+        self.bias = as_bias(below) if self.plain and causal else None
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        if window is not None:
+            raise ValueError("sequences with windows are laid out in rows")
         q, k, v = (x.unflatten(0, (self.sequences, -1)).transpose(1, 2) for x in (query, key, value))
-        return _attention(q, k, v, None, self.causal).transpose(1, 2).flatten(0, 1)
+        out = plain(q, k, v, self.bias) if self.plain else fused(q, k, v, None, self.causal)
+        return out.transpose(1, 2).flatten(0, 1)
 
 
 class Rows:
@@ -68,18 +77,66 @@ class Rows:
             gather[r, : len(at)] = at
         gather = gather.to(device)
         real = gather >= 0
-        self.gather = gather.clamp(min=0)
+        self.gather = gather.clamp(min=0).flatten()
         self.scatter = torch.empty(len(stream.key), dtype=torch.int64, device=device)
         self.scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
-        sequence = stream.sequence[self.gather].masked_fill(~real, -1)
-        key, query = stream.key[self.gather], stream.query[self.gather]
+        laid = self.gather.view(self.shape)
+        sequence = stream.sequence[laid].masked_fill(~real, -1)
+        key, query = stream.key[laid], stream.query[laid]
         same = (sequence[:, :, None] == sequence[:, None, :]) & real[:, None, :]
         itself = torch.eye(self.shape[1], dtype=torch.bool, device=device)
-        self.mask = ((same & (key[:, None, :] <= query[:, :, None])) | itself)[:, None]
+        self.seen = (same & (key[:, None, :] <= query[:, :, None])) | itself
+        self.position = stream.inputs["position"][laid]
+        self.plain = plain_pays(device, self.shape[1])
+        self._masks: dict[int | None, Tensor] = {}
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        q, k, v = (x[self.gather].transpose(1, 2) for x in (query, key, value))
-        return _attention(q, k, v, self.mask).transpose(1, 2).flatten(0, 1)[self.scatter]
+    def mask(self, window: int | None) -> Tensor:
+        """[rows, 1, L, L], in the form the kernel wants."""
+        if window not in self._masks:
+            seen = self.seen if window is None else self.seen & within(self.position, window)
+            self._masks[window] = (as_bias(seen) if self.plain else seen)[:, None]
+        return self._masks[window]
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+        q, k, v = (
+            Spread.apply(x, self.gather, self.scatter).unflatten(0, self.shape).transpose(1, 2)  # type: ignore[union-attr]
+            for x in (query, key, value)
+        )
+        out = (plain if self.plain else fused)(q, k, v, self.mask(window))
+        return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
+
+
+class Spread(torch.autograd.Function):
+    """[T, ...] -> [rows * L, ...]: a stream in rows, `x[gather]`.
+
+    Every position has one place that counts, so the gradient is a plain gather too, where torch would add up.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gather: Tensor, scatter: Tensor) -> Tensor:
+        ctx.save_for_backward(scatter)
+        return x.index_select(0, gather)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (scatter,) = ctx.saved_tensors
+        return grads[0].index_select(0, scatter), None, None
+
+
+class Collect(torch.autograd.Function):
+    """[rows * L, ...] -> [T, ...]: the way back, `x[scatter]`; filler gets no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gather: Tensor, scatter: Tensor) -> Tensor:
+        ctx.save_for_backward(scatter)
+        ctx.places = len(gather)
+        return x.index_select(0, scatter)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (scatter,) = ctx.saved_tensors
+        nothing = grads[0].new_zeros(ctx.places, *grads[0].shape[1:])
+        return nothing.index_copy_(0, scatter, grads[0]), None, None
 
 
 def fill_rows(lengths: tuple[int, ...], capacity: int) -> list[list[int]]:
@@ -99,12 +156,12 @@ def fill_rows(lengths: tuple[int, ...], capacity: int) -> list[list[int]]:
     return rows
 
 
-def layout_of(stream: Stream) -> Layout:
-    """The fastest layout that honours the stream's order."""
-    if len(set(stream.lengths)) == 1:
+def layout_of(stream: Stream, windows: bool = False) -> Layout:
+    """The fastest layout that honours the stream's order; `windows`: whether some layer has one."""
+    if len(set(stream.lengths)) == 1 and not windows:
         position = torch.arange(stream.lengths[0], device=stream.key.device).repeat(len(stream))
         if bool((stream.key == position).all() and (stream.query == position).all()):
-            return Even(len(stream), causal=True)
+            return Even(stream, causal=True)
         if bool((stream.key == stream.key[0]).all() and (stream.query == stream.key[0]).all()):
-            return Even(len(stream), causal=False)
+            return Even(stream, causal=False)
     return Rows(stream)

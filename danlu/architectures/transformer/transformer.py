@@ -9,7 +9,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.architectures.transformer.attention import Attention, Cache, extension_mask
+from danlu.architectures.transformer.attention import Attention, Cache, Known, extension_mask
 from danlu.architectures.transformer.feed_forward import Gated, Plain
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import NORMS
@@ -25,7 +25,8 @@ class Transformer(Settings):
 
     post_norm: norms after each residual sum (BERT) instead of before each half; first_norm: whether the first block
     begins with one; position_offset: the row of the learned position 0; segments: entries of a segment embedding, 0 for
-    none; output_bias: a bias for each token's logit.
+    none; output_bias: a bias for each token's logit. window: every `global_every`-th layer from the first sees all, the
+    others only positions at most so far away, with `local_theta` for their rotary angles (theta where not given).
     """
 
     name: Literal["transformer"] = "transformer"
@@ -47,6 +48,9 @@ class Transformer(Settings):
     position_offset: NonNegativeInt = 0
     segments: NonNegativeInt = 0
     theta: float = 10000.0
+    window: PositiveInt | None = None
+    global_every: PositiveInt = 3
+    local_theta: float | None = None
     gated: bool = True
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "silu"
     bias: bool = False
@@ -83,6 +87,14 @@ class Transformer(Settings):
         """Feed-forward width: 4 x width, or for gated ones 8/3 x width rounded up to 64, about the same parameters."""
         return self.hidden or (-(-8 * self.width // 3 // 64) * 64 if self.gated else 4 * self.width)
 
+    def window_of(self, layer: int) -> int | None:
+        """How far layer number `layer` (from 0) sees; None without bound."""
+        return None if layer % self.global_every == 0 else self.window
+
+    def theta_of(self, window: int | None) -> float:
+        """The base of the rotary angles in layers with that window."""
+        return self.theta if window is None else self.local_theta or self.theta
+
     def build(self) -> TransformerBackbone:
         return TransformerBackbone(self)
 
@@ -104,14 +116,17 @@ class Block(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x)); with post_norm norm(x + attention(x)), then
     norm(x + feed_forward(x)). [T, width] -> [T, width]."""
 
-    def __init__(self, settings: Transformer, first: bool):
+    def __init__(self, settings: Transformer, layer: int):
         super().__init__()
         self.post_norm = settings.post_norm
-        unnormed = first and not settings.first_norm and not settings.post_norm
+        unnormed = layer == 0 and not settings.first_norm and not settings.post_norm
         self.attention_norm = nn.Identity() if unnormed else norm_of(settings, settings.width)
         d = settings.each_head
         head_norms = (norm_of(settings, d), norm_of(settings, d)) if settings.head_norm else None
-        self.attention = Attention(settings.width, settings.heads, settings.groups, d, settings.bias, head_norms)
+        window = settings.window_of(layer)
+        self.attention = Attention(
+            settings.width, settings.heads, settings.groups, d, settings.bias, head_norms, window
+        )
         self.feed_forward_norm = norm_of(settings, settings.width)
         kind = Gated if settings.gated else Plain
         self.feed_forward = kind(settings.width, settings.inner, settings.activation, settings.bias)
@@ -150,10 +165,9 @@ class Block(nn.Module):
 
 @dataclass
 class State:
-    """What a continuation remembers: which sequence and key each known position has, and each layer's cache."""
+    """What a continuation remembers: what it has read, and each layer's cache."""
 
-    sequence: Tensor
-    key: Tensor
+    known: Known
     layers: list[Cache]
 
 
@@ -167,34 +181,38 @@ class TransformerBackbone(nn.Module):
         self.settings = settings
         self.width = settings.width
         self.embedding_norm = norm_of(settings, settings.width) if settings.embedding_norm else nn.Identity()
-        self.blocks = nn.ModuleList(Block(settings, first=i == 0) for i in range(settings.layers))
+        self.blocks = nn.ModuleList(Block(settings, i) for i in range(settings.layers))
         self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)
 
-    def angles(self, stream: Stream) -> tuple[Tensor, Tensor] | None:
+        self.windows = [settings.window_of(i) for i in range(settings.layers)]
+
+    def angles(self, stream: Stream) -> dict[int | None, tuple[Tensor, Tensor] | None]:
+        """By window, for the layers that have it."""
+        position, width = stream.inputs["position"], self.settings.each_head
         if self.settings.positions != "rotary":
-            return None
-        return rotary_angles(stream.inputs["position"], self.settings.each_head, self.settings.theta)
+            return dict.fromkeys(self.windows)
+        return {w: rotary_angles(position, width, self.settings.theta_of(w)) for w in dict.fromkeys(self.windows)}
 
     def forward(self, x: Tensor, stream: Stream, layout: Layout | None = None) -> Tensor:
         """`layout` overrides the fast attention (tests pass the reference)."""
         if not len(stream):
             return x
-        layout = layout or layout_of(stream)
+        layout = layout or layout_of(stream, windows=any(self.windows))
         angles = self.angles(stream)
         x = self.embedding_norm(x)
-        for block in self.blocks:
-            x = block(x, layout, angles)
+        for block, window in zip(self.blocks, self.windows, strict=True):
+            x = block(x, layout, angles[window])
         return self.final_norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
         if state is None:
             nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
-            state = State(nothing, nothing, [])
-        mask = extension_mask(stream, state.sequence, state.key)
+            state = State(Known(nothing, nothing, nothing), [])
+        masks = {w: extension_mask(stream, state.known, w) for w in dict.fromkeys(self.windows)}
         angles, caches = self.angles(stream), []
         x = self.embedding_norm(x)
-        for i, block in enumerate(self.blocks):
-            x, cache = block.extend(x, mask, angles, state.layers[i] if state.layers else None)  # type: ignore[operator]
+        for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+            cached = state.layers[i] if state.layers else None
+            x, cache = block.extend(x, masks[window], angles[window], cached)  # type: ignore[operator]
             caches.append(cache)
-        grown = State(torch.cat([state.sequence, stream.sequence]), torch.cat([state.key, stream.key]), caches)
-        return self.final_norm(x), grown
+        return self.final_norm(x), State(state.known.grown(stream), caches)

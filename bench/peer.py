@@ -1,0 +1,167 @@
+"""The peer: transformers' Trainer on a model of the same shape, at its best on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.ours import WARM, Pace
+from danlu.architectures.learner import Learner
+from danlu.architectures.presets import family_for, from_hf
+from danlu.export.quiet_transformers import quiet_transformers
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+
+
+def model_of(settings: Settings, objective: Settings, vocabulary: Vocabulary, sparse: bool = False) -> Any:
+    """A transformers model of the same architecture with its own initial weights and no dropout. sparse: ModernBERT
+    projects masked positions only, which it can and does not do unasked."""
+    family: Any = family_for(settings, objective)  # type: ignore[arg-type]
+    with quiet_transformers() as transformers:
+        values = family.config(settings, vocabulary, "float32") | ({"sparse_prediction": True} if sparse else {})
+        kind = getattr(transformers, family.class_name)
+        torch.manual_seed(0)
+        return kind(kind.config_class(**{k: v for k, v in values.items() if k != "architectures"}))
+
+
+def learner_of(model: Any, ours: Learner, settings: Settings, objective: Settings) -> Learner:
+    """The peer's weights in danlu's model, to be judged by the same code."""
+    family: Any = family_for(settings, objective)  # type: ignore[arg-type]
+    state = {k: v for k, v in model.state_dict().items() if not (k in TIED and settings.tied)}  # type: ignore[attr-defined]
+    ours.load_state_dict(from_hf(family.names(settings), state))
+    return ours.eval()
+
+
+TIED = ("lm_head.weight", "decoder.weight")
+
+
+def framed(documents: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> list[dict[str, list[int]]]:
+    """One row a document, cut to the context, as run_mlm's line_by_line makes them."""
+    rows = []
+    for ids in documents:
+        text = [i for i in ids.tolist() if i not in (vocabulary.bos, vocabulary.eos)]
+        rows.append({"input_ids": [vocabulary.bos, *text[: context - 2], vocabulary.eos]})
+    return rows
+
+
+def grouped(documents: Sequence[np.ndarray], context: int) -> list[dict[str, list[int]]]:
+    """Everything end to end, cut every `context` tokens: `group_texts`. Documents see each other."""
+    line = list(chain.from_iterable(ids.tolist() for ids in documents))
+    return [{"input_ids": line[i : i + context]} for i in range(0, len(line) - context + 1, context)]
+
+
+@dataclass
+class Collator:
+    """Pads to the longest row, masks as BERT (masked) or copies the labels (causal), and counts real tokens."""
+
+    vocabulary: Vocabulary
+    masked: bool
+    tokens: int = 0
+
+    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(row["input_ids"]) for row in rows)
+        ids = torch.full((len(rows), longest), self.vocabulary.pad)
+        seen = torch.zeros(len(rows), longest, dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
+            seen[i, : len(row["input_ids"])] = 1
+        self.tokens += int(seen.sum())
+        if not self.masked:
+            return {"input_ids": ids, "attention_mask": seen, "labels": ids.masked_fill(seen == 0, -100)}
+        hidden = (torch.rand(ids.shape) < 0.15) & seen.bool()
+        labels = ids.masked_fill(~hidden, -100)
+        how = torch.rand(ids.shape)
+        strange = torch.randint(self.vocabulary.size, ids.shape)
+        shown = torch.where(hidden & (how < 0.8), torch.tensor(self.vocabulary.mask), ids)
+        shown = torch.where(hidden & (how >= 0.8) & (how < 0.9), strange, shown)
+        return {"input_ids": shown, "attention_mask": seen, "labels": labels}
+
+
+@dataclass
+class Peer:
+    """A model, rows and how it is fed."""
+
+    model: Any
+    rows: list[dict[str, list[int]]]
+    collator: Collator
+    batch: int
+    by_length: bool
+    bfloat16: bool
+    folder: Path
+
+    def trainer(self, steps: int, rate: float, callbacks: Sequence[Any] = (), max_seconds: float | None = None) -> Any:
+        import transformers
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        arguments = transformers.TrainingArguments(
+            output_dir=str(self.folder),
+            max_steps=steps,
+            per_device_train_batch_size=self.batch,
+            train_sampling_strategy="group_by_length" if self.by_length else "random",
+            learning_rate=rate,
+            lr_scheduler_type="linear",
+            warmup_steps=10,
+            weight_decay=0.1,
+            adam_beta2=0.95,
+            optim="adamw_torch_fused",
+            bf16=self.bfloat16,
+            use_cpu=device == "cpu",
+            report_to=[],
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+        )
+        return transformers.Trainer(
+            model=self.model,
+            args=arguments,
+            train_dataset=Rows(self.rows),  # type: ignore[arg-type]
+            data_collator=self.collator,
+            callbacks=list(callbacks),
+        )
+
+    def round(self, steps: int) -> Pace:
+        import transformers
+
+        class Clock(transformers.TrainerCallback):
+            ends: list[tuple[float, int]] = []
+
+            def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+                Clock.ends.append((time.perf_counter(), collator.tokens))
+
+        collator = self.collator
+        with quiet_transformers():
+            self.trainer(steps + WARM, 1e-3, [Clock()]).train()
+        # the loader may be a batch ahead, at both ends alike
+        (start, before), (end, after) = Clock.ends[WARM - 1], Clock.ends[-1]
+        return Pace(after - before, end - start)
+
+
+class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
+    def __init__(self, rows: list[dict[str, list[int]]]):
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> dict[str, list[int]]:
+        return self.rows[i]
+
+
+def bfloat16_runs(model: Any, rows: list[dict[str, list[int]]], collator: Collator, folder: Path) -> bool:
+    """Whether the Trainer gets through two steps in bfloat16 here; what it says when it does not is printed."""
+    trial = Peer(model, rows, collator, 4, False, True, folder)
+    try:
+        with quiet_transformers():
+            trial.trainer(2, 1e-5).train()
+    except (AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+        print(f"the Trainer does not run in bfloat16 here: {type(error).__name__}: {error}")
+        return False
+    return True
