@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: install demo test test-all lint docs clean
+.PHONY: install demo test test-all lint docs bench clean
 
 install: $(READY)
 
@@ -33,6 +33,10 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python tools/write_reference.py docs/reference
+
+bench: $(READY)
+	@$(BIN)/python -c 'import sentence_transformers' 2>/dev/null || $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf .venv runs .pytest_cache .hypothesis .ruff_cache .import_linter_cache

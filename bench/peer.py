@@ -130,17 +130,17 @@ class Peer:
     def round(self, steps: int) -> Pace:
         import transformers
 
-        class Clock(transformers.TrainerCallback):
-            ends: list[tuple[float, int]] = []
-
-            def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-                Clock.ends.append((time.perf_counter(), collator.tokens))
-
+        ends: list[tuple[float, int]] = []
         collator = self.collator
+
+        class Clock(transformers.TrainerCallback):
+            def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+                ends.append((time.perf_counter(), collator.tokens))
+
         with quiet_transformers():
             self.trainer(steps + WARM, 1e-3, [Clock()]).train()
         # the loader may be a batch ahead, at both ends alike
-        (start, before), (end, after) = Clock.ends[WARM - 1], Clock.ends[-1]
+        (start, before), (end, after) = ends[WARM - 1], ends[-1]
         return Pace(after - before, end - start)
 
 

@@ -1,4 +1,4 @@
-"""The text both sides read: docstrings of Python's library as documents of natural length, and its pages for quality."""
+"""What both sides read: docstrings of Python's library as documents of natural length, and its pages for quality."""
 
 from __future__ import annotations
 

@@ -92,5 +92,5 @@ class Attention(nn.Module):
         q, k, v = self.project(x, angles)
         if known is not None:
             k, v = torch.cat([known.key, k]), torch.cat([known.value, v])
-        a = attend(*(heads.transpose(0, 1)[None] for heads in (q, k, v)), mask)
+        a = attend(q.transpose(0, 1)[None], k.transpose(0, 1)[None], v.transpose(0, 1)[None], mask)
         return self.out(a[0].transpose(0, 1).flatten(1)), Cache(k, v)
