@@ -68,7 +68,8 @@ def their_model(objective: str, size: str, way: str) -> Peer:
     by_length, sparse = PEERS[objective][way]
     chosen, architecture = parts(objective, size)
     vocabulary = texts().data.tokenizer.vocabulary
-    rows = (framed if by_length else grouped)(texts().documents, vocabulary, CONTEXT)
+    documents = texts().documents
+    rows = framed(documents, vocabulary, CONTEXT) if by_length else grouped(documents, CONTEXT)
     mean = sum(len(row["input_ids"]) for row in rows) / len(rows)
     collator = Collator(vocabulary, objective == "masked")
     model = model_of(architecture, chosen, vocabulary, sparse)

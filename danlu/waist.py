@@ -11,18 +11,23 @@
 3. An objective declares its streams and terms. A batch holds every declared stream, also when nothing was drawn for it.
 4. All randomness of the data is drawn on the data side: example n is a pure function of (seed, n).
 5. A fine-tuning task is an objective whose units are rows of a table.
+
+A model has one role or two: the backbone, and beside it a decoder where the objective asks for one. Sequence k of what
+a decoder runs on sees, besides its own by rule 1, all of sequence k of the `Memory` it is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 
 HIDDEN = 1 << 30
@@ -103,6 +108,14 @@ class Stream:
             offsets=self.offsets.to(device),
             group=self.group.to(device),
         )
+
+
+@dataclass
+class Memory:
+    """What a decoder may look at: hidden states [S, width] of a stream of as many sequences as its own."""
+
+    hidden: Tensor
+    stream: Stream
 
 
 @dataclass
@@ -206,8 +219,43 @@ class Draw(Protocol):
         only for objectives that ask for them (`bounds_of`)."""
         ...
 
+    def another(self) -> Draw:
+        """A further unit that shares no document with this one nor with those asked for before; it draws from the same
+        `rng`. WrongInput when the split has no such unit."""
+        ...
+
     def row(self) -> Any:
-        """The unit as a row of a table (tasks only)."""
+        """The unit as a row of a table (tasks, and objectives with `units` of their own)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Units:
+    """Rows instead of windows of the text; tokens_per_unit: positions the model runs on for one, in the mean."""
+
+    rows: Sequence[Any]
+    tokens_per_unit: float
+
+
+class Source(Protocol):
+    """What an objective with units of its own may make them of."""
+
+    vocabulary: Vocabulary
+    folder: Path
+    """A place of this model's own for what takes long to compute; a later call finds there what an earlier one left."""
+
+    def store(self, split: str) -> TokenStore:
+        """The tokens of a split."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Each as token ids, without beginning and end."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str: ...
+
+    def model(self, name: str) -> Parts:
+        """A model of the same run that stands earlier in the recipe, trained, in eval mode; WrongInput for others."""
         ...
 
 
@@ -216,7 +264,8 @@ class ModelShape:
     """What an objective may know of the model when it makes parts of its own for it.
 
     width of the hidden states, entries of the vocabulary; bias, norm_bias, epsilon: whether the model's linear layers
-    and norms have biases, and the epsilon of its norms, so that a head is of the same make.
+    and norms have biases, and the epsilon of its norms, so that a head is of the same make. backbone(**settings) makes
+    a further backbone of the same architecture with some of its settings changed.
     """
 
     width: int
@@ -224,6 +273,7 @@ class ModelShape:
     bias: bool = False
     norm_bias: bool = False
     epsilon: float = 1e-6
+    backbone: Callable[..., Any] | None = None
 
 
 class Parts(Protocol):
@@ -233,6 +283,7 @@ class Parts(Protocol):
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
+    def decode(self, stream: Stream, memory: Memory, **replaced: Tensor) -> Tensor: ...
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor: ...
     def token_logits(self, hidden: Tensor) -> Tensor: ...
     def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor: ...
@@ -254,6 +305,16 @@ class Backbone(Protocol):
         ...
 
 
+class Decoder(Protocol):
+    """The second role: as a backbone, with a memory to look at."""
+
+    width: int
+    offers: frozenset[str]
+
+    def __call__(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor: ...
+    def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]: ...
+
+
 class Objective(Protocol):
     """What to predict. Settings only; its parameters are made by `parts`."""
 
@@ -271,7 +332,8 @@ class Objective(Protocol):
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
-        """By role, the cases of rule 1 that a model must honour: {"backbone": {"causal"}}."""
+        """By role, the cases of rule 1 that a model must honour: {"backbone": {"full"}, "decoder": {"causal"}}; a
+        decoder is made only where one is asked for."""
         ...
 
     @property
@@ -294,6 +356,24 @@ class FillsBlanks(Protocol):
         ...
 
 
+class HasUnits(Protocol):
+    """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
+
+    def units(self, source: Source, split: str) -> Units:
+        """A pure function of the source; `Draw.row` then gives one of them."""
+        ...
+
+
+class Judged(Protocol):
+    """What an objective has besides that can be said of a trained model in other words than its loss."""
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """On held-out batches (already where the model is): {"figures": {name: number, or {"value", "low", "high"}},
+        "samples": [{"given": text, "made": text}], "pictures": [{"title": text, "rows": [[0 .. 1]]}]}, each where there
+        is any; a picture's rows are grey levels from the top."""
+        ...
+
+
 def bounds_of(objective: Objective) -> frozenset[str]:
     """The kinds of bounds ("word", "sentence") that an objective draws: what its `bounds` says, none without."""
     return getattr(objective, "bounds", frozenset())
@@ -310,11 +390,15 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     return total
 
 
-def refusal(objective: Objective, backbone: Backbone, name: str) -> str | None:
-    """One sentence when the backbone cannot honour what the objective needs."""
-    lacking = objective.needs["backbone"] - backbone.offers
-    if not lacking or "any" in backbone.offers:
-        return None
+def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
+    """One sentence when the models of an architecture, by role, cannot honour what the objective needs."""
     label = getattr(objective, "name", type(objective).__name__)
-    wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(backbone.offers))
-    return f"{label} needs an architecture that is {wanted}; {name} offers {offered}"
+    for role, needed in objective.needs.items():
+        model, what = models.get(role), "an architecture" if role == "backbone" else f"a {role}"
+        wanted = " and ".join(sorted(needed))
+        if model is None:
+            return f"{label} needs {what} that is {wanted}; {name} has none"
+        if "any" not in model.offers and (lacking := needed - model.offers):
+            wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
+            return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
+    return None

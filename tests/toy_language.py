@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from danlu import durable
+from danlu.errors import WrongInput
+from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw, place
 from danlu.waist import Draw
@@ -13,8 +19,8 @@ from danlu.waist import Draw
 ORDINARY = 8
 VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 STEP = 3
-WORDS = np.array([1, 1, 1, 0], np.uint8)
-"""Two words of one token, then one of two."""
+MARKS = np.array([3, 1, 1, 0, 3, 1, 1, 0], np.uint8)
+"""Sentences of four tokens: two words of one token, then one of two."""
 
 
 def sentence(first: int, length: int) -> np.ndarray:
@@ -47,6 +53,46 @@ class ToyDraws:
             n,
             progress,
             self.vocabulary,
-            lambda overlap: self.pieces(unit, overlap),
-            lambda overlap: [WORDS[np.arange(len(piece)) % 4] for piece in self.pieces(unit, overlap)],
+            *self.reading(unit),
+            another=lambda draw: draw.beside(*self.reading(int(draw.rng.integers(self.units)))),
         )
+
+    def reading(self, unit: int):
+        return (
+            lambda overlap: self.pieces(unit, overlap),
+            lambda overlap: [MARKS[np.arange(len(piece)) % 8] for piece in self.pieces(unit, overlap)],
+        )
+
+
+class ToySource:
+    """The toy language as a source of units: every split is the same 40 documents of one sentence each."""
+
+    vocabulary = VOCABULARY
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def store(self, split: str) -> TokenStore:
+        shards = self.folder / "toy-shards"
+        if not shards.exists():
+            shards.mkdir(parents=True)
+            documents = [np.concatenate([[1], sentence(k, 3 + k % 9), [2]]) for k in range(40)]
+            with ShardWriter(shards, "train", np.dtype("<u2"), 1 << 20) as writer:
+                for ids in documents:
+                    writer.add(ids, len(ids))
+            splits = dict.fromkeys(("train", "validation", "test"), writer.counts)
+            for name, other in (("validation", "train"), ("test", "train")):
+                for part in PARTS:
+                    shutil.copy(shards / f"{other}-00000.{part}", shards / f"{name}-00000.{part}")
+            durable.write_json(shards / FACTS, {"dtype": "uint16", "splits": splits})
+        return TokenStore(shards, split)
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Each character is an ordinary token."""
+        return [np.array([len(VOCABULARY.special) + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(str(int(i)) for i in ids)
+
+    def model(self, name: str):
+        raise WrongInput(f"no model called {name!r} stands earlier in the recipe")

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from danlu.architectures.embedders import embedders_of
 from danlu.errors import WrongInput
 from danlu.settings import Settings
-from danlu.waist import Batch, ModelShape, Objective, Stream, refusal
+from danlu.waist import Batch, Memory, ModelShape, Objective, Stream, refusal
 
 MAKE = ("bias", "norm_bias", "epsilon")
 """Settings of an architecture that an objective's parts follow."""
@@ -23,18 +24,14 @@ class Learner(nn.Module):
         super().__init__()
         chosen: Any = architecture
         self.objective, self.vocabulary_size = objective, vocabulary_size
-        self.backbone = chosen.build()
-        if sentence := refusal(objective, self.backbone, chosen.name):
+        models = models_of(chosen)
+        if sentence := refusal(objective, models, chosen.name):
             raise WrongInput(sentence)
+        self.backbone = models["backbone"]
+        self.decoder = models["decoder"] if "decoder" in objective.needs else None
         self.width: int = self.backbone.width
         self.context: int = chosen.context
-        used = {name for fields in objective.fields.values() for name in fields.inputs}
-        tables: dict[str, nn.Embedding] = chosen.embedders()
-        if "token" in used:
-            tables["token"] = nn.Embedding(vocabulary_size, self.width)
-        for table in tables.values():
-            nn.init.normal_(table.weight, std=0.02)
-        self.embedders = nn.ModuleDict(tables)
+        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.width))
         self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
         self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
         self.parts = objective.parts(self.shape(chosen))
@@ -43,21 +40,31 @@ class Learner(nn.Module):
     def shape(self, architecture: Settings) -> ModelShape:
         """What an architecture does not say has the default of `ModelShape`."""
         said = {name: getattr(architecture, name) for name in MAKE if hasattr(architecture, name)}
-        return ModelShape(self.width, self.vocabulary_size, **said)
+
+        def backbone(**changed: Any) -> Any:
+            return type(architecture).model_validate(architecture.model_dump() | changed).build()  # type: ignore[attr-defined]
+
+        return ModelShape(self.width, self.vocabulary_size, **said, backbone=backbone)
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """Sum of the embeddings of the inputs that have an embedder: [T, width]. What a stream does not say of its
-        segments is segment 0."""
+        """Sum of the embeddings of the stream's inputs that have an embedder: [T, width]. What a stream does not say of
+        its segments is segment 0."""
         inputs = {"segment": torch.zeros_like(stream.key)} | stream.inputs | replaced
-        return torch.stack([table(inputs[name]) for name, table in self.embedders.items()]).sum(0)
+        return torch.stack([table(inputs[name]) for name, table in self.embedders.items() if name in inputs]).sum(0)
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
         """[T, width]."""
         return self.backbone(self.embed(stream, **replaced), stream)
+
+    def decode(self, stream: Stream, memory: Memory, **replaced: Tensor) -> Tensor:
+        """[T, width]: the decoder over a stream, each sequence beside the one of its number in the memory."""
+        if self.decoder is None:
+            raise ValueError("the objective did not ask for a decoder")
+        return self.decoder(self.embed(stream, **replaced), stream, memory)
 
     def token_logits(self, hidden: Tensor) -> Tensor:
         """[T, width] -> [T, vocabulary]."""
@@ -88,6 +95,12 @@ class Learner(nn.Module):
         if batch is None:
             return {"": 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()}
         return self.objective.losses(self, self.parts, batch)
+
+
+def models_of(architecture: Any) -> dict[str, Any]:
+    """The models of an architecture by role; a decoder only where it has one."""
+    decoder = {"decoder": architecture.build_decoder()} if hasattr(architecture, "build_decoder") else {}
+    return {"backbone": architecture.build(), **decoder}
 
 
 def build_learner(objective: Objective, architecture: Settings, vocabulary_size: int, seed: int) -> Learner:

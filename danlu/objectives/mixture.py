@@ -37,7 +37,9 @@ class Mixture(Settings):
                     raise ValueError(f"{key!r} is none of the mixed objectives: {', '.join(self.of)}")
                 if value <= 0:
                     raise ValueError(f"the share or weight of {key!r} must be above 0, not {value}")
-        for key in self.of:
+        for key, objective in self.of.items():
+            if hasattr(objective, "units"):
+                raise ValueError(f"{key!r}: {objective.name} does not learn from windows of text and cannot be mixed")
             if "." in key:
                 raise ValueError(f"the name {key!r} must not hold a dot")
         return self

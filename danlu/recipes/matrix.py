@@ -10,6 +10,7 @@ import torch
 
 import danlu.architectures
 import danlu.objectives  # noqa: F401  (the two fill the registries)
+from danlu.architectures.learner import models_of
 from danlu.registry import Registry, architectures, objectives
 from danlu.settings import Settings
 from danlu.waist import refusal
@@ -37,7 +38,7 @@ def pair(objective: str, architecture: str) -> Pair:
     sentences, fitting = [], []
     for settings, made in variants(architectures, architecture):
         with torch.device("meta"):  # what it offers is asked for, not its weights
-            sentence = refusal(wanted, made.build(), architecture)  # type: ignore[arg-type, attr-defined]
+            sentence = refusal(wanted, models_of(made), architecture)  # type: ignore[arg-type]
         fitting += [settings] if sentence is None else []
         sentences += [sentence] if sentence else []
     if fitting:
@@ -49,14 +50,14 @@ def pair(objective: str, architecture: str) -> Pair:
 def misfit(objective: Settings, architecture: Settings) -> str | None:
     """One sentence when the two do not go together, which names the architectures that do."""
     with torch.device("meta"):
-        sentence = refusal(objective, architecture.build(), architecture.name)  # type: ignore[arg-type, attr-defined]
+        sentence = refusal(objective, models_of(architecture), architecture.name)  # type: ignore[arg-type, attr-defined]
     if sentence is None:
         return None
     able = []
     for name in architectures:
         for settings, made in variants(architectures, name):
             with torch.device("meta"):
-                fits = refusal(objective, made.build(), name) is None  # type: ignore[arg-type, attr-defined]
+                fits = refusal(objective, models_of(made), name) is None  # type: ignore[arg-type]
             if fits:
                 able.append(" ".join([name, *(f"with {key} {value}" for key, value in settings.items())]))
     return f"{sentence}; use {' or '.join(able)}" if able else sentence

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from danlu.architectures import Learner
 from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
@@ -18,6 +20,7 @@ from danlu.stages.preparation import Data
 from danlu.stages.pretraining import Pretraining, continued, decoded_example
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
+from danlu.waist import Batch
 
 TEST_SEED = 1_000_000_009
 HELD_OUT = ("validation", "test")
@@ -72,6 +75,7 @@ def evaluate(
     batches = micro_batches(job.recipe.objective, draws, 0, draws.units, 16, 1.0)
     losses = measure(model, job.recipe.objective, batches, machine)
     facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
+    facts["judged"] = judged(job, model, batches, machine)
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)
@@ -93,11 +97,31 @@ def evaluate(
     return facts
 
 
+def judged(job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine) -> dict[str, Any]:
+    """What the objective itself has to say of the model beside its loss (`danlu.waist.Judged`)."""
+    objective = job.recipe.objective
+    if not hasattr(objective, "judge"):
+        return {}
+    device = torch.device(machine.device)
+    with torch.no_grad():
+        return objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+
+
+def figure(found: Any) -> str:
+    """A number, with its interval where it has one."""
+    if isinstance(found, dict):
+        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+    return f"{found:.3f}"
+
+
 def say_outcome(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """One line a model: its figure, and for bits per byte the baselines beside it."""
     if facts["bits_per_byte"] is None:
         terms = ", ".join(f"{k} loss {v['loss']:.3f} nats a target" for k, v in facts["terms"].items())
         say(f"{name:10s} on held-out documents: {terms}")
+        figures = facts["judged"].get("figures", {})
+        if figures:
+            say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")
         return
     low, high = facts["bits_per_byte_interval"]
     bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"

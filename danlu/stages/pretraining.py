@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from danlu.evaluation.generation import Sampling, generate
 from danlu.recipes.schema import ModelRecipe
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
+from danlu.stages.sources import RunSource
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.draws import WindowDraws
+from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
@@ -40,6 +41,8 @@ class Pretraining:
     machine: Machine
     watch: Watch
     stop: Callable[[], bool]
+    earlier: Mapping[str, Callable[[], Learner]] = field(default_factory=dict)
+    """The trained models of this run that stand before this one, each loaded when it is asked for."""
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -57,9 +60,18 @@ class Pretraining:
         self.checkpoints.load_weights(facts["chosen_step"], model)
         return model.eval()
 
-    def draws(self, split: str, seed: int, shuffled: bool = True) -> WindowDraws:
+    def draws(self, split: str, seed: int, shuffled: bool = True) -> Draws:
+        """The units of a split: windows of its tokens, or what the objective makes of it."""
+        objective, vocabulary = self.recipe.objective, self.data.tokenizer.vocabulary
+        if hasattr(objective, "units"):
+            made = objective.units(self.source, split)
+            return RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
-        return WindowDraws(self.data.store(split), context, self.data.tokenizer.vocabulary, seed, shuffled)
+        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled)
+
+    @property
+    def source(self) -> RunSource:
+        return RunSource(self.data, self.run.path / "units" / self.name, self.earlier)
 
     def validation(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
         """Losses on held-out windows, always the same; and the bytes they stand for when they are the whole split."""

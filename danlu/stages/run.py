@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import shlex
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def work(
     }
     trained: dict[str, tuple[Pretraining, dict[str, Any]]] = {}
     for key in recipe.models:
-        job = Pretraining(directory, key, recipe.models[key], data, machine, watch, stop)
+        earlier = {name: partial(one.trained, facts) for name, (one, facts) in trained.items()}
+        job = Pretraining(directory, key, recipe.models[key], data, machine, watch, stop, earlier)
         trained[key] = pretrain(job, recipe, beside, results, say)
     for key, task in recipe.tasks.items():
         job, pretrained = trained[task.model]

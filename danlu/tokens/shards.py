@@ -199,6 +199,17 @@ class TokenStore:
         start, stop = self._offsets[shard][k : k + 2]
         return self._ids[shard][start:stop].astype(np.int64)
 
+    def documents_around(self, start: int, stop: int) -> tuple[int, int]:
+        """The positions [first, last) of all documents that have a token in [start, stop)."""
+        return self._document_of(start)[0], self._document_of(stop - 1)[1]
+
+    def _document_of(self, position: int) -> tuple[int, int]:
+        """Where the document of a stored position begins and ends."""
+        shard = bisect_right(self._token_starts, position) - 1
+        base, offsets = self._token_starts[shard], self._offsets[shard]
+        k = int(np.searchsorted(offsets, position - base, "right"))
+        return base + int(offsets[k - 1]), base + int(offsets[k])
+
     def document_bytes(self, i: int) -> int:
         """UTF-8 bytes of the text of document i."""
         shard, k = self._shard_of_document(i)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from danlu.tokens.order import order
 from danlu.tokens.shards import TokenStore
-from danlu.tokens.units import WindowUnits
+from danlu.tokens.units import WindowUnits, free_number
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Draw
 
@@ -35,10 +36,22 @@ class OneDraw:
         vocabulary: Vocabulary,
         unit: Callable[[int], Any],
         bounds: Callable[[int], list[np.ndarray]] | None = None,
+        another: Callable[[OneDraw], OneDraw] | None = None,
     ):
         self.progress, self.vocabulary = progress, vocabulary
         self.rng = np.random.default_rng((seed, n))
-        self._unit, self._bounds = unit, bounds
+        self._unit, self._bounds, self._another = unit, bounds, another
+
+    def beside(self, unit: Callable[[int], Any], bounds: Callable[[int], list[np.ndarray]] | None = None) -> OneDraw:
+        """A further unit in the same draw."""
+        other = copy.copy(self)
+        other._unit, other._bounds = unit, bounds
+        return other
+
+    def another(self) -> OneDraw:
+        if self._another is None:
+            raise ValueError("these units have no others beside them")
+        return self._another(self)
 
     def pieces(self, overlap: int = 0) -> list[np.ndarray]:
         return self._unit(overlap)
@@ -75,14 +88,16 @@ class WindowDraws:
 
     def draw(self, n: int, progress: float) -> Draw:
         i = place(self.seed, n, self.units, self.shuffled)
-        return OneDraw(
-            self.seed,
-            n,
-            progress,
-            self.vocabulary,
-            lambda overlap: self.windows.pieces(i, overlap),
-            lambda overlap: self.windows.bounds(i, overlap),
-        )
+        taken = [i]
+
+        def another(draw: OneDraw) -> OneDraw:
+            taken.append(self.windows.apart(taken, draw.rng))
+            return draw.beside(*self._reading(taken[-1]))
+
+        return OneDraw(self.seed, n, progress, self.vocabulary, *self._reading(i), another)
+
+    def _reading(self, i: int) -> tuple[Callable[[int], list[np.ndarray]], Callable[[int], list[np.ndarray]]]:
+        return lambda overlap: self.windows.pieces(i, overlap), lambda overlap: self.windows.bounds(i, overlap)
 
 
 class RowDraws:
@@ -99,5 +114,10 @@ class RowDraws:
         return len(self.rows)
 
     def draw(self, n: int, progress: float) -> Draw:
-        row = self.rows[place(self.seed, n, self.units, self.shuffled)]
-        return OneDraw(self.seed, n, progress, self.vocabulary, lambda _: row)
+        taken = [place(self.seed, n, self.units, self.shuffled)]
+
+        def another(draw: OneDraw) -> OneDraw:
+            taken.append(free_number([(i, i + 1) for i in taken], self.units, draw.rng))
+            return draw.beside(lambda _, i=taken[-1]: self.rows[i])
+
+        return OneDraw(self.seed, n, progress, self.vocabulary, lambda _: self.rows[taken[0]], another=another)

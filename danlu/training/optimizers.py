@@ -49,6 +49,10 @@ class Rates(Settings):
         return [torch.optim.AdamW(self.groups(model, named, self.learning_rate), betas=self.betas, fused=fused)]
 
 
+MODELS = {"backbone", "decoder"}
+"""What is inside a module of such a name, the learner's or one of an objective's parts, is a stack of layers."""
+
+
 def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """The parameters that are not frozen."""
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
@@ -66,7 +70,7 @@ class AdamW(Rates):
 
 @optimizers.register
 class Muon(Rates):
-    """Muon (Jordan et al. 2024) for the matrices of the backbone, AdamW for embeddings, heads and vectors.
+    """Muon (Jordan et al. 2024) for the matrices of backbones and decoders, AdamW for embeddings, heads and vectors.
 
     learning_rate is AdamW's and, scaled to AdamW's update size (Liu et al. 2025), Muon's unless matrix_rate is given.
     """
@@ -78,7 +82,7 @@ class Muon(Rates):
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         named = trained(model)
-        matrices = [(n, p) for n, p in named if n.startswith("backbone.") and p.ndim == 2]
+        matrices = [(n, p) for n, p in named if MODELS & set(n.split(".")) and p.ndim == 2]
         chosen = {n for n, _ in matrices}
         others = self.adamw(model, [(n, p) for n, p in named if n not in chosen])
         if not matrices:

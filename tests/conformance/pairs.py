@@ -10,12 +10,13 @@ from typing import Any
 import examples
 import numpy as np
 import torch
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToyDraws, ToySource
 
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three fill the registries)
 from danlu.architectures import Learner, build_learner
+from danlu.architectures.learner import models_of
 from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.kinds.byte_bpe import ByteBPE
@@ -71,6 +72,14 @@ class Pair:
         return model.eval()
 
 
+def toy_draws(objective: Any, folder: Path) -> Draws:
+    """Sentences of the toy language, or what an objective with units of its own makes of them."""
+    if not hasattr(objective, "units"):
+        return ToyDraws()
+    made = objective.units(ToySource(folder), "train")
+    return RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+
+
 def architecture_of(name: str, **changed: Any) -> Any:
     """`name`, or `name:key=value` for one of its variants."""
     name, *variant = name.split(":")
@@ -84,7 +93,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
         objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
-        return Pair(objective, chosen, ToyDraws(), VOCABULARY.size)
+        return Pair(objective, chosen, toy_draws(objective, folder), VOCABULARY.size)
     settings = examples.example_of(kind, name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
@@ -100,14 +109,20 @@ def fits(learnable: str, architecture: str) -> bool:
     """Whether the architecture honours what is needed. What has no example does, so that its tests fail and say so."""
     kind, name, *order = learnable.split(":")
     try:
-        offers = architecture_of(architecture).build().offers
-        needs = frozenset(order)
+        chosen = architecture_of(architecture)
+        needs: Mapping[str, frozenset[str]] = {"backbone": frozenset(order)}
         if kind == "objective":
             settings = examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order)
-            needs = objectives.validate(settings).needs["backbone"]
+            needs = objectives.validate(settings).needs
     except AssertionError:
         return True
-    return "any" in offers or needs <= offers
+    return honours(needs, chosen)
+
+
+def honours(needs: Mapping[str, frozenset[str]], architecture: Any) -> bool:
+    """Whether every role is there and offers what is needed of it."""
+    offers = {role: model.offers for role, model in models_of(architecture).items()}
+    return all(role in offers and ("any" in offers[role] or need <= offers[role]) for role, need in needs.items())
 
 
 def silent(example: Example) -> Example:

@@ -1,0 +1,48 @@
+"""What turns the inputs of a stream into vectors: one embedder an input name, summed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from danlu.waist import Declared, Objective
+
+SEGMENTS = 2
+
+
+class Projection(nn.Linear):
+    """Vectors of any float type [T, n] -> [T, width]: patches of an image, frames of a sound."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.to(self.weight.dtype))
+
+
+def token(declared: Declared, vocabulary_size: int, width: int) -> nn.Module:
+    return nn.Embedding(vocabulary_size, width)
+
+
+def segment(declared: Declared, vocabulary_size: int, width: int) -> nn.Module:
+    return nn.Embedding(SEGMENTS, width)
+
+
+def patch(declared: Declared, vocabulary_size: int, width: int) -> nn.Module:
+    _, (size,) = declared
+    return Projection(size, width)
+
+
+INPUTS: Mapping[str, Callable[[Declared, int, int], nn.Module]] = {"segment": segment, "patch": patch, "token": token}
+"""By input name. An objective may declare further inputs, which are not embedded but read by itself."""
+
+
+def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, width: int) -> dict[str, nn.Module]:
+    """Those of the architecture (positions, segments), and those of the inputs the objective declares."""
+    declared = {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}
+    tables: dict[str, nn.Module] = dict(architecture.embedders())
+    for name, make in INPUTS.items():
+        if name in declared and name not in tables:
+            tables[name] = make(declared[name], vocabulary_size, width)
+    for table in tables.values():
+        nn.init.normal_(table.weight, std=0.02)  # type: ignore[arg-type]
+    return tables

@@ -1,0 +1,65 @@
+"""A model's roles, and what its inputs are embedded by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.registry import architectures
+from danlu.waist import Fields, Seq, full_order, pack
+
+FIELDS = {
+    "image": Fields({"patch": (np.float64, (3,))}, {"shade": (np.float64, (3,))}),
+    "text": Fields({"token": np.int64, "segment": np.int64, "ignored": np.float64}),
+}
+
+
+class Images:
+    """An objective over patches and tokens, as small as one can be."""
+
+    name, terms, weights, fields, continues_text = "images", ("shade",), {}, FIELDS, False
+    needs = {"backbone": frozenset({"full"})}
+
+    def parts(self, shape):
+        return nn.Linear(shape.width, 3)
+
+
+class Rewriting(Images):
+    name, needs = "rewriting", {"backbone": frozenset({"full"}), "decoder": frozenset({"causal"})}
+
+
+def small(name="transformer", **settings):
+    shape = {"layers": 1, "width": 16, "context": 8} | ({"heads": 2} if name == "transformer" else {})
+    return architectures.validate({"name": name, **shape, **settings})
+
+
+def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
+    model = build_learner(Images(), small(), 10, seed=0)
+    assert set(model.embedders) == {"patch", "token", "segment"}
+    patches = np.arange(6.0).reshape(2, 3)
+    example = {
+        "image": [Seq({"patch": patches}, full_order(2))],
+        "text": [Seq({"token": [4, 5], "segment": [0, 1], "ignored": [0.5, 0.5]}, full_order(2))],
+    }
+    batch = pack([example], FIELDS)
+    tables = model.embedders
+    seen = tables["patch"](torch.from_numpy(patches)) + tables["segment"](torch.tensor([0, 0]))
+    torch.testing.assert_close(model.embed(batch["image"]), seen)
+    read = tables["token"](torch.tensor([4, 5])) + tables["segment"](torch.tensor([0, 1]))
+    torch.testing.assert_close(model.embed(batch["text"]), read)
+
+
+def test_a_further_backbone_is_of_the_same_make():
+    shape = build_learner(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
+    other = shape.backbone(layers=3)
+    assert len(other.blocks) == 3
+    assert other.settings.norm == "layer"
+
+
+def test_a_decoder_that_is_not_there_is_refused():
+    with pytest.raises(WrongInput, match="rewriting needs a decoder that is causal; convolutional has none"):
+        build_learner(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
