@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -21,15 +23,17 @@ FIELDS = {
 class Images:
     """An objective over patches and tokens, as small as one can be."""
 
-    name, terms, weights, fields, continues_text = "images", ("shade",), {}, FIELDS, False
-    needs = {"backbone": frozenset({"full"})}
+    name, terms, fields, continues_text = "images", ("shade",), FIELDS, False
+    weights: ClassVar = {}
+    needs: ClassVar = {"backbone": frozenset({"full"})}
 
     def parts(self, shape):
         return nn.Linear(shape.width, 3)
 
 
 class Rewriting(Images):
-    name, needs = "rewriting", {"backbone": frozenset({"full"}), "decoder": frozenset({"causal"})}
+    name = "rewriting"
+    needs: ClassVar = {"backbone": frozenset({"full"}), "decoder": frozenset({"causal"})}
 
 
 def small(name="transformer", **settings):
