@@ -379,6 +379,11 @@ def bounds_of(objective: Objective) -> frozenset[str]:
     return getattr(objective, "bounds", frozenset())
 
 
+def numbers_of(objective: Objective) -> frozenset[str]:
+    """The labels whose integers are no tokens (classes, clusters): what its `numbers` says, none without."""
+    return getattr(objective, "numbers", frozenset())
+
+
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     """Targets of each term in one micro-batch: every term, also those that are 0 here."""
     total = dict.fromkeys(objective.terms, 0)

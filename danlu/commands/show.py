@@ -56,6 +56,8 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
         click.echo(f"\nexample, stream {example['stream']!r}: what the model sees, and below it what it is to predict")
         for line in two_rows(example["tokens"], example["targets"]):
             click.echo(line)
+        for mark, value in example["marks"].items():
+            click.echo(f"  asked for the whole: {mark} {value}")
     click.echo()
 
 

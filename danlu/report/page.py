@@ -44,6 +44,7 @@ def write_report(run: Path, language: str = "en") -> Path:
             panels=sections.panels(results, metrics),
             terms=sections.terms(results),
             tasks=sections.tasks(results),
+            judged=sections.judged(results),
             samples=sections.samples(results, metrics),
             examples=sections.examples(results),
             cuts=sections.cuts(results),

@@ -74,6 +74,7 @@ class Shown(Part):
     stream: str
     tokens: list[str]
     targets: list[str | None] = []
+    marks: dict[str, str] = {}
 
 
 class Term(Part):
@@ -87,6 +88,34 @@ class Difference(Part):
     mean: float
     low: float | None = None
     high: float | None = None
+
+
+class Figure(Part):
+    """A figure an objective gives of its model, with its interval where it has one."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Pair(Part):
+    """What the model was given and what it made of it."""
+
+    given: str
+    made: str
+
+
+class Picture(Part):
+    """Grey levels in [0, 1], row by row from the top."""
+
+    title: str
+    rows: list[list[float]]
+
+
+class Judged(Part):
+    figures: dict[str, float | Figure | None] = {}
+    samples: list[Pair] = []
+    pictures: list[Picture] = []
 
 
 class Pretrained(Part):
@@ -111,6 +140,7 @@ class Pretrained(Part):
     test: Split | None = None
     samples: list[Sample] | None = None
     example: list[Shown] | None = None
+    judged: Judged | None = None
 
     def measured(self) -> dict[str, float]:
         """The baselines that have a figure."""

@@ -14,8 +14,24 @@ from danlu.report.chart_dots import dot_chart, rows_of
 from danlu.report.formatting import number
 from danlu.report.metrics import Metrics, Record, of, thinned
 from danlu.report.phrases import Text, phrase, word
+from danlu.report.pictures import grey_picture
 from danlu.report.pieces import readable
-from danlu.report.results import Cut, Difference, Export, Pretrained, Results, Sample, Score, Shown, Task, Term, finite
+from danlu.report.results import (
+    Cut,
+    Difference,
+    Export,
+    Figure,
+    Judged,
+    Pair,
+    Pretrained,
+    Results,
+    Sample,
+    Score,
+    Shown,
+    Task,
+    Term,
+    finite,
+)
 
 MOST_SAMPLES = 8  # along the way
 MOST_TOKENS = 200  # of one stream
@@ -134,6 +150,31 @@ def terms(results: Results) -> list[tuple[str, str, Term]]:
 
 
 @dataclass(frozen=True)
+class JudgedView:
+    """What the objective itself says of its model. figures: (name, figure); drawn: (title, picture)."""
+
+    id: str
+    name: str
+    objective: str
+    figures: list[tuple[str, Figure]]
+    samples: list[Pair]
+    drawn: list[tuple[str, Markup]]
+
+
+def judged(results: Results) -> list[JudgedView]:
+    found = []
+    for i, model in enumerate(results.pretrain):
+        said = model.judged or Judged()
+        figures = [
+            (name, value if isinstance(value, Figure) else Figure(value=value)) for name, value in said.figures.items()
+        ]
+        drawn = [(picture.title, grey_picture(picture)) for picture in said.pictures]
+        if figures or said.samples or drawn:
+            found.append(JudgedView(f"judged-{i}", model.name, model.objective, figures, said.samples, drawn))
+    return found
+
+
+@dataclass(frozen=True)
 class TaskRow:
     name: str
     score: Score
@@ -189,6 +230,7 @@ class StreamView:
     name: str
     tokens: list[tuple[str, str | None]]  # the piece the model reads, and the answer asked for there
     all: int
+    marks: dict[str, str]  # the answers asked for the whole sequence
 
 
 @dataclass(frozen=True)
@@ -215,7 +257,7 @@ def stream_view(shown: Shown, byte_level: bool) -> StreamView:
     pieces = [next(seen) for _ in pieces]
     answers = [None if target is None else next(seen) for target in shown.targets]
     answers += [None] * (len(pieces) - len(answers))
-    return StreamView(shown.stream, list(zip(pieces, answers, strict=False)), len(shown.tokens))
+    return StreamView(shown.stream, list(zip(pieces, answers, strict=False)), len(shown.tokens), shown.marks)
 
 
 def cuts(results: Results) -> list[Cut]:

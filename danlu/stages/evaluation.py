@@ -16,8 +16,9 @@ from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
 from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
+from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import Data
-from danlu.stages.pretraining import Pretraining, continued, decoded_example
+from danlu.stages.pretraining import Pretraining, continued
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
 from danlu.waist import Batch

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from danlu.architectures import Learner, build_learner
@@ -146,18 +145,3 @@ def continued(job: Pretraining, model: Any, prompt: str, sampling: Sampling) -> 
     stream = tokenizer.stream()
     text = "".join(stream.add(int(i)) for i in new)  # without the half of a character that may stand at the end
     return {"prompt": prompt, "text": text, "settings": str(sampling)}
-
-
-def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
-    """What the objective makes of one unit: tokens and, where there is a target, the target, in readable pieces."""
-    draws = job.draws("train", job.recipe.training.seed)
-    tokenizer = job.data.tokenizer
-    shown = []
-    for stream, sequences in job.recipe.objective.example(draws.draw(0, 0.0)).items():
-        for seq in sequences[:1]:
-            labels = next((v for v in seq.labels.values()), None)
-            ids = seq.inputs["token"][:60]
-            known = np.full(len(ids), -1) if labels is None else labels[: len(ids)]
-            targets = [None if y < 0 else tokenizer.token(int(y)) for y in known]
-            shown.append({"stream": stream, "tokens": [tokenizer.token(int(i)) for i in ids], "targets": targets})
-    return shown

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from danlu.recipes.schema import Recipe
+from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import prepare
-from danlu.stages.pretraining import Pretraining, decoded_example
+from danlu.stages.pretraining import Pretraining
 from danlu.stages.run import Say, quiet, resolve
 from danlu.stages.run_directory import RunDirectory
 from danlu.training.forecast import forecast

@@ -15,7 +15,7 @@ from synthetic_run_folder import DANGEROUS, metrics, results, write_run
 from danlu.durable import write_json
 from danlu.report import write_report
 
-SECTIONS = ["outcome", "bits", "curves", "task", "samples", "example", "data", "exports", "again"]
+SECTIONS = ["outcome", "bits", "curves", "task", "judged", "samples", "example", "data", "exports", "again"]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -124,7 +124,7 @@ def test_page_needs_no_other_file(page: str) -> None:
 
 def test_colours_of_plots_are_variables(page: str) -> None:
     drawings = re.findall(r"<svg.*?</svg>", page, re.S)
-    assert len(drawings) == 8, "two widths of bars and of dots, four panels"
+    assert len(drawings) == 9, "two widths of bars and of dots, four panels, a picture"
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
         assert not re.search(r"@\d+@", drawing)
@@ -149,6 +149,23 @@ def test_best_step_and_curves_are_drawn(page: str) -> None:
     assert "best, step 280" in text
     assert "unigram 4.87" in text
     assert "zstd 2.41" in text
+
+
+def test_what_the_objective_says_is_shown(page: str) -> None:
+    text = Outline(page).text
+    for said in ("retrieval 0.417 [0.390, 0.440]", "uniformity −2.250 –", "the cat", "follows = 1", "a seven"):
+        assert said in text, said
+    assert page.count("<rect") >= 3
+
+
+def test_a_run_whose_objectives_say_nothing_more_has_no_such_section(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    found = results()
+    del found["pretrain"][1]["judged"]
+    write_json(folder / "results.json", found)
+    shown = write_report(folder).read_text("utf-8")
+    assert "judged" not in Outline(shown).sections
+    assert 'href="#judged"' not in shown
 
 
 def test_samples_along_the_way(page: str) -> None:

@@ -1,0 +1,43 @@
+"""What the objective of a model makes of one unit, in readable pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from danlu.stages.pretraining import Pretraining
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.waist import Seq, numbers_of
+
+MOST = 60
+
+
+def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
+    """The first sequence of each stream: its tokens, below each its target, and the marks of the whole.
+
+    Streams without tokens (patches of an image) are left out.
+    """
+    draws = job.draws("train", job.recipe.training.seed)
+    objective, tokenizer = job.recipe.objective, job.data.tokenizer
+    example = objective.example(draws.draw(0, 0.0))
+    return [
+        {"stream": stream, **decoded(sequences[0], numbers_of(objective), tokenizer)}
+        for stream, sequences in example.items()
+        if sequences and "token" in sequences[0].inputs
+    ]
+
+
+def decoded(seq: Seq, numbers: frozenset[str], tokenizer: TextTokenizer) -> dict[str, Any]:
+    """A target is shown as a token, or as a number where its label is in `numbers`; the first label of whole numbers,
+    one a position, is the one shown."""
+    ids = np.asarray(seq.inputs["token"])[:MOST]
+    targets: list[str | None] = [None] * len(ids)
+    for name, label in seq.labels.items():
+        asked = np.asarray(label)
+        if asked.ndim == 1 and asked.dtype.kind in "iu":
+            written = str if name in numbers else tokenizer.token
+            targets = [None if y < 0 else written(int(y)) for y in asked[:MOST]]
+            break
+    marks = {name: str(np.asarray(mark)) for name, mark in seq.marks.items() if np.ndim(mark) == 0}
+    return {"tokens": [tokenizer.token(int(i)) for i in ids], "targets": targets, "marks": marks}

@@ -1,0 +1,22 @@
+"""Examples as people are shown them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from danlu.stages.examples import decoded
+from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.waist import Seq, full_order
+
+TOKENIZER = ByteBPE(size=300).train(["iron melts, tin melts sooner"])
+
+
+def test_a_target_is_a_token_or_a_number_and_the_whole_has_its_marks():
+    ids = TOKENIZER.encode("tin")
+    n = len(ids)
+    labels = {"score": np.full((n, 2), 0.5), "hidden": np.array([ids[0], *[-1] * (n - 1)])}
+    seq = Seq({"token": ids}, full_order(n), labels=labels, marks={"follows": 1, "noise": np.zeros(3)})
+    shown = decoded(seq, frozenset(), TOKENIZER)
+    assert shown["targets"] == [TOKENIZER.token(int(ids[0])), *[None] * (n - 1)]
+    assert shown["marks"] == {"follows": "1"}
+    assert decoded(seq, frozenset({"hidden"}), TOKENIZER)["targets"][0] == str(int(ids[0]))
