@@ -1,6 +1,7 @@
 """danlu: raw text in, a language model out.
 
     danlu.run("demo")                                   a recipe, from raw text to report
+    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  the models of several recipes, alike, side by side
     danlu.draft_recipe("my_texts/").text                a commented recipe for a text that has none
     danlu.load("runs/demo/model/decoder").generate("The function")
 
@@ -13,16 +14,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "draft_recipe", "load", "run", "show"]
+__all__ = ["Model", "__version__", "compare", "draft_recipe", "load", "run", "show"]
 
 if TYPE_CHECKING:
     from danlu.model import Model, load
     from danlu.recipes.drafting import draft_recipe
+    from danlu.stages.comparing import compare
     from danlu.stages.run import run
     from danlu.stages.showing import show
 
 _PLACES = {
     "run": "danlu.stages.run",
+    "compare": "danlu.stages.comparing",
     "show": "danlu.stages.showing",
     "draft_recipe": "danlu.recipes.drafting",
     "load": "danlu.model",

@@ -16,6 +16,7 @@ from danlu.errors import DanluError
 VERBS = {
     "demo": "Run the shipped demonstration on the documentation inside your Python.",
     "run": "Run a recipe, or a folder of text without one: raw text to models, evaluation and report.",
+    "compare": "Train the models of several recipes alike and compare them, with intervals.",
     "init": "Write a commented recipe for a text, and stop there.",
     "show": "Show what a recipe will do: parameters, work, memory, examples with their targets.",
     "generate": "Continue a prompt with a trained model.",

@@ -70,10 +70,11 @@ class TaskRecipe(Settings):
 
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
-    Kneser-Ney baseline; samples: the prompts' final continuations."""
+    Kneser-Ney baseline; documents: also keep the bits of each test document."""
 
     stride: PositiveInt = 128
     ngram: PositiveInt = 5
+    documents: bool = False
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
@@ -107,7 +108,7 @@ class Recipe(Settings):
     def with_time(self, seconds: float) -> Recipe:
         """The same recipe with its time budgets scaled so that they add up to `seconds`.
 
-        Budgets in tokens, epochs or steps stay as they are; ValueError when there is no time budget to scale.
+        Other budgets stay as they are; ValueError when there is no time budget to scale.
         """
         parts = [*self.models.values(), *self.tasks.values()]
         total = sum(p.training.budget.amount for p in parts if p.training.budget.unit == "seconds")

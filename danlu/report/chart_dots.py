@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 from markupsafe import Markup
 
 from danlu.report.chart_bars import WIDTHS
 from danlu.report.drawing import CONTROL, INK, MUTED, OURS, RULE, Drawing, drawing, svg
 from danlu.report.formatting import with_interval
-from danlu.report.phrases import word
+from danlu.report.phrases import Text, word
 from danlu.report.results import Score
 
 ROW = 52
@@ -21,11 +22,12 @@ def rows_of(scores: dict[str, Score | None]) -> list[tuple[str, Score]]:
     return [(name, score) for name in names if (score := scores[name]) is not None]
 
 
-def dot_chart(rows: list[tuple[str, Score]], name: str) -> Markup:
-    return Markup("").join(draw(rows, f"{name}--{form}", form) for form in WIDTHS)
+def dot_chart(rows: Sequence[tuple[Text, Score]], name: str, ours: Collection[Text] = ("ours",)) -> Markup:
+    """`ours` are the rows in the colour of what was trained; the others are what it is measured against."""
+    return Markup("").join(draw(rows, f"{name}--{form}", form, ours) for form in WIDTHS)
 
 
-def draw(rows: list[tuple[str, Score]], name: str, form: str) -> Markup:
+def draw(rows: Sequence[tuple[Text, Score]], name: str, form: str, ours: Collection[Text]) -> Markup:
     figures = [value for _, score in rows for value in (score.mean, score.low, score.high, *score.seeds)]
     figures = [value for value in figures if value is not None and math.isfinite(value)] or [0.0, 1.0]
     room = (max(figures) - min(figures)) * 0.06 or 0.05
@@ -38,13 +40,12 @@ def draw(rows: list[tuple[str, Score]], name: str, form: str) -> Markup:
         axes.tick_params(axis="x", length=0, pad=8)
         axes.spines["bottom"].set_visible(True)
         for row, (condition, score) in enumerate(rows):
-            draw_row(drawn, axes, row, condition, score)
+            draw_row(drawn, axes, row, condition, score, condition in ours)
         return svg(drawn, name, form)
 
 
-def draw_row(drawn: Drawing, axes, row: int, condition: str, score: Score) -> None:
+def draw_row(drawn: Drawing, axes, row: int, condition: Text, score: Score, ours: bool) -> None:
     """The name and the figure above, the interval below them on a rail of its own."""
-    ours = condition == "ours"
     colour, weight = (OURS, "bold") if ours else (CONTROL, "normal")
     middle = row + 0.62
     axes.axhline(middle, color=RULE, linewidth=1, zorder=0)
@@ -56,7 +57,8 @@ def draw_row(drawn: Drawing, axes, row: int, condition: str, score: Score) -> No
     )  # fmt: skip
     axes.plot([score.mean], [middle], "o", color=colour, markersize=9, clip_on=False)
     left, right = axes.get_xlim()
+    label = word("condition", condition) if isinstance(condition, str) else condition
     ink = INK if ours else MUTED
-    drawn.say(axes, left, row + 0.26, word("condition", condition), va="center", color=ink, weight=weight)
+    drawn.say(axes, left, row + 0.26, label, va="center", color=ink, weight=weight)
     value = with_interval(score.mean, (score.low, score.high))
     drawn.say(axes, right, row + 0.26, value, va="center", ha="right", color=ink, weight=weight)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from danlu.durable import write_text
 from danlu.errors import WrongInput, nearest
-from danlu.report import formatting, sections
+from danlu.report import sections
 from danlu.report.metrics import read_metrics
 from danlu.report.outcome import outcome
-from danlu.report.phrases import LANGUAGES, both, phrase, word
+from danlu.report.phrases import LANGUAGES
 from danlu.report.results import read_results
+from danlu.report.template_environment import TEMPLATE, environment
 
-TEMPLATE = Path(__file__).parent / "template"
 # Characters that no page may hold are shown as their bytes, as parts of characters are.
 UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
 
@@ -29,12 +27,13 @@ def write_report(run: Path, language: str = "en") -> Path:
         raise WrongInput(f"no report in language {language!r}; {nearest(language, LANGUAGES)}")
     results = read_results(run / "results.json")
     metrics = read_metrics(run / "metrics.jsonl")
-    script = (TEMPLATE / "page.js").read_text("utf-8")
+    script = page_script()
     page = (
         environment()
         .get_template("page.html.j2")
         .render(
             language=language,
+            title=results.recipe or run.resolve().name,
             run_name=run.resolve().name,
             results=results,
             metrics=metrics,
@@ -58,40 +57,8 @@ def write_report(run: Path, language: str = "en") -> Path:
     return path
 
 
-def environment() -> Environment:
-    """The templates, with the page's words and the ways to write a number; everything from the run is escaped."""
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-    made.filters |= {
-        "both": both,
-        "number": formatting.number,
-        "signed": formatting.signed,
-        "interval": formatting.interval,
-        "count": formatting.count,
-        "size": formatting.size,
-        "tiny": formatting.tiny,
-    }
-    made.globals |= {
-        "nothing": formatting.NOTHING,
-        "signed": formatting.signed,
-        "moment": formatting.moment,
-        "duration": formatting.duration,
-        "phrase": phrase,
-        "word_of": word,
-        "say": say,
-        "word": lambda section, name: both(word(section, name)),
-    }
-    return made
-
-
-def say(key: str, **values: Any) -> Markup:
-    return both(phrase(key, **values))
+def page_script() -> str:
+    return (TEMPLATE / "page.js").read_text("utf-8")
 
 
 def hash_of(script: str) -> str:

@@ -95,6 +95,8 @@ def evaluate(
             "validation_baselines": beside["validation"],
             "samples": [continued(job, model, p, job.recipe.sampling) for p in job.recipe.prompts],
         }
+        if settings.documents:
+            facts |= {"document_bits": bits.tolist(), "document_bytes": size.tolist()}
     return facts
 
 

@@ -19,7 +19,7 @@ from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
-from danlu.training.plan import Plan, make_plan
+from danlu.training.plan import Plan, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches
 
@@ -95,8 +95,11 @@ class Pretraining:
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
         model = self.fresh().to(self.machine.device)
-        fit_out(model, self.recipe.training)
         draws = self.draws("train", self.recipe.training.seed)
+        operations = operations_of(
+            model, self.recipe.objective, draws, *units_of(self.recipe.training, draws), self.machine
+        )
+        fit_out(model, self.recipe.training)
         validate, size = self.validation()
         objective, settings = self.recipe.objective, self.recipe.training
         stage = f"pretrain/{self.name}"
@@ -120,6 +123,7 @@ class Pretraining:
             "epochs": position.step * plan.step_units / draws.units,
             "seconds": position.seconds,
             "tokens_per_second": position.tokens / position.seconds,
+            "operations": position.step * operations,
             "best_step": position.best_step,
             "chosen_step": chosen_step(settings, position),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},

@@ -1,4 +1,4 @@
-"""How long to train: a time, tokens, epochs or steps, resolved once to a number of steps."""
+"""How long to train: a time, tokens, epochs, steps or operations, resolved once to a number of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainSerializer, PlainValidator
 
-Unit = Literal["seconds", "tokens", "epochs", "steps"]
+Unit = Literal["seconds", "tokens", "epochs", "steps", "operations"]
 
 _WORDS: dict[str, tuple[float, Unit]] = {
     "s": (1, "seconds"),
@@ -22,10 +22,12 @@ _WORDS: dict[str, tuple[float, Unit]] = {
     "token": (1, "tokens"),
     "epoch": (1, "epochs"),
     "step": (1, "steps"),
+    "flop": (1, "operations"),
+    "operation": (1, "operations"),
 }
-_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
-_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kKMGB]?)\s*([a-z]+)\s*")
-EXPECTED = "a budget such as 5min, 90s, 2M tokens, 3 epochs or 400 steps"
+_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12, "P": 1e15}
+_FORM = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([kKMGBTP]?)\s*([a-z]+)\s*")
+EXPECTED = "a budget such as 5min, 90s, 2M tokens, 3 epochs, 400 steps or 5T flops"
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,24 @@ class Budget:
         return f"{repr(self.amount).removesuffix('.0')} {self.unit}"
 
     def scaled(self, factor: float) -> Budget:
-        """A time is scaled; what was asked for in tokens, epochs or steps stays."""
+        """A time is scaled; what was asked for in tokens, epochs, steps or operations stays."""
         return Budget(self.amount * factor, self.unit) if self.unit == "seconds" else self
 
-    def steps(self, units_per_epoch: int, units_per_step: int, tokens_per_unit: float, seconds_per_step: float) -> int:
-        """At least one step."""
+    def steps(
+        self,
+        units_per_epoch: int,
+        units_per_step: int,
+        tokens_per_unit: float,
+        seconds_per_step: float = 0.0,
+        operations_per_step: float = 0.0,
+    ) -> int:
+        """At least one step. Seconds and operations of a step need to be known only for a budget in such."""
         found = {
             "steps": self.amount,
             "tokens": self.amount / (units_per_step * tokens_per_unit),
             "epochs": self.amount * units_per_epoch / units_per_step,
             "seconds": self.amount / seconds_per_step if self.unit == "seconds" else 0.0,
+            "operations": self.amount / operations_per_step if self.unit == "operations" else 0.0,
         }[self.unit]
         return max(1, math.ceil(found - 1e-9))
 

@@ -12,18 +12,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from danlu.training.draws import Draws
+from danlu.training.operations import forward_operations, training_operations
 from danlu.training.optimizers import state_tensors
 from danlu.training.plan import make_plan, time_steps, units_of
 from danlu.training.precision import Machine
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
 from danlu.waist import Batch, Objective
-
-BACKWARD = 2
-"""A backward pass takes twice the products of a forward pass: by the weights and by the inputs (Kaplan et al. 2020)."""
 
 
 def part_of(name: str) -> str:
@@ -41,25 +38,6 @@ def parameter_table(model: nn.Module) -> list[dict[str, Any]]:
         row["parameters"] += parameter.numel()
         row["trained"] += parameter.numel() if parameter.requires_grad else 0
     return list(rows.values())
-
-
-def attention_operations(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
-    """Scores and their sum over values, [batch, heads, length, head width] each; all pairs, as the field counts them,
-    though a causal kernel may skip half."""
-    batch, heads, length, width = query
-    return 2 * batch * heads * length * key[2] * (width + value[3])
-
-
-UNCOUNTED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_operations}
-"""Products that torch's counter does not know."""
-
-
-def forward_operations(model: nn.Module, batch: Batch) -> int:
-    """Floating-point operations of products in one forward pass (a multiplication and an addition are two), attention
-    included; what is done element by element is not counted."""
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter:
-        model(batch)
-    return counter.get_total_flops()
 
 
 def activation_bytes(model: nn.Module, batch: Batch, machine: Machine) -> int:
@@ -124,7 +102,7 @@ def forecast(
             "trained": sum(row["trained"] for row in table),
             "parts": table,
         },
-        "operations": {"forward_per_token": forward, "training_per_token": (1 + BACKWARD) * forward},
+        "operations": {"forward_per_token": forward, "training_per_token": training_operations(forward)},
         "memory": memory | {"total": sum(memory.values())},
         "step": {"units": step_units, "micro_units": micro_units, "tokens": step_units * draws.tokens_per_unit},
         "time": time_facts(model, objective, draws, settings, machine, validate) if timed else None,

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from danlu.training.draws import Draws
+from danlu.training.operations import forward_operations, training_operations
 from danlu.training.outfit import compile_blocks
 from danlu.training.precision import Machine
 from danlu.training.settings import TrainingSettings
@@ -58,16 +59,27 @@ def make_plan(
     """
     step_units, micro_units = units_of(settings, draws)
     budget = settings.budget
-    seconds = 0.0
+    seconds, operations = 0.0, 0.0
+    if budget.unit == "operations":
+        operations = operations_of(model, objective, draws, step_units, micro_units, machine)
     if budget.unit == "seconds":
         seconds, validation = measured or time_steps(
             settings, model, objective, draws, machine, validate, step_units, micro_units
         )
         left = max(budget.amount - settings.validations * validation, budget.amount / 2)
         budget = type(budget)(left, "seconds")
-    steps = budget.steps(draws.units, step_units, draws.tokens_per_unit, seconds)
+    steps = budget.steps(draws.units, step_units, draws.tokens_per_unit, seconds, operations)
     validate_every = max(1, -(-steps // settings.validations))
     return Plan(steps, step_units, micro_units, validate_every, settings.save_every or validate_every, machine)
+
+
+def operations_of(
+    model: nn.Module, objective: Objective, draws: Draws, units: int, each: int, machine: Machine
+) -> float:
+    """Operations of training on the first `units` units."""
+    device = torch.device(machine.device)
+    batches = micro_batches(objective, draws, 0, units, each, 0.0)
+    return training_operations(sum(forward_operations(model, batch.to(device)) for batch in batches))
 
 
 def units_of(settings: TrainingSettings, draws: Draws) -> tuple[int, int]:

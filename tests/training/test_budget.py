@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from danlu.training.budget import Budget, parse_budget
 
 amounts = st.floats(1e-6, 1e15, allow_nan=False, allow_infinity=False)
-budgets = st.builds(Budget, amounts, st.sampled_from(["seconds", "tokens", "epochs", "steps"]))
+budgets = st.builds(Budget, amounts, st.sampled_from(["seconds", "tokens", "epochs", "steps", "operations"]))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ budgets = st.builds(Budget, amounts, st.sampled_from(["seconds", "tokens", "epoc
         ("1 epoch", Budget(1, "epochs")),
         (".5 epochs", Budget(0.5, "epochs")),
         ("400 steps", Budget(400, "steps")),
+        ("20T flops", Budget(20e12, "operations")),
     ],
 )
 def test_what_can_be_written(text, budget):
@@ -61,8 +62,15 @@ sizes = st.integers(1, 10**6)
 
 @given(budgets, sizes, sizes, st.floats(1, 1e5), st.floats(1e-4, 100))
 def test_steps_are_just_enough(budget, epoch, step, tokens, seconds):
-    found = budget.steps(epoch, step, tokens, seconds)
-    each = {"steps": 1, "tokens": step * tokens, "epochs": step / epoch, "seconds": seconds}[budget.unit]
+    found = budget.steps(epoch, step, tokens, seconds, 1e9 * seconds)
+    each = {
+        "steps": 1,
+        "tokens": step * tokens,
+        "epochs": step / epoch,
+        "seconds": seconds,
+        "operations": 1e9 * seconds,
+    }
+    each = each[budget.unit]
     assert found >= 1
     assert found * each >= budget.amount * (1 - 1e-9) - 1e-8 * each
     assert found == 1 or (found - 1) * each < budget.amount * (1 + 1e-9)
@@ -70,4 +78,4 @@ def test_steps_are_just_enough(budget, epoch, step, tokens, seconds):
 
 @given(sizes, st.integers(1, 1000), st.integers(1, 50))
 def test_whole_epochs_are_whole(epoch, step, epochs):
-    assert Budget(epochs, "epochs").steps(epoch, step, 1.0, 0.0) == math.ceil(epochs * epoch / step)
+    assert Budget(epochs, "epochs").steps(epoch, step, 1.0) == math.ceil(epochs * epoch / step)

@@ -13,7 +13,8 @@ from danlu.architectures import build_learner
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
 from danlu.registry import optimizers
-from danlu.training.forecast import forecast, forward_operations, parameter_table
+from danlu.training.forecast import forecast, parameter_table
+from danlu.training.operations import forward_operations
 from danlu.training.plan import usual
 from danlu.training.step import accumulate, micro_batches, positions
 

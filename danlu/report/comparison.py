@@ -1,0 +1,155 @@
+"""The page of a comparison, from `comparison.json`; no number is computed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+from pydantic import Field, ValidationError
+
+from danlu.durable import read_json, write_text
+from danlu.errors import WrongInput
+from danlu.report.chart_dots import dot_chart
+from danlu.report.page import hash_of, page_script, printable
+from danlu.report.phrases import Text, phrase, word
+from danlu.report.results import Difference, Part, Score
+from danlu.report.template_environment import environment
+
+
+class Measured(Score):
+    over: str | None = None
+
+
+class Apart(Difference):
+    reference: str | None = Field(None, alias="from")
+    over: str | None = None
+
+
+class Compared(Part):
+    name: str
+    objective: str
+    architecture: str
+    parameters: int
+    tokens: float
+    seconds: float
+    operations: float
+    bits_per_byte: Measured | None = None
+    loss: Measured | None = None
+    task: Measured | None = None
+    random_weights: Measured | None = None
+    pretraining_gain: Apart | None = None
+    differences: dict[str, Apart | None] = Field(default_factory=dict)
+
+
+class SharedTask(Part):
+    name: str
+    metric: str
+    labels: int | None = None
+    draws: int | None = None
+    controls: dict[str, Score] = Field(default_factory=dict)
+
+
+class Found(Part):
+    seeds: int
+    corpus: str | None = None
+    budget: str
+    models: list[Compared]
+    baselines: dict[str, float] | None = None
+    task: SharedTask | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """model: whether it is one of those compared, and no control."""
+
+    label: Text
+    score: Measured
+    difference: Apart | None = None
+    gain: Apart | None = None
+    model: bool = True
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """One figure of all models and controls. reference: what the differences are from; tests: how many of them."""
+
+    id: str
+    title: Text
+    explain: Text
+    rows: list[Row]
+    reference: str
+    chart: Markup
+    gains: bool = False
+
+    @property
+    def tests(self) -> int:
+        return sum(row.difference is not None for row in self.rows)
+
+
+def write_comparison(folder: Path, language: str = "en") -> Path:
+    """Write `comparison.html` beside `comparison.json`, in both languages."""
+    path = folder / "comparison.json"
+    try:
+        found = Found.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WrongInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].splitlines()[0]}") from None
+    figures = [figure for figure in (bits_figure(found), task_figure(found), gain_figure(found)) if figure.rows]
+    script = page_script()
+    page = (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            language=language,
+            title=" / ".join(model.name for model in found.models),
+            found=found,
+            figures=figures,
+            script=Markup(script),
+            script_hash=hash_of(script),
+        )
+    )
+    write_text(folder / "comparison.html", printable(page))
+    return folder / "comparison.html"
+
+
+def figure_of(name: str, title: Text, explain: Text, rows: list[Row], gains: bool = False) -> FigureView:
+    reference = next((row.difference.reference for row in rows if row.difference and row.difference.reference), "")
+    ours = [row.label for row in rows if row.model]
+    chart = dot_chart([(row.label, row.score) for row in rows], name, ours) if rows else Markup("")
+    return FigureView(name, title, explain, rows, reference or "", chart, gains)
+
+
+def bits_figure(found: Found) -> FigureView:
+    rows = [
+        Row(model.name, model.bits_per_byte, model.differences.get("bits_per_byte"))
+        for model in found.models
+        if model.bits_per_byte
+    ]
+    if rows:
+        controls = sorted((found.baselines or {}).items(), key=lambda item: item[1])
+        rows += [Row(word("baseline", name), Measured(mean=value), model=False) for name, value in controls]
+    return figure_of("bits", phrase("bits.title"), phrase("compare.bits"), rows)
+
+
+def task_figure(found: Found) -> FigureView:
+    task = found.task
+    if task is None:
+        return figure_of("task", "", "", [])
+    rows = [
+        Row(model.name, model.task, model.differences.get("task"), model.pretraining_gain)
+        for model in found.models
+        if model.task
+    ]
+    for name, score in task.controls.items():
+        rows.append(Row(word("condition", name), Measured.model_validate(score.model_dump()), model=False))
+    title = phrase("compare.task", name=task.name, metric=word("metric", task.metric))
+    return figure_of("task", title, phrase("compare.task_explain", draws=str(task.draws)), rows, gains=True)
+
+
+def gain_figure(found: Found) -> FigureView:
+    """Random weights of each architecture: where the scores above begin."""
+    rows = [
+        Row(model.name, model.random_weights, model=False) for model in found.models if model.random_weights is not None
+    ]
+    return figure_of("random", phrase("compare.random"), phrase("compare.random_explain"), rows)

@@ -1,0 +1,103 @@
+"""Several recipes side by side, through the public door."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_recipe import write_tiny_recipe
+
+import danlu
+from danlu.durable import read_json
+from danlu.errors import WrongInput
+from danlu.evaluation.comparing import Measured, bits_of, differences, score_of
+
+TASK = """\
+tasks:
+  place:
+    model: small
+    task:
+      {{name: classify, rows: {{train: {rows}/train.tsv, test: {rows}/test.tsv}}, labels_per_class: 2, max_tokens: 12}}
+    training: {{budget: 2 steps, batch_tokens: 64, validations: 1}}
+    seeds: 2
+"""
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    """`tiny.yaml`, causal, and `both.yaml`, the same with masked tokens; with a task."""
+    tiny = write_tiny_recipe(tmp_path)
+    for split in ("train", "test"):
+        lines = [f"{split} number {i} of the {kind}\t{kind}" for kind in ("river", "mill") for i in range(6)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines]), "utf-8")
+    text = Path(tiny).read_text("utf-8") + TASK.format(rows=tmp_path)
+    (tmp_path / "tiny.yaml").write_text(text, "utf-8")
+    (tmp_path / "both.yaml").write_text(text.replace("objective: causal", "objective: masked"), "utf-8")
+    return [str(tmp_path / "tiny.yaml"), str(tmp_path / "both.yaml")]
+
+
+def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
+    out = tmp_path / "out"
+    made = danlu.compare(recipes, "200 tokens", seeds=2, out=out)
+    causal, masked = made["models"]
+    assert [causal["name"], masked["name"]] == ["tiny", "both"]
+    assert causal["operations"] > 0
+    assert causal["tokens"] == pytest.approx(256, abs=70)
+    results = read_json(out / "results.json")
+    own = [entry["bits_per_byte"] for entry in results["pretrain"] if entry["objective"] == "causal"]
+    assert causal["bits_per_byte"]["seeds"] == own
+    assert len(set(own)) == 2, "every training has a seed of its own"
+    assert causal["bits_per_byte"]["mean"] == pytest.approx(np.mean(own))
+    assert masked["bits_per_byte"] is None
+    assert masked["differences"]["task"]["from"] == "tiny"
+    assert made["task"]["name"] == "place"
+    scores = {entry["name"]: entry["scores"]["ours"]["mean"] for entry in results["tasks"]}
+    assert masked["task"]["seeds"] == pytest.approx([scores["place-both-0"], scores["place-both-1"]])
+    assert read_json(out / "comparison.json") == json.loads(json.dumps(made))
+    page = (out / "comparison.html").read_text("utf-8")
+    for said in ("tiny", "both", "Side by side", "并列比较", "TF-IDF", "200 tokens"):
+        assert said in page
+
+
+def test_one_training_each_is_judged_over_documents_and_draws(recipes, tmp_path):
+    made = danlu.compare(recipes, "2 steps", seeds=1, overrides=["models.small.objective=causal"], out=tmp_path / "out")
+    first, second = made["models"]
+    assert first["bits_per_byte"]["over"] == "documents"
+    difference = second["differences"]["bits_per_byte"]
+    assert difference["mean"] == difference["low"] == difference["high"] == 0, "the same training twice"
+    assert first["task"]["over"] == "draws of labels"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"changed": True}, "both has another tokenizer than tiny"),
+        ({"task": "plase"}, "no task is called 'plase' in the recipes; did you mean 'place'"),
+        ({"budget": "soon"}, "budget: 'soon' is not a budget"),
+        ({"alone": True}, "holds one model; name another recipe"),
+        ({"twice": True}, "two of the recipes have the same name"),
+    ],
+)
+def test_what_cannot_be_compared_is_told_before_any_work(recipes, tmp_path, words, told):
+    if words.pop("changed", False):
+        Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace("size: 300", "size: 290"), "utf-8")
+    given = recipes[:1] if words.pop("alone", False) else recipes[:1] * 2 if words.pop("twice", False) else recipes
+    with pytest.raises(WrongInput, match=told):
+        danlu.compare(given, words.pop("budget", "2 steps"), seeds=1, out=tmp_path / "out", **words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_pairs_cancel_what_they_share():
+    a, b = Measured((1.0, 2.0, 3.0)), Measured((1.5, 2.5, 3.5))
+    found = differences({"a": a, "none": None, "b": b})
+    assert found["a"] is None
+    assert found["none"] is None
+    assert found["b"] == {"mean": 0.5, "low": 0.5, "high": 0.5, "from": "a", "over": "trainings"}
+
+
+def test_no_figure_is_invented():
+    assert bits_of([{"bits_per_byte": None}]) is None
+    assert score_of([], "ours") is None
+    assert Measured((2.0,)).json() == {"mean": 2.0, "low": None, "high": None, "seeds": [2.0], "over": "trainings"}
