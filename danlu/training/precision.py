@@ -41,6 +41,8 @@ class Machine:
         torch.set_num_threads(self.threads)
         if self.device == "cpu":
             keep_freed_memory()
+        if self.device == "cuda":
+            repeat_exactly()
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16 where that was chosen; weights and sums stay in float32."""
@@ -50,6 +52,16 @@ class Machine:
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def repeat_exactly() -> None:
+    """Only operations on a GPU that give the same bits every time, without which a run could not go on as if it had
+    never stopped: an atomic sum depends on who comes first (docs/decisions/0011). torch raises for one that has no such
+    form. cuBLAS is told by the environment, before its first product."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
 
 
 def native_bfloat16(device: str) -> bool:
