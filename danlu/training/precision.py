@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
+from torch.utils import deterministic
 
 from danlu.errors import WrongInput
 from danlu.training.allocator import keep_freed_memory
@@ -60,7 +61,7 @@ def repeat_exactly() -> None:
     form. cuBLAS is told by the environment, before its first product."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
 
 
