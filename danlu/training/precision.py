@@ -95,13 +95,19 @@ def product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
-    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
+def device_found(device: Device, setting: str) -> str:
+    """The device of that name, or the one to be preferred; WrongInput names the setting that asks for one that is not
     there."""
     there = [name for name, available in AVAILABLE.items() if available()]
     if device != "auto" and device not in there:
-        raise WrongInput(f"machine.device: this machine has no {device}; it has {' and '.join(there)}")
-    found = there[0] if device == "auto" else device
+        raise WrongInput(f"{setting}: this machine has no {device}; it has {' and '.join(there)}")
+    return there[0] if device == "auto" else device
+
+
+def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
+    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
+    there."""
+    found = device_found(device, "machine.device")
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
     chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_pays(found) else "float32"
