@@ -154,7 +154,11 @@ def test_what_a_model_cannot_do_is_one_line(call, words):
 
 CUDA = pytest.param(
     "cuda",
-    marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+    ],
 )
 
 

@@ -13,9 +13,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from ragged_streams import heads_of, lengths, streams
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.nn.attention.flex_attention import create_mask, flex_attention
 
-from danlu.architectures.transformer import flex, varlen
+from danlu.architectures.transformer import Transformer, flex, varlen
 from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.flex import Flex, block_table
 from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of, within
@@ -162,6 +163,52 @@ def test_the_compiled_kernel_reads_the_blocks(window):
 
 def prefix_order(n):
     return np.maximum(np.arange(n) - 1, 0)
+
+
+FILLED_UP = ((3, 7, 1, 5), (4, 8, 2, 2), (16,), (2,) * 8, (5, 5, 6), (9, 7), (1, 1, 1, 13))
+"""Streams of one capacity."""
+
+
+def block_and_counter():
+    """A block and its twin, captured as one graph or not at all, with a count of how often."""
+    torch._dynamo.reset()
+    backbone = Transformer(layers=1, width=64, heads=4, kv_heads=2, context=64).build()
+    counter = CompileCounterWithBackend("aot_eager")
+    return backbone, torch.compile(backbone.blocks[0], backend=counter, fullgraph=True), counter
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_anew():
+    backbone, block, counter = block_and_counter()
+    backbone.to("meta", torch.bfloat16)
+    for sizes in FILLED_UP:
+        stream = stream_of(sizes, causal_order)
+        layout = Varlen(stream, case(stream, (None,)))
+        layout.offsets = layout.offsets.to("meta")
+        x = torch.zeros(16, 64, device="meta", dtype=torch.bfloat16, requires_grad=True)
+        angles = tuple(a.to("meta") for a in backbone.angles(stream)[None])
+        block(x, layout, angles).sum().backward()
+        assert x.grad.shape == x.shape
+    assert counter.frame_count <= 3
+
+
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore")
+def test_a_block_with_flex_is_captured_whole_once_and_never_keeps_an_old_rule():
+    backbone, block, counter = block_and_counter()
+    for sizes in FILLED_UP:
+        stream = stream_of(sizes, prefix_order)
+        layout, angles = Flex(stream, case(stream, (None,))), backbone.angles(stream)[None]
+        x = torch.randn(16, 64, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(block(x, layout, angles), backbone.blocks[0](x, Dense(stream), angles))
+    assert counter.frame_count == 1
+
+
+@given(st.integers(1, 10**6))
+def test_what_the_varlen_kernel_is_told_is_one_of_few_numbers(n):
+    assert n <= varlen.rounded(n) <= n + n // 8 + (n < 8)
+    assert varlen.rounded(varlen.rounded(n)) == varlen.rounded(n)
+    assert len({varlen.rounded(k) for k in range(256, 512)}) == 9
 
 
 ON_CUDA = {

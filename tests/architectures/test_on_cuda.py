@@ -11,7 +11,11 @@ from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of
 from danlu.architectures.transformer.varlen import Varlen
 from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    pytest.mark.filterwarnings("ignore"),  # the compiler's own
+]
 
 SIZES = (3, 300, 1, 128, 129, 64, 64, 511)
 RNG = np.random.default_rng(0)

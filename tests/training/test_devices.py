@@ -26,7 +26,11 @@ from danlu.training.step import accumulate, measure, micro_batches
 
 CUDA = pytest.param(
     "cuda",
-    marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+    ],
 )
 OBJECTIVES = {
     "causal": Causal(),

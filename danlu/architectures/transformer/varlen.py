@@ -34,8 +34,9 @@ def kernel() -> Callable[..., Tensor]:
 
 
 def rounded(n: int) -> int:
-    """The next power of two: a compiled step then meets few different numbers."""
-    return 1 << max(n - 1, 0).bit_length()
+    """At least `n` and at most an eighth more, one of few numbers: a compiled step then meets few different ones."""
+    step = max(1, (1 << n.bit_length()) // 16)
+    return -(-n // step) * step
 
 
 class Varlen:
