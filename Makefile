@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: install demo test test-all lint docs bench clean
+.PHONY: install demo test test-all test-gpu lint docs bench bench-gpu clean
 
 install: $(READY)
 
@@ -25,6 +25,9 @@ test: $(READY)
 test-all: $(READY)
 	OMP_NUM_THREADS=1 $(TEST) -m "not gpu"
 
+test-gpu: $(READY)
+	$(BIN)/python -m pytest -m gpu
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,6 +40,9 @@ docs: $(READY)
 bench: $(READY)
 	@$(BIN)/python -c 'import sentence_transformers' 2>/dev/null || $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
+
+bench-gpu: $(READY)
+	$(BIN)/python -m bench.gpu
 
 clean:
 	rm -rf .venv runs .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -17,7 +17,7 @@ from danlu.evaluation.filling import best, blanks, fill_jointly
 from danlu.evaluation.generation import Sampling, generate_many
 from danlu.export import load_model
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.training.precision import Machine, usable_cores
+from danlu.training.precision import Device, Machine, device_found, usable_cores
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 """A blank in a text to fill, with the space before it: a token of English text brings its own."""
@@ -145,15 +145,17 @@ class Model:
         return "causal" not in needs
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, device: Device = "cpu") -> Model:
     """A model folder (`runs/NAME/model/MODEL`), or a run directory, from which the first model that continues text is
-    taken."""
-    folder = Path(path)
+    taken; on `device` ("auto": a GPU where there is one). WrongInput for a device that is not there."""
+    folder, place = Path(path), device_found(device, "device")
     if (folder / "model").is_dir() and not (folder / "config.json").exists():
-        found = [load(f) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")]
+        found = [
+            load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
+        ]
         speaking = [m for m in found if m.learner.objective.continues_text]
         if not found:
             raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
         return (speaking or found)[0]
     learner, tokenizer = load_model(folder)
-    return Model(learner, tokenizer, learner.context)
+    return Model(learner.to(place), tokenizer, learner.context)

@@ -64,12 +64,20 @@ class Fields:
     marks: Mapping[str, Declared] = field(default_factory=dict)
 
 
+def sent(value: Tensor, device: torch.device) -> Tensor:
+    """The tensor there; to a GPU from pinned memory, so that nobody waits for the copy."""
+    if device.type == "cuda" and value.device.type == "cpu":
+        return value.pin_memory().to(device, non_blocking=True)
+    return value.to(device)
+
+
 @dataclass
 class Stream:
     """N sequences end to end, T positions in all.
 
     inputs, labels {name: [T, ...]}; marks {name: [N, ...]}; key, query [T]; offsets [N + 1]; group [N], the example of
-    each sequence; lengths, the N lengths as Python integers (a backbone never waits for a device to learn them).
+    each sequence; lengths, the N lengths as Python integers (a backbone never waits for a device to learn them); host,
+    the stream as it was packed, kept by `to` and not by `dataclasses.replace`, which may have changed what it says.
     """
 
     inputs: dict[str, Tensor]
@@ -80,6 +88,7 @@ class Stream:
     offsets: Tensor
     group: Tensor
     lengths: tuple[int, ...]
+    host: Stream | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -87,7 +96,8 @@ class Stream:
     @property
     def sequence(self) -> Tensor:
         """[T]: which sequence each position is in."""
-        return torch.repeat_interleave(torch.arange(len(self), device=self.key.device), self.offsets.diff())
+        numbers = torch.arange(len(self), device=self.key.device)
+        return torch.repeat_interleave(numbers, self.offsets.diff(), output_size=sum(self.lengths))
 
     def sees(self) -> Tensor:
         """[T, T] booleans: rule 1, the reference that every attention must equal."""
@@ -96,18 +106,20 @@ class Stream:
 
     def to(self, device: torch.device) -> Stream:
         def moved(table: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {k: v.to(device) for k, v in table.items()}
+            return {k: sent(v, device) for k, v in table.items()}
 
-        return replace(
+        there = replace(
             self,
             inputs=moved(self.inputs),
             labels=moved(self.labels),
             marks=moved(self.marks),
-            key=self.key.to(device),
-            query=self.query.to(device),
-            offsets=self.offsets.to(device),
-            group=self.group.to(device),
+            key=sent(self.key, device),
+            query=sent(self.query, device),
+            offsets=sent(self.offsets, device),
+            group=sent(self.group, device),
         )
+        there.host = self.host or self
+        return there
 
 
 @dataclass
@@ -191,12 +203,37 @@ def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
     )
 
 
-def pack(examples: Iterable[Example], fields: Mapping[str, Fields], units: Iterable[int] = ()) -> Batch:
-    """Lay the sequences of `examples` end to end, stream by stream; empty sequences are dropped."""
+def filler(seqs: Sequence[Seq], capacity: int) -> list[Seq]:
+    """What fills a stream up to the next multiple of `capacity`: copies of its longest sequence, cut to the room, with
+    the inputs and the order they are known to have and without a target."""
+    room = -sum(len(s.key) for s in seqs) % capacity
+    longest = max(seqs, key=lambda s: len(s.key), default=None)
+    found = []
+    while longest is not None and room:
+        n = min(room, len(longest.key))
+        query = None if longest.query is None else longest.query[:n]
+        found.append(Seq({k: v[:n] for k, v in longest.inputs.items()}, longest.key[:n], query))
+        room -= n
+    return found
+
+
+def pack(
+    examples: Iterable[Example],
+    fields: Mapping[str, Fields],
+    units: Iterable[int] = (),
+    capacity: int | None = None,
+) -> Batch:
+    """Lay the sequences of `examples` end to end, stream by stream; empty sequences are dropped.
+
+    capacity: streams that hold anything are filled up to a multiple of it, so that compiled steps meet few shapes; what
+    fills them is one more group, of no example. The loss and the gradients are the same with it.
+    """
     listed = list(examples)
     streams = {}
     for name, declared in fields.items():
         seqs = [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
+        if capacity is not None:
+            seqs += [(len(listed), s) for s in filler([s for _, s in seqs], capacity)]
         streams[name] = _stream(seqs, declared)
     return Batch(streams, tuple(units))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
-from danlu.model import Model
+from danlu.model import Model, load
 from danlu.registry import architectures, objectives
 from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.training.precision import AVAILABLE
 
 TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
 TOKENIZER = ByteBPE(size=300).train(TEXTS * 3)
@@ -147,3 +150,35 @@ def test_what_a_model_cannot_do_is_one_line(call, words):
         call()
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+CUDA = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+    ],
+)
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_a_model_says_the_same_on_every_device(device):
+    speaks, fills = (
+        Model(copy.deepcopy(model.learner).to(device), TOKENIZER, model.context) for model in (CAUSAL, MASKED)
+    )
+    sampling = Sampling(tokens=12, temperature=0)
+    prompts = ["The furnace", "The", "第七炉"]
+    assert speaks.generate_many(prompts, sampling) == CAUSAL.generate_many(prompts, sampling)
+    text = "The <mask> refines <mask> pill."
+    for found, expected in zip(fills.fill(text), MASKED.fill(text), strict=True):
+        assert [t for t, _ in found] == [t for t, _ in expected]
+        assert [p for _, p in found] == pytest.approx([p for _, p in expected], rel=1e-4)
+    for model, reference in ((speaks, CAUSAL), (fills, MASKED)):
+        np.testing.assert_allclose(model.embed(TEXTS), reference.embed(TEXTS), atol=1e-4)
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_line(tmp_path):
+    absent = next(name for name, available in AVAILABLE.items() if not available())
+    with pytest.raises(WrongInput, match=f"device: this machine has no {absent}; it has .*cpu"):
+        load(tmp_path, device=absent)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
-from danlu.waist import Stream
+from danlu.waist import Stream, sent
 
 
 @architectures.register
@@ -53,7 +53,7 @@ class Convolutional(Settings):
 def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
     """[T, kernel]: for each position the position at each offset, T (a row of zeros) where another sequence begins."""
     length = len(sequence)
-    at = torch.arange(length, device=sequence.device)[:, None] + torch.tensor(offsets, device=sequence.device)
+    at = torch.arange(length, device=sequence.device)[:, None] + sent(torch.tensor(offsets), sequence.device)
     inside = (at >= 0) & (at < length)
     at = at.clamp(0, max(length - 1, 0))
     return torch.where(inside & (sequence[at] == sequence[:, None]), at, length)

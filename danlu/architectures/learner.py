@@ -73,7 +73,7 @@ class Learner(nn.Module):
 
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
         """Sum of cross-entropies (nats) at labelled positions, in float32 or wider; no other position is projected."""
-        at = labels >= 0
+        at = (labels >= 0).nonzero().squeeze(1)  # a GPU is waited for once, not at each use
         return self.class_loss(self.token_logits(hidden[at]), labels[at])
 
     def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:

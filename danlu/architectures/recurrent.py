@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
-from danlu.waist import Stream
+from danlu.waist import Stream, sent
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -99,9 +99,8 @@ class RecurrentBackbone(nn.Module):
         """`state` is torch's, [layers, N, width] for each of the same N sequences."""
         if not len(stream):
             return x, state
-        order, sizes, by_length = (t.to(x.device) for t in packed_order(stream))
-        unsorted = torch.argsort(by_length)
-        out, state = self.cells(PackedSequence(x[order], sizes.cpu(), by_length, unsorted), state)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order), device=x.device)
+        order, sizes, by_length = packed_order(stream)
+        back, unsorted = torch.argsort(order), torch.argsort(by_length)
+        order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
+        out, state = self.cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
         return self.norm(out.data[back]), state

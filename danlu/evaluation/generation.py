@@ -45,7 +45,7 @@ def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
     ordered, ids = torch.sort(logits.double() / sampling.temperature, descending=True, stable=True)
     if sampling.top_k:
         ordered, ids = ordered[: sampling.top_k], ids[: sampling.top_k]
-    shares = ordered.softmax(-1).cpu().numpy()
+    shares = ordered.softmax(-1).numpy()
     before = np.cumsum(shares) - shares
     kept = shares * (before < sampling.top_p)
     return int(ids[rng.choice(len(kept), p=kept / kept.sum())])
@@ -55,7 +55,7 @@ def penalised(logits: Tensor, said: np.ndarray, penalty: float) -> Tensor:
     """[vocabulary]: the logits of the tokens `said` divided by `penalty` where above 0, multiplied where below."""
     if penalty == 1:
         return logits
-    ids = torch.from_numpy(np.unique(said)).to(logits.device)
+    ids = torch.from_numpy(np.unique(said))
     score = logits[ids]
     return logits.index_copy(0, ids, torch.where(score > 0, score / penalty, score * penalty))
 
@@ -137,7 +137,7 @@ def generate_many(
         places, parts = zip(*(text.unread(context) for text in texts), strict=True)
         stream = continuations(places, parts, machine.device, prompt_order)
         hidden, state = model.backbone.extend(model.embed(stream), stream, state)
-        last = model.token_logits(hidden[stream.offsets[1:] - 1]).float()
+        last = model.token_logits(hidden[stream.offsets[1:] - 1]).float().cpu()  # one transfer for all texts
         for k, text in enumerate(texts):
             if text.done:
                 continue

@@ -107,5 +107,5 @@ class Masked(Settings):
 
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
-        at = text.labels["masked"] >= 0
+        at = (text.labels["masked"] >= 0).nonzero().squeeze(1)
         return {"masked": model.token_loss(parts(model.hidden(text)[at]), text.labels["masked"][at])}

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from danlu.cache import MOVED_BY, cache_root
 from danlu.recipes.findings import size
+
+if TYPE_CHECKING:
+    import torch
 
 State = Literal["ok", "optional", "missing"]
 PYTHON = (3, 11)
@@ -69,8 +72,13 @@ def machine() -> Iterator[Finding]:
     names = [f"CPU {cpu_name()}"]
     names += [f"CUDA {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     names += ["MPS"] if torch.backends.mps.is_available() else []
-    yield Finding("devices", "; ".join(names))
+    if shutil.which("nvidia-smi") and not torch.cuda.is_available():
+        value = f"{'; '.join(names)}; there is an NVIDIA driver, and this torch does not reach a GPU by it"
+        yield Finding("devices", value, "optional", "pip install --force-reinstall torch")
+    else:
+        yield Finding("devices", "; ".join(names))
     yield Finding("device chosen", chosen.device)
+    yield attention(torch.device(chosen.device))
     reason = "the CPU has no bfloat16 products"
     if chosen.device != "cpu":
         reason = "what this device is best at"
@@ -81,6 +89,21 @@ def machine() -> Iterator[Finding]:
     yield Finding("threads", f"{chosen.threads} of {os.cpu_count()} cores ({usable_cores()} may be used)")
     yield openmp("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS"), usable_cores())
     yield Finding("GOMP_SPINCOUNT", os.environ.get("GOMP_SPINCOUNT", "not set"))
+
+
+def attention(device: torch.device) -> Finding:
+    """Which kernels of attention the device has beside those that run everywhere."""
+    from danlu.architectures.transformer import flex, varlen
+
+    name = "attention"
+    if device.type != "cuda":
+        return Finding(name, "plain products and torch's fused kernel; varlen and flex are for CUDA")
+    if not varlen.there(device):
+        return Finding(name, "torch's fused kernel; varlen needs an Ampere GPU or later", "optional", "another GPU")
+    if not flex.there(device):
+        value = "varlen; prefix and permutation orders run by a dense mask without triton"
+        return Finding(name, value, "optional", "pip install triton")
+    return Finding(name, "varlen for causal and full orders, flex for any other")
 
 
 def openmp(name: str, value: str | None, cores: int) -> Finding:

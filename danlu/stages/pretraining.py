@@ -19,7 +19,7 @@ from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
-from danlu.training.plan import Plan, make_plan, operations_of, units_of
+from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches
 
@@ -78,7 +78,8 @@ class Pretraining:
         wanted = max(1, round(self.recipe.training.validation_tokens / draws.tokens_per_unit))
         units = min(wanted, draws.units)
         each = max(1, int(self.recipe.training.micro_batch_tokens / draws.tokens_per_unit))
-        batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0)
+        capacity = capacity_of(self.recipe.training, self.draws("train", self.recipe.training.seed), self.machine)
+        batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0, capacity)
         size = self.data.store("validation").bytes if units == draws.units else None
 
         def validate(model: nn.Module) -> Losses:

@@ -79,7 +79,7 @@ class Classification:
         return parts(mean_pool(model.hidden(text), text))
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        at = batch["text"].marks["label"] >= 0
+        at = (batch["text"].marks["label"] >= 0).nonzero().squeeze(1)
         return {"label": model.class_loss(self.scores(model, parts, batch)[at], batch["text"].marks["label"][at])}
 
     @torch.no_grad()

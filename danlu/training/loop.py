@@ -114,9 +114,8 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Seque
 
 def one_step(job: Job, optimizers: Sequence[torch.optim.Optimizer], position: Position, clock: float) -> Position:
     plan, step = job.plan, position.step
-    batches = micro_batches(
-        job.objective, job.draws, step * plan.step_units, plan.step_units, plan.micro_units, step / plan.steps
-    )
+    first, progress = step * plan.step_units, step / plan.steps
+    batches = micro_batches(job.objective, job.draws, first, plan.step_units, plan.micro_units, progress, plan.capacity)
     losses = accumulate(job.model, job.objective, batches, plan.machine, job.settings.seed * 1_000_003 + step)
     require_number(job, "loss", losses.loss, step + 1)
     norm = float(torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip))

@@ -50,6 +50,8 @@ def checkpoint_activations(model: nn.Module) -> None:
 
 
 def compile_blocks(model: nn.Module) -> None:
-    """torch.compile for each block, for any number of positions. A copy of the model is not compiled."""
+    """torch.compile for each block. A copy of the model is not compiled. On a CPU it is for any number of positions; on
+    a GPU, where batches are filled up to few numbers of them, for each until there are more."""
     for block in stacked(model, "compile"):
-        block.compile(dynamic=True)
+        on_gpu = next(block.parameters()).device.type == "cuda"
+        block.compile(dynamic=None if on_gpu else True)

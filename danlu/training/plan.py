@@ -23,10 +23,14 @@ WARM_STEPS, TIMED_STEPS, MOST_STEPS = 2, 5, 200
 SHARE = 0.02
 """Of a time budget, spent at most (beyond the first steps) on finding out what a step takes."""
 
+BLOCK = 128
+"""Capacities are multiples of it: kernels work in blocks of so many positions."""
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, and units a step and a micro-batch; how often to validate and save; where it runs."""
+    """Steps, and units a step and a micro-batch; how often to validate and save; where it runs; what micro-batches are
+    filled up to a multiple of."""
 
     steps: int
     step_units: int
@@ -34,6 +38,7 @@ class Plan:
     validate_every: int
     save_every: int
     machine: Machine
+    capacity: int | None = None
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,7 +75,9 @@ def make_plan(
         budget = type(budget)(left, "seconds")
     steps = budget.steps(draws.units, step_units, draws.tokens_per_unit, seconds, operations)
     validate_every = max(1, -(-steps // settings.validations))
-    return Plan(steps, step_units, micro_units, validate_every, settings.save_every or validate_every, machine)
+    save_every = settings.save_every or validate_every
+    capacity = capacity_of(settings, draws, machine)
+    return Plan(steps, step_units, micro_units, validate_every, save_every, machine, capacity)
 
 
 def operations_of(
@@ -88,6 +95,14 @@ def units_of(settings: TrainingSettings, draws: Draws) -> tuple[int, int]:
     return step_units, min(step_units, max(1, int(settings.micro_batch_tokens / draws.tokens_per_unit)))
 
 
+def capacity_of(settings: TrainingSettings, draws: Draws, machine: Machine) -> int | None:
+    """What the settings say; for compiled steps on a GPU an eighth of a micro-batch, in whole blocks of attention."""
+    if settings.capacity is not None or not settings.compile or machine.device != "cuda":
+        return settings.capacity
+    _, micro_units = units_of(settings, draws)
+    return BLOCK * max(1, round(micro_units * draws.tokens_per_unit / 8 / BLOCK))
+
+
 def time_steps(
     settings: TrainingSettings,
     model: nn.Module,
@@ -103,6 +118,7 @@ def time_steps(
     Timing takes five steps, and more of them up to `SHARE` of the budget.
     """
     trial = copy.deepcopy(model).train()
+    capacity = capacity_of(settings, draws, machine)
     if settings.compile:
         compile_blocks(trial)  # a copy is not compiled
     optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial)
@@ -115,7 +131,7 @@ def time_steps(
         accumulate(
             trial,
             objective,
-            micro_batches(objective, draws, step * step_units, step_units, micro_units, 0.0),
+            micro_batches(objective, draws, step * step_units, step_units, micro_units, 0.0, capacity),
             machine,
             0,
         )

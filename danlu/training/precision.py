@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
+from torch.utils import deterministic
 
 from danlu.errors import WrongInput
 from danlu.training.allocator import keep_freed_memory
@@ -41,6 +42,8 @@ class Machine:
         torch.set_num_threads(self.threads)
         if self.device == "cpu":
             keep_freed_memory()
+        if self.device == "cuda":
+            repeat_exactly()
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16 where that was chosen; weights and sums stay in float32."""
@@ -50,6 +53,16 @@ class Machine:
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def repeat_exactly() -> None:
+    """Only operations on a GPU that give the same bits every time, without which a run could not go on as if it had
+    never stopped: an atomic sum depends on who comes first (docs/decisions/0011). torch raises for one that has no such
+    form. cuBLAS is told by the environment, before its first product."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
 
 
 def native_bfloat16(device: str) -> bool:
@@ -82,13 +95,19 @@ def product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
-    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
+def device_found(device: Device, setting: str) -> str:
+    """The device of that name, or the one to be preferred; WrongInput names the setting that asks for one that is not
     there."""
     there = [name for name, available in AVAILABLE.items() if available()]
     if device != "auto" and device not in there:
-        raise WrongInput(f"machine.device: this machine has no {device}; it has {' and '.join(there)}")
-    found = there[0] if device == "auto" else device
+        raise WrongInput(f"{setting}: this machine has no {device}; it has {' and '.join(there)}")
+    return there[0] if device == "auto" else device
+
+
+def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
+    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
+    there."""
+    found = device_found(device, "machine.device")
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
     chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_pays(found) else "float32"

@@ -22,6 +22,8 @@ class TrainingSettings(Settings):
     label_smoothing (Szegedy et al. 2016) and z_loss (Chowdhery et al. 2022; 1e-4 is usual) change the training loss
     alone, never a held-out one. freeze: names of weights or modules that are not trained, `*` for any letters.
     activation_checkpointing: less memory for a third more work. compile: torch.compile; pays on a GPU, hardly on a CPU.
+    capacity: each stream of a micro-batch is filled up to a multiple of so many positions, without any effect on what
+    is learned; where nothing is given, compiled steps on a GPU have an eighth of a micro-batch.
     """
 
     budget: BudgetField = Budget(300, "seconds")
@@ -42,4 +44,5 @@ class TrainingSettings(Settings):
     freeze: list[str] = Field(default_factory=list)
     activation_checkpointing: bool = False
     compile: bool = False
+    capacity: PositiveInt | None = None
     seed: int = Field(default=0, ge=0, lt=2**31)

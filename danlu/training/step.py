@@ -14,14 +14,20 @@ from danlu.waist import Batch, Objective, counts, pack
 
 
 def micro_batches(
-    objective: Objective, draws: Draws, first: int, units: int, each: int, progress: float
+    objective: Objective,
+    draws: Draws,
+    first: int,
+    units: int,
+    each: int,
+    progress: float,
+    capacity: int | None = None,
 ) -> list[Batch]:
-    """Units `first` .. `first + units - 1`, packed `each` at a time."""
+    """Units `first` .. `first + units - 1`, packed `each` at a time, and filled up as `pack` does."""
     packed = []
     for start in range(first, first + units, each):
         numbers = range(start, min(start + each, first + units))
         examples = [objective.example(draws.draw(n, progress)) for n in numbers]
-        packed.append(pack(examples, objective.fields, numbers))
+        packed.append(pack(examples, objective.fields, numbers, capacity))
     return packed
 
 
@@ -35,8 +41,14 @@ def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, in
 
 
 def positions(batches: Sequence[Batch]) -> int:
-    """Positions the model runs on: real tokens, since there is no padding."""
-    return sum(len(stream.key) for batch in batches for stream in batch.streams.values())
+    """Positions of examples: what a stream was filled up with belongs to none and does not count."""
+    return sum(
+        length
+        for batch in batches
+        for stream in batch.streams.values()
+        for length, group in zip(stream.lengths, stream.group.tolist(), strict=True)
+        if group < len(batch.units)
+    )
 
 
 @dataclass
@@ -63,17 +75,27 @@ def accumulate(model: nn.Module, objective: Objective, batches: Sequence[Batch],
     `seed` seeds what the model draws itself (dropout), anew for each micro-batch.
     """
     total = total_counts(objective, batches)
-    sums = {term: torch.zeros((), dtype=torch.float64) for term in objective.terms}
+    found: list[dict[str, Tensor]] = []
     for i, batch in enumerate(batches):
         torch.manual_seed(seed * 4096 + i)
         with machine.autocast():
             terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
         shares = [objective.weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
         torch.stack(shares).sum().backward()
-        for k, v in terms.items():
-            sums[k] += v.detach().double().cpu()
+        found.append({k: v.detach() for k, v in terms.items()})
     model(None)[""].backward()
-    return Losses({k: float(v) for k, v in sums.items()}, total, objective.weights)
+    return Losses(summed(found, objective), total, objective.weights)
+
+
+def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[str, float]:
+    """The terms of micro-batches added up in float64; a device is waited for once, at the end."""
+    sums = dict.fromkeys(objective.terms, 0.0)
+    names = [k for terms in found for k in terms]
+    if names:
+        values = torch.stack([v for terms in found for v in terms.values()]).cpu().double().tolist()
+        for name, value in zip(names, values, strict=True):
+            sums[name] += value
+    return sums
 
 
 @torch.no_grad()
@@ -81,10 +103,9 @@ def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], ma
     """The losses of some batches without learning from them."""
     was = model.training
     model.eval()
-    sums = dict.fromkeys(objective.terms, 0.0)
+    found = []
     for batch in batches:
         with machine.autocast():
-            for k, v in model(batch.to(torch.device(machine.device))).items():
-                sums[k] += float(v)
+            found.append(model(batch.to(torch.device(machine.device))))
     model.train(was)
-    return Losses(sums, total_counts(objective, batches), objective.weights)
+    return Losses(summed(found, objective), total_counts(objective, batches), objective.weights)

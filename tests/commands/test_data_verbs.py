@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from danlu.commands.tables import print_table
 from danlu.recipes.loading import load_recipe, shipped
@@ -125,6 +126,30 @@ def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch
     }  # fmt: skip
     assert (found["extra zh"]["state"], found["extra zh"]["value"]) == ("optional", "without nor-this")
     assert "extra all" not in found
+
+
+KERNELS = {
+    "a GPU with all": ("cuda", True, True, "ok", "varlen for causal and full orders, flex for any other"),
+    "an old GPU": ("cuda", False, True, "optional", "an Ampere GPU or later"),
+    "a GPU without triton": ("cuda", True, False, "optional", "pip install triton"),
+    "a CPU": ("cpu", False, False, "ok", "varlen and flex are for CUDA"),
+}
+
+
+@pytest.mark.parametrize(("device", "varlen", "flex", "state", "said"), KERNELS.values(), ids=KERNELS)
+def test_doctor_says_which_attention_there_is(monkeypatch, device, varlen, flex, state, said):
+    monkeypatch.setattr("danlu.architectures.transformer.varlen.there", lambda device: varlen)
+    monkeypatch.setattr("danlu.architectures.transformer.flex.there", lambda device: flex)
+    found = doctor.attention(torch.device(device))
+    assert found.state == state
+    assert said in f"{found.value} {found.mend}"
+
+
+def test_doctor_says_when_torch_does_not_reach_the_gpu(monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (devices,) = [f for f in doctor.machine() if f.name == "devices"]
+    assert (devices.state, devices.mend) == ("optional", "pip install --force-reinstall torch")
 
 
 def test_doctor_says_when_nothing_can_be_written(monkeypatch, tmp_path):

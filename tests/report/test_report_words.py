@@ -16,7 +16,7 @@ from danlu.report.pieces import readable
 
 ROOM = Path(danlu.report.__file__).parent
 LOOKED_UP = {"objective", "architecture", "metric", "condition", "baseline", "short_baseline", "spoken_baseline"}
-LOOKED_UP |= {"reason", "split", "environment", "list"}
+LOOKED_UP |= {"over", "figure", "reason", "split", "environment", "list"}
 ON = ("ground", "raised")
 TEXTS = ("ink", "muted", "ours", "link", "better", "worse", "level")
 

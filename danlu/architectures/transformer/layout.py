@@ -1,24 +1,37 @@
 """How attention lays a ragged stream out for the fast kernels; the reference is `Stream.sees`.
 
 A layout is made once for a stream and shared by all layers. All give the same numbers as `Dense`. A layer with a window
-sees of what rule 1 allows only positions at most so far away.
+sees of what rule 1 allows only positions at most so far away. `layout_of` takes the first of a device's layouts that
+serves the case; what decides is known on the host (`orders.Case`).
 """
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from danlu.architectures.transformer import flex, varlen
 from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
-from danlu.waist import Stream
+from danlu.architectures.transformer.flex import Flex
+from danlu.architectures.transformer.orders import Case, case_of
+from danlu.architectures.transformer.varlen import Varlen
+from danlu.waist import Stream, sent
 
 ROW = 256
 """Positions that short sequences are gathered into for one attention row; longer sequences get a row of their own."""
 
 
 class Layout(Protocol):
+    def __init__(self, stream: Stream, case: Case): ...
+
+    @staticmethod
+    def serves(case: Case) -> bool:
+        """Whether it gives the numbers of the reference there."""
+        ...
+
     def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]."""
         ...
@@ -32,8 +45,12 @@ def within(position: Tensor, window: int) -> Tensor:
 class Dense:
     """The reference: one [T, T] mask straight from rule 1."""
 
-    def __init__(self, stream: Stream):
+    def __init__(self, stream: Stream, case: Case | None = None):
         self.seen, self.position = stream.sees(), stream.inputs["position"]
+
+    @staticmethod
+    def serves(case: Case) -> bool:
+        return True
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         seen = self.seen if window is None else self.seen & within(self.position, window)
@@ -44,12 +61,17 @@ class Dense:
 class Even:
     """Sequences of one length, all causal or all full, without windows: a reshape, and no mask of its own."""
 
-    def __init__(self, stream: Stream, causal: bool):
-        self.sequences, self.causal = len(stream), causal
+    def __init__(self, stream: Stream, case: Case):
+        self.sequences, self.causal = len(stream), case.order == "causal"
         device, length = stream.key.device, stream.lengths[0]
         self.plain = plain_pays(device, length)
-        below = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-        self.bias = as_bias(below) if self.plain and causal else None
+        self.bias = None
+        if self.plain and self.causal:
+            self.bias = as_bias(torch.ones(length, length, dtype=torch.bool, device=device).tril())
+
+    @staticmethod
+    def serves(case: Case) -> bool:
+        return case.even and case.order != "any" and not case.windowed
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
         if window is not None:
@@ -66,21 +88,20 @@ class Rows:
     empty; nothing real ever sees it.
     """
 
-    def __init__(self, stream: Stream):
+    def __init__(self, stream: Stream, case: Case | None = None):
         device = stream.key.device
         rows = fill_rows(stream.lengths, ROW)
         self.shape = (len(rows), max(sum(stream.lengths[s] for s in row) for row in rows))
-        starts = stream.offsets.tolist()
+        starts = [0, *accumulate(stream.lengths)]
         gather = torch.full(self.shape, -1, dtype=torch.int64)
         for r, row in enumerate(rows):
             at = torch.cat([torch.arange(starts[s], starts[s] + stream.lengths[s]) for s in row])
             gather[r, : len(at)] = at
-        gather = gather.to(device)
         real = gather >= 0
-        self.gather = gather.clamp(min=0).flatten()
-        self.scatter = torch.empty(len(stream.key), dtype=torch.int64, device=device)
-        self.scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
-        laid = self.gather.view(self.shape)
+        scatter = torch.empty(len(stream.key), dtype=torch.int64)
+        scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
+        self.gather, self.scatter = sent(gather.clamp(min=0).flatten(), device), sent(scatter, device)
+        real, laid = sent(real, device), self.gather.view(self.shape)
         sequence = stream.sequence[laid].masked_fill(~real, -1)
         key, query = stream.key[laid], stream.query[laid]
         same = (sequence[:, :, None] == sequence[:, None, :]) & real[:, None, :]
@@ -89,6 +110,10 @@ class Rows:
         self.position = stream.inputs["position"][laid]
         self.plain = plain_pays(device, self.shape[1])
         self._masks: dict[int | None, Tensor] = {}
+
+    @staticmethod
+    def serves(case: Case) -> bool:
+        return True
 
     def mask(self, window: int | None) -> Tensor:
         """[rows, 1, L, L], in the form the kernel wants."""
@@ -156,12 +181,21 @@ def fill_rows(lengths: tuple[int, ...], capacity: int) -> list[list[int]]:
     return rows
 
 
-def layout_of(stream: Stream, windows: bool = False) -> Layout:
-    """The fastest layout that honours the stream's order; `windows`: whether some layer has one."""
-    if len(set(stream.lengths)) == 1 and not windows:
-        position = torch.arange(stream.lengths[0], device=stream.key.device).repeat(len(stream))
-        if bool((stream.key == position).all() and (stream.query == position).all()):
-            return Even(stream, causal=True)
-        if bool((stream.key == stream.key[0]).all() and (stream.query == stream.key[0]).all()):
-            return Even(stream, causal=False)
-    return Rows(stream)
+def layouts_on(device: torch.device) -> list[type[Layout]]:
+    """What runs there, the fastest first; the last serves every case."""
+    found: list[type[Layout]] = [Even]
+    found += [Varlen] if varlen.there(device) else []
+    found += [Flex] if flex.there(device) else []
+    return [*found, Rows]
+
+
+def layout_of(
+    stream: Stream,
+    windows: tuple[int | None, ...] = (None,),
+    head_width: int = 64,
+    dtype: torch.dtype = torch.float32,
+) -> Layout:
+    """The fastest layout there that honours the stream's order and these windows (None: none), for heads of that width
+    that will be multiplied in that dtype."""
+    case = case_of(stream, windows, head_width, dtype)
+    return next(layout for layout in layouts_on(stream.key.device) if layout.serves(case))(stream, case)

@@ -13,6 +13,7 @@ from danlu.architectures.transformer.attention import Attention, Cache, Known, e
 from danlu.architectures.transformer.feed_forward import Gated, Plain
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import NORMS
+from danlu.architectures.transformer.orders import product_dtype
 from danlu.architectures.transformer.positions import PositionEmbedding, rotary_angles
 from danlu.registry import architectures
 from danlu.settings import Settings
@@ -197,7 +198,9 @@ class TransformerBackbone(nn.Module):
         """`layout` overrides the fast attention (tests pass the reference)."""
         if not len(stream):
             return x
-        layout = layout or layout_of(stream, windows=any(self.windows))
+        layout = layout or layout_of(
+            stream, tuple(dict.fromkeys(self.windows)), self.settings.each_head, product_dtype(x)
+        )
         angles = self.angles(stream)
         x = self.embedding_norm(x)
         for block, window in zip(self.blocks, self.windows, strict=True):

@@ -1,0 +1,265 @@
+"""What can be known of the layouts for CUDA without a device: what the kernels are told, by their documented meaning.
+
+test_on_cuda.py runs the kernels themselves."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from ragged_streams import heads_of, lengths, streams
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.nn.attention.flex_attention import create_mask, flex_attention
+
+from danlu.architectures.transformer import Transformer, flex, varlen
+from danlu.architectures.transformer import layout as layouts
+from danlu.architectures.transformer.flex import Flex, block_table
+from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of, within
+from danlu.architectures.transformer.orders import case_of, product_dtype
+from danlu.architectures.transformer.varlen import Varlen
+from danlu.waist import Fields, Seq, causal_order, full_order, pack
+
+windows = st.none() | st.integers(0, 9)
+
+
+def stream_of(sizes, order, start=0):
+    """`start`: the first position."""
+    seqs = [Seq({"token": np.zeros(n, np.int64), "position": start + np.arange(n)}, order(n)) for n in sizes]
+    return pack([{"text": seqs}], {"text": Fields()})["text"]
+
+
+def case(stream, windows=(None, 4), head_width=64, dtype=torch.bfloat16):
+    return case_of(stream, windows, head_width, dtype)
+
+
+def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=(-1, -1), enable_gqa=False):
+    """What torch says of varlen_attn: each sequence alone, a window of so many steps to the left and to the right (-1:
+    no bound), heads in groups where that is allowed."""
+    assert cu_seq_q.dtype == torch.int32
+    assert enable_gqa or query.shape[1] == key.shape[1]
+    left, right = (len(query) if n < 0 else n for n in window_size)
+    out = torch.full_like(query, torch.nan)
+    for start, stop in zip(cu_seq_q.tolist(), cu_seq_k.tolist()[1:], strict=False):
+        assert stop - start <= min(max_q, max_k)
+        at = torch.arange(stop - start)
+        step = at[:, None] - at
+        seen = (step <= left) & (-step <= right)
+        q, k, v = (x[start:stop].transpose(0, 1)[None] for x in (query, key, value))
+        made = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=enable_gqa)
+        out[start:stop] = made[0].transpose(0, 1)
+    return out
+
+
+@given(
+    lengths, st.sampled_from([causal_order, full_order]), windows, st.sampled_from([(4, 4), (4, 2)]), st.integers(0, 3)
+)
+def test_the_varlen_kernel_is_told_the_rule(sizes, order, window, counts, start):
+    stream = stream_of(sizes, order, start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(varlen, "kernel", lambda: documented)
+        layout = Varlen(stream, case(stream))
+    leaves = [[x.requires_grad_() for x in heads_of(stream, *counts)] for _ in range(2)]
+    for heads, attention in zip(leaves, (layout, Dense(stream)), strict=True):
+        (attention.attend(*heads, window) * torch.arange(6, dtype=torch.float64)).sum().backward()
+    for mine, reference in zip(*leaves, strict=True):
+        torch.testing.assert_close(mine.grad, reference.grad, rtol=0, atol=1e-11)
+    torch.testing.assert_close(
+        layout.attend(*leaves[0], window), Dense(stream).attend(*leaves[0], window), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("window", [None, 5])
+@pytest.mark.parametrize("counts", [(4, 4), (4, 2)])
+def test_torchs_own_varlen_kernel_takes_what_it_is_given(window, counts):
+    """On torch's device without storage: names, kinds and shapes of the arguments, forward and backward."""
+    stream = stream_of((3, 7, 1), causal_order)
+    layout = Varlen(stream, case(stream))
+    layout.offsets = layout.offsets.to("meta")
+    given = [x.to("meta", torch.bfloat16).requires_grad_() for x in heads_of(stream, *counts, width=16)]
+    out = layout.attend(*given, window)
+    out.sum().backward()
+    assert out.shape == given[0].shape
+    assert all(x.grad.shape == x.shape for x in given)
+
+
+@given(streams(), windows)
+def test_the_rule_of_flex_is_what_the_stream_sees(stream, window):
+    seen = stream.sees() if window is None else stream.sees() & within(stream.inputs["position"], window)
+    length = len(stream.key)
+    made = create_mask(Flex(stream, case(stream)).rule(window), None, None, length, length, device="cpu")
+    assert torch.equal(made[0, 0], seen)
+
+
+@given(streams(), windows, st.sampled_from([(4, 4), (4, 2)]))
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_flex_equals_the_reference(stream, window, counts):
+    """By torch's own attention for the rule, which is not compiled here and has no way back on a CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flex, "kernel", lambda: flex_attention)
+        layout = Flex(stream, case(stream, (window,)))
+    given = heads_of(stream, *counts, width=16)
+    torch.testing.assert_close(layout.attend(*given, window), Dense(stream).attend(*given, window), rtol=0, atol=1e-12)
+
+
+@given(streams(st.lists(st.integers(1, 40), min_size=1, max_size=8)), st.integers(1, 20), windows)
+def test_blocks_hold_all_that_is_seen_and_whole_blocks_are_seen_whole(stream, size, window):
+    seen = stream.sees() if window is None else stream.sees() & within(stream.inputs["position"], window)
+    length = len(seen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flex, "BLOCK", size)
+        table = block_table(stream)
+        mask = Flex(stream, case(stream, (window,))).masks[window]
+    some, every = (np.kron(t, np.ones((size, size), bool))[:length, :length] for t in table)
+    unwindowed = stream.sees().numpy()
+    assert not (unwindowed & ~some).any()
+    assert not (every & ~unwindowed).any()
+    assert not (every & ~some).any()
+    held = np.kron(mask.to_dense()[0, 0].numpy().astype(bool), np.ones((size, size), bool))[:length, :length]
+    assert not (seen.numpy() & ~held).any()
+    whole = np.zeros_like(table[0])
+    for row, count in enumerate(mask.full_kv_num_blocks[0, 0].tolist()):
+        whole[row, mask.full_kv_indices[0, 0, row, :count]] = True
+    asked_for = np.kron(whole, np.ones((size, size), bool))[:length, :length]
+    assert not (asked_for & ~seen.numpy()).any()
+
+
+def test_blocks_without_anything_are_left_out():
+    """Four sequences of a block each, causal: of sixteen blocks the four of the diagonal, none of them whole; full: the
+    same four, all of them whole; one long causal sequence: below the diagonal all are whole."""
+    diagonal = np.eye(4, dtype=bool)
+    some, every = block_table(stream_of([flex.BLOCK] * 4, causal_order))
+    assert np.array_equal(some, diagonal)
+    assert not every.any()
+    some, every = block_table(stream_of([flex.BLOCK] * 4, full_order))
+    assert np.array_equal(some, diagonal)
+    assert np.array_equal(every, diagonal)
+    some, every = block_table(stream_of([4 * flex.BLOCK], causal_order))
+    assert np.array_equal(some, np.tri(4, dtype=bool))
+    assert np.array_equal(every, np.tri(4, k=-1, dtype=bool))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a compiler")
+@pytest.mark.parametrize("window", [None, 40])
+@torch.no_grad()
+def test_the_compiled_kernel_reads_the_blocks(window):
+    """On a CPU torch compiles the forward pass of it, which skips blocks and rules as the GPU's does."""
+    seqs = [
+        Seq({"token": np.zeros(n, np.int64)}, np.maximum(np.arange(n) - n // 3, 0)) for n in (3, 300, 1, 128, 129, 400)
+    ]
+    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    layout = Flex(stream, case(stream, (window,)))
+    whole = layout.masks[window].full_kv_num_blocks
+    assert bool(whole.any()) == (window is None)
+    given = [x.float() for x in heads_of(stream, 4, 2, width=16)]
+    torch.testing.assert_close(layout.attend(*given, window), Dense(stream).attend(*given, window))
+
+
+def prefix_order(n):
+    return np.maximum(np.arange(n) - 1, 0)
+
+
+FILLED_UP = ((3, 7, 1, 5), (4, 8, 2, 2), (16,), (2,) * 8, (5, 5, 6), (9, 7), (1, 1, 1, 13))
+"""Streams of one capacity."""
+
+
+def block_and_counter():
+    """A block and its twin, captured as one graph or not at all, with a count of how often."""
+    torch._dynamo.reset()
+    backbone = Transformer(layers=1, width=64, heads=4, kv_heads=2, context=64).build()
+    counter = CompileCounterWithBackend("aot_eager")
+    return backbone, torch.compile(backbone.blocks[0], backend=counter, fullgraph=True), counter
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_anew():
+    backbone, block, counter = block_and_counter()
+    backbone.to("meta", torch.bfloat16)
+    for sizes in FILLED_UP:
+        stream = stream_of(sizes, causal_order)
+        layout = Varlen(stream, case(stream, (None,)))
+        layout.offsets = layout.offsets.to("meta")
+        x = torch.zeros(16, 64, device="meta", dtype=torch.bfloat16, requires_grad=True)
+        angles = tuple(a.to("meta") for a in backbone.angles(stream)[None])
+        block(x, layout, angles).sum().backward()
+        assert x.grad.shape == x.shape
+    assert counter.frame_count <= 3
+
+
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore")
+def test_a_block_with_flex_is_captured_whole_once_and_never_keeps_an_old_rule():
+    backbone, block, counter = block_and_counter()
+    for sizes in FILLED_UP:
+        stream = stream_of(sizes, prefix_order)
+        layout, angles = Flex(stream, case(stream, (None,))), backbone.angles(stream)[None]
+        x = torch.randn(16, 64, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(block(x, layout, angles), backbone.blocks[0](x, Dense(stream), angles))
+    assert counter.frame_count == 1
+
+
+@given(st.integers(1, 10**6))
+def test_what_the_varlen_kernel_is_told_is_one_of_few_numbers(n):
+    assert n <= varlen.rounded(n) <= n + n // 8 + (n < 8)
+    assert varlen.rounded(varlen.rounded(n)) == varlen.rounded(n)
+    assert len({varlen.rounded(k) for k in range(256, 512)}) == 9
+
+
+ON_CUDA = {
+    "windows of one length": ((4, 4), causal_order, {}, Even),
+    "ragged, causal": ((4, 5), causal_order, {}, Varlen),
+    "ragged, full": ((4, 5), full_order, {}, Varlen),
+    "even with a window": ((4, 4), full_order, {"windows": (None, 4)}, Varlen),
+    "in float32": ((4, 5), causal_order, {"dtype": torch.float32}, Rows),
+    "heads of no multiple of eight": ((4, 5), causal_order, {"head_width": 20}, Rows),
+    "heads too wide": ((4, 5), causal_order, {"head_width": 264}, Rows),
+    "a prefix": ((4, 5), prefix_order, {}, Flex),
+    "a prefix in float32": ((4, 4), prefix_order, {"dtype": torch.float32}, Flex),
+    "a prefix in float64": ((4, 5), prefix_order, {"dtype": torch.float64}, Rows),
+    "a prefix and narrow heads": ((4, 5), prefix_order, {"head_width": 8}, Rows),
+}
+
+
+@pytest.mark.parametrize(("sizes", "order", "given", "expected"), ON_CUDA.values(), ids=ON_CUDA)
+def test_each_case_has_its_layout_on_a_gpu(sizes, order, given, expected, monkeypatch):
+    monkeypatch.setattr(varlen, "there", lambda device: True)
+    monkeypatch.setattr(flex, "there", lambda device: True)
+    given = {"windows": (None,), "head_width": 64, "dtype": torch.bfloat16, **given}
+    assert type(layout_of(stream_of(sizes, order), **given)) is expected
+
+
+def test_positions_with_gaps_are_no_steps_to_count_windows_in(monkeypatch):
+    monkeypatch.setattr(varlen, "there", lambda device: True)
+    monkeypatch.setattr(flex, "there", lambda device: True)
+    seqs = [Seq({"token": np.zeros(4, np.int64), "position": np.array([0, 1, 3, 4])}, causal_order(4))] * 2
+    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    assert type(layout_of(stream, (None, 4), 64, torch.bfloat16)) is Flex
+    assert type(layout_of(stream, (None,), 64, torch.bfloat16)) is Even
+
+
+def test_a_cpu_has_no_use_for_either():
+    assert layouts.layouts_on(torch.device("cpu")) == [Even, Rows]
+
+
+def test_what_products_are_made_in_is_known_before_they_are():
+    x = torch.zeros(2)
+    assert product_dtype(x) == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert product_dtype(x) == torch.bfloat16
+    assert product_dtype(x.double()) == torch.float64
+
+
+@given(streams())
+def test_a_stream_that_was_sent_away_is_known_here(stream):
+    """Its layout is chosen from the host's copy, which a changed stream has not."""
+    away = stream.to(torch.device("meta"))
+    assert away.host is stream
+    assert away.to(torch.device("meta")).host is stream
+    assert case(away) == case(stream)
+    assert replace(away, key=away.key).host is None

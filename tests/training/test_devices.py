@@ -1,0 +1,173 @@
+"""Training is the same on every device: on CUDA (tests marked gpu) to rounding that of a CPU, and exactly resumed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from toy_job import job, settings
+from toy_language import VOCABULARY, ToyDraws
+
+from danlu.architectures import build_learner
+from danlu.architectures.recurrent import Recurrent
+from danlu.architectures.transformer import Transformer
+from danlu.errors import Stopped
+from danlu.objectives.causal import Causal
+from danlu.objectives.masked import Masked
+from danlu.objectives.mixture import Mixture
+from danlu.objectives.permutation import Permutation
+from danlu.objectives.prefix import Prefix
+from danlu.training.loop import train
+from danlu.training.outfit import fit_out
+from danlu.training.plan import Plan
+from danlu.training.precision import Machine, repeat_exactly
+from danlu.training.step import accumulate, measure, micro_batches
+
+CUDA = pytest.param(
+    "cuda",
+    marks=[
+        pytest.mark.gpu,
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+    ],
+)
+OBJECTIVES = {
+    "causal": Causal(),
+    "masked": Masked(rate=0.4),
+    "prefix": Prefix(),
+    "permutation": Permutation(share=0.5),
+    "mixture": Mixture(of={"a": Causal(), "b": Masked(rate=0.4)}),
+}
+SHAPE = Transformer(layers=2, width=64, heads=4, kv_heads=2, hidden=64, context=32)
+
+
+@pytest.fixture(autouse=True)
+def global_switches():
+    before, environment = torch.are_deterministic_algorithms_enabled(), dict(os.environ)
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    yield
+    torch.use_deterministic_algorithms(before)
+    torch.utils.deterministic.fill_uninitialized_memory = filled
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def learner(objective, device, shape=SHAPE):
+    return build_learner(objective, shape, VOCABULARY.size, 0).to(device)
+
+
+def job_on(folder, machine, objective, steps=6, shape=SHAPE, chosen=None, **more):
+    machine.apply()
+    model = learner(objective, machine.device, shape)
+    fit_out(model, chosen or settings())
+    plan = Plan(steps, 8, 4, 2, 2, machine, capacity=more.pop("capacity", None))
+    return job(folder, steps, chosen, model=model, objective=objective, plan=plan, **more)
+
+
+def weights(model):
+    return {name: value.cpu() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_in_float32_a_device_learns_what_a_cpu_learns(tmp_path, device, objective):
+    here = job_on(tmp_path / "here", Machine("cpu", "float32", 1), objective)
+    there = job_on(tmp_path / "there", Machine(device, "float32", 1), objective)
+    train(here)
+    train(there)
+    fresh, expected, found = (weights(m) for m in (learner(objective, "cpu"), here.model, there.model))
+    for name, value in expected.items():
+        moved = (value - fresh[name]).norm()
+        assert moved > 0 or not name.endswith("weight"), name
+        assert (found[name] - value).norm() <= 0.02 * moved + 1e-6, name
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_a_recurrent_network_learns_there_too(tmp_path, device):
+    shape = Recurrent(layers=1, width=16, context=16)
+    jobs = [
+        job_on(tmp_path / d, Machine(d, "float32", 1), Causal(), shape=shape) for d in dict.fromkeys(("cpu", device))
+    ]
+    for each in jobs:
+        train(each)
+    for name, value in weights(jobs[0].model).items():
+        torch.testing.assert_close(weights(jobs[-1].model)[name], value, rtol=1e-2, atol=1e-3, msg=name)
+
+
+WAYS = [("float32", "adamw", "causal"), ("bfloat16", "adamw", "permutation"), ("bfloat16", "muon", "mixture")]
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize(("dtype", "optimizer", "objective"), WAYS)
+def test_stopped_and_run_again_ends_bit_equal(tmp_path, device, dtype, optimizer, objective):
+    machine, chosen = Machine(device, dtype, 1), settings(optimizer=optimizer, ema=0.9)
+    given = {"objective": OBJECTIVES[objective], "chosen": chosen, "steps": 5, "shape": with_dropout()}
+    straight = job_on(tmp_path / "straight", machine, **given)
+    train(straight)
+    seen = []
+    work = job_on(
+        tmp_path / "stopped", machine, watch=lambda r, plan: seen.append(r["step"]), stop=lambda: seen[-1] == 3, **given
+    )
+    with pytest.raises(Stopped):
+        train(work)
+    work.journal.close()
+    again = job_on(tmp_path / "stopped", machine, **given)
+    train(again)
+    for name, value in weights(straight.model).items():
+        assert torch.equal(weights(again.model)[name], value), name
+
+
+def with_dropout():
+    return SHAPE.model_copy(update={"dropout": 0.1})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+@pytest.mark.parametrize("objective", ["mixture", "permutation"])
+def test_a_compiled_and_filled_step_is_the_step(device, objective):
+    machine, chosen = Machine(device, "float32", 1), settings(compile=True)
+    machine.apply()
+    chosen_objective = OBJECTIVES[objective]
+    plain, fast = learner(chosen_objective, device), learner(chosen_objective, device)
+    fit_out(fast, chosen)
+    for first in (0, 8, 16):
+        sides = []
+        for model, capacity in ((plain, None), (fast, 128)):
+            model.zero_grad()
+            batches = micro_batches(chosen_objective, ToyDraws(), first, 8, 4, 0.0, capacity)
+            sides.append(accumulate(model, chosen_objective, batches, machine, 0).loss)
+        assert sides[1] == pytest.approx(sides[0], rel=1e-4)
+        for (name, a), (_, b) in zip(plain.named_parameters(), fast.named_parameters(), strict=True):
+            assert torch.allclose(a.grad, b.grad, rtol=1e-2, atol=1e-4), name
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_losses_are_judged_alike(device):
+    batches = micro_batches(OBJECTIVES["mixture"], ToyDraws(), 0, 12, 3, 1.0)
+    found = [
+        measure(learner(OBJECTIVES["mixture"], d), OBJECTIVES["mixture"], batches, Machine(d, "float32", 1))
+        for d in ("cpu", device)
+    ]
+    assert found[1].counts == found[0].counts
+    assert found[1].sums == pytest.approx(found[0].sums, rel=1e-4)
+
+
+def test_cuda_is_asked_for_operations_that_repeat(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    Machine("cpu", "float32", torch.get_num_threads()).apply()
+    assert not torch.are_deterministic_algorithms_enabled()
+    Machine("cuda", "bfloat16", torch.get_num_threads()).apply()
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
+    """As far as a CPU can tell: torch raises for one that has no exact form."""
+    repeat_exactly()
+    model = learner(objective, "cpu")
+    accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters())
