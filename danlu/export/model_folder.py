@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import PlainSerializer, PlainValidator, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -21,7 +21,8 @@ import danlu.architectures
 import danlu.objectives  # noqa: F401  (the two register what danlu.json may name)
 from danlu import durable
 from danlu.errors import WrongInput
-from danlu.registry import architectures, objectives
+from danlu.export.headless import saved_objective
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
 from danlu.tokens.tokenizer import TOKENIZER
@@ -41,7 +42,9 @@ class ModelFacts(Settings):
     format: Literal[1] = 1
     danlu: str
     weights: str
-    objective: objectives.choice()  # type: ignore[valid-type]
+    objective: Annotated[
+        Any, PlainValidator(saved_objective), PlainSerializer(lambda chosen: chosen.model_dump(mode="json"))
+    ]
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
 
