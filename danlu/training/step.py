@@ -71,7 +71,7 @@ def accumulate(model: nn.Module, objective: Objective, batches: Sequence[Batch],
         shares = [objective.weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
         torch.stack(shares).sum().backward()
         for k, v in terms.items():
-            sums[k] += v.detach().double().cpu()
+            sums[k] += v.detach().cpu().double()  # not every device has float64
     model(None)[""].backward()
     return Losses({k: float(v) for k, v in sums.items()}, total, objective.weights)
 
