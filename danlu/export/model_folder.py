@@ -1,7 +1,7 @@
 """The files of a saved model, and reading them with an eye on damage.
 
 danlu.json       what danlu needs to build the model again, and whose names the weights have
-model.safetensors, tokenizer.json, tokenizer_config.json
+model.safetensors, tokenizer.json (or tokenizer.model), tokenizer_config.json
 config.json, generation_config.json, README.md    where a transformers class computes the same
 manifest.json    the hash of every file as it was written
 """
@@ -25,11 +25,11 @@ from danlu.export.headless import saved_objective
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
-from danlu.tokens.tokenizer import TOKENIZER
+from danlu.tokens.tokenizer import MODEL, TOKENIZER
 from danlu.tokens.vocabulary import Vocabulary
 
 FACTS, CONFIG, WEIGHTS = "danlu.json", "config.json", "model.safetensors"
-READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG)
+READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, MODEL, TOKENIZER_CONFIG)
 """What a model is made of; the other files may be edited by hand."""
 
 NATIVE = "danlu"

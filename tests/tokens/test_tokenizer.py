@@ -18,8 +18,9 @@ from danlu.errors import WrongInput
 from danlu.registry import tokenizers
 from danlu.tokens.byte_pieces import byte_of, readable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.tokens.report import report
 from danlu.tokens.sample import sample
-from danlu.tokens.tokenizer import SPECIAL, TextTokenizer, report
+from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
