@@ -44,13 +44,9 @@ class TextTokenizer:
     roles: dict[str, str] = field(default_factory=lambda: dict(SPECIAL))
 
     def __post_init__(self) -> None:
-        if isinstance(self.inner, SentencePiece):
-            return
-        # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
-        self.inner.encode_special_tokens = True
-        # a file of others may say that every text has 128 tokens; a text has as many as it has
-        self.inner.no_truncation()
-        self.inner.no_padding()
+        if not isinstance(self.inner, SentencePiece):
+            # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
+            self.inner.encode_special_tokens = True
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -159,9 +155,13 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
     content = durable.read_json(path)
     try:
-        return Tokenizer.from_str(json.dumps(content))
+        inner = Tokenizer.from_str(json.dumps(content))
     except Exception as error:  # noqa: BLE001 - the library raises no narrower class
         raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
+    # a file of others may say that every text has 128 tokens; a text has as many as it has
+    inner.no_truncation()
+    inner.no_padding()
+    return inner
 
 
 def named_tokens(folder: Path) -> dict[str, str]:
