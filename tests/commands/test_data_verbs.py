@@ -91,6 +91,15 @@ def test_a_tokenizer_is_learnt_saved_and_reported_on(danlu_command, texts):
     assert code == 0
     assert "byte_bpe" in out
     assert "|" in out.splitlines()[-1]
+    heads = [line.split()[:3] for line in out.splitlines()]
+    assert {"Latin", "Han", "digits"} <= {head[0] for head in heads if head}
+    assert ["by", "script", "tokens"] in heads
+    assert ["frequent", "token", "times"] in heads
+    code, again, _ = danlu_command("tokenizer", "report", "tok/tokenizer.json", "texts")
+    assert (code, again) == (0, out)
+    assert "tik does not exist; name a tokenizer.json, a .model" in one_line(
+        danlu_command("tokenizer", "report", "tik", "texts")
+    )
 
 
 def test_recipes_as_json(danlu_command):
