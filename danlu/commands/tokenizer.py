@@ -21,14 +21,16 @@ def command() -> None:
 @click.argument("source", nargs=-1, required=True)
 @click.option("--kind", default="byte_bpe", show_default=True, help="As below a recipe's tokenizer.")
 @click.option("--size", type=click.IntRange(min=1), help="Entries (default: the kind's own).")
+@click.option("--sample", type=click.IntRange(min=1), help="Bytes of text to learn from, at most (default: 200 MB).")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @AS_JSON
-def train(source: Sequence[str], kind: str, size: int | None, out: Path, as_json: bool) -> None:
+def train(source: Sequence[str], kind: str, size: int | None, sample: int | None, out: Path, as_json: bool) -> None:
     """Learn a tokenizer from the training share of SOURCE and write it to a folder; its report is of the held-out
     share."""
     from danlu.stages.corpora import read_corpus, save_tokenizer, train_tokenizer
 
-    settings = {} if size is None else {"size": size}
+    given = {"size": size, "sample_bytes": sample}
+    settings = {key: value for key, value in given.items() if value is not None}
     tokenizer, facts = train_tokenizer(read_corpus(source), kind, settings)
     save_tokenizer(tokenizer, out)
     tell(facts | {"folder": str(out)}, as_json)

@@ -1,7 +1,8 @@
 """A sentencepiece `.model` (Kudo & Richardson 2018), encoded by sentencepiece itself.
 
-No tokenizer.json equals one exactly: the tables of its normalization apply to longest matches, and sums of float32
-decide between segmentations of a unigram model. So the file is kept as it is, and the class below answers to what
+No tokenizer.json equals one exactly: the tables of its normalization apply to longest matches, sums of float32 decide
+between segmentations of a unigram model, and of two pairs that make the same piece BPE merges the one further left,
+where a list of merges has an order of its own. So the file is kept as it is, and the class below answers to what
 `TextTokenizer` asks of a `tokenizers.Tokenizer`.
 """
 

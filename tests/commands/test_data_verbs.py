@@ -84,6 +84,8 @@ def test_a_tokenizer_is_learnt_saved_and_reported_on(danlu_command, texts):
     assert code == 0
     learnt = json.loads(out)
     assert learnt["size"] == 300
+    code, out, _ = danlu_command("tokenizer", "train", "texts", "--sample", 999, "--out", "small", "--json")
+    assert (code, json.loads(out)["sample_bytes"] <= 999 < learnt["sample_bytes"]) == (0, True)
     code, out, _ = danlu_command("tokenizer", "report", "tok", "texts", "--json")
     assert code == 0
     assert json.loads(out) == {k: v for k, v in learnt.items() if k != "folder"}
