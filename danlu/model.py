@@ -33,9 +33,8 @@ class Model:
 
     def _refusal(self, what: str) -> WrongInput:
         objective = self.learner.objective
-        return WrongInput(
-            f"this model was trained by {getattr(objective, 'name', type(objective).__name__)!r}, which {what}"
-        )
+        trained = f"was trained by {getattr(objective, 'name', type(objective).__name__)!r}"
+        return WrongInput(f"this model {getattr(objective, 'said', trained)}, which {what}")
 
     @property
     def _machine(self) -> Machine:
@@ -129,8 +128,8 @@ class Model:
         return ids, np.flatnonzero(ids == mask)
 
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
-        """[n, width] float32: one vector for each text. pooling: `mean` of all positions, or the `last`, which is what
-        a causal model has read to. Texts longer than the context are cut, which is logged."""
+        """[n, width] float32: one vector for each text. pooling: `mean` of all positions, the `first` (BERT's [CLS])
+        or the `last`, which is what a causal model has read to. Texts longer than the context are cut; it is logged."""
         if pooling not in POOLINGS:
             raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
         v = self.tokenizer.vocabulary

@@ -18,7 +18,7 @@ import click
 
 import danlu
 from danlu import registry
-from danlu.commands.main import VERBS
+from danlu.commands.main import VERBS, danlu_command
 from danlu.recipes.schema import Recipe
 from danlu.registry import Registry
 from danlu.settings import Settings
@@ -138,7 +138,9 @@ def commands_page() -> str:
 
 
 def command_help(command: click.Command, name: str) -> list[str]:
-    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+    # the options of help as `danlu` itself has them: a command keeps those of the first context that it is shown in
+    asked = danlu_command.context_settings["help_option_names"]
+    context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100, help_option_names=asked)
     parts = [f"## {name}", "", "```text", command.get_help(context), "```", ""]
     if isinstance(command, click.Group):
         for below in command.list_commands(context):

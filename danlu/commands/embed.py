@@ -13,7 +13,7 @@ import click
 @click.argument("model", type=click.Path())
 @click.argument("file", type=click.File(encoding="utf-8"), default="-")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")
-@click.option("--pooling", default="mean", show_default=True, help="mean of all positions, or the last.")
+@click.option("--pooling", default="mean", show_default=True, help="mean of all positions, the first or the last.")
 @click.option("--raw", is_flag=True, help="Leave the vectors as long as they come instead of length 1.")
 def command(model: str, file: TextIO, out: Path | None, pooling: str, raw: bool) -> None:
     """Turn every line of FILE (default: what comes on stdin) into a vector: one JSON list a line, or a .npy file."""

@@ -21,14 +21,16 @@ def command() -> None:
 @click.argument("source", nargs=-1, required=True)
 @click.option("--kind", default="byte_bpe", show_default=True, help="As below a recipe's tokenizer.")
 @click.option("--size", type=click.IntRange(min=1), help="Entries (default: the kind's own).")
+@click.option("--sample", type=click.IntRange(min=1), help="Bytes of text to learn from, at most (default: 200 MB).")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @AS_JSON
-def train(source: Sequence[str], kind: str, size: int | None, out: Path, as_json: bool) -> None:
+def train(source: Sequence[str], kind: str, size: int | None, sample: int | None, out: Path, as_json: bool) -> None:
     """Learn a tokenizer from the training share of SOURCE and write it to a folder; its report is of the held-out
     share."""
     from danlu.stages.corpora import read_corpus, save_tokenizer, train_tokenizer
 
-    settings = {} if size is None else {"size": size}
+    given = {"size": size, "sample_bytes": sample}
+    settings = {key: value for key, value in given.items() if value is not None}
     tokenizer, facts = train_tokenizer(read_corpus(source), kind, settings)
     save_tokenizer(tokenizer, out)
     tell(facts | {"folder": str(out)}, as_json)
@@ -39,15 +41,17 @@ def train(source: Sequence[str], kind: str, size: int | None, out: Path, as_json
 @click.argument("source", nargs=-1, required=True)
 @AS_JSON
 def report(tokenizer: Path, source: Sequence[str], as_json: bool) -> None:
-    """Report on the tokenizer in the folder TOKENIZER with documents of the held-out share of SOURCE."""
+    """Report on TOKENIZER (a folder, a tokenizer.json or a sentencepiece .model) with documents of the held-out share
+    of SOURCE: bytes and characters a token by script, what comes back, what is covered, what of the vocabulary is used,
+    the longest and the most frequent tokens."""
     from danlu.stages.corpora import read_corpus, tokenizer_facts
-    from danlu.tokens.tokenizer import TextTokenizer
+    from danlu.tokens.kinds.file import tokenizer_at
 
-    tell(tokenizer_facts(TextTokenizer.load(tokenizer), read_corpus(source)), as_json)
+    tell(tokenizer_facts(tokenizer_at(tokenizer), read_corpus(source)), as_json)
 
 
 def tell(facts: dict[str, Any], as_json: bool) -> None:
-    """Single values as a table; tables within as tables of their own; examples as cut pieces."""
+    """Single values as a table; tables and lists of them as tables of their own; examples as cut pieces."""
     from danlu.commands.tables import print_table, shown
 
     if as_json:
@@ -56,8 +60,21 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
     single = {k: v for k, v in facts.items() if not isinstance(v, dict | list)}
     print_table(["", ""], [[name.replace("_", " "), shown(value)] for name, value in single.items()])
     for name, value in facts.items():
-        if isinstance(value, dict) and value:
-            click.echo()
-            print_table([name.replace("_", " "), ""], [[key, shown(each)] for key, each in value.items()])
+        title = name.replace("_", " ")
+        if isinstance(value, dict):
+            tell_rows(title, [{"": key} | each for key, each in value.items()])
+        elif isinstance(value, list) and name != "examples":
+            tell_rows(title, value)
     for example in facts.get("examples", ()):
         click.echo("\n" + "|".join(example["tokens"]))
+
+
+def tell_rows(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """A table of rows that have the same keys, under a title; nothing where there is no row."""
+    from danlu.commands.tables import print_table
+
+    if rows:
+        first, *others = rows[0]
+        heads = [f"{title} {first}".strip(), *(key.replace("_", " ") for key in others)]
+        click.echo()
+        print_table(heads, [list(row.values()) for row in rows])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from danlu.errors import WrongInput
+from danlu.tasks.metrics import Metric
 from danlu.tasks.rows import Row
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
@@ -22,14 +24,15 @@ HAN_SHARE = 0.2
 """From this share of Chinese characters on, a text has no words between spaces to count."""
 
 
-def majority_score(train_rows: Sequence[Row], test_rows: Sequence[Row]) -> float:
-    """Accuracy of always answering the most frequent training label.
+def majority_score(train_rows: Sequence[Row], test_rows: Sequence[Row], metric: Metric) -> float:
+    """The score of always answering the most frequent training label.
 
     With a tie (few labels of each class) the mean over the tied labels: any single choice would be luck.
     """
     counts = Counter(row.label for row in train_rows)
     tied = [label for label, n in counts.items() if n == max(counts.values())]
-    return sum(row.label in tied for row in test_rows) / (len(tied) * len(test_rows))
+    labels = [row.label for row in test_rows]
+    return math.fsum(metric.score(labels, [label] * len(labels)) for label in tied) / len(tied)
 
 
 def is_chinese(texts: Sequence[str]) -> bool:
@@ -77,27 +80,29 @@ def _classifier(strength: float) -> Any:
     return LogisticRegression(C=strength, solver="newton-cg", max_iter=5000)
 
 
-def _best_strength(texts: list[str], labels: list[str], seed: int) -> float:
-    """The C with the best accuracy in stratified cross-validation, the smallest of equals."""
+def _best_strength(texts: list[str], labels: list[str], seed: int, metric: Metric) -> float:
+    """The C with the best score in stratified cross-validation, the smallest of equals."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = min(FOLDS, *Counter(labels).values())
     if folds < 2:
         return 1.0  # a class with one label leaves nothing to choose by
-    right = dict.fromkeys(STRENGTHS, 0)
+    right: list[str] = []
+    found: dict[float, list[str]] = {strength: [] for strength in STRENGTHS}
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels):
         x, held = _represented([texts[i] for i in inside], [texts[i] for i in outside])
+        right += [labels[i] for i in outside]
         for strength in STRENGTHS:
-            found = _classifier(strength).fit(x, [labels[i] for i in inside]).predict(held)
-            right[strength] += sum(a == labels[i] for a, i in zip(found, outside, strict=True))
-    return max(STRENGTHS, key=lambda strength: (right[strength], -strength))
+            found[strength] += list(_classifier(strength).fit(x, [labels[i] for i in inside]).predict(held))
+    scores = {strength: metric.score(right, answers) for strength, answers in found.items()}
+    return max(STRENGTHS, key=lambda strength: (scores[strength], -strength))
 
 
-def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int) -> list[str]:
+def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> list[str]:
     """The label that TF-IDF and logistic regression give each test row.
 
-    C is chosen inside the training rows (`seed` draws the folds); the test rows are only ever predicted. WrongInput
-    when scikit-learn is missing, ValueError for training rows of one class.
+    C is chosen by the metric inside the training rows (`seed` draws the folds); the test rows are only ever predicted.
+    WrongInput when scikit-learn is missing, ValueError for training rows of one class.
     """
     try:
         import sklearn  # noqa: F401
@@ -105,11 +110,11 @@ def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed:
         raise WrongInput("the TF-IDF control needs scikit-learn: pip install 'danlu[demo]'") from None
     texts, labels = [row.text for row in train_rows], [row.label for row in train_rows]
     x, held = _represented(texts, [row.text for row in test_rows])
-    classifier = _classifier(_best_strength(texts, labels, seed)).fit(x, labels)
+    classifier = _classifier(_best_strength(texts, labels, seed, metric)).fit(x, labels)
     return [str(label) for label in classifier.predict(held)]
 
 
-def tfidf_score(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int) -> float:
-    """Accuracy of `tfidf_predictions`."""
-    found = tfidf_predictions(train_rows, test_rows, seed)
-    return sum(a == row.label for a, row in zip(found, test_rows, strict=True)) / len(test_rows)
+def tfidf_score(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> float:
+    """The score of `tfidf_predictions`."""
+    found = tfidf_predictions(train_rows, test_rows, seed, metric)
+    return metric.score([row.label for row in test_rows], found)

@@ -1,4 +1,4 @@
-"""One vector for a text: the mean, or the last, of its hidden states."""
+"""One vector for a text: the mean, the first or the last of its hidden states."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
 BATCH_TOKENS = 8192
 
 
+def first(hidden: Tensor, stream: Stream) -> Tensor:
+    """The first position of each sequence, BERT's [CLS]: [T, width] -> [N, width]."""
+    return hidden[stream.offsets[:-1]]
+
+
 def last(hidden: Tensor, stream: Stream) -> Tensor:
     """The last position of each sequence: [T, width] -> [N, width]."""
     return hidden[stream.offsets[1:] - 1]
 
 
-POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean_pool, "last": last}
+POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean_pool, "first": first, "last": last}
 
 
 def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:

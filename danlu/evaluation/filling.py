@@ -24,7 +24,7 @@ def blanks(model: Any, ids: np.ndarray, at: np.ndarray, ordinary: np.ndarray) ->
     """[len(at), vocabulary] probabilities of what stands at positions `at` of a sequence, special tokens at 0."""
     seq = Seq({"token": ids}, full_order(len(ids)))
     stream = pack([{"text": [seq]}], {"text": Fields()})["text"].to(model.device)
-    logits = model.objective.blank_logits(model, model.parts, model.hidden(stream)[at]).double().cpu()
+    logits = model.objective.blank_logits(model, model.parts, model.hidden(stream)[at]).cpu().double()
     logits[:, torch.from_numpy(~ordinary)] = float("-inf")
     return logits.softmax(-1).numpy()
 

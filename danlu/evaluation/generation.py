@@ -42,7 +42,8 @@ def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
     """One token id from logits [vocabulary]."""
     if sampling.temperature == 0:
         return int(logits.argmax())
-    ordered, ids = torch.sort(logits.double() / sampling.temperature, descending=True, stable=True)
+    # in float64, which not every device has
+    ordered, ids = torch.sort(logits.cpu().double() / sampling.temperature, descending=True, stable=True)
     if sampling.top_k:
         ordered, ids = ordered[: sampling.top_k], ids[: sampling.top_k]
     shares = ordered.softmax(-1).numpy()

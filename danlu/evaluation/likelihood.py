@@ -74,7 +74,7 @@ def likelihood(
         labels = stream.labels["next"]
         each = F.cross_entropy(logits.float(), labels, reduction="none", ignore_index=-1)
         document = np.array([d for d, _ in batch])[stream.sequence.cpu().numpy()]
-        np.add.at(nats, document, each.double().cpu().numpy())
+        np.add.at(nats, document, each.cpu().double().numpy())
         np.add.at(targets, document, (labels >= 0).cpu().numpy())
     sizes = np.array([store.document_bytes(i) for i in range(store.documents)])
     return Likelihood(nats, targets, sizes)

@@ -1,4 +1,5 @@
-"""Whether an exported folder, loaded by transformers, computes what the learner does."""
+"""Whether an exported folder, loaded by transformers, computes what the learner does: the logits of a model that
+predicts, the hidden states of an encoder without a head."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ EVERY = 5
 
 
 def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
-    """The largest absolute difference of logits over `texts`, one by one, both sides in float32 on the CPU.
+    """The largest absolute difference of logits (without a head, of hidden states) over `texts`, one by one, both sides
+    in float32 on the CPU.
 
     DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
     """
@@ -76,8 +78,8 @@ def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any
     auto = getattr(transformers, family.auto_class)
     model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if found[kind]:
-            first = min(map(str, found[kind]))
+        if named := {str(name) for name in found[kind]} - family.unused:
+            first = min(named)
             raise DanluError(f"{folder}: transformers reports {kind.replace('_', ' ')}, {first} among them")
     if type(model).__name__ != family.class_name:
         raise DanluError(f"{folder}: transformers loads a {type(model).__name__}, not a {family.class_name}")
@@ -96,19 +98,31 @@ def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
-COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {"causal": lambda ids, _: ids, "masked": masked}
-ORDERS = {"causal": causal_order, "masked": full_order}
+COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
+    "causal": lambda ids, _: ids,
+    "masked": masked,
+    "headless": lambda ids, _: ids,
+}
+ORDERS = {"causal": causal_order, "masked": full_order, "headless": full_order}
+
+OURS: dict[str, Callable[[Learner, Tensor], Tensor]] = {
+    "causal": lambda learner, hidden: learner.token_logits(hidden),
+    "masked": lambda learner, hidden: learner.token_logits(learner.parts(hidden)),
+    "headless": lambda learner, hidden: hidden,
+}
+"""What is compared, from hidden states [T, width]."""
+
+THEIRS = {"causal": "logits", "masked": "logits", "headless": "last_hidden_state"}
 
 
-def own_logits(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
-    """[T, vocabulary] of one sequence."""
+def own_values(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
+    """[T, vocabulary] logits, or [T, width] hidden states, of one sequence."""
     stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
-    hidden = learner.hidden(stream)
-    return learner.token_logits(learner.parts(hidden) if objective == "masked" else hidden)
+    return OURS[objective](learner, learner.hidden(stream))
 
 
 @torch.no_grad()
 def difference(ours: Learner, theirs: Any, ids: np.ndarray, objective: str) -> float:
-    """The largest absolute difference of the logits of one sequence; NaN where any of them is."""
-    given = theirs(input_ids=torch.from_numpy(ids)[None]).logits[0]
-    return float((own_logits(ours, ids, objective) - given).abs().max())
+    """The largest absolute difference of those of one sequence; NaN where any of them is."""
+    given = getattr(theirs(input_ids=torch.from_numpy(ids)[None]), THEIRS[objective])[0]
+    return float((own_values(ours, ids, objective) - given).abs().max())

@@ -50,6 +50,8 @@ def export(
     family = family_for(architecture, objective)
     if isinstance(family, NoFamily):
         return NotExported(family.reason)
+    if tokenizer.content is None:
+        return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
     assert isinstance(architecture, Transformer)
     vocabulary = vocabulary_of(learner, tokenizer)
     facts = facts_of(objective, architecture, vocabulary, family.model_type)

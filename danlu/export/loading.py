@@ -10,10 +10,11 @@ from torch import Tensor
 
 from danlu import __version__
 from danlu.architectures.learner import Learner, build_learner
-from danlu.architectures.presets import FAMILIES, family_of, from_hf
+from danlu.architectures.presets import FAMILIES, family_named, family_of, from_hf
 from danlu.architectures.presets.weight_names import refuse_other_names
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
+from danlu.export.headless import saved_objective
 from danlu.export.model_folder import (
     CONFIG,
     FACTS,
@@ -26,7 +27,6 @@ from danlu.export.model_folder import (
     refuse_damage,
 )
 from danlu.export.tokenizer_files import load_tokenizer
-from danlu.registry import objectives
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -62,7 +62,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         settings = family.settings_of(config)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    objective: Any = objectives[family.objective]()
+    objective: Any = saved_objective({"name": family.objective})
     if reason := family.fits(settings, objective):
         raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
     size = config.get("vocab_size")
@@ -81,11 +81,12 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[s
     """The weights under the names of danlu's modules."""
     if facts.weights == NATIVE:
         return state
-    families = {family.model_type: family for family in FAMILIES}
-    if facts.weights not in families or not isinstance(facts.architecture, Transformer):
-        known = nearest(facts.weights, [NATIVE, *families])
+    family = family_named(facts.weights, facts.objective.name)
+    if family is None or not isinstance(facts.architecture, Transformer):
+        known = nearest(facts.weights, [NATIVE, *(family.model_type for family in FAMILIES)])
         raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
-    return from_hf(families[facts.weights].names(facts.architecture), state, str(path))
+    used = {name: value for name, value in state.items() if name not in family.unused}
+    return from_hf(family.names(facts.architecture), used, str(path))
 
 
 def fill(learner: Learner, state: dict[str, Tensor], path: Path) -> None:

@@ -19,6 +19,11 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))""",
 
 fill = pipeline("fill-mask", model=folder)
 print(fill("The furnace is <mask>."))""",
+    "headless": """from transformers import AutoModel, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModel.from_pretrained(folder, add_pooling_layer=False)
+print(model(**tokenizer("The furnace is hot.", return_tensors="pt")).last_hidden_state.mean(1))""",
 }
 
 

@@ -1,7 +1,7 @@
 """The files of a saved model, and reading them with an eye on damage.
 
 danlu.json       what danlu needs to build the model again, and whose names the weights have
-model.safetensors, tokenizer.json, tokenizer_config.json
+model.safetensors, tokenizer.json (or tokenizer.model), tokenizer_config.json
 config.json, generation_config.json, README.md    where a transformers class computes the same
 manifest.json    the hash of every file as it was written
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import PlainSerializer, PlainValidator, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -21,14 +21,15 @@ import danlu.architectures
 import danlu.objectives  # noqa: F401  (the two register what danlu.json may name)
 from danlu import durable
 from danlu.errors import WrongInput
-from danlu.registry import architectures, objectives
+from danlu.export.headless import saved_objective
+from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
-from danlu.tokens.tokenizer import TOKENIZER
+from danlu.tokens.tokenizer import MODEL, TOKENIZER
 from danlu.tokens.vocabulary import Vocabulary
 
 FACTS, CONFIG, WEIGHTS = "danlu.json", "config.json", "model.safetensors"
-READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, TOKENIZER_CONFIG)
+READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, MODEL, TOKENIZER_CONFIG)
 """What a model is made of; the other files may be edited by hand."""
 
 NATIVE = "danlu"
@@ -41,7 +42,9 @@ class ModelFacts(Settings):
     format: Literal[1] = 1
     danlu: str
     weights: str
-    objective: objectives.choice()  # type: ignore[valid-type]
+    objective: Annotated[
+        Any, PlainValidator(saved_objective), PlainSerializer(lambda chosen: chosen.model_dump(mode="json"))
+    ]
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
 

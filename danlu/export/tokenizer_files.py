@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from danlu import durable
+from danlu.tokens.sentencepiece_model import SentencePiece
 from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
-FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",))}
+FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",)), "headless": (("bos",), ("eos",))}
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
 
 
@@ -45,7 +46,7 @@ def save_for_transformers(tokenizer: TextTokenizer, folder: Path, objective: str
     """`TextTokenizer.save`, and `AutoTokenizer` gives what the model's class takes: special tokens around a text, no
     token types (transformers 4 adds them unasked), `context` tokens at most where it is asked to truncate."""
     tokenizer.save(folder)
-    content = json.loads(tokenizer.content) | {"post_processor": post_processor(tokenizer, objective)}
+    content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, objective)}
     durable.write_json(folder / TOKENIZER, content)
     config = durable.read_json(folder / CONFIG)
     config |= {"model_max_length": context, "model_input_names": ["input_ids", "attention_mask"]}
@@ -55,5 +56,6 @@ def save_for_transformers(tokenizer: TextTokenizer, folder: Path, objective: str
 def load_tokenizer(folder: Path) -> TextTokenizer:
     """What was saved, with the content and fingerprint it had then: danlu puts special tokens around texts itself."""
     tokenizer = TextTokenizer.load(folder)
-    tokenizer.inner.post_processor = None  # type: ignore[assignment]
+    if not isinstance(tokenizer.inner, SentencePiece):
+        tokenizer.inner.post_processor = None  # type: ignore[assignment]
     return tokenizer

@@ -18,8 +18,9 @@ from danlu.registry import tokenizers
 from danlu.settings import Settings
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
 from danlu.text.scripts import script_shares
+from danlu.tokens.report import report
 from danlu.tokens.sample import sample
-from danlu.tokens.tokenizer import TextTokenizer, report
+from danlu.tokens.tokenizer import TextTokenizer
 
 REPORTED_TEXTS = 200
 

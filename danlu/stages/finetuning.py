@@ -15,6 +15,7 @@ from danlu.evaluation.controls import majority_score, tfidf_score
 from danlu.evaluation.intervals import mean_interval, paired_difference
 from danlu.recipes.schema import TaskRecipe
 from danlu.stages.pretraining import Pretraining
+from danlu.tasks.metrics import Metric
 from danlu.tasks.rows import LabelledRows, Row, few_labels
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import RowDraws
@@ -83,7 +84,7 @@ class Finetuning:
         )  # fmt: skip
         train(job)
         labels = np.array([self.rows.classes.index(row.label) for row in self.rows.test])
-        return {"score": float((self.predictions(model, objective, plan) == labels).mean())}
+        return {"score": self.recipe.task.metric.score(labels, self.predictions(model, objective, plan))}
 
     def predictions(self, model: Learner, objective: Any, plan: Plan) -> np.ndarray:
         """[test rows] class numbers."""
@@ -118,17 +119,18 @@ def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
                 shutil.rmtree(run.path / "tasks" / task.name / f"{arm}-{seed}", ignore_errors=True)
             scores[arm].append(facts["score"])
     scores |= run.stage(f"controls/{task.name}", lambda: controls(task))
-    entries = {name: interval_facts(values) for name, values in scores.items()}
+    metric = task.recipe.task.metric
+    entries = {name: interval_facts(values, metric) for name, values in scores.items()}
     for name, entry in entries.items():
         bounds = "" if entry["low"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-        say(f"{task.name:10s} {name}: {task.recipe.task.metric} {entry['mean']:.3f}{bounds}")
+        say(f"{task.name:10s} {name}: {metric.name} {entry['mean']:.3f}{bounds}")
     differences = {
         name: asdict(paired_difference(scores["ours"], scores[name])) for name in ("random_weights", "tfidf")
     }
     return {
         "name": task.name,
         "model": task.recipe.model,
-        "metric": task.recipe.task.metric,
+        "metric": metric.name,
         "labels": task.recipe.task.labels_per_class,
         "classes": list(task.rows.classes),
         "train_rows": len(task.drawn(0)),
@@ -146,15 +148,16 @@ def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
 def controls(task: Finetuning) -> dict[str, list[float]]:
     """Classical controls on the very rows each seed drew."""
     draws = [task.drawn(seed) for seed in range(task.recipe.seeds)]
+    test, metric = task.rows.test, task.recipe.task.metric
     return {
-        "tfidf": [tfidf_score(rows, task.rows.test, seed) for seed, rows in enumerate(draws)],
-        "majority": [majority_score(rows, task.rows.test) for rows in draws],
+        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in enumerate(draws)],
+        "majority": [majority_score(rows, test, metric) for rows in draws],
     }
 
 
-def interval_facts(scores: Sequence[float]) -> dict[str, Any]:
-    """Mean over seeds and its interval, cut to what an accuracy can be."""
+def interval_facts(scores: Sequence[float], metric: Metric) -> dict[str, Any]:
+    """Mean over seeds and its interval, cut to what the metric can be."""
     found = mean_interval(scores)
     if found.low is not None and found.high is not None:
-        found = replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+        found = replace(found, low=max(metric.low, found.low), high=min(metric.high, found.high))
     return asdict(found) | {"seeds": list(scores)}

@@ -14,8 +14,9 @@ from danlu.recipes.schema import Recipe
 from danlu.stages.run_directory import RunDirectory
 from danlu.text.corpus import Corpus, build_corpus
 from danlu.text.split import SPLITS
+from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, write_shards
-from danlu.tokens.tokenizer import TextTokenizer, report
+from danlu.tokens.tokenizer import TextTokenizer
 from danlu.waist import bounds_of
 
 REPORTED_TEXTS = 200

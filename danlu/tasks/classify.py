@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
 
-from danlu.registry import tasks
+from danlu.registry import metrics, tasks
 from danlu.settings import Settings
 from danlu.tasks.labelled_files import labelled_files
+from danlu.tasks.metrics import Accuracy
 from danlu.tasks.pydocs_parts import pydocs_parts
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.tokens.tokenizer import TextTokenizer
@@ -107,7 +108,8 @@ BUILTIN = {"builtin:pydocs_parts": pydocs_parts}
 @tasks.register
 class Classify(Settings):
     """One label for a text. labels_per_class: training rows drawn for each class and seed (None: all of them);
-    max_tokens: longer texts are cut, the beginning and end tokens included."""
+    max_tokens: longer texts are cut, the beginning and end tokens included; metric: by what ours and every control is
+    scored."""
 
     name: Literal["classify"] = "classify"
     rows: Annotated[
@@ -117,8 +119,7 @@ class Classify(Settings):
     labels_per_class: PositiveInt | None = 16
     max_tokens: int = Field(default=128, ge=3)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-
-    metric: ClassVar[str] = "accuracy"
+    metric: metrics.choice() = Accuracy()  # type: ignore[valid-type]
 
     def read(self) -> LabelledRows:
         return self.rows.read() if isinstance(self.rows, RowFiles) else BUILTIN[self.rows]()

@@ -1,4 +1,5 @@
-"""The alphabet of byte-level BPE: each byte has a printable character (GPT-2's table, Radford et al. 2019)."""
+"""Bytes as entries of a vocabulary: in byte-level BPE each has a printable character (GPT-2's table, Radford et al.
+2019), kinds with byte fallback write `<0xE4>`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,9 @@ from functools import cache
 
 PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1))
 """Bytes that stand for themselves as Latin-1 characters; the others are numbered from U+0100 in order."""
+
+BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+"""The entries into which kinds with byte fallback take a character apart that they have not got."""
 
 
 @cache
@@ -19,3 +23,13 @@ def readable(piece: str) -> str:
     """The text of one vocabulary entry; bytes that are no whole character show as `\\xe4`."""
     table = byte_of()
     return bytes(table[c] for c in piece).decode("utf-8", "backslashreplace")
+
+
+def is_whole(piece: str) -> bool:
+    """Whether the bytes of an entry are whole characters."""
+    table = byte_of()
+    try:
+        bytes(table[c] for c in piece).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

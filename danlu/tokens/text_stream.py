@@ -9,7 +9,8 @@ UNFINISHED = "\ufffd"
 
 class TextStream:
     """What `add` and `end` return, one after another, is `decode` of all ids. A token is decoded behind the last one
-    that was shown, for some kinds put a space between words and none before the first."""
+    that was shown, for some kinds put a space between words and none before the first; where that is a mere space,
+    behind what is before it too, for some kinds drop every space at the beginning."""
 
     def __init__(self, decode: Callable[[Sequence[int]], str]):
         self._decode = decode
@@ -25,7 +26,8 @@ class TextStream:
         text = self._new()
         if text.endswith(UNFINISHED):
             return ""
-        self._shown, self._held = self._held, []
+        blank = not self._decode(self._held).strip()
+        self._shown, self._held = [*self._shown, *self._held] if blank else self._held, []
         return text
 
     def end(self) -> str:

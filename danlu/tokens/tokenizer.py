@@ -15,6 +15,9 @@ import numpy as np
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.tokens.byte_pieces import readable
+from danlu.tokens.ordinary_text import keep_text_ordinary
+from danlu.tokens.sentencepiece_model import FILE as MODEL
+from danlu.tokens.sentencepiece_model import SentencePiece, read_model
 from danlu.tokens.text_stream import TextStream
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -36,13 +39,14 @@ class TextTokenizer:
     """A trained tokenizer. `facts` says how it came about: kind, size, the size asked for, bytes of sample text;
     `roles` which token is which special one."""
 
-    inner: Tokenizer
+    inner: Tokenizer | SentencePiece
     facts: dict[str, Any] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=lambda: dict(SPECIAL))
 
     def __post_init__(self) -> None:
-        # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
-        self.inner.encode_special_tokens = True
+        if not isinstance(self.inner, SentencePiece):
+            # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
+            self.inner.encode_special_tokens = True
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -52,18 +56,26 @@ class TextTokenizer:
         return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(special), **ids)
 
     @cached_property
-    def _byte_level(self) -> bool:
-        return '"ByteLevel"' in json.dumps(json.loads(self.content)["decoder"])
+    def byte_level(self) -> bool:
+        """Whether a piece is a row of bytes, each written as one printable character."""
+        return self.content is not None and '"ByteLevel"' in json.dumps(json.loads(self.content)["decoder"])
 
     @cached_property
-    def content(self) -> str:
-        """What `tokenizer.json` holds."""
-        return self.inner.to_str(pretty=True)
+    def content(self) -> str | None:
+        """What `tokenizer.json` holds; None for a sentencepiece model, which has none."""
+        return None if isinstance(self.inner, SentencePiece) else self.inner.to_str(pretty=True)
+
+    @cached_property
+    def file(self) -> tuple[str, bytes]:
+        """The name and the content of the file it is kept in."""
+        if isinstance(self.inner, SentencePiece):
+            return MODEL, self.inner.data
+        return TOKENIZER, (self.content or "").encode()
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of `tokenizer.json`, in hex."""
-        return hashlib.sha256(self.content.encode()).hexdigest()
+        """The sha256 of that file, in hex."""
+        return hashlib.sha256(self.file[1]).hexdigest()
 
     def encode(self, text: str) -> np.ndarray:
         """[n] int64 ids, none of them special."""
@@ -97,7 +109,7 @@ class TextTokenizer:
         piece = self.inner.id_to_token(id) or ""
         if id in self.vocabulary.special:
             return piece
-        return readable(piece) if self._byte_level else piece.replace("\u2581", " ")
+        return readable(piece) if self.byte_level else piece.replace("\u2581", " ")
 
     def _check(self, id: int) -> None:
         if not 0 <= id < self.vocabulary.size:
@@ -110,31 +122,46 @@ class TextTokenizer:
         `split_special_tokens=True`; ours never does.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        durable.write_text(folder / TOKENIZER, self.content)
-        config = {f"{role}_token": token for role, token in self.roles.items()}
-        config |= {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "clean_up_tokenization_spaces": False,
-            "model_max_length": 10**30,
-        }
+        name, data = self.file
+        durable.write_bytes(folder / name, data)
+        config: dict[str, Any] = {f"{role}_token": token for role, token in self.roles.items()}
+        if name == TOKENIZER:
+            config |= {
+                "tokenizer_class": "PreTrainedTokenizerFast",
+                "clean_up_tokenization_spaces": False,
+                "model_max_length": 10**30,
+            }
         durable.write_json(folder / CONFIG, config)
         durable.write_json(folder / FACTS, self.facts)
 
     @classmethod
     def load(cls, folder: Path) -> TextTokenizer:
         """What `save` wrote; WrongInput when it is missing, damaged or of another kind."""
-        from tokenizers import Tokenizer
+        folder = Path(folder)
+        facts = durable.read_json(folder / FACTS) if (folder / FACTS).is_file() else {"kind": "file"}
+        if (folder / TOKENIZER).is_file():
+            inner = read_tokenizer(folder / TOKENIZER)
+            keep_text_ordinary(inner, folder / TOKENIZER)
+            return cls(inner, facts, found_roles(folder, inner))
+        if (folder / MODEL).is_file():
+            model = read_model(folder / MODEL)
+            return cls(model, facts, model.roles)
+        raise WrongInput(f"{folder} has no {TOKENIZER}; name the folder that a tokenizer was saved to")
 
-        path = Path(folder) / TOKENIZER
-        if not path.is_file():
-            raise WrongInput(f"{folder} has no {TOKENIZER}; name the folder that a tokenizer was saved to")
-        content = durable.read_json(path)
-        try:
-            inner = Tokenizer.from_str(json.dumps(content))
-        except Exception as error:  # noqa: BLE001 - the library raises no narrower class
-            raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
-        facts = durable.read_json(Path(folder) / FACTS) if (Path(folder) / FACTS).is_file() else {"kind": "file"}
-        return cls(inner, facts, found_roles(Path(folder), inner))
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer.json; WrongInput where it is none."""
+    from tokenizers import Tokenizer
+
+    content = durable.read_json(path)
+    try:
+        inner = Tokenizer.from_str(json.dumps(content))
+    except Exception as error:  # noqa: BLE001 - the library raises no narrower class
+        raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
+    # a file of others may say that every text has 128 tokens; a text has as many as it has
+    inner.no_truncation()
+    inner.no_padding()
+    return inner
 
 
 def named_tokens(folder: Path) -> dict[str, str]:
@@ -170,28 +197,3 @@ def found_roles(folder: Path, inner: Tokenizer) -> dict[str, str]:
             f"(its special tokens: {known})"
         )
     return roles
-
-
-def _examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 60) -> list[dict[str, Any]]:
-    shown = [" ".join(text.split())[:characters] for text in texts]
-    return [{"text": t, "tokens": [tokenizer.token(int(i)) for i in tokenizer.encode(t)]} for t in shown if t]
-
-
-def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
-    """How well the tokenizer does on `texts`: bytes a token, whether every text comes back, three short examples."""
-    total_bytes = total_tokens = 0
-    round_trip, first = True, []
-    for text in texts:
-        ids = tokenizer.encode(text)
-        total_bytes += len(text.encode())
-        total_tokens += len(ids)
-        round_trip = round_trip and tokenizer.decode(ids) == text
-        if len(first) < 3 and text.strip():
-            first.append(text)
-    return {
-        **tokenizer.facts,
-        "size": tokenizer.vocabulary.size,
-        "bytes_per_token": total_bytes / total_tokens if total_tokens else None,
-        "round_trip": round_trip,
-        "examples": _examples(tokenizer, first),
-    }

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.architectures import build_learner, presets
-from danlu.architectures.presets import FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
+from danlu.architectures.presets import ENCODERS, FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
 from danlu.architectures.presets.weight_names import Weight
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.export.headless import Headless
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
@@ -104,6 +105,12 @@ def test_every_family_has_an_answer_for_every_setting():
         objective = OBJECTIVES[family.objective]
         assert family.fits(Grown(**BASE[family.model_type]), objective) is None
         assert family.fits(Grown(**BASE[family.model_type], sinks=8), objective) == "needs sinks 0, not 8"
+    for family in ENCODERS:
+        bare = BASE[family.model_type] | {"tied": True, "output_bias": False}
+        assert family.fits(Grown(**bare), Headless()) is None
+        assert family.fits(Grown(**bare, sinks=8), Headless()) == "needs sinks 0, not 8"
+        assert family.fits(Grown(**bare | {"output_bias": True}), Headless()) == "needs output_bias false, not true"
+        assert family.fits(Grown(**bare), Masked()) == "needs objective headless, not masked"
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_a_tokenizer_is_learnt_saved_and_reported_on(danlu_command, texts):
     assert code == 0
     learnt = json.loads(out)
     assert learnt["size"] == 300
+    code, out, _ = danlu_command("tokenizer", "train", "texts", "--sample", 999, "--out", "small", "--json")
+    assert (code, json.loads(out)["sample_bytes"] <= 999 < learnt["sample_bytes"]) == (0, True)
     code, out, _ = danlu_command("tokenizer", "report", "tok", "texts", "--json")
     assert code == 0
     assert json.loads(out) == {k: v for k, v in learnt.items() if k != "folder"}
@@ -92,6 +94,15 @@ def test_a_tokenizer_is_learnt_saved_and_reported_on(danlu_command, texts):
     assert code == 0
     assert "byte_bpe" in out
     assert "|" in out.splitlines()[-1]
+    heads = [line.split()[:3] for line in out.splitlines()]
+    assert {"Latin", "Han", "digits"} <= {head[0] for head in heads if head}
+    assert ["by", "script", "tokens"] in heads
+    assert ["frequent", "token", "times"] in heads
+    code, again, _ = danlu_command("tokenizer", "report", "tok/tokenizer.json", "texts")
+    assert (code, again) == (0, out)
+    assert "tik does not exist; name a tokenizer.json, a .model" in one_line(
+        danlu_command("tokenizer", "report", "tik", "texts")
+    )
 
 
 def test_recipes_as_json(danlu_command):

@@ -6,6 +6,7 @@ import pytest
 from danlu.errors import WrongInput
 from danlu.evaluation import controls
 from danlu.evaluation.controls import is_chinese, majority_score, tfidf_predictions, tfidf_score
+from danlu.tasks.metrics import Accuracy, MacroF1, Matthews
 from danlu.tasks.rows import Row
 
 
@@ -28,36 +29,62 @@ def chinese(n, seed):
 def test_majority():
     train = [Row("", label, "") for label in "aab"]
     test = [Row("", label, "") for label in "abbb"]
-    assert majority_score(train, test) == 0.25
-    assert majority_score(train[1:], test) == 0.5  # a tie: the mean of 0.25 and 0.75
+    assert majority_score(train, test, Accuracy()) == 0.25
+    assert majority_score(train[1:], test, Accuracy()) == 0.5  # a tie: the mean of 0.25 and 0.75
+
+
+def test_every_control_is_scored_by_the_metric():
+    train = [Row("", label, "") for label in "aab"]
+    test = [Row("", label, "") for label in "aaab"]
+    assert majority_score(train, test, MacroF1()) == pytest.approx((2 * 3 / 7) / 2)
+    assert majority_score(train, test, Matthews()) == 0.0
+    train, test = english(3, 4), english(20, 5)[:25]
+    labels = [row.label for row in test]
+    for metric in (Accuracy(), MacroF1(), Matthews()):
+        found = tfidf_predictions(train, test, 0, metric)
+        assert tfidf_score(train, test, 0, metric) == metric.score(labels, found)
+
+
+def test_the_strength_is_chosen_by_the_metric():
+    """It is asked once for each strength, over the answers of all folds together."""
+    seen = []
+
+    class Watching(MacroF1):
+        def score(self, labels, found):
+            seen.append((sorted(labels), len(found)))
+            return super().score(labels, found)
+
+    train = [*english(4, 1), *[row for row in english(9, 2) if row.label == "sea"]]
+    tfidf_predictions(train, english(2, 3), 0, Watching())
+    assert seen == [(sorted(row.label for row in train), len(train))] * len(controls.STRENGTHS)
 
 
 @pytest.mark.parametrize("make", [english, chinese])
 def test_tfidf_learns_what_words_tell(make):
-    assert tfidf_score(make(12, 0), make(40, 1), seed=0) > 0.95
+    assert tfidf_score(make(12, 0), make(40, 1), seed=0, metric=Accuracy()) > 0.95
 
 
 @pytest.mark.parametrize("make", [english, chinese])
 def test_tfidf_is_the_same_each_time(make):
     train, test = make(6, 2), make(30, 3)
-    assert tfidf_predictions(train, test, 5) == tfidf_predictions(train, test, 5)
+    assert tfidf_predictions(train, test, 5, Accuracy()) == tfidf_predictions(train, test, 5, Accuracy())
 
 
 def test_test_rows_change_nothing_for_each_other():
     train, test = english(6, 4), english(20, 5)
-    whole = tfidf_predictions(train, test, 0)
-    assert [tfidf_predictions(train, [row], 0)[0] for row in test[:5]] == whole[:5]
+    whole = tfidf_predictions(train, test, 0, Accuracy())
+    assert [tfidf_predictions(train, [row], 0, Accuracy())[0] for row in test[:5]] == whole[:5]
 
 
 def test_one_label_of_each_class_is_enough():
-    assert tfidf_score(english(1, 0), english(30, 1), seed=0) > 0.6
+    assert tfidf_score(english(1, 0), english(30, 1), seed=0, metric=Accuracy()) > 0.6
 
 
 def test_compact_rows_give_the_same_regression(monkeypatch):
     train, test = english(10, 6), english(60, 7)
-    compact = tfidf_predictions(train, test, 1)
+    compact = tfidf_predictions(train, test, 1, Accuracy())
     monkeypatch.setattr(controls, "COMPACT_ROWS", 0)
-    assert tfidf_predictions(train, test, 1) == compact
+    assert tfidf_predictions(train, test, 1, Accuracy()) == compact
 
 
 def test_compact_keeps_inner_products():
@@ -79,9 +106,9 @@ def test_chinese_is_found_by_its_characters():
 def test_without_scikit_learn_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(WrongInput, match=r"^the TF-IDF control needs scikit-learn: pip install 'danlu\[demo\]'$"):
-        tfidf_score(english(2, 0), english(2, 1), seed=0)
+        tfidf_score(english(2, 0), english(2, 1), seed=0, metric=Accuracy())
 
 
 def test_one_class_cannot_be_learned():
     with pytest.raises(ValueError, match="class"):
-        tfidf_score([row for row in english(3, 0) if row.label == "sea"], english(2, 1), seed=0)
+        tfidf_score([row for row in english(3, 0) if row.label == "sea"], english(2, 1), seed=0, metric=Accuracy())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
+from danlu.text.corpus import CorpusSettings, build_corpus
+from danlu.tokens.kinds.byte_bpe import pre_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 TEXTS = [
@@ -40,7 +44,10 @@ def test_every_registered_kind_is_here():
     assert {kind.split()[0] for kind in KINDS} == set(tokenizers) - {"file"}
 
 
-LOOKS = ["<s>", "</s>", "<mask>", "<pad>", "<unk>", "[MASK]", "<|endoftext|>", "<0x41>", "丹炉", "é🔥", " ", "a", "\n"]
+LOOKS = [
+    "<s>", "</s>", "<mask>", "<pad>", "<unk>", "[MASK]", "[CLS]", "[SEP]", "[UNK]", "<|endoftext|>", "<0x41>", "丹炉",
+    "é🔥", " ", "a", "\n", "\u2581", "<", "s>",
+]  # fmt: skip
 texts = st.lists(st.sampled_from(LOOKS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)).map("".join)
 
 
@@ -102,6 +109,110 @@ def test_chinese_is_cut_by_character_in_wordpiece():
 def test_qwen2_keeps_digits_one_by_one():
     shown = [trained("byte_bpe qwen2").token(int(i)) for i in trained("byte_bpe qwen2").encode("number 1234")]
     assert shown[-4:] == ["1", "2", "3", "4"]
+
+
+@cache
+def of_others(kind):
+    """A tokenizer.json as other programs write it: the special tokens are also entries of the model, with a score."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    bert, xlm = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"), ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+    letters = sorted({*"abcdefghijklmnopqrstuvwxyz<>/[]|\u2581", "炉", "丹"})
+    if kind == "wordpiece":
+        pieces = [*bert, *letters, *("##" + c for c in letters), "[cls]"]
+        inner = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
+        inner.normalizer, inner.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        named = dict(zip(("pad", "unk", "cls", "sep", "mask"), bert, strict=True))
+    elif kind == "words":
+        inner = Tokenizer(models.WordLevel({p: i for i, p in enumerate([*bert, "a"])}, unk_token="[UNK]"))
+        inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        named = dict(zip(("pad", "unk", "cls", "sep", "mask"), bert, strict=True))
+    else:
+        pieces = [*((p, 0.0) for p in xlm), *((c, -5.0) for c in letters), ("\u2581a", -2.0)]
+        inner = Tokenizer(models.Unigram(pieces, unk_id=3))
+        inner.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always" if kind == "unigram" else "never")
+        inner.decoder = decoders.Metaspace(prepend_scheme="always" if kind == "unigram" else "never")
+        named = dict(zip(("bos", "pad", "eos", "unk", "mask"), xlm, strict=True))
+    inner.add_special_tokens(list(named.values()))
+    inner.enable_padding(length=64)
+    inner.enable_truncation(max_length=4)
+    folder = Path(mkdtemp())
+    inner.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({f"{role}_token": t for role, t in named.items()}))
+    return inner, tokenizers.validate({"name": "file", "path": str(folder)}).train([]), folder
+
+
+OTHERS = ("wordpiece", "words", "unigram", "unigram plain")
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@given(text=texts)
+def test_no_text_makes_a_special_id_in_a_tokenizer_of_others(kind, text):
+    _, tokenizer, _ = of_others(kind)
+    unknown = tokenizer.inner.token_to_id(tokenizer.roles["unk"])
+    ids = tokenizer.encode(text).tolist()
+    assert set(ids) & tokenizer.vocabulary.special <= {unknown}
+    assert [a.tolist() for a in tokenizer.encode_batch([text])] == [ids]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@given(text=st.text("abc 丹炉<>/[]|\n", max_size=30))
+def test_other_text_has_the_ids_it_had(kind, text):
+    inner, tokenizer, _ = of_others(kind)
+    inner.no_padding()
+    inner.no_truncation()
+    assert tokenizer.encode(text).tolist() == inner.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_tokenizer_of_others_saved_is_itself(kind, tmp_path):
+    _, tokenizer, _ = of_others(kind)
+    tokenizer.save(tmp_path / "t")
+    again = TextTokenizer.load(tmp_path / "t")
+    assert (again.fingerprint, again.vocabulary) == (tokenizer.fingerprint, tokenizer.vocabulary)
+
+
+def test_a_tokenizer_whose_special_token_is_a_letter_is_refused(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    inner = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    inner.add_special_tokens(["a"])
+    inner.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "a"}))
+    with pytest.raises(WrongInput, match="raw text becomes its special token 'a'") as refused:
+        tokenizers.validate({"name": "file", "path": str(tmp_path)}).train([])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k != "byte"])
+def test_a_bounded_sample_gives_the_same_tokenizer_whatever_the_files(kind, tmp_path, monkeypatch):
+    """The texts in other files, under other names and in another order, and only a part of them is learnt from."""
+    monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "cache"))
+    chosen = tokenizers.validate({"name": kind.split()[0]} | KINDS[kind] | {"sample_bytes": 2000})
+    prints = set()
+    for run, parts in enumerate(([TEXTS], [TEXTS[20:], TEXTS[:20]], [TEXTS[::-1][::2], TEXTS[::-1][1::2]], [TEXTS])):
+        folder = tmp_path / f"run{run}"
+        folder.mkdir()
+        for k, part in enumerate(parts):
+            (folder / f"{'zyx'[k]}{run}.txt").write_text("\n".join(part))
+        corpus = build_corpus(CorpusSettings(source=str(folder), documents="line"))
+        tokenizer = chosen.train(corpus.texts("train"))
+        assert 1000 < tokenizer.facts["sample_bytes"] <= 2000
+        prints.add(tokenizer.fingerprint)
+    assert len(prints) == 1
+
+
+def test_pre_tokenization_is_that_of_gpt2_and_qwen2():
+    """Where the two part a text that has letters, digits, signs, spaces and line ends (facts of the published ones)."""
+    text = "I'll pay 1234 yuan,\n\n  OK!! 丹炉3号"
+    found = {
+        kind: [tok for tok, _ in pre_tokenizer(kind).pre_tokenize_str(text.replace("丹炉", "du").replace("号", "h"))]
+        for kind in ("gpt2", "qwen2")
+    }
+    assert found["gpt2"] == ["I", "'ll", "Ġpay", "Ġ1234", "Ġyuan", ",", "ĊĊĠ", "ĠOK", "!!", "Ġdu", "3", "h"]
+    assert found["qwen2"] == [
+        "I", "'ll", "Ġpay", "Ġ", "1", "2", "3", "4", "Ġyuan", ",ĊĊ", "Ġ", "ĠOK", "!!", "Ġdu", "3", "h",
+    ]  # fmt: skip
 
 
 def foreign(folder, special, config):

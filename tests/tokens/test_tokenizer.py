@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,8 +19,9 @@ from danlu.errors import WrongInput
 from danlu.registry import tokenizers
 from danlu.tokens.byte_pieces import byte_of, readable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.tokens.report import report
 from danlu.tokens.sample import sample
-from danlu.tokens.tokenizer import SPECIAL, TextTokenizer, report
+from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
@@ -135,6 +137,18 @@ def test_sample_is_bounded_and_knows_no_order(texts, limit):
     assert len(chosen) <= 1 or sum(len(t.encode()) for t in chosen) <= limit
     assert bool(chosen) == bool(texts)
     assert sorted(sample(texts, 10**9)) == sorted(texts)
+
+
+def test_a_large_corpus_is_sampled_in_bounded_memory():
+    texts = (f"{i} the furnace burns " * 50 for i in range(20_000))  # 22 MB in all, one at a time
+    tracemalloc.start()
+    try:
+        chosen = sample(texts, 200_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 190_000 < sum(map(len, chosen)) <= 200_000
+    assert peak < 1_000_000
 
 
 def test_report(tokenizer):

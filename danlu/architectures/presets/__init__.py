@@ -21,10 +21,15 @@ FAMILIES: tuple[Family, ...] = (
 )
 """The first that fits is taken."""
 
+ENCODERS: tuple[Family, ...] = (bert.ENCODER, roberta.ENCODER, modernbert.ENCODER)
+"""The same without a head; they are read and written, and nothing is trained as one."""
+
+EVERY = (*FAMILIES, *ENCODERS)
+
 
 def family_for(settings: Settings, objective: Objective) -> Family | NoFamily:
     """The family that computes what a learner of this architecture and objective does."""
-    reasons = {family: family.fits(settings, objective) for family in FAMILIES}
+    reasons = {family: family.fits(settings, objective) for family in EVERY}
     for family, reason in reasons.items():
         if reason is None:
             return family
@@ -37,15 +42,31 @@ def family_for(settings: Settings, objective: Objective) -> Family | NoFamily:
 def family_of(config: Config, where: str = "config.json") -> Family:
     """The family a config.json is of."""
     kind: Any = config.get("model_type")
-    for family in FAMILIES:
-        if family.model_type == kind:
-            classes = config.get("architectures") or [family.class_name]
-            if family.class_name not in classes:
-                raise WrongInput(f"{where}: it holds a {classes[0]}; of {kind} danlu reads {family.class_name}")
+    known = [family for family in EVERY if family.model_type == kind]
+    if not known:
+        names = [family.model_type for family in FAMILIES]
+        raise WrongInput(f"{where}: danlu reads no model_type {kind!r}; {nearest(str(kind), names)}")
+    classes = config.get("architectures") or [known[0].class_name]
+    for family in known:
+        if family.class_name in classes:
             return family
-    raise WrongInput(
-        f"{where}: danlu reads no model_type {kind!r}; {nearest(str(kind), [f.model_type for f in FAMILIES])}"
-    )
+    able = " and ".join(family.class_name for family in known)
+    raise WrongInput(f"{where}: it holds a {classes[0]}; of {kind} danlu reads {able}")
 
 
-__all__ = ["FAMILIES", "Family", "NoFamily", "family_for", "family_of", "from_hf", "to_hf"]
+def family_named(model_type: str, objective: str) -> Family | None:
+    """The family of that name whose class predicts what the objective of that name does."""
+    return next((f for f in EVERY if (f.model_type, f.objective) == (model_type, objective)), None)
+
+
+__all__ = [
+    "ENCODERS",
+    "FAMILIES",
+    "Family",
+    "NoFamily",
+    "family_for",
+    "family_named",
+    "family_of",
+    "from_hf",
+    "to_hf",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
@@ -152,3 +153,8 @@ FAMILY = Family(
     names=names,
     settings_of=settings_of,
 )
+
+NOT_HIDDEN = frozenset({"pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids"})
+"""A layer on top of the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
+
+ENCODER = without_head(FAMILY, "BertModel", "bert.", head_settings={"output_bias": True}, unused=NOT_HIDDEN)

@@ -26,6 +26,7 @@ class Family:
     config(settings, vocabulary, dtype): its config.json; for settings that fit.
     names(settings): its weights; for settings that fit.
     settings_of(config): the settings whose model this config describes; WrongInput where danlu has none.
+    unused: weights its files may have that nothing danlu computes depends on.
     """
 
     model_type: str
@@ -37,6 +38,7 @@ class Family:
     config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]
+    unused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
@@ -175,3 +176,7 @@ FAMILY = Family(
     names=names,
     settings_of=settings_of,
 )
+
+HEAD = {"decoder_bias": False, "tie_word_embeddings": True, "classifier_activation": "gelu", "classifier_bias": False}
+
+ENCODER = without_head(FAMILY, "ModernBertModel", "model.", head_config=HEAD)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_misfit
+from danlu.architectures.presets.bert import (
+    NOT_HIDDEN,
+    Bert,
+    body_names,
+    encoder_config,
+    encoder_sizes,
+    post_norm_misfit,
+)
+from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
@@ -69,3 +77,5 @@ FAMILY = Family(
     names=names,
     settings_of=settings_of,
 )
+
+ENCODER = without_head(FAMILY, "RobertaModel", "roberta.", head_settings={"output_bias": True}, unused=NOT_HIDDEN)

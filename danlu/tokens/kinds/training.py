@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer
 
 UNKNOWN = "<unk>"
-BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
-"""The pieces into which kinds with byte fallback take a character apart that they have not got."""
 
 
 def chosen_texts(texts: Iterable[str], limit: int) -> list[str]:

@@ -1,0 +1,82 @@
+"""A family's class without a head (BertModel and its like): hidden states, and nothing that predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import shown
+from danlu.architectures.presets.weight_names import WeightNames
+from danlu.architectures.transformer import Transformer
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+HEADLESS = "headless"
+"""danlu's name for what such a class is trained by: nothing."""
+
+NO_HEAD: Mapping[str, Any] = {"tied": True, "output_bias": False}
+"""Settings under which a learner has no weights that only a vocabulary head uses."""
+
+OF_HEAD = ("parts.", "output_bias", "unembedding.")
+"""How the names of a head's weights begin in a learner."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """As much of an objective as a family's `fits` looks at."""
+
+    name: str
+
+
+def without_head(
+    family: Family,
+    class_name: str,
+    prefix: str,
+    head_settings: Mapping[str, Any] | None = None,
+    head_config: Mapping[str, Any] | None = None,
+    unused: frozenset[str] = frozenset(),
+) -> Family:
+    """The class of `family` that ends at the hidden states.
+
+    prefix: what its names of weights lack; head_settings: the family's settings where NO_HEAD has others; head_config:
+    fields that only a head reads, at the values `family` takes; unused: see `Family`.
+    """
+
+    def headed(settings: Transformer) -> Transformer:
+        return settings.model_copy(update=dict(head_settings or {}))
+
+    def fits(settings: Settings, objective: Objective) -> str | None:
+        if (name := getattr(objective, "name", type(objective).__name__)) != HEADLESS:
+            return f"needs objective {HEADLESS}, not {name}"
+        if not isinstance(settings, Transformer):
+            return f"needs architecture transformer, not {getattr(settings, 'name', type(settings).__name__)}"
+        for key, value in NO_HEAD.items():
+            if getattr(settings, key) != value:
+                return f"needs {key} {shown(value)}, not {shown(getattr(settings, key))}"
+        return family.fits(headed(settings), Named(family.objective))  # type: ignore[arg-type]
+
+    def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+        return family.config(headed(settings), vocabulary, dtype) | {"architectures": [class_name]}
+
+    def names(settings: Transformer) -> WeightNames:
+        body = [weight for weight in family.names(headed(settings)) if not weight.ours[0].startswith(OF_HEAD)]
+        return tuple(replace(weight, theirs=weight.theirs.removeprefix(prefix)) for weight in body)
+
+    def settings_of(config: Config) -> Transformer:
+        return family.settings_of({**config, **(head_config or {})}).model_copy(update=dict(NO_HEAD))
+
+    return replace(
+        family,
+        class_name=class_name,
+        auto_class="AutoModel",
+        objective=HEADLESS,
+        pipeline="feature-extraction",
+        fits=fits,
+        config=config,
+        names=names,
+        settings_of=settings_of,
+        unused=unused,
+    )

@@ -1,0 +1,42 @@
+"""An encoder of others that comes without a head: its hidden states can be used and fine-tuned, and predict nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
+
+
+class Headless(Settings):
+    """What stands where another model has the objective it was trained by. It is not registered: nothing can be
+    trained by it, for it has no terms."""
+
+    name: Literal["headless"] = "headless"
+
+    said: ClassVar[str] = "is an encoder without a head"
+    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields()}
+    terms: ClassVar[tuple[str, ...]] = ()
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+
+    def example(self, draw: Draw) -> Example:
+        return {"text": [Seq({"token": piece}, full_order(len(piece))) for piece in draw.pieces()]}
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.Identity()
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {}
+
+
+def saved_objective(value: Any) -> Settings:
+    """The objective that danlu.json names: a registered one, or none."""
+    if isinstance(value, dict) and value.get("name") == Headless().name:
+        return Headless.model_validate(value)
+    return objectives.validate(value)

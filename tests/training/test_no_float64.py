@@ -1,0 +1,83 @@
+"""A device without float64 (Apple's Metal has none): what is summed in float64 is brought to the CPU first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.overrides import TorchFunctionMode
+from toy_job import MACHINE, OBJECTIVE, learner
+from toy_language import VOCABULARY, ToyDraws
+
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
+from danlu.evaluation.embedding import embed
+from danlu.evaluation.filling import blanks
+from danlu.evaluation.generation import Sampling, generate_many
+from danlu.evaluation.likelihood import likelihood
+from danlu.objectives.causal import Causal
+from danlu.tasks.classify import Classification
+from danlu.tokens.shards import TokenStore, write_shards
+from danlu.training.step import accumulate, measure, micro_batches
+from danlu.waist import Seq, full_order, pack
+
+TO_FLOAT64 = (torch.Tensor.double, torch.Tensor.to, torch.Tensor.type)
+
+
+class NoFloat64(TorchFunctionMode):
+    """Every tensor counts as one on a device without float64 until `.cpu()` has brought it over."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if func is torch.Tensor.cpu:
+            found = found.view_as(found)
+            found.brought = True
+        wide = isinstance(found, torch.Tensor) and found.dtype == torch.float64
+        if func in TO_FLOAT64 and wide and not getattr(args[0], "brought", False):
+            raise TypeError("this device has no float64")
+        return found
+
+
+def test_the_stand_in_for_such_a_device_notices():
+    with NoFloat64():
+        assert torch.ones(2).cpu().double().sum() == 2
+        for wrong in (lambda: torch.ones(2).double().cpu(), lambda: torch.ones(2).to(torch.float64)):
+            with pytest.raises(TypeError, match="no float64"):
+                wrong()
+
+
+def test_learning_needs_no_float64():
+    model, batches = learner(), micro_batches(OBJECTIVE, ToyDraws(), 0, 8, 4, 0.5)
+    with NoFloat64():
+        losses = accumulate(model, OBJECTIVE, batches, MACHINE, 0)
+        assert losses.sums["masked"] == pytest.approx(measure(model, OBJECTIVE, batches, MACHINE).sums["masked"])
+
+
+def test_using_a_model_needs_no_float64():
+    ids = [np.array([1, 5, 6, 2]), np.array([1, 7, 2])]
+    causal = build_learner(Causal(), Transformer(layers=1, width=8, heads=2, context=16), VOCABULARY.size, 0).eval()
+    with NoFloat64():
+        made = generate_many(causal, ids, VOCABULARY, Sampling(tokens=3, temperature=0.9, top_k=4), 16, MACHINE)
+        assert [len(text) <= 3 for text in made] == [True, True]
+        assert embed(causal, ids, False, "mean", True).shape == (2, 8)
+        chances = blanks(learner().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
+        assert chances.sum() == pytest.approx(1)
+        task = Classification(2, full=False)
+        model = build_learner(task, causal.backbone.settings, VOCABULARY.size, 0).eval()
+        rows = [{"text": [Seq({"token": row}, full_order(len(row)), marks={"label": 0})]} for row in ids]
+        assert task.predict(model, pack(rows, task.fields)).shape == (2,)
+
+
+def test_the_likelihood_of_documents_needs_no_float64(tmp_path, monkeypatch):
+    from danlu.text.corpus import CorpusSettings, build_corpus
+    from danlu.tokens.kinds.byte import Byte
+
+    monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text.txt").write_text("\n".join(f"the furnace {i} burns" for i in range(90)))
+    corpus = build_corpus(CorpusSettings(source=str(tmp_path / "text.txt"), documents="line", test=0.2))
+    tokenizer = Byte().train([])
+    store = TokenStore(write_shards(corpus, tokenizer), "test")
+    size = tokenizer.vocabulary.size
+    model = build_learner(Causal(), Transformer(layers=1, width=8, heads=2, context=16), size, 0).eval()
+    with NoFloat64():
+        assert likelihood(model, store, 16, 8, MACHINE).loss == pytest.approx(np.log(size), rel=0.2)
