@@ -17,6 +17,7 @@ from ruamel.yaml.reader import ReaderError
 
 from danlu.errors import WrongInput, nearest
 from danlu.recipes.schema import Recipe
+from danlu.recipes.starting import begin_from
 
 SHIPPED = files("danlu.recipes")
 
@@ -138,17 +139,22 @@ def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridd
     return f"{place}: {dotted}: {message}" if dotted else f"{place}: {message}"
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key."""
-    return parse_recipe(*find_recipe(name), overrides)
+def load_recipe(name: str, overrides: Sequence[str] = (), start: str | None = None) -> Recipe:
+    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key.
+
+    start: a model folder that takes the place of the recipe's model and tokenizer.
+    """
+    return parse_recipe(*find_recipe(name), overrides, start)
 
 
-def parse_recipe(text: str, where: str, overrides: Sequence[str] = ()) -> Recipe:
+def parse_recipe(text: str, where: str, overrides: Sequence[str] = (), start: str | None = None) -> Recipe:
     """A recipe from YAML text; `where` is what its errors call the file."""
     tree = parse(text, where)
     if not isinstance(tree, CommentedMap):
         raise WrongInput(f"{where}:1: a recipe is a mapping such as 'corpus:'; this is {type(tree).__name__}")
     data = plain(tree)
+    if start is not None:
+        begin_from(data, start, where)
     overridden = [override(data, assignment) for assignment in overrides]
     try:
         return Recipe.model_validate(data)
