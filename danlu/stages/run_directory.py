@@ -11,14 +11,14 @@ from typing import Any
 from danlu.durable import explain_disk, read_json, write_json, write_text
 from danlu.errors import WrongInput
 from danlu.recipes.loading import dump_recipe, first_difference, parse, plain
-from danlu.recipes.schema import Recipe
+from danlu.settings import Settings
 from danlu.training.journal import Journal
 
 
 class RunDirectory:
     """Opened by one process at a time; every finished stage has a file in `stages/`."""
 
-    def __init__(self, path: Path, recipe: Recipe):
+    def __init__(self, path: Path, recipe: Settings):
         self.path = path
         with explain_disk(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ class RunDirectory:
                 f"{self.path} is in use by another run; wait for it or choose another folder with --out"
             ) from None
 
-    def _remember(self, recipe: Recipe) -> None:
+    def _remember(self, recipe: Settings) -> None:
         """Write the resolved recipe, or check that it is the one this folder was begun with."""
         file = self.path / "recipe.yaml"
         if not file.exists():
@@ -61,6 +61,9 @@ class RunDirectory:
         with explain_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def finished(self, stage: str) -> bool:
+        return self.file(stage).exists()
 
     @property
     def journal_end(self) -> int:
