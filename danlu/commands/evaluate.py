@@ -38,10 +38,12 @@ def tell(facts: dict[str, Any]) -> None:
 
     if "pseudo_loss" in facts:
         head = ["", "nats a token", "from", "to"]
-        print_table(head, [[facts["objective"], facts["pseudo_loss"], *facts["pseudo_loss_interval"]]])
+        print_table(
+            head, [[facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]]
+        )
         return
     others = sorted(facts["baselines"].items(), key=lambda item: item[1])
-    rows = [[facts["objective"], facts["bits_per_byte"], *facts["bits_per_byte_interval"]]]
+    rows = [[facts["objective"], facts["bits_per_byte"], *(facts["bits_per_byte_interval"] or (None, None))]]
     print_table(["", "bits per byte", "from", "to"], rows + [[name, value, None, None] for name, value in others])
     for name, found in facts["differences"].items():
         low, high = found["low"], found["high"]

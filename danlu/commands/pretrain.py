@@ -35,8 +35,8 @@ def command(
     import danlu
     from danlu.recipes.drafting import is_text, shadowed
 
-    work = partial(danlu.pretrain, start=start, model=model)
     if is_text(recipe):
-        do_text(work, recipe, overrides, out, budget, as_json, start)
+        do_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
     else:
+        work = partial(danlu.pretrain, start=start, model=model)
         do(work, recipe, overrides, out, budget, as_json, shadowed(recipe))

@@ -71,13 +71,15 @@ def do_text(
     out: Path | None,
     budget: str | None,
     as_json: bool,
+    start: str | None = None,
 ) -> None:
-    """Look at a text, write a recipe for it beside the run directory, and do that."""
+    """Look at a text, write a recipe for it beside the run directory, and do that; start: a model to go on from."""
+    from danlu.recipes.continuing import draft_continuation
     from danlu.recipes.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
 
     folder = out or Path("runs") / run_name(source)
     refuse_inside(folder, source)
-    draft = draft_recipe(source, budget or TIME)
+    draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
     recipe = folder.with_name(f"{folder.name}.yaml")
     fresh = write_draft(draft, recipe)
     done = "written; change it and run it by its name as you like" if fresh else "as it was; going on"

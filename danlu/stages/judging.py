@@ -71,13 +71,14 @@ def evaluate(
     """The facts of how well the model in a folder foretells the documents of a file or folder, with 95 % intervals over
     documents; ready for JSON.
 
-    A model that continues text is measured in bits per byte, beside zstd and a unigram that learns as it reads, or, with
-    the text `train`, beside a unigram and an n-gram (Kneser-Ney, of order `ngram`) fitted to it and zstd primed with it.
-    stride: positions each window scores beyond the first. A model that fills blanks is measured in nats a token, one
-    token in `every` hidden at a time. documents, text_field: as in a recipe's corpus. In float32.
+    A model that continues text is measured in bits per byte, beside zstd and a unigram that learns as it reads. With
+    the text `train` the unigram is fitted to that, an n-gram (Kneser-Ney, of order `ngram`) too, and zstd is primed
+    with it. stride: positions each window scores beyond the first (default 128). A model that fills blanks is measured
+    in nats a token, one token in `every` hidden at a time. documents, text_field: as in a recipe's corpus. In float32.
     """
     saved = read_model(Path(model).expanduser())
     read = read_texts(text, documents, text_field)
+    known = None if train is None else read_texts(train, documents, text_field)
     machine = resolve_machine("float32")
     machine.apply()
     saved.learner.to(machine.device)
@@ -95,12 +96,13 @@ def evaluate(
         say(f"text       {read.source}: {store.documents:,} documents, {store.bytes:,} bytes, {store.tokens:,} tokens")
         if objective.continues_text:
             taken = min(stride or STRIDE, saved.learner.context)
-            return facts | of_continuing(saved, store, read, train, taken, ngram, (documents, text_field), machine)
+            found = likelihood(saved.learner, store, saved.learner.context, taken, machine)
+            return facts | of_continuing(found) | beside(found, saved, store, read, known, ngram)
         if hasattr(objective, "blank_logits"):
             return facts | of_filling(saved, store, every, machine)
     raise WrongInput(
-        f"{model} was trained by {objective.name!r}: it neither continues text nor fills blanks, so that no text by itself "
-        "can measure it"
+        f"{model} was trained by {objective.name!r}: it neither continues text nor fills blanks, "
+        "so that no text by itself can measure it"
     )
 
 
@@ -111,60 +113,60 @@ def stored(texts: Sequence[str], saved: SavedModel) -> Iterator[TokenStore]:
         yield store_texts(Path(folder), "text", texts, saved.tokenizer)
 
 
-def of_continuing(
-    saved: SavedModel,
-    store: TokenStore,
-    read: Texts,
-    train: str | Path | None,
-    stride: int,
-    ngram: int,
-    reading: tuple[str, str],
-    machine: Machine,
+def of_continuing(found: Likelihood) -> dict[str, Any]:
+    """Bits per byte and their interval."""
+    bounds = interval(found.nats / math.log(2), found.bytes.astype(float))
+    rest = {"loss": found.loss, "perplexity": found.perplexity}
+    return {"bits_per_byte": found.bits_per_byte, "bits_per_byte_interval": bounds, **rest}
+
+
+def beside(
+    found: Likelihood, saved: SavedModel, store: TokenStore, read: Texts, known: Texts | None, ngram: int
 ) -> dict[str, Any]:
-    """Bits per byte and what stands beside it."""
-    found = likelihood(saved.learner, store, saved.learner.context, stride, machine)
-    bits, size = found.nats / math.log(2), found.bytes.astype(float)
+    """The baselines of the same text, and how far the model is from the n-gram on the same documents."""
     held, entries = [store.document(i) for i in range(store.documents)], saved.tokenizer.vocabulary.size
     text = joined(read.documents)
-    facts = {"bits_per_byte": found.bits_per_byte} | interval("bits_per_byte_interval", bits, size)
-    facts |= {"loss": found.loss, "perplexity": found.perplexity, "train": None, "differences": {}}
-    if train is None:
-        costs = {"unigram": adaptive_unigram_nats(held, entries) / math.log(2), "zstd": float(zstd_bits(text))}
-        return facts | {"baselines": {name: value / store.bytes for name, value in costs.items()}}
-    known = read_texts(train, *reading)
+    costs = {"zstd": float(zstd_bits(text))}
+    if known is None:
+        costs["unigram"] = adaptive_unigram_nats(held, entries) / math.log(2)
+        return {"train": None, "baselines": by_byte(costs, store), "differences": {}}
     with stored(known.documents, saved) as before:
         training = [before.document(i) for i in range(before.documents)]
+    costs["zstd_primed"] = float(zstd_primed_bits(text, joined(known.documents)))
+    costs["unigram"] = unigram_nats(training, held, entries)[0] / math.log(2)
     ngram_bits = KneserNey.fit(training, entries, ngram).document_nats(held) / math.log(2)
-    costs = {
-        "unigram": unigram_nats(training, held, entries)[0] / math.log(2),
-        f"ngram{ngram}": float(ngram_bits.sum()),
-        "zstd": float(zstd_bits(text)),
-        "zstd_primed": float(zstd_primed_bits(text, joined(known.documents))),
-    }
+    costs[f"ngram{ngram}"] = float(ngram_bits.sum())
+    difference = bootstrap_interval(found.nats / math.log(2) - ngram_bits, found.bytes.astype(float))
     both = set(known.documents)
-    return facts | {
+    return {
         "train": {"source": known.source, "documents": len(known.documents), "rejected": known.rejected},
         "documents_also_in_train": sum(document in both for document in read.documents),
-        "baselines": {name: value / store.bytes for name, value in costs.items()},
-        "differences": {f"ngram{ngram}": bootstrap_interval(bits - ngram_bits, size).json()},
+        "baselines": by_byte(costs, store),
+        "differences": {f"ngram{ngram}": difference.json()},
     }
+
+
+def by_byte(bits: dict[str, float], store: TokenStore) -> dict[str, float]:
+    return {name: value / store.bytes for name, value in bits.items()}
 
 
 def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machine) -> dict[str, Any]:
     """Nats a token told from both its sides."""
-    vocabulary = saved.tokenizer.vocabulary
-    found: Likelihood = pseudo_likelihood(
-        saved.learner, store, saved.learner.context, every, vocabulary, machine
-    )  # fmt: skip
-    targets = found.targets.astype(float)
-    some = targets > 0
+    vocabulary, context = saved.tokenizer.vocabulary, saved.learner.context
+    found = pseudo_likelihood(saved.learner, store, context, every, vocabulary, machine)
+    some = found.targets > 0
     if not some.any():
         raise WrongInput("the text has no token that could be hidden")
-    facts = {"pseudo_loss": float(found.nats.sum() / targets.sum()), "hidden_one_in": every}
-    facts |= interval("pseudo_loss_interval", found.nats[some], targets[some])
-    return facts | {"pseudo_perplexity": math.exp(facts["pseudo_loss"]), "targets": int(targets.sum())}
+    return {
+        "pseudo_loss": found.loss,
+        "pseudo_loss_interval": interval(found.nats[some], found.targets[some].astype(float)),
+        "pseudo_perplexity": found.perplexity,
+        "targets": int(found.targets.sum()),
+        "hidden_one_in": every,
+    }
 
 
-def interval(name: str, values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+def interval(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
+    """Its ends; None for one document."""
     found = bootstrap_interval(values, weights)
-    return {name: [found.low, found.high]}
+    return None if found.low is None or found.high is None else [found.low, found.high]

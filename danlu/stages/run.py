@@ -22,7 +22,8 @@ from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_
 from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
 from danlu.stages.run_directory import RunDirectory
-from danlu.stages.starting import refuse_other_tokenizer, start_of
+from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
+from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import Machine, environment
 
@@ -106,19 +107,29 @@ class Main:
     def do(self) -> dict[str, Any]:
         resolved = resolve(self.recipe, self.overrides, self.budget, self.choice)
         name = "recipe" if isinstance(self.recipe, Recipe) else Path(self.recipe).stem
-        directory = RunDirectory(Path(self.out) if self.out is not None else Path("runs") / name, resolved)
+        path = Path(self.out) if self.out is not None else Path("runs") / name
+        # Looked at before there is a directory, which would be bound to a recipe that cannot be done.
+        rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
+        starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
+        directory = RunDirectory(path, resolved)
         try:
-            return self.work(directory, resolved, name)
+            return self.work(directory, resolved, name, rows, starts)
         finally:
             directory.close()
 
-    def work(self, directory: RunDirectory, recipe: Recipe, name: str) -> dict[str, Any]:
+    def work(
+        self,
+        directory: RunDirectory,
+        recipe: Recipe,
+        name: str,
+        rows: dict[str, LabelledRows],
+        looked: dict[str, dict[str, Any] | None],
+    ) -> dict[str, Any]:
         began = directory.decide("started", lambda: {"time": now()})
         machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
         machine.apply()
         watch = followed(self.watch, recipe, directory.path)
-        rows = {key: read_rows(key, task) for key, task in recipe.tasks.items()} if self.tasks else {}
-        starts = {key: start_of(directory, key, model) for key, model in recipe.models.items()}
+        starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
         data, facts = prepare(directory, recipe, self.say)
         for key, start in starts.items():
             if start and not directory.finished(f"pretrain/{key}"):

@@ -27,18 +27,14 @@ PARTS = "parts."
 """How the names of an objective's own weights begin."""
 
 
-def start_of(run: RunDirectory, name: str, recipe: ModelRecipe) -> dict[str, Any] | None:
-    """Facts of the model that a training starts from; None where it starts from random weights.
-
-    They are written down before the training, and compared until it has ended. WrongInput, before anything is
-    trained, for a folder that is damaged, that does not fit the recipe or that is not what the run was begun with.
-    """
+def start_of(run: RunDirectory, name: str, recipe: ModelRecipe, looked: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The facts of the model that a training starts from, written down before the training and compared until it has
+    ended (`looked` is what `looked_at` gives); None where it starts from random weights. WrongInput for another model
+    than the one the run was begun with."""
     if recipe.start is None:
         return None
-    begun = run.file(f"start/{name}").exists()
-    found = None if begun and run.finished(f"pretrain/{name}") else looked_at(name, recipe)
-    recorded = run.decide(f"start/{name}", lambda: found or {})
-    if found is not None and found != recorded:
+    recorded = run.decide(f"start/{name}", lambda: looked or {})
+    if looked is not None and looked != recorded:
         raise WrongInput(
             f"models.{name}.start: {recipe.start} is not what {run.path} was begun with; put it back, or choose "
             "another folder with --out"
@@ -46,9 +42,13 @@ def start_of(run: RunDirectory, name: str, recipe: ModelRecipe) -> dict[str, Any
     return recorded
 
 
-def looked_at(name: str, recipe: ModelRecipe) -> dict[str, Any]:
-    """The folder, the hash of its weights, the size of its vocabulary and its objective."""
-    folder = Path(recipe.start or "").expanduser()
+def looked_at(run: Path, name: str, recipe: ModelRecipe) -> dict[str, Any] | None:
+    """The folder, the hash of its weights, the size of its vocabulary and its objective; None when there is no start or
+    the training in the directory `run` has ended, which needs it no more. WrongInput for a folder that is damaged or
+    does not fit the recipe."""
+    if recipe.start is None or (run / "stages" / "pretrain" / f"{name}.json").exists():
+        return None
+    folder = Path(recipe.start).expanduser()
     facts, _ = describe_model(folder)
     theirs, ours = facts.architecture.model_dump(mode="json"), recipe.architecture.model_dump(mode="json")
     if ours["context"] > theirs["context"]:
@@ -64,7 +64,7 @@ def looked_at(name: str, recipe: ModelRecipe) -> dict[str, Any]:
     if not (folder / WEIGHTS).is_file():
         read_model(folder)  # says what is missing
     return {
-        "folder": str(recipe.start),
+        "folder": recipe.start,
         "sha256": sha256(folder / WEIGHTS),
         "vocabulary_size": facts.vocabulary.size,
         "objective": getattr(facts.objective, "name", None),

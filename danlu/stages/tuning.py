@@ -22,6 +22,7 @@ from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_
 from danlu.stages.pretraining import Watch
 from danlu.stages.run import Say, now, quiet
 from danlu.stages.run_directory import RunDirectory
+from danlu.tasks.rows import LabelledRows
 from danlu.training.precision import Machine, environment
 
 NAME = "labels"
@@ -58,8 +59,8 @@ def finetune(
     """Fine-tune the model in a folder to tell labels apart, beside the same model from random weights, TF-IDF with
     logistic regression and the most frequent label; or go on where an earlier call was cut off.
 
-    train, test: tables (.tsv, .csv) with the columns `text` and `label`; labels_per_class: rows drawn for each class and
-    seed (None: all of them); budget: for all trainings together; out: the directory (default runs/<folder>-labels);
+    train, test: tables (.tsv, .csv) with the columns `text` and `label`; labels_per_class: rows drawn for each class
+    and seed (None: all of them); budget: for all trainings together; out: the directory (runs/<folder>-labels);
     overrides: `key.path=value`, such as `training.optimizer.learning_rate=1e-4` or `task.max_tokens=64`. Returns what
     results.json holds; the model of the first seed is in OUT/tasks/labels/model.
     """
@@ -77,10 +78,11 @@ def finetune(
         "training": TRAINING | ({"budget": budget} if budget else {}),
     }
     recipe = resolved(told, overrides, facts)
+    rows = read_rows(NAME, recipe)  # before there is a directory, which a wrong table would bind to its recipe
     directory = RunDirectory(directory_of(model, out), recipe)
     try:
         again = command(recipe, overrides, directory.path)
-        return work(directory, recipe, folder, facts, again, say, watch, stop)
+        return work(directory, recipe, rows, folder, facts, again, say, watch, stop)
     finally:
         directory.close()
 
@@ -100,13 +102,16 @@ def resolved(told: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) 
     context = facts.architecture.context
     if recipe.task.max_tokens > context:
         asked = recipe.task.max_tokens
-        raise WrongInput(f"task.max_tokens: {asked} is more than the {context} tokens that the model reads; at most that")
+        raise WrongInput(
+            f"task.max_tokens: {asked} is more than the {context} tokens that the model reads; at most that"
+        )
     return recipe
 
 
 def work(
     directory: RunDirectory,
     recipe: FinetuneRecipe,
+    rows: LabelledRows,
     folder: Path,
     facts: ModelFacts,
     again: str,
@@ -117,13 +122,12 @@ def work(
     began = directory.decide("started", lambda: {"time": now()})
     machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
     machine.apply()
-    rows = read_rows(NAME, recipe)
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
     if directory.decide("model", lambda: {"sha256": weights})["sha256"] != weights:
         raise WrongInput(
-            f"{folder} is not the model that {directory.path} was begun with; put it back, or choose another folder with "
-            "--out"
+            f"{folder} is not the model that {directory.path} was begun with; put it back, or choose another folder "
+            "with --out"
         )
     say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
     say(f"rows       {len(rows.train):,} to train on, {len(rows.test):,} to test on, {len(rows.classes)} classes")
