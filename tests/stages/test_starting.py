@@ -1,4 +1,4 @@
-"""Pre-training that goes on from a saved model: its very weights, exactly resumable, and refused where it cannot fit."""
+"""Pre-training that goes on from a saved model: its very weights, exactly resumable, refused where it cannot fit."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_another_start_is_refused_until_the_training_has_ended_and_not_needed_af
     facts = read_model(saved).facts
     shutil.rmtree(start)
     save_native(learner, tokenizer, start, facts.objective, facts.architecture)
-    with pytest.raises(WrongInput, match="start is not what .* was begun with; put it back") as refused:
+    with pytest.raises(WrongInput, match=r"start is not what .* was begun with; put it back") as refused:
         danlu.pretrain(more, out=tmp_path / "run", start=start)
     assert "\n" not in str(refused.value)
     shutil.rmtree(start)
