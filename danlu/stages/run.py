@@ -17,7 +17,7 @@ from danlu.recipes.schema import Recipe
 from danlu.recipes.starting import ALL, Choice
 from danlu.report.page import write_report
 from danlu.stages.evaluation import baselines, evaluate, say_outcome
-from danlu.stages.exporting import export_model, say_export
+from danlu.stages.exporting import export_model, require_checker, say_export
 from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
 from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
@@ -109,6 +109,8 @@ class Main:
         name = "recipe" if isinstance(self.recipe, Recipe) else Path(self.recipe).stem
         path = Path(self.out) if self.out is not None else Path("runs") / name
         # Looked at before there is a directory, which would be bound to a recipe that cannot be done.
+        for key, model in resolved.models.items():
+            require_checker(path, key, model)
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
         starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
         directory = RunDirectory(path, resolved)

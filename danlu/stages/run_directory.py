@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,11 @@ from danlu.errors import WrongInput
 from danlu.recipes.loading import dump_recipe, first_difference, parse, plain
 from danlu.settings import Settings
 from danlu.training.journal import Journal
+
+
+def finished(run: Path, stage: str) -> bool:
+    """Whether a stage is done in a directory, which need not be there nor be a name that could be."""
+    return os.path.exists(run / "stages" / f"{stage}.json")
 
 
 class RunDirectory:
@@ -63,7 +69,7 @@ class RunDirectory:
         return path
 
     def finished(self, stage: str) -> bool:
-        return self.file(stage).exists()
+        return finished(self.path, stage)
 
     @property
     def journal_end(self) -> int:

@@ -14,7 +14,7 @@ from danlu.export.loading import WEIGHTS
 from danlu.export.tokenizer_files import load_tokenizer
 from danlu.recipes.loading import first_difference
 from danlu.recipes.schema import ModelRecipe
-from danlu.stages.run_directory import RunDirectory
+from danlu.stages.run_directory import RunDirectory, finished
 from danlu.tokens.tokenizer import TextTokenizer
 
 CHANGEABLE = frozenset({"name", "context", "dropout"})
@@ -46,7 +46,7 @@ def looked_at(run: Path, name: str, recipe: ModelRecipe) -> dict[str, Any] | Non
     """The folder, the hash of its weights, the size of its vocabulary and its objective; None when there is no start or
     the training in the directory `run` has ended, which needs it no more. WrongInput for a folder that is damaged or
     does not fit the recipe."""
-    if recipe.start is None or (run / "stages" / "pretrain" / f"{name}.json").exists():
+    if recipe.start is None or finished(run, f"pretrain/{name}"):
         return None
     folder = Path(recipe.start).expanduser()
     facts, _ = describe_model(folder)
