@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.extras import need
+from danlu.extras import require
 from danlu.tasks.rows import Row
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
@@ -95,7 +95,7 @@ def _best_strength(texts: list[str], labels: list[str], seed: int) -> float:
 
 def require_controls() -> None:
     """WrongInput when scikit-learn is missing; asked before anything is trained."""
-    need("sklearn", "demo", "the TF-IDF control")
+    require("sklearn", "demo", "the TF-IDF control")
 
 
 def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int) -> list[str]:

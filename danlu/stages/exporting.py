@@ -9,7 +9,7 @@ from typing import Any
 
 from danlu.architectures.presets import Family, family_for
 from danlu.export import NotExported, Origin, check_export, export, save_native
-from danlu.extras import need
+from danlu.extras import require
 from danlu.recipes.schema import ModelRecipe
 from danlu.stages.pretraining import Pretraining
 from danlu.stages.run_directory import finished
@@ -25,7 +25,7 @@ def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
     if finished(run, f"export/{name}"):
         return
     if isinstance(family_for(recipe.architecture, recipe.objective), Family):
-        need("transformers", "demo", "checking the exported model")
+        require("transformers", "demo", "checking the exported model")
 
 
 def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:

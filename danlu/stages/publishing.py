@@ -8,7 +8,7 @@ from typing import Any
 from danlu.durable import read_json
 from danlu.errors import DanluError, WrongInput, nearest
 from danlu.export import NotExported, Origin, check_export, export, read_model
-from danlu.extras import need
+from danlu.extras import require
 from danlu.stages.exporting import TOLERANCE
 
 TEXTS = (
@@ -32,7 +32,7 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
         raise WrongInput(
             f"{folder} is a fine-tuned model, whose head no transformers class has; export what it came from"
         )
-    need("transformers", "demo", "checking the exported model")
+    require("transformers", "demo", "checking the exported model")
     to = Path(to).expanduser()
     if to.resolve() == folder.resolve():
         raise WrongInput(f"{to} is the model itself; choose another folder with --to")
