@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 from danlu.errors import WrongInput
+
+
+def require(module: str, extra: str, purpose: str) -> None:
+    """As `need`, without importing it: for what is used only after long work."""
+    try:
+        there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        raise missing(module, extra, purpose)
+
+
+def missing(module: str, extra: str, purpose: str) -> WrongInput:
+    return WrongInput(f"{purpose} needs {module}; install it with: pip install 'danlu[{extra}]'")
 
 
 def need(module: str, extra: str, purpose: str) -> ModuleType:
@@ -15,4 +30,4 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
-        raise WrongInput(f"{purpose} needs {module}; install it with: pip install 'danlu[{extra}]'") from None
+        raise missing(module, extra, purpose) from None

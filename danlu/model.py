@@ -15,7 +15,7 @@ from danlu.errors import WrongInput, nearest
 from danlu.evaluation.embedding import POOLINGS, embed
 from danlu.evaluation.filling import best, blanks, fill_jointly
 from danlu.evaluation.generation import Sampling, generate_many
-from danlu.export import load_model
+from danlu.export import read_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, device_found, usable_cores
 
@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 class Model:
     """What `danlu.load` gives: the model and its tokenizer."""
 
-    def __init__(self, learner: Learner, tokenizer: TextTokenizer, context: int):
-        self.learner, self.tokenizer, self.context = learner.eval(), tokenizer, context
+    def __init__(self, learner: Learner, tokenizer: TextTokenizer, context: int, head: Any = None):
+        self.learner, self.tokenizer, self.context, self.head = learner.eval(), tokenizer, context, head
 
     def _refusal(self, what: str) -> WrongInput:
         objective = self.learner.objective
@@ -138,6 +138,12 @@ class Model:
             log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
         return embed(self.learner, [ids[: self.context] for ids in encoded], self._full, pooling, normalize)
 
+    def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """For each text {label: probability}, the likeliest first. WrongInput when the model was not fine-tuned."""
+        if self.head is None:
+            raise self._refusal("does not classify; load a fine-tuned model (RUN/tasks/NAME/model)")
+        return self.head.answer(self.learner, self.tokenizer, texts)
+
     @property
     def _full(self) -> bool:
         needs: Any = self.learner.objective.needs["backbone"]
@@ -145,9 +151,13 @@ class Model:
 
 
 def load(path: str | Path, device: Device = "cpu") -> Model:
-    """A model folder (`runs/NAME/model/MODEL`), or a run directory, from which the first model that continues text is
-    taken; on `device` ("auto": a GPU where there is one). WrongInput for a device that is not there."""
+    """A model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`), or a run directory, from which the first
+    model that continues text is taken; the directory of a fine-tuning holds one model. device "auto" is a GPU where
+    there is one. WrongInput for a device that is not there."""
     folder, place = Path(path), device_found(device, "device")
+    tuned = sorted(folder.glob("tasks/*/model"))
+    if tuned and not (folder / "model").exists():
+        return load(tuned[0], device)
     if (folder / "model").is_dir() and not (folder / "config.json").exists():
         found = [
             load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
@@ -156,5 +166,5 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
         if not found:
             raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
         return (speaking or found)[0]
-    learner, tokenizer = load_model(folder)
-    return Model(learner.to(place), tokenizer, learner.context)
+    saved = read_model(folder)
+    return Model(saved.learner.to(place), saved.tokenizer, saved.learner.context, saved.facts.head)

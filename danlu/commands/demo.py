@@ -16,4 +16,6 @@ from danlu.commands.run import do
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
     """Run the shipped recipe `demo` on the documentation inside your Python: no download."""
-    do("demo", overrides, out, budget, as_json)
+    import danlu
+
+    do(danlu.run, "demo", overrides, out, budget, as_json)

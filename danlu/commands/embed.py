@@ -4,34 +4,44 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 
 
 @click.command("embed")
 @click.argument("model", type=click.Path())
-@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.argument("file", type=click.File("rb"), default="-")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")
 @click.option("--pooling", default="mean", show_default=True, help="mean of all positions, the first or the last.")
 @click.option("--raw", is_flag=True, help="Leave the vectors as long as they come instead of length 1.")
-def command(model: str, file: TextIO, out: Path | None, pooling: str, raw: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the vectors, or what was written where.")
+def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: bool, as_json: bool) -> None:
     """Turn every line of FILE (default: what comes on stdin) into a vector: one JSON list a line, or a .npy file."""
     import numpy as np
 
     import danlu
     from danlu.errors import WrongInput
 
+    data = file.read()
     try:
-        lines = [line.rstrip("\n") for line in file]
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise WrongInput(f"{file.name} is not UTF-8 text (byte {error.start})") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise WrongInput(f"{file.name}:{line}: is not UTF-8; save it as UTF-8") from None
+    lines = text.removesuffix("\n").split("\n") if text else []
     if not lines:
         raise WrongInput(f"{file.name} holds no line; give one text a line")
     vectors = danlu.load(model).embed(lines, pooling=pooling, normalize=not raw)
-    if out is None:
-        for vector in vectors:
-            click.echo(json.dumps([round(float(x), 6) for x in vector]))
-        return
-    np.save(out, vectors)
-    click.echo(f"{out}: {vectors.shape[0]} x {vectors.shape[1]}", err=True)
+    facts = {"pooling": pooling, "normalized": not raw, "texts": vectors.shape[0], "width": vectors.shape[1]}
+    rounded = ([round(float(x), 6) for x in vector] for vector in vectors)
+    if out is not None:
+        np.save(out, vectors)
+        click.echo(f"{out}: {vectors.shape[0]} x {vectors.shape[1]}", err=True)
+        if as_json:
+            click.echo(json.dumps(facts | {"file": str(out)}, ensure_ascii=False))
+    elif as_json:
+        click.echo(json.dumps(facts | {"vectors": list(rounded)}))
+    else:
+        for vector in rounded:
+            click.echo(json.dumps(vector))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
@@ -34,7 +36,21 @@ class Request:
         self.code = 75
 
 
+def watched(work: Callable[..., dict[str, Any]], news: Sequence[str] = ()) -> dict[str, Any]:
+    """What `work(say=, watch=, stop=)` gives, with live progress; `news` is said first."""
+    stop = Request()
+    with Progress() as progress:
+        for line in news:
+            progress.say(line)
+        try:
+            return work(say=progress.say, watch=progress.watch, stop=stop)
+        except Stopped as stopped:
+            stopped.code = stop.code or stopped.code
+            raise
+
+
 def do(
+    work: Callable[..., dict[str, Any]],
     recipe: str,
     overrides: tuple[str, ...],
     out: Path | None,
@@ -42,34 +58,33 @@ def do(
     as_json: bool,
     news: Sequence[str] = (),
 ) -> None:
-    """Run a recipe with live progress; the results go to stdout. `news` is said first."""
-    from danlu.stages.run import run
-
-    stop = Request()
-    with Progress() as progress:
-        for line in news:
-            progress.say(line)
-        try:
-            results = run(recipe, overrides, out, budget, progress.say, progress.watch, stop)
-        except Stopped as stopped:
-            stopped.code = stop.code or stopped.code
-            raise
+    """Do a recipe with live progress, by `danlu.run` or a part of it; the results go to stdout."""
+    results = watched(partial(work, recipe, overrides, out, budget), news)
     folder = out or Path("runs") / Path(recipe).stem
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
-def do_text(source: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
-    """Look at a text, write a recipe for it beside the run directory, and run that."""
+def do_text(
+    work: Callable[..., dict[str, Any]],
+    source: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    budget: str | None,
+    as_json: bool,
+    start: str | None = None,
+) -> None:
+    """Look at a text, write a recipe for it beside the run directory, and do that; start: a model to go on from."""
+    from danlu.recipes.continuing import draft_continuation
     from danlu.recipes.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
 
     folder = out or Path("runs") / run_name(source)
     refuse_inside(folder, source)
-    draft = draft_recipe(source, budget or TIME)
+    draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
     recipe = folder.with_name(f"{folder.name}.yaml")
     fresh = write_draft(draft, recipe)
     done = "written; change it and run it by its name as you like" if fresh else "as it was; going on"
     news = [*draft.findings.lines(), *draft.plan(), f"recipe     {recipe}: {done}"]
-    do(str(recipe), overrides, folder, None, as_json, news)
+    do(work, str(recipe), overrides, folder, None, as_json, news)
 
 
 @click.command("run")
@@ -84,9 +99,10 @@ def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: s
     A text is looked at first; a commented recipe for it is written beside the run directory. The same command again
     goes on where the run was cut off.
     """
+    import danlu
     from danlu.recipes.drafting import is_text, shadowed
 
     if is_text(recipe):
-        do_text(recipe, overrides, out, budget, as_json)
+        do_text(danlu.run, recipe, overrides, out, budget, as_json)
     else:
-        do(recipe, overrides, out, budget, as_json, shadowed(recipe))
+        do(danlu.run, recipe, overrides, out, budget, as_json, shadowed(recipe))

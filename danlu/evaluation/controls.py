@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.errors import WrongInput
+from danlu.extras import require
 from danlu.tasks.metrics import Metric
 from danlu.tasks.rows import Row
 
@@ -98,16 +98,18 @@ def _best_strength(texts: list[str], labels: list[str], seed: int, metric: Metri
     return max(STRENGTHS, key=lambda strength: (scores[strength], -strength))
 
 
+def require_controls() -> None:
+    """WrongInput when scikit-learn is missing; asked before anything is trained."""
+    require("sklearn", "demo", "the TF-IDF control")
+
+
 def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> list[str]:
     """The label that TF-IDF and logistic regression give each test row.
 
     C is chosen by the metric inside the training rows (`seed` draws the folds); the test rows are only ever predicted.
     WrongInput when scikit-learn is missing, ValueError for training rows of one class.
     """
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise WrongInput("the TF-IDF control needs scikit-learn: pip install 'danlu[demo]'") from None
+    require_controls()
     texts, labels = [row.text for row in train_rows], [row.label for row in train_rows]
     x, held = _represented(texts, [row.text for row in test_rows])
     classifier = _classifier(_best_strength(texts, labels, seed, metric)).fit(x, labels)

@@ -144,6 +144,7 @@ def generate_many(
                 continue
             logits = penalised(last[k], text.ids, sampling.repetition_penalty)
             logits[forbidden] = float("-inf")
+            logits[vocabulary.size :] = float("-inf")  # a model may be padded beyond its tokenizer
             token = choose(logits, sampling, text.rng)
             if text.take(token, vocabulary.eos, sampling.tokens, context) and watch(k, token):
                 text.done = True

@@ -71,10 +71,19 @@ def export(
 
 
 def save_native(
-    learner: Learner, tokenizer: TextTokenizer, folder: Path, objective: Objective, architecture: Settings
+    learner: Learner,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    objective: Objective,
+    architecture: Settings,
+    head: Settings | None = None,
 ) -> Path:
-    """Write a folder that danlu loads, for any learner: the weights keep the names of danlu's own modules."""
+    """Write a folder that danlu loads, for any learner: the weights keep the names of danlu's own modules.
+
+    objective: that of pre-training; head: what fine-tuning gave the model to answer, if it did.
+    """
     facts = facts_of(objective, architecture, vocabulary_of(learner, tokenizer), NATIVE)
+    facts = facts.model_copy(update={"head": head})
 
     def fill(fresh: Path) -> None:
         write_weights(fresh / WEIGHTS, learner.state_dict())

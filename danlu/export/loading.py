@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,37 @@ from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 
 
+@dataclass(frozen=True)
+class SavedModel:
+    """What a folder holds: the learner in float32 on the CPU and ready to use (eval mode), its tokenizer, and what
+    they are."""
+
+    learner: Learner
+    tokenizer: TextTokenizer
+    facts: ModelFacts
+
+
 def load_model(folder: Path) -> tuple[Learner, TextTokenizer]:
-    """The model and its tokenizer, in float32 on the CPU and ready to use (eval mode).
+    """The model and its tokenizer of `read_model`."""
+    saved = read_model(folder)
+    return saved.learner, saved.tokenizer
+
+
+def read_model(folder: Path) -> SavedModel:
+    """A saved model, every weight of it.
 
     A folder without danlu.json is read by its config.json: what transformers saved after training an export further.
     """
+    facts, tokenizer = describe_model(folder)
+    path = Path(folder) / WEIGHTS
+    state = own_names(facts, read_weights(path), path)
+    learner = build_learner(facts.trained_for(), facts.architecture, facts.vocabulary.size, seed=0)
+    fill(learner, state, path)
+    return SavedModel(learner.eval(), tokenizer, facts)
+
+
+def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
+    """What a folder holds, without its weights; WrongInput in one line where it is no model or is damaged."""
     folder = Path(folder)
     if not folder.is_dir():
         raise WrongInput(f"{folder} is not a folder; name one that a model was saved to")
@@ -47,10 +73,7 @@ def load_model(folder: Path) -> tuple[Learner, TextTokenizer]:
     if tokenizer.vocabulary.size > facts.vocabulary.size:
         sizes = f"{tokenizer.vocabulary.size} entries, the model {facts.vocabulary.size}"
         raise WrongInput(f"{folder}: the tokenizer has {sizes}; they do not belong together")
-    state = own_names(facts, read_weights(folder / WEIGHTS), folder / WEIGHTS)
-    learner = build_learner(facts.objective, facts.architecture, facts.vocabulary.size, seed=0)
-    fill(learner, state, folder / WEIGHTS)
-    return learner.eval(), tokenizer
+    return facts, tokenizer
 
 
 def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:

@@ -18,12 +18,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import danlu.architectures
-import danlu.objectives  # noqa: F401  (the two register what danlu.json may name)
+import danlu.objectives
+import danlu.tasks  # noqa: F401  (the three register what danlu.json may name)
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.export.headless import saved_objective
 from danlu.registry import architectures
 from danlu.settings import Settings
+from danlu.tasks.heads import heads
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
 from danlu.tokens.tokenizer import MODEL, TOKENIZER
 from danlu.tokens.vocabulary import Vocabulary
@@ -37,7 +39,8 @@ NATIVE = "danlu"
 
 
 class ModelFacts(Settings):
-    """What danlu.json holds. `weights` is NATIVE or the model_type whose names the weights have."""
+    """What danlu.json holds. `weights` is NATIVE or the model_type whose names the weights have; `objective` is that of
+    pre-training; `head` is there where the model was fine-tuned."""
 
     format: Literal[1] = 1
     danlu: str
@@ -47,6 +50,11 @@ class ModelFacts(Settings):
     ]
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
+    head: heads.choice() | None = None  # type: ignore[valid-type]
+
+    def trained_for(self) -> Any:
+        """The objective that the weights are for: that of the head, where fine-tuning gave the model one."""
+        return self.objective if self.head is None else self.head.objective()
 
 
 def one_line(error: ValueError) -> str:

@@ -14,7 +14,9 @@ from danlu.errors import WrongInput
 def quiet_transformers() -> Iterator[ModuleType]:
     """The module, without progress bars and warnings while the block runs."""
     try:
-        import transformers
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import transformers
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise

@@ -55,8 +55,8 @@ class Draft:
 
     def plan(self) -> list[str]:
         """What will be trained, for people."""
-        entries = self.recipe.tokenizer.size
-        lines = [f"tokenizer  {entries:,} entries, learnt from this text"]
+        entries = getattr(self.recipe.tokenizer, "size", None)
+        lines = [f"tokenizer  {entries:,} entries, learnt from this text"] if entries else []
         for name, model in self.recipe.models.items():
             shape = model.architecture
             use = "continues text" if model.objective.continues_text else "fills blanks, embeds texts"

@@ -17,6 +17,8 @@ from ruamel.yaml.reader import ReaderError
 
 from danlu.errors import WrongInput, nearest
 from danlu.recipes.schema import Recipe
+from danlu.recipes.starting import ALL, Choice
+from danlu.settings import Settings
 
 SHIPPED = files("danlu.recipes")
 
@@ -138,17 +140,21 @@ def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridd
     return f"{place}: {dotted}: {message}" if dotted else f"{place}: {message}"
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key."""
-    return parse_recipe(*find_recipe(name), overrides)
+def load_recipe(name: str, overrides: Sequence[str] = (), choice: Choice = ALL) -> Recipe:
+    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key.
+
+    choice: what to do of it instead of all.
+    """
+    return parse_recipe(*find_recipe(name), overrides, choice)
 
 
-def parse_recipe(text: str, where: str, overrides: Sequence[str] = ()) -> Recipe:
+def parse_recipe(text: str, where: str, overrides: Sequence[str] = (), choice: Choice = ALL) -> Recipe:
     """A recipe from YAML text; `where` is what its errors call the file."""
     tree = parse(text, where)
     if not isinstance(tree, CommentedMap):
         raise WrongInput(f"{where}:1: a recipe is a mapping such as 'corpus:'; this is {type(tree).__name__}")
     data = plain(tree)
+    choice.apply(data, where)
     overridden = [override(data, assignment) for assignment in overrides]
     try:
         return Recipe.model_validate(data)
@@ -156,8 +162,8 @@ def parse_recipe(text: str, where: str, overrides: Sequence[str] = ()) -> Recipe
         raise WrongInput(complaint(error, tree, data, where, overridden)) from None
 
 
-def dump_recipe(recipe: Recipe) -> str:
-    """The resolved recipe as YAML."""
+def dump_recipe(recipe: Settings) -> str:
+    """A resolved recipe, of whatever kind, as YAML."""
     yaml = YAML()
     yaml.width = 100
     stream = io.StringIO()

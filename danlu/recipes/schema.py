@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,6 +15,7 @@ import danlu.training.tracking  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.recipes.matrix import misfit
+from danlu.recipes.starting import tokenizer_of, with_start
 from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
 from danlu.settings import Settings
 from danlu.text.corpus import CorpusSettings
@@ -38,13 +39,23 @@ class MachineSettings(Settings):
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text."""
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text.
 
+    start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
+    the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.
+    """
+
+    start: str | None = None
     objective: objectives.choice()  # type: ignore[valid-type]
     architecture: architectures.choice()  # type: ignore[valid-type]
     training: TrainingSettings = TrainingSettings()
     prompts: list[str] = Field(default_factory=list)
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_started(cls, data: Any) -> Any:
+        return with_start(data) if isinstance(data, dict) and isinstance(data.get("start"), str) else data
 
     @model_validator(mode="after")
     def _fit(self) -> ModelRecipe:
@@ -68,6 +79,13 @@ class TaskRecipe(Settings):
         return self
 
 
+class FinetuneRecipe(TaskRecipe):
+    """What a fine-tuning outside a run is told; `model` is a folder."""
+
+    machine: MachineSettings = MachineSettings()
+    language: Literal["en", "zh"] = "en"
+
+
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
     Kneser-Ney baseline; documents: also keep the bits of each test document."""
@@ -78,6 +96,11 @@ class EvaluationSettings(Settings):
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
+
+
+def misplaced(message: str, *loc: str) -> PydanticCustomError:
+    """An error that a check of the whole recipe found at `loc`."""
+    return PydanticCustomError("misplaced", "{message}", {"message": message, "loc": loc})
 
 
 class Recipe(Settings):
@@ -92,6 +115,11 @@ class Recipe(Settings):
     track: trackers.choice() | None = None  # type: ignore[valid-type]
     language: Literal["en", "zh"] = "en"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_started(cls, data: Any) -> Any:
+        return tokenizer_of(data) if isinstance(data, dict) else data
+
     @model_validator(mode="after")
     def _named(self) -> Recipe:
         for name in (*self.models, *self.tasks):
@@ -100,9 +128,11 @@ class Recipe(Settings):
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
-                raise PydanticCustomError(
-                    "misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")}
-                )
+                raise misplaced(message, "tasks", name, "model")
+            context = self.models[task.model].architecture.context
+            if (asked := getattr(task.task, "max_tokens", 0)) > context:
+                message = f"{asked} is more than the {context} tokens that {task.model!r} reads; at most that"
+                raise misplaced(message, "tasks", name, "task", "max_tokens")
         return self
 
     def with_time(self, seconds: float) -> Recipe:

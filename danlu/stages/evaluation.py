@@ -84,7 +84,7 @@ def evaluate(
         interval = bootstrap_interval(bits, size)
         facts |= {
             "bits_per_byte": found.bits_per_byte,
-            "bits_per_byte_interval": [interval.low, interval.high],
+            "bits_per_byte_interval": None if interval.low is None else [interval.low, interval.high],
             "loss": found.loss,
             "perplexity": found.perplexity,
             "baselines": beside["test"],
@@ -126,7 +126,7 @@ def say_outcome(name: str, facts: dict[str, Any], say: Callable[[str], None]) ->
         if figures:
             say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")
         return
-    low, high = facts["bits_per_byte_interval"]
-    bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+    ends = facts["bits_per_byte_interval"]  # one document alone has none
+    bounds = f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
     others = ", ".join(f"{k} {v:.3f}" for k, v in facts["baselines"].items())
     say(f"{name:10s} {facts['bits_per_byte']:.3f}{bounds} bits per byte on held-out documents; {others}")

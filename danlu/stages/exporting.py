@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from danlu.architectures.presets import Family, family_for
 from danlu.export import NotExported, Origin, check_export, export, save_native
+from danlu.extras import require
+from danlu.recipes.schema import ModelRecipe
 from danlu.stages.pretraining import Pretraining
+from danlu.stages.run_directory import finished
 
 TOLERANCE = 1e-4
 CHECKED_TEXTS = 3
 CHECKED_CHARACTERS = 400
+
+
+def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
+    """WrongInput when a model of the run in this directory is still to be exported for transformers, which is not
+    installed: asked before anything is trained."""
+    if finished(run, f"export/{name}"):
+        return
+    if isinstance(family_for(recipe.architecture, recipe.objective), Family):
+        require("transformers", "demo", "checking the exported model")
 
 
 def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:

@@ -5,37 +5,73 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from danlu.architectures import Learner, build_learner
 from danlu.errors import WrongInput
-from danlu.evaluation.controls import majority_score, tfidf_score
+from danlu.evaluation.controls import majority_score, require_controls, tfidf_score
 from danlu.evaluation.intervals import mean_interval, paired_difference
+from danlu.export import save_native
 from danlu.recipes.schema import TaskRecipe
-from danlu.stages.pretraining import Pretraining
+from danlu.settings import Settings
+from danlu.stages.pretraining import Watch
+from danlu.stages.run_directory import RunDirectory
 from danlu.tasks.metrics import Metric
 from danlu.tasks.rows import LabelledRows, Row, few_labels
+from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import RowDraws
 from danlu.training.loop import Job, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
+from danlu.training.precision import Machine
 from danlu.training.step import micro_batches
 
 ARMS = ("ours", "random_weights")
+KEPT = ("ours", 0)
+"""The arm and seed whose model is saved; the first and not the best, for the best would be chosen by the test rows."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The model that fine-tuning starts from, whoever trained it.
+
+    objective: that of its pre-training; source: the corpus it was trained on as a recipe names it, None where that is
+    not known; load() gives its weights.
+    """
+
+    objective: Any
+    architecture: Settings
+    tokenizer: TextTokenizer
+    vocabulary_size: int
+    source: Any
+    load: Callable[[], Learner]
+
+    @property
+    def full(self) -> bool:
+        """Whether its positions see both sides."""
+        return "full" in self.objective.needs["backbone"]
 
 
 @dataclass
 class Finetuning:
-    """One task of a recipe in a run."""
+    """One task, in the folder of a run."""
 
-    pretraining: Pretraining
-    pretrained: dict[str, Any]
+    run: RunDirectory
+    machine: Machine
+    watch: Watch
+    stop: Callable[[], bool]
+    model: Pretrained
     name: str
     recipe: TaskRecipe
     rows: LabelledRows
+
+    @property
+    def folder(self) -> Path:
+        return self.run.path / "tasks" / self.name
 
     def drawn(self, seed: int) -> tuple[Row, ...]:
         """The labelled training rows of a seed: another draw for each."""
@@ -43,23 +79,22 @@ class Finetuning:
         return self.rows.train if per_class is None else few_labels(self.rows.train, per_class, seed)
 
     def draws(self, rows: Sequence[Row], seed: int, shuffled: bool = True) -> RowDraws:
-        encoded = self.recipe.task.encode(rows, self.rows.classes, self.pretraining.data.tokenizer)
+        tokenizer = self.model.tokenizer
+        encoded = self.recipe.task.encode(rows, self.rows.classes, tokenizer)
         mean = float(np.mean([len(row.ids) for row in encoded]))
-        return RowDraws(encoded, mean, self.pretraining.data.tokenizer.vocabulary, seed, shuffled)
+        return RowDraws(encoded, mean, tokenizer.vocabulary, seed, shuffled)
 
     def objective(self) -> Any:
-        full = "full" in self.pretraining.recipe.objective.needs["backbone"]
-        return self.recipe.task.objective(self.rows.classes, full)
+        return self.recipe.task.objective(self.rows.classes, self.model.full)
 
     def learner(self, arm: str, seed: int) -> Learner:
         """A classifier with the pre-trained or with random weights; its head is new either way."""
-        size = self.pretraining.data.tokenizer.vocabulary.size
-        model = build_learner(self.objective(), self.pretraining.recipe.architecture, size, seed)
+        model = build_learner(self.objective(), self.model.architecture, self.model.vocabulary_size, seed)
         if arm == "ours":
-            trained = self.pretraining.trained(self.pretrained)
+            trained = self.model.load()
             model.embedders.load_state_dict(trained.embedders.state_dict())
             model.backbone.load_state_dict(trained.backbone.state_dict())
-        model.to(self.pretraining.machine.device)
+        model.to(self.machine.device)
         fit_out(model, self.recipe.training)
         return model
 
@@ -69,22 +104,30 @@ class Finetuning:
         settings = self.recipe.training
         settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
         model, draws = self.learner("random_weights", 0), self.draws(self.drawn(0), 0)
-        return make_plan(settings, model, self.objective(), draws, self.pretraining.machine, None)
+        return make_plan(settings, model, self.objective(), draws, self.machine, None)
 
     def score(self, arm: str, seed: int, plan: Plan) -> dict[str, Any]:
         """Train one arm with one seed and score it on the test rows."""
         stage = f"finetune/{self.name}/{arm}-{seed}"
-        before = self.pretraining
         model, objective = self.learner(arm, seed), self.objective()
-        checkpoints = Checkpoints(before.run.path / "tasks" / self.name / f"{arm}-{seed}")
+        checkpoints = Checkpoints(self.folder / f"{arm}-{seed}")
         settings = self.recipe.training.model_copy(update={"seed": seed})
         job = Job(
             stage, model, objective, self.draws(self.drawn(seed), seed), settings, plan, checkpoints,
-            before.run.journal, before.run.journal_end, watch=before.watch, stop=before.stop,
+            self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
         )  # fmt: skip
         train(job)
+        if (arm, seed) == KEPT:
+            self.save(model)
         labels = np.array([self.rows.classes.index(row.label) for row in self.rows.test])
         return {"score": self.recipe.task.metric.score(labels, self.predictions(model, objective, plan))}
+
+    def save(self, model: Learner) -> None:
+        """The fine-tuned model as a folder, with what it answers."""
+        head = self.recipe.task.head(self.rows.classes, self.model.full)
+        save_native(
+            model, self.model.tokenizer, self.folder / "model", self.model.objective, self.model.architecture, head
+        )
 
     def predictions(self, model: Learner, objective: Any, plan: Plan) -> np.ndarray:
         """[test rows] class numbers."""
@@ -97,6 +140,7 @@ class Finetuning:
 
 def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
     """The rows of a task; done before any training, so that a table that is not there or too small is told at once."""
+    require_controls()
     rows = recipe.task.read()
     if recipe.task.labels_per_class is not None:
         try:
@@ -106,17 +150,16 @@ def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
     return rows
 
 
-def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
+def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
     """All runs of a task and its controls; the entry of results.json."""
-    run = task.pretraining.run
+    run = task.run
     plan = Plan.of(run.decide(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
     scores: dict[str, list[float]] = {}
     for arm in ARMS:
         scores[arm] = []
         for seed in range(task.recipe.seeds):
             facts = run.stage(f"finetune/{task.name}/{arm}-{seed}", lambda a=arm, s=seed: task.score(a, s, plan))
-            if (arm, seed) != ("ours", 0):
-                shutil.rmtree(run.path / "tasks" / task.name / f"{arm}-{seed}", ignore_errors=True)
+            shutil.rmtree(task.folder / f"{arm}-{seed}", ignore_errors=True)
             scores[arm].append(facts["score"])
     scores |= run.stage(f"controls/{task.name}", lambda: controls(task))
     metric = task.recipe.task.metric
@@ -137,8 +180,9 @@ def finetune(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
         "test_rows": len(task.rows.test),
         "near_duplicates_rule": task.rows.facts.get("near_duplicates_rule"),
         "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
-        "texts_read_in_pretraining": task.rows.facts.get("source") == task.pretraining.data.corpus.facts["source"],
+        "texts_read_in_pretraining": task.model.source and task.rows.facts.get("source") == task.model.source,
         "rows": dict(task.rows.facts),
+        "path": str((task.folder / "model").relative_to(run.path)),
         "steps": plan.steps,
         "scores": entries,
         "differences": differences,

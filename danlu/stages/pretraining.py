@@ -15,6 +15,7 @@ from danlu.recipes.schema import ModelRecipe
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
 from danlu.stages.sources import RunSource
+from danlu.stages.starting import take_weights
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
@@ -42,6 +43,13 @@ class Pretraining:
     stop: Callable[[], bool]
     earlier: Mapping[str, Callable[[], Learner]] = field(default_factory=dict)
     """The trained models of this run that stand before this one, each loaded when it is asked for."""
+    start: dict[str, Any] | None = None
+    """What `starting.start_of` found, where training goes on from a saved model."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Of the model, which may be padded beyond its tokenizer's where it is a saved one."""
+        return self.start["vocabulary_size"] if self.start else self.data.tokenizer.vocabulary.size
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -50,8 +58,7 @@ class Pretraining:
     def fresh(self, seed: int | None = None) -> Learner:
         """Random weights."""
         seed = self.recipe.training.seed if seed is None else seed
-        size = self.data.tokenizer.vocabulary.size
-        return build_learner(self.recipe.objective, self.recipe.architecture, size, seed)
+        return build_learner(self.recipe.objective, self.recipe.architecture, self.vocabulary_size, seed)
 
     def trained(self, facts: dict[str, Any]) -> Learner:
         """The chosen weights of a finished pre-training."""
@@ -95,7 +102,9 @@ class Pretraining:
 
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
-        model = self.fresh().to(self.machine.device)
+        model = self.fresh()
+        start = self.start and self.start | take_weights(model, self.start, self.name)
+        model.to(self.machine.device)
         draws = self.draws("train", self.recipe.training.seed)
         operations = operations_of(
             model, self.recipe.objective, draws, *units_of(self.recipe.training, draws), self.machine
@@ -117,6 +126,7 @@ class Pretraining:
         position = train(job)
         final = validate(model)
         return {
+            "start": start,
             "parameters": sum(p.numel() for p in model.parameters()),
             "steps": position.step,
             "planned_steps": plan.steps,

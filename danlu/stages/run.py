@@ -5,22 +5,25 @@ from __future__ import annotations
 import datetime
 import shlex
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import danlu
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
-from danlu.recipes.loading import load_recipe
+from danlu.recipes.loading import dump_recipe, load_recipe, parse_recipe
 from danlu.recipes.schema import Recipe
+from danlu.recipes.starting import ALL, Choice
 from danlu.report.page import write_report
 from danlu.stages.evaluation import baselines, evaluate, say_outcome
-from danlu.stages.exporting import export_model, say_export
-from danlu.stages.finetuning import Finetuning, finetune, read_rows
+from danlu.stages.exporting import export_model, require_checker, say_export
+from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
 from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
 from danlu.stages.run_directory import RunDirectory
+from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
+from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import Machine, environment
 
@@ -31,9 +34,12 @@ def quiet(_: str) -> None:
     return None
 
 
-def resolve(recipe: str | Path | Recipe, overrides: Sequence[str], budget: str | None) -> Recipe:
+def resolve(recipe: str | Path | Recipe, overrides: Sequence[str], budget: str | None, choice: Choice = ALL) -> Recipe:
     """A recipe by name or file, with overrides and its time budgets scaled."""
-    found = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe), overrides)
+    if isinstance(recipe, Recipe):
+        found = recipe if choice == ALL else parse_recipe(dump_recipe(recipe), "the recipe", (), choice)
+    else:
+        found = load_recipe(str(recipe), overrides, choice)
     if budget is None:
         return found
     try:
@@ -60,58 +66,115 @@ def run(
     runs/<name>); budget: time for all training together, such as "4min". Returns what results.json holds.
     Raises WrongInput for what the caller can mend and Stopped when `stop()` asked for it (saved, call again).
     """
-    resolved = resolve(recipe, overrides, budget)
-    name = "recipe" if isinstance(recipe, Recipe) else Path(recipe).stem
-    directory = RunDirectory(Path(out) if out is not None else Path("runs") / name, resolved)
-    try:
-        again = command(given_as(recipe, directory.path), overrides, budget, directory.path)
-        return work(directory, resolved, name, again, say, watch, stop)
-    finally:
-        directory.close()
+    return Main(recipe, tuple(overrides), out, budget, say, watch, stop).do()
 
 
-def work(
-    directory: RunDirectory,
-    recipe: Recipe,
-    name: str,
-    again: str,
-    say: Say,
-    watch: Watch,
-    stop: Callable[[], bool],
+def pretrain(
+    recipe: str | Path | Recipe,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    budget: str | None = None,
+    start: str | Path | None = None,
+    model: str | None = None,
+    say: Say = quiet,
+    watch: Watch = lambda record, plan: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    began = directory.decide("started", lambda: {"time": now()})
-    machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
-    machine.apply()
-    watch = followed(watch, recipe, directory.path)
-    rows = {key: read_rows(key, task) for key, task in recipe.tasks.items()}
-    data, facts = prepare(directory, recipe, say)
-    beside = directory.stage("baselines", lambda: baselines(data, recipe.evaluation))
-    results = {
-        "schema": 1,
-        "version": danlu.__version__,
-        "recipe": name,
-        "command": again,
-        "started": began["time"],
-        "recipe_text": (directory.path / "recipe.yaml").read_text("utf-8"),
-        **facts,
-        "pretrain": [],
-        "tasks": [],
-        "exports": [],
-        "environment": environment(machine),
-    }
-    trained: dict[str, tuple[Pretraining, dict[str, Any]]] = {}
-    for key in recipe.models:
-        earlier = {name: partial(one.trained, facts) for name, (one, facts) in trained.items()}
-        job = Pretraining(directory, key, recipe.models[key], data, machine, watch, stop, earlier)
-        trained[key] = pretrain(job, recipe, beside, results, say)
-    for key, task in recipe.tasks.items():
-        job, pretrained = trained[task.model]
-        results["tasks"].append(finetune(Finetuning(job, pretrained, key, task, rows[key]), say))
-    results["use"] = usage(directory.path, recipe)
-    results["seconds"] = directory.seconds
-    write_json(directory.path / "results.json", results)
-    write_report(directory.path, recipe.language)
-    return read_json(directory.path / "results.json")
+    """As `run`, without the recipe's tasks; `run` on the same directory does those and repeats nothing.
+
+    start: a model folder, danlu's own or a Hugging Face one, whose training goes on: it takes the place of the recipe's
+    model and tokenizer; the corpus, the training and the prompts are the recipe's. model: the only one of the recipe's
+    models to train. The recipe in the directory says what was chosen: that is the one to `run` afterwards.
+    """
+    choice = Choice(model, None if start is None else str(start))
+    return Main(recipe, tuple(overrides), out, budget, say, watch, stop, choice, tasks=False).do()
+
+
+@dataclass
+class Main:
+    """The main job; the arguments are those of `run` and `pretrain`."""
+
+    recipe: str | Path | Recipe
+    overrides: tuple[str, ...]
+    out: str | Path | None
+    budget: str | None
+    say: Say
+    watch: Watch
+    stop: Callable[[], bool]
+    choice: Choice = ALL
+    tasks: bool = True
+
+    def do(self) -> dict[str, Any]:
+        resolved = resolve(self.recipe, self.overrides, self.budget, self.choice)
+        name = "recipe" if isinstance(self.recipe, Recipe) else Path(self.recipe).stem
+        path = Path(self.out) if self.out is not None else Path("runs") / name
+        # Looked at before there is a directory, which would be bound to a recipe that cannot be done.
+        for key, model in resolved.models.items():
+            require_checker(path, key, model)
+        rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
+        starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
+        directory = RunDirectory(path, resolved)
+        try:
+            return self.work(directory, resolved, name, rows, starts)
+        finally:
+            directory.close()
+
+    def work(
+        self,
+        directory: RunDirectory,
+        recipe: Recipe,
+        name: str,
+        rows: dict[str, LabelledRows],
+        looked: dict[str, dict[str, Any] | None],
+    ) -> dict[str, Any]:
+        began = directory.decide("started", lambda: {"time": now()})
+        machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
+        machine.apply()
+        watch = followed(self.watch, recipe, directory.path)
+        starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
+        data, facts = prepare(directory, recipe, self.say)
+        for key, start in starts.items():
+            if start and not directory.finished(f"pretrain/{key}"):
+                refuse_other_tokenizer(start["folder"], data.tokenizer)
+        beside = directory.stage("baselines", lambda: baselines(data, recipe.evaluation))
+        results = {
+            "schema": 1,
+            "version": danlu.__version__,
+            "recipe": name,
+            "command": self.command(directory.path),
+            "started": began["time"],
+            "recipe_text": (directory.path / "recipe.yaml").read_text("utf-8"),
+            **facts,
+            "pretrain": [],
+            "tasks": [],
+            "exports": [],
+            "environment": environment(machine),
+        }
+        trained: dict[str, Pretrained] = {}
+        for key, model in recipe.models.items():
+            earlier = {name: one.load for name, one in trained.items()}
+            job = Pretraining(directory, key, model, data, machine, watch, self.stop, earlier, starts[key])
+            trained[key] = one_model(job, recipe, beside, results, self.say)
+        for key, task in recipe.tasks.items() if self.tasks else ():
+            tuning = Finetuning(directory, machine, watch, self.stop, trained[task.model], key, task, rows[key])
+            results["tasks"].append(finetune_task(tuning, self.say))
+        results["use"] = usage(directory.path, recipe)
+        results["seconds"] = directory.seconds
+        write_json(directory.path / "results.json", results)
+        write_report(directory.path, recipe.language)
+        return read_json(directory.path / "results.json")
+
+    def command(self, out: Path) -> str:
+        """The command line that repeats it; a recipe that was made in Python is the file in the run's own folder."""
+        given = str(out / "recipe.yaml") if isinstance(self.recipe, Recipe) else str(self.recipe)
+        options = {
+            "--budget": self.budget,
+            "--from": self.choice.start,
+            "--model": self.choice.model,
+            "--out": str(out),
+        }
+        words = [word for option, value in options.items() if value for word in (option, value)]
+        return shlex.join(["danlu", "run" if self.tasks else "pretrain", given, *self.overrides, *words])
 
 
 def followed(watch: Watch, recipe: Recipe, path: Path) -> Watch:
@@ -127,10 +190,12 @@ def followed(watch: Watch, recipe: Recipe, path: Path) -> Watch:
     return both
 
 
-def pretrain(
+def one_model(
     job: Pretraining, recipe: Recipe, beside: dict[str, dict[str, Any]], results: dict[str, Any], say: Say
-) -> tuple[Pretraining, dict[str, Any]]:
+) -> Pretrained:
     """Train, evaluate and export one model; its entries go into `results`."""
+    if job.start:
+        say(f"{job.name:10s} starts from {job.start['folder']} (weights {job.start['sha256'][:12]})")
     stage = f"pretrain/{job.name}"
     facts = job.run.stage(stage, job.work)
     outcome = job.run.stage(f"evaluate/{job.name}", lambda: evaluate(job, facts, recipe.evaluation, beside))
@@ -144,22 +209,15 @@ def pretrain(
     exported = job.run.stage(f"export/{job.name}", lambda: export_model(job, facts))
     say_export(job.name, exported, say)
     results["exports"].append(exported)
-    return job, facts
+    chosen, source = job.recipe, job.data.corpus.facts["source"]
+    return Pretrained(
+        chosen.objective, chosen.architecture, job.data.tokenizer, job.vocabulary_size, source,
+        lambda: job.trained(facts),
+    )  # fmt: skip
 
 
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def given_as(recipe: str | Path | Recipe, folder: Path) -> str:
-    """How a command names the recipe; one that was made in Python is the file in the run's own folder."""
-    return str(folder / "recipe.yaml") if isinstance(recipe, Recipe) else str(recipe)
-
-
-def command(given: str, overrides: Sequence[str], budget: str | None, out: Path) -> str:
-    """The command line that repeats the run."""
-    words = ["danlu", "run", given, *overrides, *(["--budget", budget] if budget else []), "--out", str(out)]
-    return shlex.join(words)
 
 
 def usage(path: Path, recipe: Recipe) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,19 @@ from typing import Any
 from danlu.durable import explain_disk, read_json, write_json, write_text
 from danlu.errors import WrongInput
 from danlu.recipes.loading import dump_recipe, first_difference, parse, plain
-from danlu.recipes.schema import Recipe
+from danlu.settings import Settings
 from danlu.training.journal import Journal
+
+
+def finished(run: Path, stage: str) -> bool:
+    """Whether a stage is done in a directory, which need not be there nor be a name that could be."""
+    return os.path.exists(run / "stages" / f"{stage}.json")
 
 
 class RunDirectory:
     """Opened by one process at a time; every finished stage has a file in `stages/`."""
 
-    def __init__(self, path: Path, recipe: Recipe):
+    def __init__(self, path: Path, recipe: Settings):
         self.path = path
         with explain_disk(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -42,7 +48,7 @@ class RunDirectory:
                 f"{self.path} is in use by another run; wait for it or choose another folder with --out"
             ) from None
 
-    def _remember(self, recipe: Recipe) -> None:
+    def _remember(self, recipe: Settings) -> None:
         """Write the resolved recipe, or check that it is the one this folder was begun with."""
         file = self.path / "recipe.yaml"
         if not file.exists():
@@ -61,6 +67,9 @@ class RunDirectory:
         with explain_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def finished(self, stage: str) -> bool:
+        return finished(self.path, stage)
 
     @property
     def journal_end(self) -> int:

@@ -13,6 +13,7 @@ from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining
 from danlu.stages.run import Say, quiet, resolve
 from danlu.stages.run_directory import RunDirectory
+from danlu.stages.starting import looked_at, start_of
 from danlu.training.forecast import forecast
 from danlu.training.outfit import fit_out
 
@@ -38,7 +39,8 @@ def show(
             data, facts = prepare(run, resolved, say)
             models = {}
             for name, model in resolved.models.items():
-                job = Pretraining(run, name, model, data, machine, lambda record, plan: None, lambda: False)
+                start = start_of(run, name, model, looked_at(run.path, name, model))
+                job = Pretraining(run, name, model, data, machine, lambda record, plan: None, lambda: False, start)
                 models[name] = {"objective": model.objective.name, "architecture": model.architecture.name}
                 models[name] |= prospects(job, timed) | {"examples": decoded_example(job)}
         finally:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from danlu.registry import metrics, tasks
 from danlu.settings import Settings
+from danlu.tasks.heads import heads
 from danlu.tasks.labelled_files import labelled_files
 from danlu.tasks.metrics import Accuracy
 from danlu.tasks.pydocs_parts import pydocs_parts
@@ -34,6 +35,12 @@ def mean_pool(hidden: Tensor, stream: Stream) -> Tensor:
     """Mean over each sequence: [T, width] -> [N, width]."""
     sums = hidden.new_zeros(len(stream), hidden.shape[1]).index_add(0, stream.sequence, hidden)
     return sums / stream.offsets.diff().to(hidden.dtype)[:, None]
+
+
+def framed(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> list[np.ndarray]:
+    """The ids of each text between the beginning and end tokens, cut to `max_tokens` with them."""
+    v = tokenizer.vocabulary
+    return [np.concatenate([[v.bos], ids[: max_tokens - 2], [v.eos]]) for ids in tokenizer.encode_batch(list(texts))]
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ class Classification:
         return {"backbone": frozenset({"full" if self.full else "causal"})}
 
     def example(self, draw: Draw) -> Example:
-        row: EncodedRow = draw.row()
+        return self.sequences(draw.row())
+
+    def sequences(self, row: EncodedRow) -> Example:
         order = (full_order if self.full else causal_order)(len(row.ids))
         return {"text": [Seq({"token": row.ids}, order, marks={"label": row.label})]}
 
@@ -127,10 +136,15 @@ class Classify(Settings):
     def objective(self, classes: Sequence[str], full: bool) -> Classification:
         return Classification(len(classes), full, self.dropout)
 
+    def head(self, classes: Sequence[str], full: bool) -> Settings:
+        """What a model that was fine-tuned on these classes is kept with."""
+        return heads.validate({
+            "name": "classify", "classes": list(classes), "full": full, "max_tokens": self.max_tokens,
+            "dropout": self.dropout,
+        })  # fmt: skip
+
     def encode(self, rows: Sequence[Row], classes: Sequence[str], tokenizer: TextTokenizer) -> list[EncodedRow]:
         """Rows as token ids and class numbers."""
         number = {label: i for i, label in enumerate(classes)}
-        v = tokenizer.vocabulary
-        encoded = tokenizer.encode_batch([row.text for row in rows])
-        ids = [np.concatenate([[v.bos], e[: self.max_tokens - 2], [v.eos]]) for e in encoded]
+        ids = framed([row.text for row in rows], tokenizer, self.max_tokens)
         return [EncodedRow(i, number[row.label]) for i, row in zip(ids, rows, strict=True)]

@@ -148,6 +148,16 @@ def write_shards(
     return cached_folder("shards", key, fill)
 
 
+def store_texts(
+    folder: Path, split: str, texts: Iterable[str], tokenizer: TextTokenizer, bounds: Iterable[str] = ()
+) -> TokenStore:
+    """Write texts that belong to no corpus as shards of their own to an existing folder, and open them."""
+    counts = write_split(folder, split, texts, tokenizer, SHARD_BYTES, sorted(bounds))
+    dtype = dtype_for(tokenizer.vocabulary.size).name
+    durable.write_json(folder / FACTS, {"format": FORMAT, "dtype": dtype, "splits": {split: counts}})
+    return TokenStore(folder, split)
+
+
 class TokenStore:
     """The shards of one split, read through memory maps: opening costs nothing, whatever the size."""
 

@@ -47,6 +47,9 @@ class TextTokenizer:
         if not isinstance(self.inner, SentencePiece):
             # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
             self.inner.encode_special_tokens = True
+            # what others' files may ask for: a text has all its tokens and no others
+            self.inner.no_truncation()
+            self.inner.no_padding()
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

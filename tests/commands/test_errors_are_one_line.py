@@ -192,7 +192,7 @@ TASK = """\
 tasks:
   topic:
     model: small
-    task: {{name: classify, rows: {{train: train.tsv, test: test.tsv}}, labels_per_class: {labels}}}
+    task: {{name: classify, rows: {{train: train.tsv, test: test.tsv}}, labels_per_class: {labels}, max_tokens: 16}}
 """
 
 

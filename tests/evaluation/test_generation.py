@@ -11,7 +11,10 @@ from pydantic import ValidationError
 from random_model import CONTEXT, MACHINE, random_model
 from toy_language import VOCABULARY, sentence
 
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
 from danlu.evaluation.generation import Sampling, choose, continuation, generate
+from danlu.objectives.causal import Causal
 
 MODEL = random_model(scale=0.5)
 PROMPT = sentence(2, 4)
@@ -163,3 +166,14 @@ def test_draws_follow_the_softmax():
 def test_impossible_sampling_is_refused(given):
     with pytest.raises(ValidationError):
         Sampling.model_validate(given)
+
+
+def test_a_padded_vocabulary_gives_only_tokens_there_are():
+    """A model of 40 more entries than its tokenizer, which random weights make as likely as the others."""
+    learner = build_learner(
+        Causal(), Transformer(layers=1, width=16, heads=2, context=64), VOCABULARY.size + 40, seed=0
+    )
+    wild = [Sampling(tokens=60, temperature=2.0, top_p=1.0, seed=seed) for seed in range(5)]
+    made = np.concatenate([generated(sampling, model=learner.eval(), context=64) for sampling in wild])
+    assert len(made)
+    assert made.max() < VOCABULARY.size

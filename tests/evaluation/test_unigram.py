@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from danlu.evaluation.unigram import unigram_nats
+from danlu.evaluation.unigram import adaptive_unigram_nats, unigram_nats
 
 
 def test_add_one_by_hand():
@@ -26,3 +26,11 @@ def test_bos_is_no_target_and_empty_documents_cost_nothing():
 def test_foreign_ids_are_refused():
     with pytest.raises(ValueError, match=r"5 \.\. 5 do not fit a vocabulary of 5"):
         unigram_nats([np.array([0, 5])], [], 5)
+
+
+def test_adaptive_counts_by_hand():
+    """Targets 2, 2, 1 of 5 entries: 1/5, then 2 of 6, then 1 of 7; in whatever order and however divided."""
+    expected = -math.log(1 / 5 * 2 / 6 * 1 / 7)
+    assert adaptive_unigram_nats([np.array([0, 2, 2, 1])], 5) == pytest.approx(expected)
+    assert adaptive_unigram_nats([np.array([0, 1]), np.array([0, 2, 2])], 5) == pytest.approx(expected)
+    assert adaptive_unigram_nats([np.array([0])], 5) == pytest.approx(0)

@@ -187,3 +187,19 @@ def test_a_file_that_is_json_but_no_tokenizer_is_one_line(tokenizer, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "model": {"type": "None such"}}))
     with pytest.raises(WrongInput, match="is not a tokenizer that the tokenizers library reads"):
         TextTokenizer.load(tmp_path)
+
+
+def test_a_file_that_cuts_and_pads_texts_does_neither_here(tokenizer, tmp_path):
+    """As files of embedding models do: a text would silently lose its end."""
+    tokenizer.save(tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    content["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    content["padding"] = {
+        "strategy": {"Fixed": 64}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0,
+        "pad_token": "<pad>",
+    }  # fmt: skip
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+    text = "a text of more than four tokens, which stays as it is"
+    loaded = TextTokenizer.load(tmp_path)
+    assert loaded.decode(loaded.encode(text)) == text
+    assert loaded.encode_batch([text])[0].tolist() == tokenizer.encode(text).tolist()

@@ -1,0 +1,53 @@
+"""`danlu evaluate MODEL TEXT`"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("model", type=click.Path())
+@click.argument("text", type=click.Path())
+@click.option("--train", type=click.Path(), help="A training text, for baselines that are fitted to one.")
+@click.option("--stride", type=click.IntRange(min=1), help="Positions each window scores beyond the first (128).")
+@click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Hide one token in so many.")
+@click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram.")
+@click.option("--documents", default="auto", show_default=True, help="How documents lie, as below a recipe's corpus.")
+@click.option("--text-field", default="text", show_default=True, help="The field or column of the text in tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
+def command(model: str, text: str, as_json: bool, **told: Any) -> None:
+    """Say how well the model in the folder MODEL foretells TEXT (a file or folder), beside what needs no model.
+
+    Bits per byte for a model that continues text, nats a token hidden from both sides for one that fills blanks.
+    """
+    import danlu
+
+    facts = danlu.evaluate(model, text, say=lambda line: click.echo(line, err=True), **told)
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+    else:
+        tell(facts)
+
+
+def tell(facts: dict[str, Any]) -> None:
+    """The figure, its interval, and the baselines, best first."""
+    from danlu.commands.tables import print_table
+
+    if "pseudo_loss" in facts:
+        head = ["", "nats a token", "from", "to"]
+        print_table(
+            head, [[facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]]
+        )
+        return
+    others = sorted(facts["baselines"].items(), key=lambda item: item[1])
+    rows = [[facts["objective"], facts["bits_per_byte"], *(facts["bits_per_byte_interval"] or (None, None))]]
+    print_table(["", "bits per byte", "from", "to"], rows + [[name, value, None, None] for name, value in others])
+    for name, found in facts["differences"].items():
+        low, high = found["low"], found["high"]
+        bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+        click.echo(f"\n{facts['objective']} - {name}: {found['mean']:.3f}{bounds} bits per byte, document by document")
+    if repeated := facts.get("documents_also_in_train"):
+        click.echo(f"{repeated} documents of the text are also in the training text")

@@ -1,0 +1,25 @@
+"""`danlu export RUN_OR_MODEL --to FOLDER`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("export")
+@click.argument("source", metavar="RUN|MODEL", type=click.Path())
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--model", help="Which model of the run, where it has several.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON on stdout.")
+def command(source: str, to: Path, model: str | None, as_json: bool) -> None:
+    """Write a model as a Hugging Face folder, and check that transformers computes the same logits from it."""
+    import danlu
+
+    facts = danlu.export_model(source, to, model)
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    click.echo(f"{facts['class']}: largest difference of logits {facts['max_logit_difference']:.1e}", err=True)
+    click.echo(facts["path"])

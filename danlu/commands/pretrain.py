@@ -1,0 +1,42 @@
+"""`danlu pretrain RECIPE_OR_TEXT [key.path=value ...]`"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from danlu.commands.run import do, do_text
+
+
+@click.command("pretrain")
+@click.argument("recipe", metavar="RECIPE|TEXT")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.option("--from", "start", type=click.Path(), help="Go on from the model in this folder, with its tokenizer.")
+@click.option("--model", help="Only this one of the recipe's models.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<name>).")
+@click.option("--budget", help="Time for all training together, such as 4min (a text without a recipe: 9min).")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
+def command(
+    recipe: str,
+    overrides: tuple[str, ...],
+    start: str | None,
+    model: str | None,
+    out: Path | None,
+    budget: str | None,
+    as_json: bool,
+) -> None:
+    """As `danlu run`, without the recipe's tasks; `danlu run` with the same words does those afterwards.
+
+    With --from, training goes on from a saved model, danlu's own or a Hugging Face folder: its architecture and its
+    tokenizer, and the recipe's corpus, training and prompts.
+    """
+    import danlu
+    from danlu.recipes.drafting import is_text, shadowed
+
+    if is_text(recipe):
+        do_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
+    else:
+        work = partial(danlu.pretrain, start=start, model=model)
+        do(work, recipe, overrides, out, budget, as_json, shadowed(recipe))

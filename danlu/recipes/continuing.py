@@ -1,0 +1,56 @@
+"""A recipe that goes on training a saved model on a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from danlu.recipes.commented import one_line, quoted, time
+from danlu.recipes.drafting import TIME, Draft, time_of
+from danlu.recipes.findings import look
+from danlu.recipes.loading import parse_recipe
+
+RECIPE = """\
+# Goes on training the model in {start_line} on {name}.
+# `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
+#
+# What was found:
+{found}
+
+corpus:
+  source: {source}
+  documents: auto              # how documents lie in .txt files; auto, or file, line, paragraphs
+  validation: {held}             # share held out to choose the best weights
+  test: {held}                   # share held out to judge them at the end
+
+models:
+  continued:
+    start: {start}             # its objective, architecture and tokenizer
+    training:
+      budget: {seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
+      batch_tokens: 2048
+      optimizer: {{name: adamw, learning_rate: 3e-4}} # less for a large model, which forgets more than it learns
+      schedule: {{name: wsd, warm_up: 0.05, decay: 0.5}}
+      validation_tokens: 65536
+    prompts: {prompts}
+    sampling: {{tokens: 80}}
+
+language: {language}                   # of the report: en or zh
+"""
+
+
+def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") -> Draft:
+    """Look at a text and write a recipe that goes on training the model in the folder `start` on it."""
+    seconds = time_of(budget)
+    findings = look(str(source))
+    text = RECIPE.format(
+        start_line=one_line(start),
+        name=one_line(findings.source),
+        found="\n".join(f"#   {one_line(line)}" for line in findings.lines()),
+        source=quoted(findings.source),
+        held=findings.settings.validation,
+        start=quoted(start),
+        seconds=time(seconds),
+        prompts="[" + ", ".join(quoted(p) for p in findings.prompts) + "]",
+        language="zh" if findings.chinese else "en",
+    )
+    return Draft(text, parse_recipe(text, "draft"), findings)

@@ -1,0 +1,314 @@
+"""`danlu pretrain`, `finetune`, `classify`, `evaluate`, `export`; and that every verb has --json."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import sys
+
+import click
+import pytest
+from safetensors.torch import load_file, save_file
+from tiny_recipe import write_tiny_recipe
+
+import danlu
+from danlu.commands.main import VERBS
+from danlu.errors import Stopped
+from danlu.recipes.loading import load_recipe
+from danlu.stages.run_directory import RunDirectory
+
+FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"
+MACHINE = "machine={dtype: float32, threads: 1}"
+
+
+def leaves(command, name):
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            yield from leaves(command.get_command(context, below), f"{name} {below}")
+    else:
+        yield name, command
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_json(verb):
+    for name, command in leaves(importlib.import_module(f"danlu.commands.{verb}").command, verb):
+        assert "--json" in {option for p in command.params for option in p.opts}, name
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a tiny run of a Qwen3 shape, rows to fine-tune on, and a text."""
+    pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("trained")
+    danlu.pretrain(write_tiny_recipe(folder), [FITTING], out=folder / "run")
+    for split, count in (("train", 20), ("test", 10)):
+        rows = [f"{split} {i} the {('iron', 'gold')[i % 2]} melts\t{('iron', 'gold')[i % 2]}" for i in range(count)]
+        (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]), "utf-8")
+    return folder
+
+
+@pytest.fixture
+def here(trained, tmp_path):
+    """A copy of it, which is where commands run."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_the_model_verbs_print_json_alone_on_stdout(danlu_command, here):
+    pytest.importorskip("sklearn")
+    model = "run/model/small"
+    found = {}
+    for name, words in {
+        "pretrain": ["pretrain", "tiny.yaml", "--from", model, "--out", "on"],
+        "finetune": ["finetune", model, MACHINE, "--train", "train.tsv", "--test", "test.tsv", "--seeds", 1,
+                     "--budget", "1 step", "--out", "ft"],
+        "classify": ["classify", "ft", "the gold melts", "the iron melts"],
+        "evaluate": ["evaluate", model, "text.txt", "--documents", "line"],
+        "export": ["export", "run", "--to", "hf"],
+        "embed": ["embed", model, "text.txt"],
+        "embed to a file": ["embed", model, "text.txt", "--out", "v.npy"],
+        "show": ["show", "tiny.yaml"],
+    }.items():  # fmt: skip
+        code, out, err = danlu_command(*words, "--json")
+        assert code == 0, err
+        found[name] = json.loads(out)
+    assert found["pretrain"]["pretrain"][0]["start"]["folder"] == model
+    assert set(found["finetune"]["tasks"][0]["scores"]) == {"ours", "random_weights", "tfidf", "majority"}
+    assert [row["text"] for row in found["classify"]] == ["the gold melts", "the iron melts"]
+    assert found["evaluate"]["text"]["documents"] == 50
+    assert found["export"]["class"] == "Qwen3ForCausalLM"
+    assert len(found["embed"]["vectors"]) == found["embed"]["texts"] == 50
+    assert found["embed to a file"] == {k: v for k, v in found["embed"].items() if k != "vectors"} | {"file": "v.npy"}
+
+
+def test_the_model_verbs_print_for_people(danlu_command, here):
+    pytest.importorskip("sklearn")
+    code, out, err = danlu_command(
+        "evaluate", "run/model/small", "text.txt", "--documents", "line", "--train", "text.txt"
+    )
+    assert code == 0
+    assert {line.split()[0] for line in out.splitlines()[1:6]} == {"causal", "ngram5", "unigram", "zstd", "zstd_primed"}
+    assert "50 documents of the text are also in the training text" in out
+    assert any("50 documents" in line for line in err)
+    words = ["run/model/small", "--train", "train.tsv", "--test", "test.tsv", "--seeds", 1, "--budget", "1 step"]
+    code, out, err = danlu_command("finetune", *words, MACHINE)
+    assert (code, out) == (0, "runs/small-labels/report.html\n")
+    assert any(line.startswith("labels     tfidf: accuracy") for line in err)
+    code, out, _ = danlu_command("classify", "runs/small-labels", "the gold melts")
+    assert code == 0
+    assert out.splitlines()[1].split()[0] in ("gold", "iron")
+    code, out, err = danlu_command("export", "run", "--to", "hf")
+    assert (code, out) == (0, "hf\n")
+    assert "largest difference of logits" in err[0]
+
+
+def test_a_text_without_a_recipe_goes_on_too(danlu_command, here):
+    words = ["models.continued.training.budget=2 steps", "--out", "on"]
+    code, out, err = danlu_command("pretrain", "text.txt", "--from", "run/model/small", *words)
+    assert (code, out) == (0, "on/report.html\n")
+    assert any("starts from run/model/small" in line for line in err)
+    assert load_recipe("on.yaml").models["continued"].start == "run/model/small"
+    assert danlu.load("on").generate("The", tokens=2)
+
+
+def test_one_model_of_several(danlu_command, here):
+    told = one_line(danlu_command("pretrain", "smoke", "--from", "run/model/small"))
+    assert told == "danlu: --from: smoke.yaml has the models decoder, encoder; say which one with --model"
+    told = one_line(danlu_command("pretrain", "smoke", "--model", "decodr"))
+    assert "--model: smoke.yaml has no model 'decodr'; did you mean 'decoder'?" in told
+
+
+def one_line(result):
+    code, out, err = result
+    assert (code, out, len(err)) == (2, "", 1), err
+    assert err[0].startswith("danlu: ")
+    return err[0]
+
+
+def drop(*names):
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+def without_manifest(change):
+    def apply(folder):
+        (folder / "manifest.json").unlink()
+        change(folder)
+
+    return apply
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def as_pickle(folder):
+    drop("danlu.json")(folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def other_family(folder):
+    drop("danlu.json")(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "qwen2"}))
+
+
+def another_weight(folder):
+    state = load_file(folder / "model.safetensors")
+    save_file(state | {"lm_head.bias": next(iter(state.values())).clone()}, folder / "model.safetensors")
+
+
+DAMAGE = {
+    "weights cut off": (cut_weights, "model.safetensors is damaged: it is not as it was written"),
+    "weights cut off, no manifest": (without_manifest(cut_weights), "model.safetensors is damaged ("),
+    "weights missing": (drop("model.safetensors"), "model.safetensors is missing"),
+    "another weight": (without_manifest(another_weight), "has an unknown weight lm_head.bias"),
+    "pickled weights": (without_manifest(as_pickle), "model.safetensors is missing"),
+    "no tokenizer": (without_manifest(drop("tokenizer.json")), "has no tokenizer.json"),
+    "broken tokenizer": (
+        without_manifest(lambda f: (f / "tokenizer.json").write_text("{}")), "is not a tokenizer that",
+    ),
+    "broken facts": (without_manifest(lambda f: (f / "danlu.json").write_text("{")), "danlu.json is damaged"),
+    "facts of a later version": (
+        without_manifest(lambda f: (f / "danlu.json").write_text('{"format": 2}')), "is of another version of danlu",
+    ),
+    "an unknown family": (without_manifest(other_family), "danlu reads no model_type 'qwen2'; did you mean 'qwen3'?"),
+    "neither": (without_manifest(drop("danlu.json", "config.json")), "it has neither danlu.json nor config.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, here, damage):
+    change, told = DAMAGE[damage]
+    change(here / "run" / "model" / "small")
+    model = "run/model/small"
+    rows = ["--train", "train.tsv", "--test", "test.tsv", "--out", "ft", MACHINE, "task.max_tokens=16"]
+    for words in (
+        ["evaluate", model, "text.txt"],
+        ["export", model, "--to", "hf"],
+        ["finetune", model, *rows],
+        ["pretrain", "tiny.yaml", "--from", model, "--out", "on"],
+        ["generate", model, "The"],
+    ):
+        code, out, err = danlu_command(*words)
+        assert (code, out) == (2, ""), words
+        assert told in err[-1], words
+        assert err[-1].startswith("danlu: ")
+        assert not any("Traceback" in line for line in err)
+    assert not (here / "on" / "checkpoints").exists()
+    assert not (here / "ft" / "tasks").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["pretrain", "tiny.yaml", "--from", "run/model/smal"], "run/model/smal is not a folder"),
+        (
+            ["pretrain", "tiny.yaml", "models.small.architecture={context: 64}", "--from", "run/model/small"],
+            "64 is longer than the 16 tokens that the model in run/model/small reads; at most that",
+        ),
+        (
+            ["pretrain", "tiny.yaml", "models.small.architecture={heads: 1}", "--from", "run/model/small"],
+            "heads was 2, is 1; leave it out of the recipe",
+        ),
+        (["finetune", "run/model/small", "--train", "train.tsv"], "Missing option '--test'"),
+        (["finetune", "run/model/small", "--train", "train.tsv", "--test", "tset.tsv"], "did you mean"),
+        (
+            ["finetune", "run/model/small", "--train", "train.tsv", "--test", "test.tsv", "--label", "labl"],
+            "train.tsv:1: has no column 'labl'; did you mean 'label'?",
+        ),
+        (
+            ["finetune", "run/model/small", "task.max_tokens=99", "--train", "train.tsv", "--test", "test.tsv"],
+            "99 is more than the 16 tokens that the model reads; at most that",
+        ),
+        (
+            ["finetune", "run/model/small", "--train", "latin.tsv", "--test", "test.tsv"],
+            "latin.tsv:2: is not UTF-8; save the file as UTF-8",
+        ),
+        (["evaluate", "run/model/small", "latin.txt"], "latin.txt holds no text to evaluate on (1 not UTF-8)"),
+        (["evaluate", "run/model/small", "txet.txt"], "txet.txt does not exist; did you mean text.txt?"),
+        (["evaluate", "run/model/small", "text.txt", "--every", "1"], "'--every'"),
+        (["embed", "run/model/small", "latin.txt"], "latin.txt:2: is not UTF-8; save it as UTF-8"),
+        (["classify", "run/model/small", "text"], "which does not classify; load a fine-tuned model"),
+        (["export", "run"], "Missing option '--to'"),
+        (["export", "run", "--to", "hf", "--model", "smal"], "did you mean 'small'?"),
+        (["export", "text.txt", "--to", "hf"], "text.txt is not a folder"),
+    ],
+    ids=lambda x: " ".join(x[:4]) if isinstance(x, list) else "",
+)
+def test_what_is_wrong_is_one_line(danlu_command, here, words, told):
+    (here / "latin.tsv").write_bytes("text\tlabel\ncaf\xe9\tiron\nbar\tgold\n".encode("latin-1"))
+    (here / "latin.txt").write_bytes("coffee\ncaf\xe9".encode("latin-1"))
+    assert told in one_line(danlu_command(*words))
+
+
+def test_a_tokenizer_that_is_not_the_models_is_told_before_step_1(danlu_command, here):
+    words = ["tokenizer={name: byte_bpe, size: 280}", "--from", "run/model/small", "--out", "on"]
+    code, out, err = danlu_command("pretrain", "tiny.yaml", *words)
+    assert (code, out) == (2, "")
+    assert (
+        "is not the one that the model in run/model/small was trained with (it has 280 entries, the model's 300)"
+        in err[-1]
+    )
+    assert not (here / "on" / "checkpoints").exists()
+
+
+class Absent:
+    """A finder that says of one package what Python says where it is not installed."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path=None, target=None):
+        if name == self.name:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+@pytest.mark.parametrize(
+    ("absent", "words"),
+    [
+        ("sklearn", ["finetune", "run/model/small", "--train", "train.tsv", "--test", "test.tsv", "--out", "ft"]),
+        ("transformers", ["export", "run", "--to", "hf"]),
+        ("transformers", ["run", "tiny.yaml", FITTING, "--out", "ft"]),
+        ("pyarrow", ["evaluate", "run/model/small", "a.parquet"]),
+    ],
+)
+def test_a_missing_extra_is_told_before_anything_is_done(danlu_command, here, monkeypatch, absent, words):
+    (here / "a.parquet").write_bytes(b"PAR1")
+    for name in [name for name in sys.modules if name.partition(".")[0] == absent]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent(absent), *sys.meta_path])
+    told = one_line(danlu_command(*words))
+    assert "install it with: pip install 'danlu[" in told
+    assert f" needs {absent}" in told
+    assert not (here / "ft").exists()
+    assert not (here / "hf").exists()
+
+
+def test_two_on_one_directory(danlu_command, here):
+    directory = RunDirectory(here / "other", load_recipe("tiny.yaml"))
+    try:
+        assert "other is in use by another run" in one_line(danlu_command("pretrain", "tiny.yaml", "--out", "other"))
+        words = ["run/model/small", "--train", "train.tsv", "--test", "test.tsv", "--out", "other"]
+        assert "other is in use by another run" in one_line(danlu_command("finetune", *words))
+    finally:
+        directory.close()
+
+
+def test_a_finetuning_is_stopped_and_goes_on(danlu_command, here, monkeypatch):
+    pytest.importorskip("sklearn")
+    words = [MACHINE, "--train", "train.tsv", "--test", "test.tsv", "--seeds", 1, "--budget", "2 steps", "--out", "ft"]
+    original = danlu.finetune
+
+    def stopped(*given, **told):
+        return original(*given, **told | {"stop": lambda: True})
+
+    monkeypatch.setattr(danlu, "finetune", stopped, raising=False)
+    code, out, err = danlu_command("finetune", "run/model/small", *words)
+    assert (code, out) == (Stopped.code, "")
+    assert "saved; run again to go on" in err[-1]
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    assert danlu_command("finetune", "run/model/small", *words)[0] == 0
