@@ -40,7 +40,9 @@ def show(
             models = {}
             for name, model in resolved.models.items():
                 start = start_of(run, name, model, looked_at(run.path, name, model))
-                job = Pretraining(run, name, model, data, machine, lambda record, plan: None, lambda: False, start)
+                job = Pretraining(
+                    run, name, model, data, machine, lambda record, plan: None, lambda: False, start=start
+                )
                 models[name] = {"objective": model.objective.name, "architecture": model.architecture.name}
                 models[name] |= prospects(job, timed) | {"examples": decoded_example(job)}
         finally:

@@ -74,8 +74,7 @@ def looked_at(run: Path, name: str, recipe: ModelRecipe) -> dict[str, Any] | Non
 def refuse_other_tokenizer(start: str, tokenizer: TextTokenizer) -> None:
     """WrongInput when the tokenizer would give a text other ids than the model in the folder `start` has learnt."""
     theirs = load_tokenizer(Path(start).expanduser())
-    a, b = ({k: v for k, v in json.loads(each.content).items() if k not in ADDED} for each in (theirs, tokenizer))
-    if a == b and theirs.vocabulary == tokenizer.vocabulary:
+    if cut_by(theirs) == cut_by(tokenizer) and theirs.vocabulary == tokenizer.vocabulary:
         return
     sizes = [each.vocabulary.size for each in (theirs, tokenizer)]
     how = f"it has {sizes[1]} entries, the model's {sizes[0]}" if sizes[0] != sizes[1] else differing(theirs, tokenizer)
@@ -83,6 +82,13 @@ def refuse_other_tokenizer(start: str, tokenizer: TextTokenizer) -> None:
         f"tokenizer: is not the one that the model in {start} was trained with ({how}); leave the tokenizer out of the "
         f"recipe, or give {{name: file, path: {start}}}"
     )
+
+
+def cut_by(tokenizer: TextTokenizer) -> Any:
+    """What decides the ids of a text."""
+    if tokenizer.content is None:
+        return tokenizer.fingerprint
+    return {k: v for k, v in json.loads(tokenizer.content).items() if k not in ADDED}
 
 
 def differing(theirs: TextTokenizer, ours: TextTokenizer) -> str:
