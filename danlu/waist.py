@@ -374,6 +374,24 @@ class HasUnits(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Part:
+    """A model of its own inside a trained one, which can be saved alone: the objective it then has; modules, whose
+    weights it has, {its name for a module: the whole's}; size, its shares of the whole's width and layers."""
+
+    objective: Any
+    modules: Mapping[str, str]
+    size: tuple[float, float] = (1.0, 1.0)
+
+
+class HasModelsWithin(Protocol):
+    """What an objective has besides that trains several models at once, each of some use alone."""
+
+    def models_within(self) -> Mapping[str, Part]:
+        """By name, "" for the chief one."""
+        ...
+
+
 class Judged(Protocol):
     """What an objective has besides that can be said of a trained model in other words than its loss."""
 
@@ -387,6 +405,12 @@ class Judged(Protocol):
 def bounds_of(objective: Objective) -> frozenset[str]:
     """The kinds of bounds ("word", "sentence") that an objective draws: what its `bounds` says, none without."""
     return getattr(objective, "bounds", frozenset())
+
+
+def models_within(objective: Objective) -> Mapping[str, Part]:
+    """What an objective's `models_within` says, none without."""
+    found = getattr(objective, "models_within", None)
+    return found() if found else {}
 
 
 def token_head(objective: Objective) -> Literal["model", "own", "none"]:

@@ -62,7 +62,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         settings = family.settings_of(config)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    objective: Any = objectives[family.objective]()
+    objective: Any = objectives[family.objective](**family.objective_settings)
     if reason := family.fits(settings, objective):
         raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
     size = config.get("vocab_size")
@@ -70,7 +70,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")
     return ModelFacts(
         danlu=__version__,
-        weights=family.model_type,
+        weights=family.name,
         objective=objective,
         architecture=settings,
         vocabulary=replace(vocabulary, size=size),
@@ -81,7 +81,7 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[s
     """The weights under the names of danlu's modules."""
     if facts.weights == NATIVE:
         return state
-    families = {family.model_type: family for family in FAMILIES}
+    families = {family.name: family for family in FAMILIES}
     if facts.weights not in families or not isinstance(facts.architecture, Transformer):
         known = nearest(facts.weights, [NATIVE, *families])
         raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")

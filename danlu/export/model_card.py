@@ -19,6 +19,12 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))""",
 
 fill = pipeline("fill-mask", model=folder)
 print(fill("The furnace is <mask>."))""",
+    "replaced": """from transformers import AutoModelForPreTraining, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForPreTraining.from_pretrained(folder)
+inputs = tokenizer("The furnace is made of yesterday.", return_tensors="pt")
+print(model(**inputs).logits[0] > 0)  # which tokens it takes for replaced""",
 }
 
 

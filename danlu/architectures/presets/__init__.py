@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import bert, gpt2, llama, modernbert, qwen3, roberta
+from danlu.architectures.presets import albert, bert, electra, gpt2, llama, modernbert, qwen3, roberta
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
@@ -18,6 +18,9 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.FAMILY,
     bert.FAMILY,
     roberta.FAMILY,
+    albert.FAMILY,
+    electra.FAMILY,
+    electra.GENERATOR,
 )
 """The first that fits is taken."""
 
@@ -37,12 +40,14 @@ def family_for(settings: Settings, objective: Objective) -> Family | NoFamily:
 def family_of(config: Config, where: str = "config.json") -> Family:
     """The family a config.json is of."""
     kind: Any = config.get("model_type")
-    for family in FAMILIES:
-        if family.model_type == kind:
-            classes = config.get("architectures") or [family.class_name]
-            if family.class_name not in classes:
-                raise WrongInput(f"{where}: it holds a {classes[0]}; of {kind} danlu reads {family.class_name}")
+    related = [family for family in FAMILIES if family.model_type == kind]
+    classes = config.get("architectures") or [family.class_name for family in related]
+    for family in related:
+        if family.class_name in classes:
             return family
+    if related:
+        known = " and ".join(family.class_name for family in related)
+        raise WrongInput(f"{where}: it holds a {classes[0]}; of {kind} danlu reads {known}")
     raise WrongInput(
         f"{where}: danlu reads no model_type {kind!r}; {nearest(str(kind), [f.model_type for f in FAMILIES])}"
     )

@@ -1,0 +1,59 @@
+"""How well a yes or no for each token is told, beside how often it is yes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+
+class Detections:
+    """Counts of what was true and what was suspected, and figures of them."""
+
+    def __init__(self) -> None:
+        self.total = self.true = self.suspected = self.both = self.equal = 0
+        self.filled = self.restored = 0
+
+    def add(self, truth: Tensor, suspected: Tensor) -> None:
+        """Booleans of the same tokens."""
+        self.total += truth.numel()
+        self.true += int(truth.sum())
+        self.suspected += int(suspected.sum())
+        self.both += int((truth & suspected).sum())
+        self.equal += int((truth == suspected).sum())
+
+    def fill(self, different: Tensor) -> None:
+        """Whether each token that the generator put in differs from the original."""
+        self.filled += different.numel()
+        self.restored += int((~different).sum())
+
+    def figures(self) -> dict[str, float]:
+        """accuracy beside that of suspecting nothing; precision, of the suspected how many are replaced, beside the
+        base rate, which is what suspecting at random has; recall, of the replaced how many are suspected; how many
+        hidden tokens the generator restores. What nothing was counted for is left out."""
+        shares = {
+            "accuracy": (self.equal, self.total),
+            "accuracy_suspecting_none": (self.total - self.true, self.total),
+            "precision": (self.both, self.suspected),
+            "recall": (self.both, self.true),
+            "base_rate": (self.true, self.total),
+            "restored_by_generator": (self.restored, self.filled),
+        }
+        return {name: part / whole for name, (part, whole) in shares.items() if whole}
+
+
+def marked(tokens: np.ndarray, put_in: np.ndarray, doubted: np.ndarray, decode: Callable[[Sequence[int]], str]) -> str:
+    """The text of tokens [L], those put in as [token], and a question mark behind those doubted (booleans [L])."""
+    pieces: list[str] = []
+    start = 0
+    for i in range(len(tokens)):
+        if not (put_in[i] or doubted[i]):
+            continue
+        pieces.append(decode(tokens[start:i]))
+        word = decode(tokens[i : i + 1])
+        space = " " if word.startswith(" ") else ""
+        pieces.append(f"{space}[{word.strip()}]" if put_in[i] else word)
+        pieces.append("?" if doubted[i] else "")
+        start = i + 1
+    return "".join([*pieces, decode(tokens[start:])])
