@@ -43,17 +43,29 @@ class Detections:
         return {name: part / whole for name, (part, whole) in shares.items() if whole}
 
 
-def marked(tokens: np.ndarray, put_in: np.ndarray, doubted: np.ndarray, decode: Callable[[Sequence[int]], str]) -> str:
+Decode = Callable[[Sequence[int]], str]
+
+
+def blanked(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
+    """The text of tokens [L] with ___ for each of those that are hidden (booleans [L])."""
+    return _told(tokens, hidden, decode, lambda i: "___")
+
+
+def marked(tokens: np.ndarray, put_in: np.ndarray, doubted: np.ndarray, decode: Decode) -> str:
     """The text of tokens [L], those put in as [token], and a question mark behind those doubted (booleans [L])."""
-    pieces: list[str] = []
-    start = 0
-    for i in range(len(tokens)):
-        if not (put_in[i] or doubted[i]):
-            continue
-        pieces.append(decode(tokens[start:i]))
+
+    def told(i: int) -> str:
         word = decode(tokens[i : i + 1])
         space = " " if word.startswith(" ") else ""
-        pieces.append(f"{space}[{word.strip()}]" if put_in[i] else word)
-        pieces.append("?" if doubted[i] else "")
+        return (f"{space}[{word.strip()}]" if put_in[i] else word) + "?" * bool(doubted[i])
+
+    return _told(tokens, put_in | doubted, decode, told)
+
+
+def _told(tokens: np.ndarray, special: np.ndarray, decode: Decode, told: Callable[[int], str]) -> str:
+    """Text in which some tokens are told by `told(place)`, the stretches between them decoded whole."""
+    pieces, start = [], 0
+    for i in map(int, np.flatnonzero(special)):
+        pieces += [decode(tokens[start:i]), told(i)]
         start = i + 1
     return "".join([*pieces, decode(tokens[start:])])

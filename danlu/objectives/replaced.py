@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.detection import Detections, marked
+from danlu.objectives.detection import Detections, blanked, marked
 from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.masking import by_unit
 from danlu.registry import objectives
@@ -75,8 +75,10 @@ def sampled(logits: Tensor, uniform: Tensor) -> Tensor:
     """One token of each row of logits [k, vocabulary], drawn by the inverse of its cumulated probabilities at a number
     in [0, 1) from the data: [k] ids. Sampling has no gradient."""
     cumulated = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1).cumsum(-1)
-    at = uniform.to(cumulated.dtype)[:, None] * cumulated[:, -1:]
-    return torch.searchsorted(cumulated, at, right=True).squeeze(1).clamp(max=logits.shape[1] - 1)
+    whole = cumulated[:, -1:]
+    below = torch.nextafter(whole, torch.zeros_like(whole))  # a number just under 1 may be rounded to 1
+    at = torch.minimum(uniform.to(whole.dtype)[:, None] * whole, below)
+    return torch.searchsorted(cumulated, at, right=True).squeeze(1)
 
 
 @objectives.register
@@ -168,8 +170,8 @@ class Replaced(Settings):
         return terms
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """How well replaced tokens are found, beside how many there are; samples show each token that the generator has
-        put in as [token], and a question mark behind every token that the detector takes for replaced."""
+        """How well replaced tokens are found, beside how many there are; samples show ___ where a token was hidden,
+        then the one put in as [token], and a question mark behind every token that the detector takes for replaced."""
         found, samples = Detections(), []
         for batch in batches:
             text = batch["text"]
@@ -181,10 +183,10 @@ class Replaced(Settings):
             if "masked" in text.labels:
                 found.fill(different[text.labels["masked"] >= 0])
             if len(samples) < SAMPLES and len(text):
-                first = slice(0, text.lengths[0])
-                columns = (tokens, text.labels["replaced"] == 1, suspected & ordinary, text.inputs["token"])
-                shown, put_in, doubted, given = (c[first].cpu().numpy() for c in columns)
-                samples.append({"given": source.decode(given), "made": marked(shown, put_in, doubted, source.decode)})
+                columns = (tokens, text.labels["replaced"] == 1, suspected & ordinary)
+                shown, put_in, doubted = (c[: text.lengths[0]].cpu().numpy() for c in columns)
+                given = blanked(shown, put_in, source.decode)
+                samples.append({"given": given, "made": marked(shown, put_in, doubted, source.decode)})
         return {"figures": found.figures(), "samples": samples}
 
     def models_within(self) -> Mapping[str, Part]:
