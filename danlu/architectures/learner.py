@@ -53,8 +53,8 @@ class Learner(nn.Module):
     def shape(self, architecture: Settings) -> ModelShape:
         """What an architecture does not say has the default of `ModelShape`."""
         said = {name: getattr(architecture, name) for name in MAKE if hasattr(architecture, name)}
-        if hasattr(architecture, "activation"):
-            said["activation"] = ACTIVATIONS[architecture.activation]
+        if activation := getattr(architecture, "activation", None):
+            said["activation"] = ACTIVATIONS[activation]
 
         def backbone(**changed: Any) -> Any:
             return type(architecture).model_validate(architecture.model_dump() | changed).build()  # type: ignore[attr-defined]

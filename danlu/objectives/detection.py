@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -43,7 +44,8 @@ class Detections:
         return {name: part / whole for name, (part, whole) in shares.items() if whole}
 
 
-Decode = Callable[[Sequence[int]], str]
+Decode = Callable[[Any], str]
+"""Ids to text."""
 
 
 def blanked(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
