@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -300,17 +300,27 @@ class Source(Protocol):
 class ModelShape:
     """What an objective may know of the model when it makes parts of its own for it.
 
-    width of the hidden states, entries of the vocabulary; bias, norm_bias, epsilon: whether the model's linear layers
-    and norms have biases, and the epsilon of its norms, so that a head is of the same make. backbone(**settings) makes
-    a further backbone of the same architecture with some of its settings changed.
+    width of the hidden states, entries of the vocabulary, width of the embeddings (None: the same as of the hidden
+    states); bias, norm_bias, epsilon, activation: whether the model's linear layers and norms have biases, the epsilon
+    of its norms and what bends its feed-forward layers, so that a head is of the same make. backbone(**settings) makes
+    a further backbone of the same architecture with some of its settings changed, smaller(width, layers) one with these
+    shares of its width and layers, for the same embeddings.
     """
 
     width: int
     vocabulary_size: int
+    embedding_width: int | None = None
     bias: bool = False
     norm_bias: bool = False
     epsilon: float = 1e-6
+    activation: Callable[[Tensor], Tensor] = nn.functional.gelu
     backbone: Callable[..., Any] | None = None
+    smaller: Callable[[float, float], Any] | None = None
+
+    @property
+    def narrow(self) -> int:
+        """What the vocabulary is compared with is so wide."""
+        return self.embedding_width or self.width
 
 
 class Parts(Protocol):
@@ -401,6 +411,24 @@ class HasUnits(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Part:
+    """A model of its own inside a trained one, which can be saved alone: the objective it then has; modules, whose
+    weights it has, {its name for a module: the whole's}; size, its shares of the whole's width and layers."""
+
+    objective: Any
+    modules: Mapping[str, str]
+    size: tuple[float, float] = (1.0, 1.0)
+
+
+class HasModelsWithin(Protocol):
+    """What an objective has besides that trains several models at once, each of some use alone."""
+
+    def models_within(self) -> Mapping[str, Part]:
+        """By name, "" for the chief one."""
+        ...
+
+
 class Judged(Protocol):
     """What an objective has besides that can be said of a trained model in other words than its loss."""
 
@@ -419,6 +447,18 @@ def bounds_of(objective: Objective) -> frozenset[str]:
 def numbers_of(objective: Objective) -> frozenset[str]:
     """The labels whose integers are no tokens (classes, clusters): what its `numbers` says, none without."""
     return getattr(objective, "numbers", frozenset())
+
+
+def models_within(objective: Objective) -> Mapping[str, Part]:
+    """What an objective's `models_within` says, none without."""
+    found = getattr(objective, "models_within", None)
+    return found() if found else {}
+
+
+def token_head(objective: Objective) -> Literal["model", "own", "none"]:
+    """What an objective's `token_head` says, "model" without: of what it makes token logits. model: of hidden states
+    [T, width]; own: of what a head of its own has made as wide as the embeddings; none: it predicts no tokens."""
+    return getattr(objective, "token_head", "model")
 
 
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:

@@ -36,6 +36,18 @@ INPUTS: Mapping[str, Callable[[Declared, int, int], nn.Module]] = {"segment": se
 """By input name. An objective may declare further inputs, which are not embedded but read by itself."""
 
 
+def entrance(embedding_width: int | None, width: int, bias: bool = False) -> nn.Module:
+    """What a backbone begins with: a map [T, embedding_width] -> [T, width], or nothing where the embeddings have no
+    width of their own."""
+    if embedding_width is None:
+        return nn.Identity()
+    found = nn.Linear(embedding_width, width, bias=bias)
+    nn.init.normal_(found.weight, std=embedding_width**-0.5)
+    if bias:
+        nn.init.zeros_(found.bias)
+    return found
+
+
 def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, width: int) -> dict[str, nn.Module]:
     """Those of the architecture (positions, segments), and those of the inputs the objective declares."""
     declared = {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}

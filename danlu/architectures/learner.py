@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from danlu.architectures.embedders import embedders_of
+from danlu.architectures.scaling import scaled
+from danlu.architectures.transformer.feed_forward import ACTIVATIONS
 from danlu.errors import WrongInput
 from danlu.settings import Settings
-from danlu.waist import Batch, Memory, ModelShape, Objective, Stream, refusal
+from danlu.waist import Batch, Memory, ModelShape, Objective, Stream, refusal, token_head
 
 MAKE = ("bias", "norm_bias", "epsilon")
 """Settings of an architecture that an objective's parts follow."""
@@ -30,29 +32,47 @@ class Learner(nn.Module):
         self.backbone = models["backbone"]
         self.decoder = models["decoder"] if "decoder" in objective.needs else None
         self.width: int = self.backbone.width
+        self.embedding_width: int = getattr(chosen, "embedding_width", None) or self.width
         self.context: int = chosen.context
-        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.width))
-        self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
-        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
+        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.embedding_width))
+        self.output_map, self.unembedding, self.output_bias = self.output(chosen, token_head(objective))
         self.parts = objective.parts(self.shape(chosen))
         self.label_smoothing, self.z_loss = 0.0, 0.0
+
+    def output(self, chosen: Any, head: str) -> tuple[nn.Linear | None, nn.Linear | None, nn.Parameter | None]:
+        """What turns hidden states into logits besides the token embeddings, each only where it is needed: the map of
+        hidden states to the width of the embeddings, an output table of its own, and a bias."""
+        narrow, size = self.embedding_width, self.vocabulary_size
+        table = nn.Linear(narrow, size, bias=False) if head != "none" and not chosen.tied else None
+        biased = head != "none" and getattr(chosen, "output_bias", False)
+        map_ = nn.Linear(self.width, narrow, bias=False) if head == "model" and narrow != self.width else None
+        if map_ is not None:
+            nn.init.normal_(map_.weight, std=self.width**-0.5)
+        return map_, table, nn.Parameter(torch.zeros(size)) if biased else None
 
     def shape(self, architecture: Settings) -> ModelShape:
         """What an architecture does not say has the default of `ModelShape`."""
         said = {name: getattr(architecture, name) for name in MAKE if hasattr(architecture, name)}
+        if activation := getattr(architecture, "activation", None):
+            said["activation"] = ACTIVATIONS[activation]
 
         def backbone(**changed: Any) -> Any:
             return type(architecture).model_validate(architecture.model_dump() | changed).build()  # type: ignore[attr-defined]
 
-        return ModelShape(self.width, self.vocabulary_size, **said, backbone=backbone)
+        def smaller(width: float, layers: float) -> Any:
+            return scaled(architecture, width, layers).build()  # type: ignore[attr-defined]
+
+        return ModelShape(
+            self.width, self.vocabulary_size, self.embedding_width, **said, backbone=backbone, smaller=smaller
+        )
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """Sum of the embeddings of the stream's inputs that have an embedder: [T, width]. What a stream does not say of
-        its segments is segment 0."""
+        """Sum of the embeddings of the stream's inputs that have an embedder: [T, embedding width]. What a stream does
+        not say of its segments is segment 0."""
         inputs = {"segment": torch.zeros_like(stream.key)} | stream.inputs | replaced
         return torch.stack([table(inputs[name]) for name, table in self.embedders.items() if name in inputs]).sum(0)
 
@@ -67,7 +87,9 @@ class Learner(nn.Module):
         return self.decoder(self.embed(stream, **replaced), stream, memory)
 
     def token_logits(self, hidden: Tensor) -> Tensor:
-        """[T, width] -> [T, vocabulary]."""
+        """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]."""
+        if self.output_map is not None and hidden.shape[-1] == self.width:
+            hidden = self.output_map(hidden)
         weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight
         return F.linear(hidden, weight, self.output_bias)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from danlu.architectures.embedders import entrance
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
@@ -24,6 +25,7 @@ class Recurrent(Settings):
 
     One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
     trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
+    Embeddings of an `embedding_width` of their own are mapped into the width first.
     """
 
     name: Literal["recurrent"] = "recurrent"
@@ -31,6 +33,7 @@ class Recurrent(Settings):
     directions: Literal["forward", "both"] = "forward"
     layers: PositiveInt = 2
     width: PositiveInt = 256
+    embedding_width: PositiveInt | None = None
     context: PositiveInt = 64
     tied: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -66,14 +69,33 @@ def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
     return order, torch.bincount(step), by_length
 
 
+@torch.no_grad()
+def open_forget_gates(cells: nn.RNNBase) -> None:
+    """Forget gates of an LSTM that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
+    for name, bias in cells.named_parameters():
+        if name.startswith("bias_ih"):
+            bias.view(4, -1)[1].fill_(1.0)
+
+
+def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor], state: Any) -> tuple[Tensor, Any]:
+    """Cells over the sequences of a stream, `packing` being its `packed_order`: [T, width] -> [T, outputs], and torch's
+    state after each sequence."""
+    order, sizes, by_length = packing
+    back, unsorted = torch.argsort(order), torch.argsort(by_length)
+    order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
+    out, state = cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
+    return out.data[back], state
+
+
 class RecurrentBackbone(nn.Module):
-    """[T, width] -> [T, width] over ragged sequences: no step is spent on padding."""
+    """[T, embedding width] -> [T, width] over ragged sequences: no step is spent on padding."""
 
     def __init__(self, settings: Recurrent):
         super().__init__()
         both = settings.directions == "both"
         self.offers = frozenset({"full"} if both else {"causal"})
         self.width = settings.width
+        self.embedding_map = entrance(settings.embedding_width, settings.width)
         self.cells = CELLS[settings.cell](
             settings.width,
             settings.width // (2 if both else 1),
@@ -83,24 +105,15 @@ class RecurrentBackbone(nn.Module):
         )
         self.norm = RMSNorm(settings.width, eps=1e-6)
         if settings.cell == "lstm":
-            self.remember()
-
-    @torch.no_grad()
-    def remember(self) -> None:
-        """Forget gates that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
-        for name, bias in self.cells.named_parameters():
-            if name.startswith("bias_ih"):
-                bias.view(4, -1)[1].fill_(1.0)
+            open_forget_gates(self.cells)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         return self.extend(x, stream, None)[0]
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
         """`state` is torch's, [layers, N, width] for each of the same N sequences."""
+        x = self.embedding_map(x)
         if not len(stream):
             return x, state
-        order, sizes, by_length = packed_order(stream)
-        back, unsorted = torch.argsort(order), torch.argsort(by_length)
-        order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
-        out, state = self.cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
-        return self.norm(out.data[back]), state
+        x, state = stepped(self.cells, x, packed_order(stream), state)
+        return self.norm(x), state

@@ -17,12 +17,14 @@ from torch import Tensor
 from danlu.architectures.learner import Learner
 from danlu.architectures.presets import Family, family_of
 from danlu.errors import DanluError, WrongInput
-from danlu.export.model_folder import CONFIG, read_table
+from danlu.export.model_folder import CONFIG, read_facts, read_table
 from danlu.export.quiet_transformers import quiet_transformers
 from danlu.export.tokenizer_files import frame
+from danlu.export.within import taken
+from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.waist import Fields, Seq, causal_order, full_order, models_within, pack
 
 EVERY = 5
 """One in so many tokens of a text is masked."""
@@ -30,7 +32,7 @@ EVERY = 5
 
 def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
     """The largest absolute difference of logits (without a head, of hidden states) over `texts`, one by one, both sides
-    in float32 on the CPU.
+    in float32 on the CPU; of all the models that the learner's objective trains.
 
     DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
     """
@@ -39,6 +41,16 @@ def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts
         raise WrongInput(f"{folder}: there is no text to compare the logits of")
     if not (folder / CONFIG).is_file():
         raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
+    parts = models_within(learner.objective)
+    if parts:
+        architecture: Settings = read_facts(folder).architecture
+        inner = {name: taken(learner, part, architecture).learner for name, part in parts.items()}
+        return max(compared(model, tokenizer, folder / name, texts) for name, model in inner.items())
+    return compared(learner, tokenizer, folder, texts)
+
+
+def compared(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """`check_export` of one model and its folder."""
     config = read_table(folder / CONFIG)
     family = family_of(config, str(folder / CONFIG))
     context = family.settings_of(config).context
@@ -98,25 +110,31 @@ def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
-COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
-    "causal": lambda ids, _: ids,
-    "masked": masked,
-    "headless": lambda ids, _: ids,
-}
-ORDERS = {"causal": causal_order, "masked": full_order, "headless": full_order}
+def as_it_is(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    return ids
 
-OURS: dict[str, Callable[[Learner, Tensor], Tensor]] = {
+
+COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
+    "causal": as_it_is,
+    "masked": masked,
+    "replaced": as_it_is,
+    "headless": as_it_is,
+}
+ORDERS = {"causal": causal_order, "masked": full_order, "replaced": full_order, "headless": full_order}
+
+OURS: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "causal": lambda learner, hidden: learner.token_logits(hidden),
     "masked": lambda learner, hidden: learner.token_logits(learner.parts(hidden)),
+    "replaced": lambda learner, hidden: learner.parts.detector(hidden),
     "headless": lambda learner, hidden: hidden,
 }
 """What is compared, from hidden states [T, width]."""
 
-THEIRS = {"causal": "logits", "masked": "logits", "headless": "last_hidden_state"}
+THEIRS = {"causal": "logits", "masked": "logits", "replaced": "logits", "headless": "last_hidden_state"}
 
 
 def own_values(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
-    """[T, vocabulary] logits, or [T, width] hidden states, of one sequence."""
+    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence."""
     stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
     return OURS[objective](learner, learner.hidden(stream))
 

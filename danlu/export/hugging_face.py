@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -15,6 +16,7 @@ from danlu.errors import WrongInput
 from danlu.export.model_card import Origin, model_card
 from danlu.export.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder
 from danlu.export.tokenizer_files import save_for_transformers
+from danlu.export.within import Within, learners_within
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
@@ -24,7 +26,7 @@ from danlu.waist import Objective
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that transformers loads. name: the family (its model_type); class_name: the class in transformers."""
+    """A folder that transformers loads. name: of the family; class_name: the class in transformers."""
 
     name: str
     path: Path
@@ -46,28 +48,48 @@ def export(
     architecture: Settings,
     origin: Origin | None = None,
 ) -> Export | NotExported:
-    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card."""
-    family = family_for(architecture, objective)
-    if isinstance(family, NoFamily):
-        return NotExported(family.reason)
+    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card; and the same in a folder
+    inside it for every further model that the objective trains."""
     if tokenizer.content is None:
         return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
-    assert isinstance(architecture, Transformer)
-    vocabulary = vocabulary_of(learner, tokenizer)
-    facts = facts_of(objective, architecture, vocabulary, family.model_type)
+    models = learners_within(learner, objective, architecture)
+    families: dict[str, Family] = {}
+    for name, model in models.items():
+        family = family_for(model.architecture, model.objective)
+        if isinstance(family, NoFamily):
+            return NotExported(family.reason)
+        families[name] = family
 
     def fill(fresh: Path) -> None:
-        write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
-        durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
-        save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
-        if family.objective == "causal":
-            ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
-            durable.write_json(fresh / "generation_config.json", ids)
-        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
-        durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin or Origin()))
+        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin())
+        for name in models.keys() - {""}:
+            inner = partial(
+                fill_folder,
+                model=models[name],
+                family=families[name],
+                tokenizer=tokenizer,
+                origin=origin or Origin(),
+            )
+            write_model_folder(fresh / name, inner)
 
     write_model_folder(folder, fill)
-    return Export(family.model_type, folder, family.class_name)
+    return Export(families[""].name, folder, families[""].class_name)
+
+
+def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextTokenizer, origin: Origin) -> None:
+    """The files of one model of a family."""
+    learner, architecture = model.learner, model.architecture
+    assert isinstance(architecture, Transformer)
+    vocabulary = vocabulary_of(learner, tokenizer)
+    write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
+    durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
+    save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
+    if family.objective == "causal":
+        ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
+        durable.write_json(fresh / "generation_config.json", ids)
+    facts = facts_of(model.objective, architecture, vocabulary, family.name)
+    durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+    durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin))
 
 
 def save_native(

@@ -85,7 +85,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         settings = family.settings_of(config)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    objective: Any = saved_objective({"name": family.objective})
+    objective: Any = saved_objective({"name": family.objective, **family.objective_settings})
     if reason := family.fits(settings, objective):
         raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
     size = config.get("vocab_size")
@@ -93,7 +93,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")
     return ModelFacts(
         danlu=__version__,
-        weights=family.model_type,
+        weights=family.name,
         objective=objective,
         architecture=settings,
         vocabulary=replace(vocabulary, size=size),
@@ -106,7 +106,7 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[s
         return state
     family = family_named(facts.weights, facts.objective.name)
     if family is None or not isinstance(facts.architecture, Transformer):
-        known = nearest(facts.weights, [NATIVE, *(family.model_type for family in FAMILIES)])
+        known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])
         raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
     used = {name: value for name, value in state.items() if name not in family.unused}
     return from_hf(family.names(facts.architecture), used, str(path))

@@ -24,6 +24,12 @@ print(fill("The furnace is <mask>."))""",
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModel.from_pretrained(folder, add_pooling_layer=False)
 print(model(**tokenizer("The furnace is hot.", return_tensors="pt")).last_hidden_state.mean(1))""",
+    "replaced": """from transformers import AutoModelForPreTraining, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForPreTraining.from_pretrained(folder)
+inputs = tokenizer("The furnace is made of yesterday.", return_tensors="pt")
+print(model(**inputs).logits[0] > 0)  # which tokens it takes for replaced""",
 }
 
 

@@ -10,7 +10,10 @@ from danlu import durable
 from danlu.tokens.sentencepiece_model import SentencePiece
 from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
-FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",)), "headless": (("bos",), ("eos",))}
+FRAMES = {
+    "causal": (("bos",), ()),
+    **dict.fromkeys(("masked", "replaced", "headless"), (("bos",), ("eos",))),
+}
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, token_head
 
 
 @objectives.register
@@ -47,6 +47,11 @@ class Mixture(Settings):
     @property
     def bounds(self) -> frozenset[str]:
         return frozenset().union(*(bounds_of(o) for o in self.of.values()))
+
+    @property
+    def token_head(self) -> str:
+        heads = {token_head(o) for o in self.of.values()}
+        return next(head for head in ("model", "own", "none") if head in heads)
 
     @property
     def continues_text(self) -> bool:

@@ -16,12 +16,13 @@ from danlu.export.headless import Headless
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
+from danlu.objectives.replaced import Replaced
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
-BY_NAME = {family.model_type: family for family in FAMILIES}
-OBJECTIVES = {"causal": Causal(), "masked": Masked()}
+BY_NAME = {family.name: family for family in FAMILIES}
+OBJECTIVES = {"causal": Causal(), "masked": Masked(), "replaced": Replaced(generator=None)}
 BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
@@ -29,7 +30,11 @@ BASE = {
     "gpt2": presets.gpt2.FIXED,
     "bert": presets.bert.FIXED | {"segments": 2},
     "roberta": presets.bert.FIXED | {"segments": 1, "position_offset": 1},
+    "albert": presets.bert.FIXED | {"segments": 2, "embedding_width": 6, "shared_layers": 1},
+    "electra": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
+    "electra_generator": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
 }
+PRESETS = sorted({family.model_type for family in FAMILIES})
 SPLIT_HEADS = ("llama", "qwen3")
 """Families whose heads may share keys and values and need not add up to the width."""
 
@@ -55,6 +60,13 @@ def models(draw):
     chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
     if chosen.get("positions") != "learned":
         chosen |= {"theta": draw(st.sampled_from([1e4, 5e5]))}
+    if name == "albert":
+        chosen |= {"shared_layers": draw(st.integers(1, 3)), "activation": draw(st.sampled_from(["gelu", "gelu_tanh"]))}
+    if "embedding_width" in chosen:
+        width = draw(st.integers(1, 9))
+        chosen["embedding_width"] = width if name == "albert" or width != chosen["width"] else None
+    if name == "electra_generator" and chosen["embedding_width"] is None:
+        chosen["embedding_width"] = chosen["width"] + 1
     if name == "modernbert" and draw(st.booleans()):
         chosen |= {"window": draw(st.integers(1, 9)), "global_every": draw(st.integers(1, 4)), "local_theta": 3e4}
     return BY_NAME[name], Transformer(**chosen), draw(st.integers(5, 40))
@@ -103,10 +115,10 @@ def test_every_family_has_an_answer_for_every_setting():
 
     for family in FAMILIES:
         objective = OBJECTIVES[family.objective]
-        assert family.fits(Grown(**BASE[family.model_type]), objective) is None
-        assert family.fits(Grown(**BASE[family.model_type], sinks=8), objective) == "needs sinks 0, not 8"
+        assert family.fits(Grown(**BASE[family.name]), objective) is None
+        assert family.fits(Grown(**BASE[family.name], sinks=8), objective) == "needs sinks 0, not 8"
     for family in ENCODERS:
-        bare = BASE[family.model_type] | {"tied": True, "output_bias": False}
+        bare = BASE[family.name] | {"tied": True, "output_bias": False}
         assert family.fits(Grown(**bare), Headless()) is None
         assert family.fits(Grown(**bare, sinks=8), Headless()) == "needs sinks 0, not 8"
         assert family.fits(Grown(**bare | {"output_bias": True}), Headless()) == "needs output_bias false, not true"
@@ -136,6 +148,12 @@ def test_every_family_has_an_answer_for_every_setting():
         ("bert", {"tied": False}, "needs tied true, not false"),
         ("bert", {"position_offset": 1}, "needs position_offset 0, not 1"),
         ("roberta", {"position_offset": 0}, "needs position_offset 1 or more, not 0"),
+        ("bert", {"embedding_width": 6}, "needs embedding_width none, not 6"),
+        ("llama", {"shared_layers": 2}, "needs shared_layers none, not 2"),
+        ("albert", {"embedding_width": None}, "needs an embedding_width, which may be the width"),
+        ("albert", {"shared_layers": None}, "needs shared_layers 1 or more"),
+        ("albert", {"activation": "relu"}, "needs activation gelu or gelu_tanh, not relu"),
+        ("electra", {"width": 8, "embedding_width": 8}, "needs an embedding_width other than width 8, or none"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
         ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
     ],
@@ -158,7 +176,7 @@ def test_the_family_of_a_model():
     )
 
 
-@pytest.mark.parametrize("name", BASE)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_an_architecture_of_its_own_name(name):
     family = BY_NAME[name]
     assert family_for(architectures.validate(name), OBJECTIVES[family.objective]) is family
@@ -171,7 +189,9 @@ def test_an_offset_that_is_not_the_paddings_is_refused():
 
 def test_the_family_of_a_mixture():
     found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
-    assert found == NoFamily("no transformers class is trained by objective mixture; those of causal, masked are")
+    assert found == NoFamily(
+        "no transformers class is trained by objective mixture; those of causal, masked, replaced are"
+    )
 
 
 def test_another_architecture_does_not_fit():
@@ -207,6 +227,30 @@ def test_a_config_danlu_cannot_compute_is_refused(change, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_act": "gelu_fast"}, "danlu's albert has no hidden_act 'gelu_fast'; did you mean 'gelu"),
+        ({"inner_group_num": 2}, "inner_group_num is 2; danlu's albert has 1"),
+        ({"embedding_size": None}, "has no embedding_size"),
+    ],
+)
+def test_an_albert_danlu_cannot_compute_is_refused(change, words):
+    chosen = Transformer(**BASE["albert"], layers=2, width=8, heads=2, context=16)
+    config = BY_NAME["albert"].config(chosen, vocabulary(9), "float32")
+    with pytest.raises(WrongInput) as caught:
+        BY_NAME["albert"].settings_of(config | change)
+    assert words in str(caught.value)
+
+
+def test_an_electra_as_wide_as_its_embeddings_has_no_map():
+    chosen = Transformer(**BASE["electra"] | {"embedding_width": None}, layers=1, width=8, heads=2, context=16)
+    config = BY_NAME["electra"].config(chosen, vocabulary(9), "float32")
+    assert config["embedding_size"] == 8
+    assert BY_NAME["electra"].settings_of(config).embedding_width is None
+    assert not [w for w in BY_NAME["electra"].names(chosen) if "project" in w.theirs]
+
+
 def test_configs_of_transformers_4_are_read():
     older = llama_config(rope_theta=7.0)
     del older["rope_parameters"]
@@ -224,6 +268,8 @@ def test_configs_of_transformers_4_are_read():
 def test_an_unknown_family_is_named_with_the_known_ones():
     with pytest.raises(WrongInput, match=r"no model_type 'gptneo'; did you mean 'gpt2'"):
         family_of({"model_type": "gptneo"})
+    with pytest.raises(WrongInput, match="of electra danlu reads ElectraForPreTraining and ElectraForMaskedLM"):
+        family_of({"model_type": "electra", "architectures": ["ElectraForTokenClassification"]})
     with pytest.raises(WrongInput, match="LlamaForSequenceClassification"):
         family_of(llama_config(architectures=["LlamaForSequenceClassification"]))
 

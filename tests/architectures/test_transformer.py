@@ -26,6 +26,9 @@ PARTS = {
     "biases": {"bias": True},
     "own output table": {"tied": False},
     "windows": {"layers": 3, "window": 4, "global_every": 2, "local_theta": 50.0},
+    "narrow embeddings": {"embedding_width": 6, "positions": "learned", "embedding_norm": True},
+    "one shared block": {"layers": 3, "shared_layers": 1},
+    "two shared blocks": {"layers": 5, "shared_layers": 2},
 }
 
 
@@ -108,6 +111,9 @@ def test_parameters_follow_the_settings():
         ({"width": 16, "heads": 4, "kv_heads": 3}, "heads 4 is not a multiple of kv_heads 3"),
         ({"width": 12, "heads": 4}, "rotary positions need an even head width, not 3"),
         ({"layers": 0}, "greater than 0"),
+        ({"shared_layers": 1, "window": 4}, "layers that share a block are alike; leave out window"),
+        ({"shared_layers": 1, "first_norm": False}, "leave out window and first_norm"),
+        ({"embedding_width": 0}, "greater than 0"),
         ({"norm": "batch"}, "'rms' or 'layer'"),
         ({"layer": 3}, "unknown key 'layer'; did you mean 'layers'"),
     ],

@@ -12,14 +12,27 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
+    "replaced": {"rate": 0.3, "generator": {"width": 0.5}},
 }
+
+NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "convolutional": {"layers": 2, "width": 16, "kernel": 13, "context": 16},
+    "hybrid": {
+        "mixers": ["convolution", "attention", "recurrent"],
+        "layers": 3,
+        "width": 16,
+        "heads": 2,
+        "hidden": 32,
+        "kernel": 3,
+        "context": 16,
+    },
     "recurrent": {"layers": 1, "width": 32, "context": 16},
     **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta"), SMALL),
+    **dict.fromkeys(("albert", "electra"), NARROW),
     "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},
 }
 

@@ -6,6 +6,7 @@ from danlu.architectures.presets import FAMILIES
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
+from danlu.objectives.replaced import Replaced
 from danlu.registry import architectures
 
 TEXTS = [
@@ -41,12 +42,14 @@ def perturbed(learner, seed=1):
 
 @pytest.fixture
 def make(tokenizer):
-    """(learner, objective, architecture) by family, with settings of one's own."""
+    """(learner, objective, architecture) by family, with settings of one's own, and an objective where it is not the
+    family's."""
 
-    def made(family, **settings):
-        kind = next(f for f in FAMILIES if f.model_type == family)
-        objective = {"causal": Causal(), "masked": Masked()}[kind.objective]
-        chosen = architectures.validate({"name": family, **ODD, **settings})
+    def made(family, objective=None, **settings):
+        kind = next(f for f in FAMILIES if f.name == family)
+        objectives = {"causal": Causal(), "masked": Masked(), "replaced": Replaced(generator=None)}
+        objective = objective or objectives[kind.objective]
+        chosen = architectures.validate({"name": kind.model_type, **ODD, **settings})
         architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size
         return perturbed(build_learner(objective, architecture, size, 0)), objective, architecture

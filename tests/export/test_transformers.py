@@ -15,7 +15,10 @@ from danlu.errors import DanluError, WrongInput
 from danlu.export import check_export, export, load_model
 from danlu.export.checking import difference, load_strictly, shown
 from danlu.export.quiet_transformers import quiet_transformers
+from danlu.export.tokenizer_files import save_for_transformers
 from danlu.model import Model
+from danlu.objectives.replaced import GeneratorSize, Replaced
+from danlu.training.draws import OneDraw
 from danlu.waist import Fields, Seq, causal_order, pack
 
 TOLERANCE = 1e-4
@@ -41,6 +44,16 @@ CASES = {
     "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
     "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
     "roberta": [{}, {"layers": 3, "heads": 4, "segments": 2}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
+    "albert": [
+        {"embedding_width": 10},
+        {"embedding_width": 24, "layers": 5, "heads": 4, "segments": 3, "shared_layers": 2},
+        {"embedding_width": 30, "layers": 3, "shared_layers": 3, "activation": "gelu", "epsilon": 1e-3},
+    ],
+    "electra": [{}, {"embedding_width": 10, "layers": 3, "heads": 4, "segments": 3}, {"embedding_width": 30}],
+    "electra_generator": [
+        {"embedding_width": 10},
+        {"embedding_width": 30, "layers": 3, "heads": 4, "segments": 3},
+    ],
 }
 
 
@@ -76,7 +89,7 @@ def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, t
     """Equal logits say something: a change of any one weight, of theta or of epsilon shows."""
     learner, objective, architecture = make(family, **change)
     export(learner, tokenizer, tmp_path / "m", objective, architecture)
-    kind = next(f for f in FAMILIES if f.model_type == family)
+    kind = next(f for f in FAMILIES if f.name == family)
     ids = shown(tokenizer, texts[0], kind.objective, architecture.context)
     with quiet_transformers() as transformers:
         theirs = load_strictly(transformers, tmp_path / "m", kind)
@@ -139,9 +152,9 @@ def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "task"), [(f.model_type, f.pipeline) for f in FAMILIES])
+@pytest.mark.parametrize(("family", "task"), [(f.name, f.pipeline) for f in FAMILIES])
 def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
-    learner, objective, architecture = make(family)
+    learner, objective, architecture = make(family, **CASES[family][0])
     export(learner, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers:
         auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
@@ -154,8 +167,68 @@ def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
             vocabulary = tokenizer.vocabulary
             kept = [(tokenizer.token(i), score) for i, score in given if i not in vocabulary.special]
             assert [token for token, _ in ours[: len(kept)]] == [token for token, _ in kept]
+        elif task == "feature-extraction":
+            found = torch.tensor(pipe("The furnace"))[0].mean(0)
+            ours = Model(*load_model(tmp_path / "m"), architecture.context).embed(["The furnace"], normalize=False)[0]
+            torch.testing.assert_close(found, torch.from_numpy(ours), rtol=0, atol=TOLERANCE)
         else:
             assert pipe("The furnace", max_new_tokens=3, do_sample=False)[0]["generated_text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["electra", "bert"])
+def test_discriminator_and_generator_are_both_saved_and_equal(architecture, make, tokenizer, texts, tmp_path):
+    """A learner of replaced-token detection as two folders that transformers and danlu load."""
+    narrow = {"embedding_width": 12} if architecture == "electra" else {}
+    objective = Replaced(generator=GeneratorSize(width=2 / 3, layers=0.5))
+    learner, _, chosen = make(architecture, objective, **narrow)
+    made = export(learner, tokenizer, tmp_path / "m", objective, chosen)
+    assert made.class_name == "ElectraForPreTraining"
+    assert check_export(learner, tokenizer, tmp_path / "m", texts) <= TOLERANCE
+    batch = pack([objective.example(OneDraw(0, 0, 0.0, tokenizer.vocabulary, lambda _: [tokenizer.encode(texts[0])]))],
+                 objective.fields)  # fmt: skip
+    text = batch["text"]
+    with torch.no_grad():
+        tokens, logits = objective.corrupted(learner, learner.parts, text)
+        detected = learner.parts.detector(learner.hidden(text, token=tokens))
+    with quiet_transformers() as transformers, torch.no_grad():
+        discriminator = transformers.ElectraForPreTraining.from_pretrained(tmp_path / "m")
+        generator = transformers.ElectraForMaskedLM.from_pretrained(tmp_path / "m" / "generator")
+        at = text.labels["masked"] >= 0
+        filled = generator(input_ids=text.inputs["token"][None]).logits[0][at]
+        torch.testing.assert_close(discriminator(input_ids=tokens[None]).logits[0], detected, rtol=0, atol=TOLERANCE)
+        torch.testing.assert_close(filled, logits, rtol=0, atol=TOLERANCE)
+    chief, _ = load_model(tmp_path / "m")
+    assert chief.objective == objective.model_copy(update={"generator": None})
+    with torch.no_grad():
+        assert torch.equal(chief.parts.detector(chief.hidden(text, token=tokens)), detected)
+    inner, _ = load_model(tmp_path / "m" / "generator")
+    assert inner.objective.name == "masked"
+    assert check_export(inner, tokenizer, tmp_path / "m" / "generator", texts) <= TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["AlbertForMaskedLM", "ElectraForPreTraining", "ElectraForMaskedLM"])
+@pytest.mark.parametrize("narrow", [8, 24])
+def test_random_models_of_transformers_are_read_and_written_again(name, narrow, tokenizer, texts, tmp_path):
+    kind = next(f for f in FAMILIES if f.class_name == name)
+    sizes = {
+        "vocab_size": tokenizer.vocabulary.size, "embedding_size": narrow, "hidden_size": 24, "intermediate_size": 20,
+        "num_hidden_layers": 4, "num_attention_heads": 3, "max_position_embeddings": 32, "type_vocab_size": 2,
+    }  # fmt: skip
+    groups = {"num_hidden_groups": 2} if kind.model_type == "albert" else {}
+    with quiet_transformers() as transformers:
+        torch.manual_seed(0)
+        model = getattr(transformers, name)(getattr(transformers, name.split("For")[0] + "Config")(**sizes, **groups))
+        with torch.no_grad():
+            for p in model.parameters():
+                p += 0.2 * torch.randn(p.shape)
+        model.eval().save_pretrained(tmp_path / "m")
+    save_for_transformers(tokenizer, tmp_path / "m", kind.objective, 32)
+    learner, _ = load_model(tmp_path / "m")
+    assert check_export(learner, tokenizer, tmp_path / "m", texts) <= TOLERANCE
+    export(learner, tokenizer, tmp_path / "n", learner.objective, learner.backbone.settings)
+    assert check_export(learner, tokenizer, tmp_path / "n", texts) <= TOLERANCE
 
 
 @pytest.mark.slow

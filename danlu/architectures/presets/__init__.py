@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import bert, gpt2, llama, modernbert, qwen3, roberta
+from danlu.architectures.presets import albert, bert, electra, gpt2, llama, modernbert, qwen3, roberta
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
@@ -18,6 +18,9 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.FAMILY,
     bert.FAMILY,
     roberta.FAMILY,
+    albert.FAMILY,
+    electra.FAMILY,
+    electra.GENERATOR,
 )
 """The first that fits is taken."""
 
@@ -56,7 +59,7 @@ def family_of(config: Config, where: str = "config.json") -> Family:
 
 def family_named(model_type: str, objective: str) -> Family | None:
     """The family of that name whose class predicts what the objective of that name does."""
-    return next((f for f in EVERY if (f.model_type, f.objective) == (model_type, objective)), None)
+    return next((f for f in EVERY if (f.name, f.objective) == (model_type, objective)), None)
 
 
 __all__ = [

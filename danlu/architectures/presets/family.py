@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from danlu.architectures.presets.weight_names import WeightNames
@@ -20,8 +20,9 @@ Config = Mapping[str, Any]
 class Family:
     """A transformers class that computes the same as danlu's Transformer under some settings.
 
-    model_type, class_name, auto_class: its names in transformers; objective: danlu's name of what it predicts;
-    pipeline: its task on the hub.
+    model_type, class_name, auto_class: its names in transformers; label: danlu's name of it where several classes have
+    one model_type, that name itself where not given; objective: danlu's name of what it predicts;
+    objective_settings: those with which the class holds all of its weights; pipeline: its task on the hub.
     fits(architecture, objective): None, or a clause that names the setting that does not ("needs norm rms, not layer").
     config(settings, vocabulary, dtype): its config.json; for settings that fit.
     names(settings): its weights; for settings that fit.
@@ -39,6 +40,12 @@ class Family:
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]
     unused: frozenset[str] = frozenset()
+    label: str = ""
+    objective_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.model_type
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ SIZES = frozenset(
 
 def shown(value: Any) -> str:
     """A value as a recipe writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
 def misfit(

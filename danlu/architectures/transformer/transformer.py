@@ -9,6 +9,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from danlu.architectures.embedders import entrance
 from danlu.architectures.transformer.attention import Attention, Cache, Known, extension_mask
 from danlu.architectures.transformer.feed_forward import Gated, Plain
 from danlu.architectures.transformer.layout import Layout, layout_of
@@ -28,11 +29,16 @@ class Transformer(Settings):
     begins with one; position_offset: the row of the learned position 0; segments: entries of a segment embedding, 0 for
     none; output_bias: a bias for each token's logit. window: every `global_every`-th layer from the first sees all, the
     others only positions at most so far away, with `local_theta` for their rotary angles (theta where not given).
+    embedding_width: of the embeddings, mapped into the width behind their norm; None: the width itself. shared_layers:
+    so many blocks, each of which a group of layers, one after another, has in common (1: all layers are one block);
+    None: each layer has its own (both Lan et al. 2020).
     """
 
     name: Literal["transformer"] = "transformer"
     layers: PositiveInt = 6
     width: PositiveInt = 256
+    embedding_width: PositiveInt | None = None
+    shared_layers: PositiveInt | None = None
     heads: PositiveInt = 4
     kv_heads: PositiveInt | None = None
     head_width: PositiveInt | None = None
@@ -73,6 +79,10 @@ class Transformer(Settings):
             raise ValueError("position_offset: only learned positions have one")
         if self.each_head % 2 and self.positions == "rotary":
             raise ValueError(f"rotary positions need an even head width, not {self.each_head}")
+        if self.shared_layers and (self.window or not (self.first_norm or self.post_norm)):
+            raise ValueError(
+                "shared_layers: layers that share a block are alike; leave out window and first_norm: false"
+            )
         return self
 
     @property
@@ -88,6 +98,12 @@ class Transformer(Settings):
         """Feed-forward width: 4 x width, or for gated ones 8/3 x width rounded up to 64, about the same parameters."""
         return self.hidden or (-(-8 * self.width // 3 // 64) * 64 if self.gated else 4 * self.width)
 
+    @property
+    def block_numbers(self) -> tuple[int, ...]:
+        """The block of each layer."""
+        blocks = min(self.shared_layers or self.layers, self.layers)
+        return tuple(layer * blocks // self.layers for layer in range(self.layers))
+
     def window_of(self, layer: int) -> int | None:
         """How far layer number `layer` (from 0) sees; None without bound."""
         return None if layer % self.global_every == 0 else self.window
@@ -102,10 +118,11 @@ class Transformer(Settings):
     def embedders(self) -> dict[str, nn.Embedding]:
         """Embeddings this architecture wants summed to the tokens', by input name."""
         tables: dict[str, nn.Embedding] = {}
+        width = self.embedding_width or self.width
         if self.positions == "learned":
-            tables["position"] = PositionEmbedding(self.context, self.width, self.position_offset)
+            tables["position"] = PositionEmbedding(self.context, width, self.position_offset)
         if self.segments:
-            tables["segment"] = nn.Embedding(self.segments, self.width)
+            tables["segment"] = nn.Embedding(self.segments, width)
         return tables
 
 
@@ -173,7 +190,7 @@ class State:
 
 
 class TransformerBackbone(nn.Module):
-    """[T, width] -> [T, width]; honours every case of rule 1."""
+    """[T, embedding width] -> [T, width]; honours every case of rule 1."""
 
     offers = frozenset({"causal", "full", "any"})
 
@@ -181,8 +198,11 @@ class TransformerBackbone(nn.Module):
         super().__init__()
         self.settings = settings
         self.width = settings.width
-        self.embedding_norm = norm_of(settings, settings.width) if settings.embedding_norm else nn.Identity()
-        self.blocks = nn.ModuleList(Block(settings, i) for i in range(settings.layers))
+        narrow = settings.embedding_width or settings.width
+        self.embedding_norm = norm_of(settings, narrow) if settings.embedding_norm else nn.Identity()
+        self.embedding_map = entrance(settings.embedding_width, settings.width, settings.bias)
+        self.order = settings.block_numbers
+        self.blocks = nn.ModuleList(Block(settings, i) for i in range(self.order[-1] + 1))
         self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)
 
         self.windows = [settings.window_of(i) for i in range(settings.layers)]
@@ -196,15 +216,15 @@ class TransformerBackbone(nn.Module):
 
     def forward(self, x: Tensor, stream: Stream, layout: Layout | None = None) -> Tensor:
         """`layout` overrides the fast attention (tests pass the reference)."""
+        x = self.embedding_map(self.embedding_norm(x))
         if not len(stream):
             return x
         layout = layout or layout_of(
             stream, tuple(dict.fromkeys(self.windows)), self.settings.each_head, product_dtype(x)
         )
         angles = self.angles(stream)
-        x = self.embedding_norm(x)
-        for block, window in zip(self.blocks, self.windows, strict=True):
-            x = block(x, layout, angles[window])
+        for number, window in zip(self.order, self.windows, strict=True):
+            x = self.blocks[number](x, layout, angles[window])
         return self.final_norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
@@ -213,9 +233,9 @@ class TransformerBackbone(nn.Module):
             state = State(Known(nothing, nothing, nothing), [])
         masks = {w: extension_mask(stream, state.known, w) for w in dict.fromkeys(self.windows)}
         angles, caches = self.angles(stream), []
-        x = self.embedding_norm(x)
-        for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+        x = self.embedding_map(self.embedding_norm(x))
+        for i, (number, window) in enumerate(zip(self.order, self.windows, strict=True)):
             cached = state.layers[i] if state.layers else None
-            x, cache = block.extend(x, masks[window], angles[window], cached)  # type: ignore[operator]
+            x, cache = self.blocks[number].extend(x, masks[window], angles[window], cached)  # type: ignore[operator]
             caches.append(cache)
         return self.final_norm(x), State(state.known.grown(stream), caches)
