@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
+from danlu.architectures.packed_steps import run_packed
+from danlu.architectures.recurrent_decoder import RecurrentDecoder
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
@@ -24,6 +25,8 @@ class Recurrent(Settings):
 
     One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
     trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
+    Objectives that need a decoder get one of the same cell and layers, left to right, that attends to what the layers
+    here have read (recurrent_decoder.py).
     """
 
     name: Literal["recurrent"] = "recurrent"
@@ -46,24 +49,33 @@ class Recurrent(Settings):
     def build(self) -> RecurrentBackbone:
         return RecurrentBackbone(self)
 
+    def build_decoder(self) -> RecurrentDecoder:
+        return RecurrentDecoder(self.cells(both=False), self.width)
+
+    def cells(self, both: bool) -> nn.RNNBase:
+        """The layers of cells; two directions have half the width each."""
+        made = CELLS[self.cell](
+            self.width,
+            self.width // (2 if both else 1),
+            self.layers,
+            dropout=self.dropout if self.layers > 1 else 0.0,
+            bidirectional=both,
+        )
+        if self.cell == "lstm":
+            remember(made)
+        return made
+
     def embedders(self) -> dict[str, nn.Embedding]:
         """None: the order of the steps is the position."""
         return {}
 
 
-def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
-    """How torch wants ragged sequences: step after step, at each step the longest sequence first.
-
-    Returns which position of the stream comes k-th [T], how many sequences each step still has [longest] (on the CPU,
-    as torch asks), and the sequences by falling length [N].
-    """
-    lengths = torch.tensor(stream.lengths)
-    by_length = torch.argsort(lengths, descending=True, stable=True)
-    rank = torch.empty_like(by_length)
-    rank[by_length] = torch.arange(len(lengths))
-    step = torch.cat([torch.arange(n) for n in stream.lengths])
-    order = torch.argsort(step * len(lengths) + rank.repeat_interleave(lengths))
-    return order, torch.bincount(step), by_length
+@torch.no_grad()
+def remember(cells: nn.RNNBase) -> None:
+    """Forget gates that begin open (Jozefowicz et al. 2015): a quarter of each bias of an LSTM, the second."""
+    for name, bias in cells.named_parameters():
+        if name.startswith("bias_ih"):
+            bias.view(4, -1)[1].fill_(1.0)
 
 
 class RecurrentBackbone(nn.Module):
@@ -74,23 +86,8 @@ class RecurrentBackbone(nn.Module):
         both = settings.directions == "both"
         self.offers = frozenset({"full"} if both else {"causal"})
         self.width = settings.width
-        self.cells = CELLS[settings.cell](
-            settings.width,
-            settings.width // (2 if both else 1),
-            settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=both,
-        )
+        self.cells = settings.cells(both)
         self.norm = RMSNorm(settings.width, eps=1e-6)
-        if settings.cell == "lstm":
-            self.remember()
-
-    @torch.no_grad()
-    def remember(self) -> None:
-        """Forget gates that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
-        for name, bias in self.cells.named_parameters():
-            if name.startswith("bias_ih"):
-                bias.view(4, -1)[1].fill_(1.0)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         return self.extend(x, stream, None)[0]
@@ -99,9 +96,5 @@ class RecurrentBackbone(nn.Module):
         """`state` is torch's, [layers, N, width] for each of the same N sequences."""
         if not len(stream):
             return x, state
-        order, sizes, by_length = (t.to(x.device) for t in packed_order(stream))
-        unsorted = torch.argsort(by_length)
-        out, state = self.cells(PackedSequence(x[order], sizes.cpu(), by_length, unsorted), state)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order), device=x.device)
-        return self.norm(out.data[back]), state
+        out, state = run_packed(self.cells, x, stream, state)
+        return self.norm(out), state
