@@ -89,6 +89,11 @@ class Stream:
         """[T]: which sequence each position is in."""
         return torch.repeat_interleave(torch.arange(len(self), device=self.key.device), self.offsets.diff())
 
+    def mean(self, x: Tensor) -> Tensor:
+        """[T, width] -> [N, width]: the mean over each sequence."""
+        sums = x.new_zeros(len(self), x.shape[1]).index_add(0, self.sequence, x)
+        return sums / self.offsets.diff().to(x.dtype)[:, None]
+
     def sees(self) -> Tensor:
         """[T, T] booleans: rule 1, the reference that every attention must equal."""
         s, t = self.sequence, torch.arange(len(self.key), device=self.key.device)

@@ -61,10 +61,8 @@ class RecurrentDecoder(nn.Module):
 
     def first_state(self, memory: Memory) -> Any:
         """[layers, N, width], for an LSTM two of them (what it shows and its cell)."""
-        stream, count = memory.stream, len(memory.stream)
-        sums = memory.hidden.new_zeros(count, self.width).index_add(0, stream.sequence, memory.hidden)
-        mean = sums / stream.offsets.diff().to(sums.dtype)[:, None]
-        begun = torch.tanh(self.begin(mean)).view(count, self.tensors, -1, self.width)
+        mean = memory.stream.mean(memory.hidden)
+        begun = torch.tanh(self.begin(mean)).view(len(mean), self.tensors, -1, self.width)
         found = tuple(begun[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
         return found if self.tensors > 1 else found[0]
 

@@ -12,6 +12,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
+    "reconstruct": {"longest": 6},
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
