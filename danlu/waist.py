@@ -361,6 +361,15 @@ class FillsBlanks(Protocol):
         ...
 
 
+class ReadsTexts(Protocol):
+    """What an objective has besides of whose model more than the backbone reads a text."""
+
+    def states(self, model: Parts, parts: Any, text: Stream) -> Tensor:
+        """[T, any width]: what is known of a whole text at each position, in the order that `needs` says of the
+        backbone; embeddings of texts are made of it."""
+        ...
+
+
 class HasUnits(Protocol):
     """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
 

@@ -1,5 +1,5 @@
 """What is predicted: one file each. One import line registers an objective."""
 
-from danlu.objectives import causal, masked, mixture, permutation, prefix, reconstruct
+from danlu.objectives import bidirectional, causal, latent_gan, masked, mixture, permutation, prefix, reconstruct
 
-__all__ = ["causal", "masked", "mixture", "permutation", "prefix", "reconstruct"]
+__all__ = ["bidirectional", "causal", "latent_gan", "masked", "mixture", "permutation", "prefix", "reconstruct"]

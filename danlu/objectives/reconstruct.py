@@ -1,5 +1,5 @@
-"""A sentence to one vector and back: a sequence autoencoder (Li et al. 2015), and with deleted tokens TSDAE (Wang et al.
-2021)."""
+"""A sentence to one vector and back: a sequence autoencoder (Li et al. 2015), and with deleted tokens TSDAE (Wang et
+al. 2021)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
+    "bidirectional": {},
     "causal": {},
+    "latent_gan": {"reconstruct": {"longest": 6}, "noise": 4, "hidden": 8},
     "masked": {"rate": 0.3},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
