@@ -285,6 +285,8 @@ class Parts(Protocol):
     """What an objective may use of the model while it computes its losses."""
 
     width: int
+    context: int
+    """Positions that the model has: a longer sequence may lie beyond what it has learnt."""
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor: ...

@@ -1,5 +1,27 @@
 """What is predicted: one file each. One import line registers an objective."""
 
-from danlu.objectives import bidirectional, causal, latent_gan, masked, mixture, permutation, prefix, reconstruct
+from danlu.objectives import (
+    autoencoder,
+    bidirectional,
+    causal,
+    latent_gan,
+    masked,
+    mixture,
+    permutation,
+    prefix,
+    reconstruct,
+    translation,
+)
 
-__all__ = ["bidirectional", "causal", "latent_gan", "masked", "mixture", "permutation", "prefix", "reconstruct"]
+__all__ = [
+    "autoencoder",
+    "bidirectional",
+    "causal",
+    "latent_gan",
+    "masked",
+    "mixture",
+    "permutation",
+    "prefix",
+    "reconstruct",
+    "translation",
+]

@@ -13,7 +13,6 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.reconstruct import kept
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
+    "autoencoder": {"code": 6, "hidden": 24, "size": 5},
     "bidirectional": {},
     "causal": {},
     "latent_gan": {"reconstruct": {"longest": 6}, "noise": 4, "hidden": 8},
@@ -15,6 +16,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "prefix": {},
     "permutation": {"share": 0.5},
     "reconstruct": {"longest": 6},
+    "translation": {"pairs": str(Path(__file__).with_name("toy_pairs.tsv")), "longest": 14, "masked": {"rate": 0.3}},
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}

@@ -54,7 +54,7 @@ def test_line_ends_that_sentencex_drops_are_no_matter():
 
 
 def test_the_space_before_a_sentence_is_its_own():
-    """Tokens of English begin with their space; the first word of a sentence would else be the last of the one before."""
+    """Tokens of English begin with their space; else the first word of a sentence is the last of another."""
     assert sentence_starts("A cat sat. The dog ran.").tolist() == [0, 10]
 
 
