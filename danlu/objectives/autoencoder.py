@@ -75,7 +75,7 @@ class Bag:
         samples = []
         for scores, real in zip(made[:SHOWN], there[:SHOWN], strict=True):
             best = scores.topk(int(real.sum())).indices.tolist()
-            bags = [" ".join(sorted(source.decode([i]).strip() for i in ids)) for ids in (real.nonzero()[:, 0], best)]
+            bags = [words(ids, source) for ids in (real.nonzero()[:, 0].tolist(), best)]
             samples.append({"given": bags[0], "made": bags[1]})
         return {
             "figures": {"words_found": picked(made, there), "usual_words_found": picked(usual, there)},
@@ -83,9 +83,14 @@ class Bag:
         }
 
 
+def words(ids: list[int], source: Source) -> str:
+    """Tokens each on its own, in alphabetical order."""
+    return " ".join(sorted(source.decode([i]).strip() for i in ids))
+
+
 def picked(scores: Tensor, there: Tensor) -> float:
     """The share of a text's k tokens that are among the k of the highest scores [N, vocabulary], all texts together."""
-    rank = scores.argsort(1, descending=True, stable=True).argsort(1)
+    rank = torch.sort(scores, dim=1, descending=True, stable=True).indices.argsort(1)
     return float((there * (rank < there.sum(1, keepdim=True))).sum() / there.sum())
 
 

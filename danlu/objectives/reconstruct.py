@@ -83,13 +83,15 @@ class Reconstruct(Settings):
         return {"source": sources, "target": targets}
 
     def sentences(self, draw: Draw) -> list[np.ndarray]:
-        """The sentences of a unit without special tokens, none empty or longer than `longest`."""
-        found = []
-        for piece, flags in zip(draw.pieces(), draw.bounds(), strict=True):
+        """The sentences of a unit without special tokens, none empty or longer than `longest`, and with the end token
+        none longer than the unit."""
+        found, pieces = [], draw.pieces()
+        longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
+        for piece, flags in zip(pieces, draw.bounds(), strict=True):
             number, ordinary = numbered(flags, "sentence"), draw.vocabulary.ordinary(piece)
             for k in range(int(number[-1]) + 1 if len(number) else 0):
                 ids = piece[(number == k) & ordinary]
-                found += [ids[start : start + self.longest] for start in range(0, len(ids), self.longest)]
+                found += [ids[start : start + longest] for start in range(0, len(ids), longest)]
         return found
 
     def parts(self, shape: ModelShape) -> nn.Module:
@@ -118,7 +120,7 @@ class Reconstruct(Settings):
         made = decode_greedily(model, self.memory(parts, codes), source.vocabulary, self.longest)
         spoken = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
         again = self.codes(model, parts, whole(spoken, device))
-        texts, copies = [source.decode(ids) for ids in given], [source.decode(ids) for ids in made]
+        texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]
         return {
             "figures": {
                 "exact_match": sum(map(np.array_equal, given, made)) / len(given),

@@ -94,7 +94,9 @@ class Translation(Settings):
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         if self.longest + ENDS > model.context:
             needed = f"needs an architecture whose context is {self.longest + ENDS} or more, not {model.context}"
-            raise WrongInput(f"translation: longest {self.longest} {needed}; give a smaller longest or a larger context")
+            raise WrongInput(
+                f"translation: longest {self.longest} {needed}; give a smaller longest or a larger context"
+            )
         return self.masked.losses(model, parts, batch)
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
@@ -156,5 +158,5 @@ def with_blanks(ids: np.ndarray, hidden: np.ndarray, source: Source) -> str:
     sides = []
     for side in (slice(0, ends[0]), slice(ends[0] + 1, None)):
         runs = np.split(np.arange(len(ids))[side], np.flatnonzero(np.diff(hidden[side].astype(int))) + 1)
-        sides.append("".join("___" if hidden[run[0]] else source.decode(ids[run]) for run in runs))
+        sides.append("".join("___" if hidden[run[0]] else source.decode(ids[run].tolist()) for run in runs))
     return " | ".join(sides)
