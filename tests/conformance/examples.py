@@ -16,7 +16,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "prefix": {},
     "permutation": {"share": 0.5},
     "reconstruct": {"longest": 6},
-    "translation": {"pairs": str(Path(__file__).with_name("toy_pairs.tsv")), "longest": 14, "masked": {"rate": 0.5}},
+    "translation": {
+        "pairs": str(Path(__file__).with_name("toy_pairs.tsv")),
+        "longest": 14,
+        "masked": {"rate": 0.2, "replace": 1, "random": 0},
+    },
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
