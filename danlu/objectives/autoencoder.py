@@ -18,6 +18,9 @@ from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order, present
 
+JUDGED = 1024
+"""Texts that are compared to judge a model."""
+
 SHOWN = 5
 
 
@@ -39,7 +42,11 @@ class Target(Protocol):
         """The sum over the targets of a stream; made [N, outputs]."""
         ...
 
-    def judge(self, made: Tensor, text: Stream, source: Source) -> dict[str, Any]: ...
+    def wanted(self, made: Tensor, text: Stream) -> Tensor:
+        """[N, outputs]: what the outputs of each text are compared with; NaN or 0 throughout where it has no target."""
+        ...
+
+    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]: ...
 
 
 class Bag:
@@ -57,28 +64,27 @@ class Bag:
     def outputs(self, vocabulary_size: int) -> int:
         return vocabulary_size
 
-    def there(self, made: Tensor, text: Stream) -> Tensor:
+    def wanted(self, made: Tensor, text: Stream) -> Tensor:
         """[N, vocabulary]: 1 where a token is in a text, else 0."""
         at = text.labels["bag"] >= 0
         return torch.zeros_like(made).index_put((text.sequence[at], text.labels["bag"][at]), made.new_ones(()))
 
     def loss(self, made: Tensor, text: Stream) -> Tensor:
-        there = self.there(made, text)
+        there = self.wanted(made, text)
         told = there.any(1)
         return F.binary_cross_entropy_with_logits(made[told], there[told], reduction="sum")
 
-    def judge(self, made: Tensor, text: Stream, source: Source) -> dict[str, Any]:
+    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]:
         """As many tokens as a text has are picked by their scores: the share that is in the text, beside that of the
-        tokens that most of these texts have."""
-        there = self.there(made, text)
-        usual = there.sum(0, keepdim=True).expand_as(there)
+        tokens that most of these very texts have, which no model has been told."""
+        usual = wanted.sum(0, keepdim=True).expand_as(wanted)
         samples = []
-        for scores, real in zip(made[:SHOWN], there[:SHOWN], strict=True):
+        for scores, real in zip(made[:SHOWN], wanted[:SHOWN], strict=True):
             best = scores.topk(int(real.sum())).indices.tolist()
             bags = [words(ids, source) for ids in (real.nonzero()[:, 0].tolist(), best)]
             samples.append({"given": bags[0], "made": bags[1]})
         return {
-            "figures": {"words_found": picked(made, there), "usual_words_found": picked(usual, there)},
+            "figures": {"words_found": picked(made, wanted), "usual_words_found": picked(usual, wanted)},
             "samples": samples,
         }
 
@@ -118,14 +124,16 @@ class Average:
     def outputs(self, vocabulary_size: int) -> int:
         return self.size
 
+    def wanted(self, made: Tensor, text: Stream) -> Tensor:
+        return text.marks["average"].to(made.dtype)
+
     def loss(self, made: Tensor, text: Stream) -> Tensor:
-        wanted = text.marks["average"].to(made.dtype)
+        wanted = self.wanted(made, text)
         at = present(wanted)
         return (made[at] - wanted[at]).square().sum()
 
-    def judge(self, made: Tensor, text: Stream, source: Source) -> dict[str, Any]:
+    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]:
         """The share of the variance of the averages that is told; 0 is what their mean tells."""
-        wanted = text.marks["average"].to(made.dtype)
         rows = present(wanted).all(1)
         made, wanted = made[rows], wanted[rows]
         left, all_of_it = (made - wanted).square().sum(), (wanted - wanted.mean(0)).square().sum()
@@ -194,6 +202,11 @@ class Autoencoder(Settings):
         return {self.target.name: self.target.loss(wide, batch["text"])}
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """On the first batch that has texts: what of them comes out at the other end."""
-        text = next((batch["text"] for batch in batches if len(batch["text"]) > 1), None)
-        return {} if text is None else self.target.judge(self.made(model, parts, text).float(), text, source)
+        """What of the first texts comes out at the other end."""
+        made, wanted, count = [], [], 0
+        for batch in batches:
+            if count < JUDGED and len(batch["text"]):
+                made.append(self.made(model, parts, batch["text"]).float())
+                wanted.append(self.target.wanted(made[-1], batch["text"]))
+                count += len(made[-1])
+        return self.target.judge(torch.cat(made), torch.cat(wanted), source) if count > 1 else {}

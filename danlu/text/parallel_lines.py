@@ -57,6 +57,7 @@ def table_pairs(path: Path, columns: tuple[str, str]) -> Iterator[Pair]:
 
 def pairs_of_split(pairs: Sequence[Pair], split: str, validation: float, test: float) -> list[Pair]:
     """Those of a split, by the hash of the first side: a sentence with several translations is on one side of a split.
+    They come in the order of their hashes, so that neighbours have no more in common than others.
 
     WrongInput when there are fewer than three different first sides.
     """
@@ -66,4 +67,5 @@ def pairs_of_split(pairs: Sequence[Pair], split: str, validation: float, test: f
         if len(set(places)) < len(SPLITS):
             raise WrongInput(f"pairs: {len(set(places))} different first sides cannot fill {len(SPLITS)} splits")
         where = cuts_by_order(places, validation, test)
-    return [pair for pair, place in zip(pairs, places, strict=True) if where.split(place) == split]
+    ordered = sorted(zip(places, pairs, strict=True))
+    return [pair for place, pair in ordered if where.split(place) == split]

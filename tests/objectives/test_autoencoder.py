@@ -107,13 +107,26 @@ def test_the_words_that_are_picked():
 def test_a_judge_says_what_the_usual_words_would_have_given(tmp_path):
     objective = Autoencoder(code=4)
     text = batch_of(objective, 12)["text"]
-    there = Bag().there(torch.zeros(len(text), VOCABULARY.size), text)
-    perfect = Bag().judge(there, text, ToySource(tmp_path))
+    there = Bag().wanted(torch.zeros(len(text), VOCABULARY.size), text)
+    perfect = Bag().judge(there, there, ToySource(tmp_path))
     assert perfect["figures"]["words_found"] == 1 > perfect["figures"]["usual_words_found"]
     assert all(sample["given"] == sample["made"] for sample in perfect["samples"])
     averages = batch_of(Autoencoder(of="average", size=5), 12)["text"]
     wanted = averages.marks["average"]
-    assert Average(5).judge(wanted, averages, ToySource(tmp_path))["figures"]["variance_told"] == pytest.approx(1)
+    assert Average(5).judge(wanted, wanted, ToySource(tmp_path))["figures"]["variance_told"] == pytest.approx(1)
     mean = wanted[~wanted.isnan().any(1)].mean(0).expand_as(wanted)
-    figures = Average(5).judge(mean, averages, ToySource(tmp_path))["figures"]
+    figures = Average(5).judge(mean, wanted, ToySource(tmp_path))["figures"]
     assert figures["variance_told"] == pytest.approx(0, abs=1e-6)
+
+
+@KINDS
+def test_a_model_is_judged_over_all_batches(of, tmp_path):
+    objective = Autoencoder(of=of, code=4, size=5)
+    model = learner_of(objective)
+    batches = [batch_of(objective, 4), pack([], objective.fields), batch_of(objective, 9)]
+    with torch.no_grad():
+        found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+        made = torch.cat([objective.made(model, model.parts, b["text"]) for b in batches]).float()
+    wanted = torch.cat([objective.target.wanted(made[:n], b["text"]) for b in batches for n in [len(b["text"])]])
+    assert found == objective.target.judge(made, wanted, ToySource(tmp_path))
+    assert objective.judge(model, model.parts, [pack([], objective.fields)], ToySource(tmp_path)) == {}
