@@ -99,6 +99,11 @@ class Stream:
         numbers = torch.arange(len(self), device=self.key.device)
         return torch.repeat_interleave(numbers, self.offsets.diff(), output_size=sum(self.lengths))
 
+    def mean(self, x: Tensor) -> Tensor:
+        """[T, width] -> [N, width]: the mean over each sequence."""
+        sums = x.new_zeros(len(self), x.shape[1]).index_add(0, self.sequence, x)
+        return sums / self.offsets.diff().to(x.dtype)[:, None]
+
     def sees(self) -> Tensor:
         """[T, T] booleans: rule 1, the reference that every attention must equal."""
         s, t = self.sequence, torch.arange(len(self.key), device=self.key.device)
@@ -327,6 +332,8 @@ class Parts(Protocol):
     """What an objective may use of the model while it computes its losses."""
 
     width: int
+    context: int
+    """Positions that the model has: a longer sequence may lie beyond what it has learnt."""
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
@@ -400,6 +407,15 @@ class FillsBlanks(Protocol):
 
     def blank_logits(self, model: Parts, parts: Any, hidden: Tensor) -> Tensor:
         """Hidden states of masked positions [k, width] -> logits [k, vocabulary]."""
+        ...
+
+
+class ReadsTexts(Protocol):
+    """What an objective has besides of whose model more than the backbone reads a text."""
+
+    def states(self, model: Parts, parts: Any, text: Stream) -> Tensor:
+        """[T, any width]: what is known of a whole text at each position, in the order that `needs` says of the
+        backbone; embeddings of texts are made of it."""
         ...
 
 

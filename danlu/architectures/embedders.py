@@ -53,8 +53,10 @@ def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, 
     declared = {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}
     tables: dict[str, nn.Module] = dict(architecture.embedders())
     for name, make in INPUTS.items():
-        if name in declared and name not in tables:
-            tables[name] = make(declared[name], vocabulary_size, width)
+        if name in declared:
+            made = make(declared[name], vocabulary_size, width)
+            if name not in tables or len(tables[name].weight) < len(made.weight):  # type: ignore[arg-type]
+                tables[name] = made  # RoBERTa's one segment is too few for an objective of two
     for table in tables.values():
         nn.init.normal_(table.weight, std=0.02)  # type: ignore[arg-type]
     return tables

@@ -45,11 +45,21 @@ def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
 @torch.no_grad()
 def embed(model: Any, texts: Sequence[np.ndarray], full: bool, pooling: str, normalize: bool) -> np.ndarray:
     """[n, width] float32 of n sequences of ids, none of them empty; `full`: whether positions see both sides."""
-    order = full_order if full else causal_order
-    vectors = np.zeros((len(texts), model.width), np.float32)
+    sees = full_order if full else causal_order
+    vectors: list[np.ndarray] = []
+    order: list[int] = []
     for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, order(len(texts[i]))) for i in numbers]
+        seqs = [Seq({"token": texts[i]}, sees(len(texts[i]))) for i in numbers]
         stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
-        pooled = POOLINGS[pooling](model.hidden(stream), stream).float()
-        vectors[numbers] = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
-    return vectors
+        pooled = POOLINGS[pooling](states(model, stream), stream).float()
+        made = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
+        vectors += list(made)
+        order += numbers
+    return np.stack(vectors)[np.argsort(order)] if vectors else np.zeros((0, model.width), np.float32)
+
+
+def states(model: Any, stream: Stream) -> Tensor:
+    """What a model has read at each position, [T, width]: its backbone's hidden states, or what its objective says."""
+    if hasattr(model.objective, "states"):
+        return model.objective.states(model, model.parts, stream)
+    return model.hidden(stream)

@@ -1,5 +1,29 @@
 """What is predicted: one file each. One import line registers an objective."""
 
-from danlu.objectives import causal, masked, mixture, permutation, prefix, replaced
+from danlu.objectives import (
+    autoencoder,
+    bidirectional,
+    causal,
+    latent_gan,
+    masked,
+    mixture,
+    permutation,
+    prefix,
+    reconstruct,
+    replaced,
+    translation,
+)
 
-__all__ = ["causal", "masked", "mixture", "permutation", "prefix", "replaced"]
+__all__ = [
+    "autoencoder",
+    "bidirectional",
+    "causal",
+    "latent_gan",
+    "masked",
+    "mixture",
+    "permutation",
+    "prefix",
+    "reconstruct",
+    "replaced",
+    "translation",
+]

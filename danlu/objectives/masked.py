@@ -71,14 +71,17 @@ class Masked(Settings):
         return frozenset({"word"} if self.unit == "word" else ())
 
     def example(self, draw: Draw) -> Example:
-        rate = self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * draw.progress
-        sequences = []
+        rate, sequences = self.rate_at(draw.progress), []
         pieces = draw.pieces()
         for piece, places in zip(pieces, by_unit(self.unit, pieces, rate, self.mean_span, draw), strict=True):
             shown = self.corrupt(piece, places, draw.rng, draw.vocabulary)
             labels = np.where(places.hidden, piece, -1)
             sequences.append(Seq({"token": shown}, full_order(len(piece)), labels={"masked": labels}))
         return {"text": sequences}
+
+    def rate_at(self, progress: float) -> float:
+        """The share that is hidden when so much of the run is done."""
+        return self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * progress
 
     def corrupt(
         self, piece: np.ndarray, places: Places, rng: np.random.Generator, vocabulary: Vocabulary

@@ -33,8 +33,7 @@ class EncodedRow:
 
 def mean_pool(hidden: Tensor, stream: Stream) -> Tensor:
     """Mean over each sequence: [T, width] -> [N, width]."""
-    sums = hidden.new_zeros(len(stream), hidden.shape[1]).index_add(0, stream.sequence, hidden)
-    return sums / stream.offsets.diff().to(hidden.dtype)[:, None]
+    return stream.mean(hidden)
 
 
 def framed(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> list[np.ndarray]:

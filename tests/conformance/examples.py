@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
+    "autoencoder": {"code": 6, "hidden": 24, "size": 5},
+    "bidirectional": {},
     "causal": {},
+    "latent_gan": {"reconstruct": {"longest": 6}, "noise": 4, "hidden": 8},
     "masked": {"rate": 0.3},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
     "replaced": {"rate": 0.3, "generator": {"width": 0.5}},
+    "reconstruct": {"longest": 6},
+    "translation": {
+        "pairs": str(Path(__file__).with_name("toy_pairs.tsv")),
+        "longest": 14,
+        "masked": {"rate": 0.2, "replace": 1, "random": 0},
+    },
 }
 
 NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}

@@ -33,6 +33,13 @@ def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTING
     return Job("toy", model, pair.objective, pair.draws, settings, plan, Checkpoints(folder / "saved"), journal, **more)
 
 
+def exemptions(objective):
+    """What the objective says it cannot do, each with its reason; of what the suite asks only `learns: TERM`."""
+    found = getattr(objective, "exempt", {})
+    assert set(found) < {f"learns: {term}" for term in objective.terms} or not found
+    return found
+
+
 def trivial(objective, batches):
     """The loss of each term without looking at any input: the entropy of its targets (their variance for numbers)."""
     found = {}
@@ -55,7 +62,8 @@ def test_learns_its_toy_data_better_than_any_guess(pair, tmp_path):
     learned = measure(job.model, pair.objective, held_out, MACHINE).terms
     job.journal.close()
     for term, guess in trivial(pair.objective, held_out).items():
-        assert learned[term] < 0.8 * guess, term
+        if f"learns: {term}" not in exemptions(pair.objective):
+            assert learned[term] < 0.8 * guess, term
 
 
 def replaced_seed(draws):

@@ -24,6 +24,14 @@ def test_each_is_drawn_by_its_share():
     assert abs(drawn["left.text"] - 0.75 * n) <= 5 * (n * 0.75 * 0.25) ** 0.5
 
 
+def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
+    mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [1, 0]}})
+    n = 1500
+    for progress, expected in ((0.0, 1 / 2), (0.5, 2 / 3), (1.0, 1.0)):
+        drawn = Counter(name for i in range(n) for name in mixture.example(ToyDraws().draw(i, progress)))
+        assert abs(drawn["left.text"] - expected * n) <= 5 * (n * expected * (1 - expected)) ** 0.5
+
+
 def test_names_weights_and_needs_are_those_of_its_parts():
     mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
     assert set(mixture.fields) == {"left.text", "both.text"}
@@ -55,6 +63,8 @@ def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
         ({"of": {}}, "at least 1"),
         ({"of": TWO, "shares": {"lef": 1}}, "'lef' is none of the mixed objectives: left, both"),
         ({"of": TWO, "shares": {"left": 0}}, "of 'left' must be above 0"),
+        ({"of": TWO, "shares": {"left": [1, -1]}}, "of 'left' must be above 0"),
+        ({"of": TWO, "shares": {"left": [1, 0], "both": [1, 0]}}, "at the end of the run every share is 0"),
         ({"of": TWO, "loss_weights": {"both": -1}}, "of 'both' must be above 0"),
         ({"of": {"a.b": "causal"}}, "must not hold a dot"),
         ({"of": {"a": "causl"}}, "did you mean 'causal'"),

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+import sentencex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,19 @@ def test_the_parts_are_the_text(find, text):
 )
 def test_words(text, words):
     assert parts(text, word_starts(text)) == words
+
+
+def test_line_ends_that_sentencex_drops_are_no_matter():
+    """Texts of more than ten thousand characters come back without the white space at which it divides them."""
+    text = "The cat sat down. It slept.\n\n" * 500
+    assert len("".join(sentencex.segment("en", text))) < len(text)
+    assert parts(text, sentence_starts(text))[:3] == ["The cat sat down.", " It slept.", "\n\nThe cat sat down."]
+    assert len(sentence_starts(text)) == 1000
+
+
+def test_the_space_before_a_sentence_is_its_own():
+    """Tokens of English begin with their space; else the first word of a sentence is the last of another."""
+    assert sentence_starts("A cat sat. The dog ran.").tolist() == [0, 10]
 
 
 def test_sentences():

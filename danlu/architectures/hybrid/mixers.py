@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from danlu.architectures.convolutional import Joined, gathered, joined, neighbours
-from danlu.architectures.recurrent import CELLS, open_forget_gates, packed_order, stepped
+from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.recurrent import CELLS, open_forget_gates
 from danlu.architectures.transformer.attention import Attention, Known, extension_mask
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import RMSNorm
