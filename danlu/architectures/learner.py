@@ -32,8 +32,10 @@ class Learner(nn.Module):
         self.width: int = self.backbone.width
         self.context: int = chosen.context
         self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.width))
-        self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
-        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
+        reads_tokens = "token" in self.embedders  # a model of images alone has no vocabulary
+        untied, biased = reads_tokens and not chosen.tied, reads_tokens and getattr(chosen, "output_bias", False)
+        self.unembedding = nn.Linear(self.width, vocabulary_size, bias=False) if untied else None
+        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if biased else None
         self.parts = objective.parts(self.shape(chosen))
         self.label_smoothing, self.z_loss = 0.0, 0.0
 
@@ -68,6 +70,8 @@ class Learner(nn.Module):
 
     def token_logits(self, hidden: Tensor) -> Tensor:
         """[T, width] -> [T, vocabulary]."""
+        if "token" not in self.embedders:
+            raise ValueError("the objective has no tokens among its inputs, so the model has no vocabulary")
         weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight
         return F.linear(hidden, weight, self.output_bias)  # type: ignore[arg-type]
 

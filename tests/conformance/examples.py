@@ -12,6 +12,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
+    "patches": {"rate": 0.5},
+    "image_text": {"group": 3, "templates": ["{english}", "数字{chinese}"], "max_tokens": 16},
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
