@@ -132,6 +132,8 @@ class Model:
         or the `last`, which is what a causal model has read to. Texts longer than the context are cut; it is logged."""
         if pooling not in POOLINGS:
             raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
+        if "token" not in self.learner.embedders:
+            raise self._refusal("reads no text; load a model that was trained on text")
         v = self.tokenizer.vocabulary
         encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
         if long := sum(len(ids) > self.context for ids in encoded):

@@ -449,9 +449,10 @@ class Judged(Protocol):
     """What an objective has besides that can be said of a trained model in other words than its loss."""
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """On held-out batches (already where the model is): {"figures": {name: number, or {"value", "low", "high"}},
+        """On held-out batches (already where the model is): {"figures": {name: number, {"value", "low", "high"}, or an
+        array [n] of one value for each of n independent items, whose mean is shown with its bootstrap interval},
         "samples": [{"given": text, "made": text}], "pictures": [{"title": text, "rows": [[0 .. 1]]}]}, each where there
-        is any; a picture's rows are grey levels from the top."""
+        is any; a picture's rows are grey levels from the top, None where it is to show nothing."""
         ...
 
 
@@ -486,6 +487,16 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
             if scope + name in total:
                 total[scope + name] += int(present(value).sum())
     return total
+
+
+def in_nats(objective: Objective, term: str) -> bool:
+    """Whether a term is a sum of cross-entropies: its targets are whole numbers, and not measurements."""
+    for name, fields in objective.fields.items():
+        scope = name.rsplit(".", 1)[0] + "." if "." in name else ""
+        for label, declared in (*fields.labels.items(), *fields.marks.items()):
+            if scope + label == term:
+                return np.dtype(declared[0] if isinstance(declared, tuple) else declared).kind != "f"
+    raise KeyError(f"{term!r} is no label or mark of any stream")
 
 
 def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:

@@ -35,9 +35,13 @@ class Learner(nn.Module):
         self.embedding_width: int = getattr(chosen, "embedding_width", None) or self.width
         self.context: int = chosen.context
         self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.embedding_width))
-        self.output_map, self.unembedding, self.output_bias = self.output(chosen, token_head(objective))
+        self.output_map, self.unembedding, self.output_bias = self.output(chosen, self.head_of(objective))
         self.parts = objective.parts(self.shape(chosen))
         self.label_smoothing, self.z_loss = 0.0, 0.0
+
+    def head_of(self, objective: Objective) -> str:
+        """Of what token logits are made (`danlu.waist.token_head`); of nothing in a model that reads no tokens."""
+        return token_head(objective) if "token" in self.embedders else "none"
 
     def output(self, chosen: Any, head: str) -> tuple[nn.Linear | None, nn.Linear | None, nn.Parameter | None]:
         """What turns hidden states into logits besides the token embeddings, each only where it is needed: the map of
@@ -88,6 +92,8 @@ class Learner(nn.Module):
 
     def token_logits(self, hidden: Tensor) -> Tensor:
         """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]."""
+        if "token" not in self.embedders:
+            raise ValueError("the objective has no tokens among its inputs, so the model has no vocabulary")
         if self.output_map is not None and hidden.shape[-1] == self.width:
             hidden = self.output_map(hidden)
         weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight

@@ -21,7 +21,7 @@ from danlu.stages.preparation import Data
 from danlu.stages.pretraining import Pretraining, continued
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
-from danlu.waist import Batch
+from danlu.waist import Batch, Objective, in_nats
 
 TEST_SEED = 1_000_000_009
 HELD_OUT = ("validation", "test")
@@ -107,21 +107,41 @@ def judged(job: Pretraining, model: Learner, batches: Sequence[Batch], machine: 
         return {}
     device = torch.device(machine.device)
     with torch.no_grad():
-        return objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+        found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+    figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
+    return found | ({"figures": figures} if figures else {})
+
+
+def with_interval(value: Any) -> Any:
+    """A figure as it is; of an array of one value for each of n items, the mean with its bootstrap interval."""
+    if not isinstance(value, np.ndarray):
+        return value
+    found = bootstrap_interval(value)
+    return {"value": found.mean, "low": found.low, "high": found.high}
 
 
 def figure(found: Any) -> str:
     """A number, with its interval where it has one."""
     if isinstance(found, dict):
-        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-    return f"{found:.3f}"
+        low, high = found["low"], found["high"]
+        return figure(found["value"]) + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+    return str(found) if isinstance(found, int) else f"{found:.3f}"
 
 
-def say_outcome(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
+def unit(objective: Objective, term: str) -> str:
+    """What a term's loss is counted in: cross-entropies are nats, errors of numbers have no unit."""
+    return "nats a target" if in_nats(objective, term) else "a target"
+
+
+def what_is_read(objective: Objective) -> str:
+    return "units" if hasattr(objective, "units") else "documents"
+
+
+def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """One line a model: its figure, and for bits per byte the baselines beside it."""
     if facts["bits_per_byte"] is None:
-        terms = ", ".join(f"{k} loss {v['loss']:.3f} nats a target" for k, v in facts["terms"].items())
-        say(f"{name:10s} on held-out documents: {terms}")
+        terms = ", ".join(f"{term} loss {v['loss']:.3f} {unit(objective, term)}" for term, v in facts["terms"].items())
+        say(f"{name:10s} on held-out {what_is_read(objective)}: {terms}")
         figures = facts["judged"].get("figures", {})
         if figures:
             say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")

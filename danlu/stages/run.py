@@ -199,7 +199,7 @@ def one_model(
     stage = f"pretrain/{job.name}"
     facts = job.run.stage(stage, job.work)
     outcome = job.run.stage(f"evaluate/{job.name}", lambda: evaluate(job, facts, recipe.evaluation, beside))
-    say_outcome(job.name, outcome, say)
+    say_outcome(job.name, job.recipe.objective, outcome, say)
     about = {
         "name": job.name,
         "objective": job.recipe.objective.name,

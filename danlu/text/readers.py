@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from danlu.durable import sha256
 from danlu.errors import WrongInput, nearest
 from danlu.text.compressed import suffix
+from danlu.text.digit_captions import DigitCaptions
 from danlu.text.documents import Document, Rejected
 from danlu.text.encodings import encoding_of
 from danlu.text.formats import FORMATS, Reading
@@ -86,7 +87,11 @@ class Files:
             yield from FORMATS[suffix(path)].read(path, self._reading)
 
 
-BUILTIN: dict[str, Callable[[], Source]] = {"builtin:pydocs": Pydocs, "builtin:sentence_pairs": SentencePairs}
+BUILTIN: dict[str, Callable[[], Source]] = {
+    "builtin:pydocs": Pydocs,
+    "builtin:sentence_pairs": SentencePairs,
+    "builtin:digit_captions": DigitCaptions,
+}
 
 
 def _hash(path: Path) -> str:

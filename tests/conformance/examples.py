@@ -22,6 +22,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
         "longest": 14,
         "masked": {"rate": 0.2, "replace": 1, "random": 0},
     },
+    "patches": {"rate": 0.5},
+    "image_text": {"group": 3, "templates": ["{english}", "数字{chinese}"], "max_tokens": 16},
 }
 
 NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}
