@@ -86,6 +86,7 @@ tasks:
       name: classify
       rows: {{train: {folder}/train.tsv, test: {folder}/test.tsv}}
       labels_per_class: 4
+      max_tokens: 16
       metric: matthews
     training: {{budget: 4 steps}}
     seeds: 2
