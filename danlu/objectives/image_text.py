@@ -115,8 +115,8 @@ class ImageText(Settings):
         row: ImageGroup = draw.row()
         image, text = [], []
         turn = draw.rng.permutation(len(row.digits))
-        for number, k in enumerate(turn.tolist()):
-            own = row.captions[row.digits[k]]
+        for number, k in enumerate(turn):
+            own = row.captions[int(row.digits[k])]
             ids = framed(own[int(draw.rng.integers(len(own)))], draw.vocabulary)
             order = full_order(len(row.patches[k]))
             image.append(Seq({"patch": row.patches[k]}, order, marks={"match": number}))
