@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
+from danlu.architectures.transformer.relative import RelativePositions
 from danlu.waist import Stream
 
 ROW = 256
@@ -19,8 +20,14 @@ ROW = 256
 
 
 class Layout(Protocol):
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
-        """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]."""
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
+        """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]. bias: what `biased` gave."""
+        ...
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        """What is added to the scores of all layers, minus infinity where nothing is seen; in this layout's form."""
         ...
 
 
@@ -29,16 +36,26 @@ def within(position: Tensor, window: int) -> Tensor:
     return (position[..., :, None] - position[..., None, :]).abs() <= window
 
 
+def unseen_out(bias: Tensor, seen: Tensor) -> Tensor:
+    """`bias` where `seen` (of its shape or broadcast to it), else minus infinity."""
+    return bias.masked_fill(~seen, float("-inf"))
+
+
 class Dense:
     """The reference: one [T, T] mask straight from rule 1."""
 
     def __init__(self, stream: Stream):
         self.seen, self.position = stream.sees(), stream.inputs["position"]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         seen = self.seen if window is None else self.seen & within(self.position, window)
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-        return fused(q, k, v, seen)[0].transpose(0, 1)
+        return fused(q, k, v, seen if bias is None else bias)[0].transpose(0, 1)
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        return unseen_out(positions(self.position, self.position), self.seen)
 
 
 class Even:
@@ -48,15 +65,49 @@ class Even:
         self.sequences, self.causal = len(stream), causal
         device, length = stream.key.device, stream.lengths[0]
         self.plain = plain_pays(device, length)
-        below = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-        self.bias = as_bias(below) if self.plain and causal else None
+        self.below = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+        self.bias = as_bias(self.below) if self.plain and causal else None
+        self.position = stream.inputs["position"].unflatten(0, (self.sequences, -1))
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         if window is not None:
             raise ValueError("sequences with windows are laid out in rows")
         q, k, v = (x.unflatten(0, (self.sequences, -1)).transpose(1, 2) for x in (query, key, value))
-        out = plain(q, k, v, self.bias) if self.plain else fused(q, k, v, None, self.causal)
+        if bias is not None:
+            out = (plain if self.plain else fused)(q, k, v, bias)
+        else:
+            out = plain(q, k, v, self.bias) if self.plain else fused(q, k, v, None, self.causal)
         return out.transpose(1, 2).flatten(0, 1)
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        alike = bool((self.position == self.position[0]).all())
+        position = self.position[:1] if alike else self.position
+        found = positions(position, position)
+        return unseen_out(found, self.below) if self.causal else found
+
+
+class Places:
+    """Where the positions of a stream stand in rows of whole sequences.
+
+    shape (rows, longest); gather [rows * longest], the position at each place, 0 for filler; scatter [T], the place of
+    each position; real [rows, longest], which places are no filler.
+    """
+
+    def __init__(self, stream: Stream, rows: list[list[int]]):
+        device = stream.key.device
+        self.shape = (len(rows), max(sum(stream.lengths[s] for s in row) for row in rows))
+        starts = stream.offsets.tolist()
+        gather = torch.full(self.shape, -1, dtype=torch.int64)
+        for r, row in enumerate(rows):
+            at = torch.cat([torch.arange(starts[s], starts[s] + stream.lengths[s]) for s in row])
+            gather[r, : len(at)] = at
+        gather = gather.to(device)
+        self.real = gather >= 0
+        self.gather = gather.clamp(min=0).flatten()
+        self.scatter = torch.empty(len(stream.key), dtype=torch.int64, device=device)
+        self.scatter[gather[self.real]] = self.real.flatten().nonzero().squeeze(1)
 
 
 class Rows:
@@ -68,18 +119,8 @@ class Rows:
 
     def __init__(self, stream: Stream):
         device = stream.key.device
-        rows = fill_rows(stream.lengths, ROW)
-        self.shape = (len(rows), max(sum(stream.lengths[s] for s in row) for row in rows))
-        starts = stream.offsets.tolist()
-        gather = torch.full(self.shape, -1, dtype=torch.int64)
-        for r, row in enumerate(rows):
-            at = torch.cat([torch.arange(starts[s], starts[s] + stream.lengths[s]) for s in row])
-            gather[r, : len(at)] = at
-        gather = gather.to(device)
-        real = gather >= 0
-        self.gather = gather.clamp(min=0).flatten()
-        self.scatter = torch.empty(len(stream.key), dtype=torch.int64, device=device)
-        self.scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
+        places = Places(stream, fill_rows(stream.lengths, ROW))
+        self.shape, self.gather, self.scatter, real = places.shape, places.gather, places.scatter, places.real
         laid = self.gather.view(self.shape)
         sequence = stream.sequence[laid].masked_fill(~real, -1)
         key, query = stream.key[laid], stream.query[laid]
@@ -97,13 +138,19 @@ class Rows:
             self._masks[window] = (as_bias(seen) if self.plain else seen)[:, None]
         return self._masks[window]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         q, k, v = (
             Spread.apply(x, self.gather, self.scatter).unflatten(0, self.shape).transpose(1, 2)  # type: ignore[union-attr]
             for x in (query, key, value)
         )
-        out = (plain if self.plain else fused)(q, k, v, self.mask(window))
+        out = (plain if self.plain else fused)(q, k, v, self.mask(window) if bias is None else bias)
         return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
+
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        return unseen_out(positions(self.position, self.position), self.seen[:, None])
 
 
 class Spread(torch.autograd.Function):
