@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-
 EMBEDDERS, STACKS = ("embedders", "decoder_embedders"), ("backbone", "decoder")
 """What a learner calls them, from the input up."""
 

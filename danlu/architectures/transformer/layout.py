@@ -148,7 +148,6 @@ class Rows:
         out = (plain if self.plain else fused)(q, k, v, self.mask(window) if bias is None else bias)
         return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
 
-
     def biased(self, positions: RelativePositions) -> Tensor:
         return unseen_out(positions(self.position, self.position), self.seen[:, None])
 
