@@ -21,7 +21,7 @@ from danlu.export.quiet_transformers import quiet_transformers
 from danlu.export.tokenizer_files import frame
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.waist import Fields, Memory, Seq, Stream, causal_order, full_order, pack
 
 EVERY = 5
 """One in so many tokens of a text is masked."""
@@ -96,19 +96,39 @@ def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
-COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {"causal": lambda ids, _: ids, "masked": masked}
-ORDERS = {"causal": causal_order, "masked": full_order}
+def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """The same by sentinels, as many as there are."""
+    shown = ids.copy()
+    for at, sentinel in zip(range(EVERY // 2, len(ids), EVERY), vocabulary.sentinels, strict=False):
+        shown[at] = sentinel
+    return shown
+
+
+COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
+    "causal": lambda ids, _: ids,
+    "masked": masked,
+    "spans": with_sentinels,
+    "denoising": masked,
+}
+ORDERS = {"causal": causal_order, "masked": full_order, "spans": full_order, "denoising": full_order}
+
+
+def stream_of(ids: np.ndarray, order: Callable[[int], np.ndarray]) -> Stream:
+    return pack([{"text": [Seq({"token": ids}, order(len(ids)))]}], {"text": Fields()})["text"]
 
 
 def own_logits(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
-    """[T, vocabulary] of one sequence."""
-    stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
+    """[T, vocabulary] of one sequence; where there is a decoder, it is given the same one."""
+    stream = stream_of(ids, ORDERS[objective])
     hidden = learner.hidden(stream)
+    if learner.decoder is not None:
+        hidden = learner.decode(stream_of(ids, causal_order), Memory(hidden, stream))
     return learner.token_logits(learner.parts(hidden) if objective == "masked" else hidden)
 
 
 @torch.no_grad()
 def difference(ours: Learner, theirs: Any, ids: np.ndarray, objective: str) -> float:
     """The largest absolute difference of the logits of one sequence; NaN where any of them is."""
-    given = theirs(input_ids=torch.from_numpy(ids)[None]).logits[0]
+    row = torch.from_numpy(ids)[None]
+    given = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row})).logits[0]
     return float((own_logits(ours, ids, objective) - given).abs().max())

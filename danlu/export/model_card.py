@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from danlu import __version__
 from danlu.architectures.presets import Family
 
+SEQ2SEQ = """from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSeq2SeqLM.from_pretrained(folder)
+inputs = tokenizer("{text}", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))"""
+
 USE = {
     "causal": """from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -19,6 +26,8 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))""",
 
 fill = pipeline("fill-mask", model=folder)
 print(fill("The furnace is <mask>."))""",
+    "spans": SEQ2SEQ.format(text="The furnace <extra_id_0> the pill."),
+    "denoising": SEQ2SEQ.format(text="The furnace <mask> the pill."),
 }
 
 

@@ -9,7 +9,12 @@ from typing import Any
 from danlu import durable
 from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
-FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",))}
+FRAMES = {
+    "causal": (("bos",), ()),
+    "masked": (("bos",), ("eos",)),
+    "spans": ((), ("eos",)),
+    "denoising": (("bos",), ("eos",)),
+}
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
 
 

@@ -1,5 +1,5 @@
 """What is predicted: one file each. One import line registers an objective."""
 
-from danlu.objectives import causal, masked, mixture, permutation, prefix
+from danlu.objectives import causal, denoising, masked, mixture, permutation, prefix, spans
 
-__all__ = ["causal", "masked", "mixture", "permutation", "prefix"]
+__all__ = ["causal", "denoising", "masked", "mixture", "permutation", "prefix", "spans"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, sentinels_of
 
 
 @objectives.register
@@ -47,6 +47,10 @@ class Mixture(Settings):
     @property
     def bounds(self) -> frozenset[str]:
         return frozenset().union(*(bounds_of(o) for o in self.of.values()))
+
+    @property
+    def sentinels(self) -> int:
+        return max(map(sentinels_of, self.of.values()))
 
     @property
     def continues_text(self) -> bool:

@@ -38,7 +38,8 @@ class MachineSettings(Settings):
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text."""
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
+    rewritten at the end, where it rewrites text."""
 
     objective: objectives.choice()  # type: ignore[valid-type]
     architecture: architectures.choice()  # type: ignore[valid-type]

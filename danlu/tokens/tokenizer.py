@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.tokens.byte_pieces import readable
+from danlu.tokens.sentinels import grown, sentinels
 from danlu.tokens.text_stream import TextStream
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -48,8 +49,14 @@ class TextTokenizer:
     def vocabulary(self) -> Vocabulary:
         ids: dict[str, Any] = {role: self.inner.token_to_id(self.roles[role]) for role in ("pad", "bos", "eos")}
         ids["mask"] = self.inner.token_to_id(self.roles["mask"]) if "mask" in self.roles else None
-        special = {i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
-        return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(special), **ids)
+        special = {token.content: i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
+        return Vocabulary(
+            size=self.inner.get_vocab_size(), special=frozenset(special.values()), sentinels=sentinels(special), **ids
+        )
+
+    def with_sentinels(self, wanted: int) -> TextTokenizer:
+        """A tokenizer with at least so many sentinels; new ones have the ids behind all others, which stay."""
+        return self if len(self.vocabulary.sentinels) >= wanted else replace(self, inner=grown(self.inner, wanted))
 
     @cached_property
     def _byte_level(self) -> bool:

@@ -12,6 +12,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
+    "spans": {"rate": 0.3, "mean_span": 2, "sentinels": 4},
+    "denoising": {"delete": 0.1},
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}

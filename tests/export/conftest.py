@@ -5,7 +5,9 @@ from danlu.architectures import build_learner
 from danlu.architectures.presets import FAMILIES
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
+from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
+from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 
 TEXTS = [
@@ -14,6 +16,8 @@ TEXTS = [
     "a <mask> and a </s> are text here\n\n",
     "",
 ]
+
+OBJECTIVES = {"causal": Causal(), "masked": Masked(), "spans": Spans(sentinels=9), "denoising": Denoising()}
 
 ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
 
@@ -27,7 +31,7 @@ def texts():
 def tokenizer():
     from danlu.tokens.kinds.byte_bpe import ByteBPE
 
-    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text])
+    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text]).with_sentinels(9)
 
 
 def perturbed(learner, seed=1):
@@ -45,7 +49,7 @@ def make(tokenizer):
 
     def made(family, **settings):
         kind = next(f for f in FAMILIES if f.model_type == family)
-        objective = {"causal": Causal(), "masked": Masked()}[kind.objective]
+        objective = OBJECTIVES[kind.objective]
         chosen = architectures.validate({"name": family, **ODD, **settings})
         architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size

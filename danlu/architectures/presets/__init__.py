@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import bert, gpt2, llama, modernbert, qwen3, roberta
+from danlu.architectures.presets import bart, bert, gpt2, llama, modernbert, qwen3, roberta, t5
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
@@ -18,6 +18,8 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.FAMILY,
     bert.FAMILY,
     roberta.FAMILY,
+    t5.FAMILY,
+    bart.FAMILY,
 )
 """The first that fits is taken."""
 
