@@ -101,9 +101,7 @@ class Model:
     ) -> list[str]:
         """What it writes shows once it is whole: what fills a blank has its place before what is there already."""
         parts = [[self.tokenizer.encode(part) for part in BLANK.split(text)] for text in texts]
-        made = rewrite_many(
-            self.learner, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine
-        )
+        made = rewrite_many(self.learner, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine)
         found = [self.tokenizer.decode(ids) for ids in made]
         found = [text[: min([len(text), *(text.find(end) for end in stop if end in text)])] for text in found]
         for k, text in enumerate(found):

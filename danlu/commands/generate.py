@@ -45,8 +45,8 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL, shown as it is written; or, by an encoder-decoder, PROMPT with
-    its blanks (___) filled or its noise taken out."""
+    """Continue PROMPT with the model in the folder MODEL, shown as it is written; an encoder-decoder gives PROMPT
+    with its blanks (___) filled or its noise taken out instead."""
     import danlu
 
     loaded = danlu.load(model)

@@ -32,8 +32,8 @@ class Spans(Settings):
     one token.
 
     The encoder reads the text with sentinel 0 in place of the first span, sentinel 1 of the second and so on, and eos.
-    The decoder begins with the padding token, as T5 does, and writes sentinel 0, the first span, sentinel 1, ..., a last
-    sentinel and eos. `sentinels`: how many the tokenizer gets; a piece has one span less at most. No sequence is
+    The decoder begins with the padding token, as T5 does, and writes sentinel 0, the first span, sentinel 1, ..., a
+    last sentinel and eos. `sentinels`: how many the tokenizer gets; a piece has one span less at most. No sequence is
     longer than the unit, so that windows that reach the model's context are cut by the token that eos takes.
     """
 

@@ -1,4 +1,4 @@
-"""T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, scores that are not scaled, no biases.
+"""T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, unscaled scores, no biases.
 
 Its settings are those of version 1.1: gated GELU and a head of its own. Version 1.0 has a plain ReLU and a tied head
 before which hidden states are divided by sqrt(width): `gated: false, activation: relu, tied: true, scaled_head: true`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, shown, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -26,7 +26,9 @@ FIXED = {
     "shared_embeddings": True,
 }
 
-FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | {"buckets", "farthest", "gated", "activation", "scaled_head"}
+OWN = frozenset({"buckets", "farthest", "gated", "activation", "scaled_head"})
+
+FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | OWN
 
 ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu", "silu": "silu"}
 """danlu's names and those of transformers; by its `feed_forward_proj` "gated-gelu" means gelu_new."""
@@ -53,7 +55,7 @@ def fits(settings: Settings, objective: Objective) -> str | None:
     if settings.groups != settings.heads:
         return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
     if settings.scaled_head != settings.tied:
-        return f"needs scaled_head {str(settings.tied).lower()} where tied is {str(settings.tied).lower()}"
+        return f"needs scaled_head {shown(settings.tied)} where tied is {shown(settings.tied)}"
     if settings.gated and settings.activation == "gelu":
         return "needs activation gelu_tanh where gated, not gelu"
     if settings.activation not in ACTIVATIONS:
@@ -131,7 +133,7 @@ def settings_of(config: Config) -> Transformer:
         activation = "gelu_new"
     ours = {theirs: name for name, theirs in ACTIVATIONS.items()}
     if gated not in ("", "gated") or activation not in ours:
-        raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu's t5 has {', '.join(ours)}, plain or gated")
+        raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu's t5 has {', '.join(ours)}, gated or not")
     tied = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
     return transformer(
         FIXED

@@ -1,5 +1,6 @@
-"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings (relative positions are
-in relative.py)."""
+"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings.
+
+Relative positions are in relative.py."""
 
 from __future__ import annotations
 
