@@ -57,7 +57,7 @@ class Learner(nn.Module):
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
         """Sum of the embeddings of the stream's inputs that have an embedder: [T, width]. What a stream does not say of
         its segments is segment 0."""
-        return summed(self.embedders, stream, replaced)
+        return summed({**self.embedders}, stream, replaced)
 
     def embed_for_decoder(self, stream: Stream, **replaced: Tensor) -> Tensor:
         """The same for what the decoder runs on, by its own tables where it has some."""

@@ -73,7 +73,7 @@ class Spans(Settings):
         marks = vocabulary.require_sentinels(self.sentinels)[: spans + 1, None]
         runs = parted(ids, composition(hidden, spans, rng), rng)
         source = joined([*runs[0::2], np.array([vocabulary.eos])], [*marks[:-1], np.zeros(0, np.int64)])
-        target = joined([np.zeros(0, np.int64), *runs[1::2], np.array([vocabulary.eos])], marks)
+        target = joined([np.zeros(0, np.int64), *runs[1::2], np.array([vocabulary.eos])], list(marks))
         return pair(source, vocabulary.pad, target, "spans")
 
     def parts(self, shape: ModelShape) -> nn.Module:
@@ -93,7 +93,7 @@ class Spans(Settings):
         if blanks >= self.sentinels:
             raise WrongInput(f"the text has {blanks} blanks, the model knows {self.sentinels - 1}; leave fewer")
         marks = vocabulary.require_sentinels(self.sentinels)[:blanks, None]
-        return np.concatenate([joined(parts, marks), [vocabulary.eos]]).astype(np.int64)
+        return np.concatenate([joined(parts, list(marks)), [vocabulary.eos]]).astype(np.int64)
 
     def begin(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.pad], np.int64)
