@@ -232,3 +232,21 @@ def test_the_decoder_is_deeper_than_the_encoder():
     assert found["backbone.final_norm.weight"] == 3
     assert found["decoder.blocks.0.cross.query.weight"] == 3
     assert found["decoder.final_norm.weight"] == 5
+
+
+@pytest.mark.parametrize("settings", [{}, {"positions": "relative"}], ids=str)
+def test_recomputed_blocks_give_the_same_gradients(settings):
+    """Those of the decoder among them, and the table of relative positions, which all blocks share."""
+    from danlu.training.outfit import checkpoint_activations
+
+    found = []
+    for recomputed in (False, True):
+        model = learner(**settings).train()
+        if recomputed:
+            checkpoint_activations(model)
+        memory = remembered(model, [4, 2])
+        model.decode(stream_of([3, 5], causal_order), memory).square().sum().backward()
+        found.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
+    assert {"decoder.blocks.0.cross.key.weight", "backbone.blocks.0.attention.key.weight"} <= found[0].keys()
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, rtol=0, atol=1e-12)
