@@ -1,5 +1,5 @@
 """What is predicted: one file each. One import line registers an objective."""
 
-from danlu.objectives import causal, masked, mixture, permutation, prefix, replaced
+from danlu.objectives import causal, denoising, masked, mixture, permutation, prefix, replaced, spans
 
-__all__ = ["causal", "masked", "mixture", "permutation", "prefix", "replaced"]
+__all__ = ["causal", "denoising", "masked", "mixture", "permutation", "prefix", "replaced", "spans"]

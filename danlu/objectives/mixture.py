@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, token_head
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, sentinels_of, token_head
 
 
 @objectives.register
@@ -52,6 +52,10 @@ class Mixture(Settings):
     def token_head(self) -> str:
         heads = {token_head(o) for o in self.of.values()}
         return next(head for head in ("model", "own", "none") if head in heads)
+
+    @property
+    def sentinels(self) -> int:
+        return max(map(sentinels_of, self.of.values()))
 
     @property
     def continues_text(self) -> bool:

@@ -39,7 +39,8 @@ class MachineSettings(Settings):
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text.
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
+    rewritten at the end, where it rewrites text.
 
     start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
     the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.

@@ -14,11 +14,12 @@ from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.rewriting import rewrites
 from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
 from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import Data
-from danlu.stages.pretraining import Pretraining, continued
+from danlu.stages.pretraining import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
 from danlu.waist import Batch
@@ -101,13 +102,17 @@ def evaluate(
 
 
 def judged(job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine) -> dict[str, Any]:
-    """What the objective itself has to say of the model beside its loss (`danlu.waist.Judged`)."""
-    objective = job.recipe.objective
-    if not hasattr(objective, "judge"):
-        return {}
-    device = torch.device(machine.device)
-    with torch.no_grad():
-        return objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+    """What the objective itself has to say of the model beside its loss (`danlu.waist.Judged`), and the recipe's
+    prompts rewritten, where the model does that."""
+    objective, found = job.recipe.objective, {}
+    if hasattr(objective, "judge"):
+        device = torch.device(machine.device)
+        with torch.no_grad():
+            found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+    if rewrites(objective) and job.recipe.prompts:
+        made = [rewritten(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
+        found = {**found, "samples": [*found.get("samples", []), *made]}
+    return found
 
 
 def figure(found: Any) -> str:
