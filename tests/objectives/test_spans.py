@@ -144,3 +144,7 @@ def test_a_tokenizer_without_sentinels_is_refused():
     draw = OneDraw(0, 0, 0.0, bare, lambda overlap: [4 + np.arange(9)])
     with pytest.raises(WrongInput, match=r"it has 0 sentinels .* and 100 are needed"):
         Spans().example(draw)
+    few = Vocabulary(size=20, bos=1, eos=2, pad=0, mask=3, special=frozenset((0, 1, 2, 3, 18, 19)), sentinels=(18, 19))
+    assert Spans().read([np.array([5]), np.array([6])], few).tolist() == [5, 18, 6, 2]
+    with pytest.raises(WrongInput, match="2 blanks, the model knows 1"):
+        Spans().read([np.array([5])] * 3, few)
