@@ -19,8 +19,9 @@ from danlu.waist import Draw
 ORDINARY = 8
 VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 STEP = 3
-MARKS = np.array([3, 1, 1, 0, 3, 1, 1, 0], np.uint8)
-"""Sentences of four tokens: two words of one token, then one of two."""
+MARKS = np.array([3, 1, 0], np.uint8)
+"""Sentences of three tokens: a word of one token, then one of two. Three does not divide the eight tokens of the cycle,
+so that two sentences in their order differ from the two swapped."""
 
 
 def sentence(first: int, length: int) -> np.ndarray:
@@ -60,7 +61,7 @@ class ToyDraws:
     def reading(self, unit: int):
         return (
             lambda overlap: self.pieces(unit, overlap),
-            lambda overlap: [MARKS[np.arange(len(piece)) % 8] for piece in self.pieces(unit, overlap)],
+            lambda overlap: [MARKS[np.arange(len(piece)) % len(MARKS)] for piece in self.pieces(unit, overlap)],
         )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from danlu.tasks.classify import mean_pool
+from danlu.objectives.pooling import mean_pool
 from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
 
 BATCH_TOKENS = 8192

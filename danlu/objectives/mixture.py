@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, refusal, windows_of
 
 
 @objectives.register
@@ -47,6 +47,15 @@ class Mixture(Settings):
     @property
     def bounds(self) -> frozenset[str]:
         return frozenset().union(*(bounds_of(o) for o in self.of.values()))
+
+    @property
+    def windows(self) -> float:
+        """In the mean over what is drawn."""
+        shares = {k: self.shares.get(k, 1.0) for k in self.of}
+        return sum(shares[k] * windows_of(o) for k, o in self.of.items()) / sum(shares.values())
+
+    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+        return next((found for o in self.of.values() if (found := refusal(o, models, name))), None)
 
     @property
     def continues_text(self) -> bool:

@@ -23,6 +23,7 @@ from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches
+from danlu.waist import windows_of
 
 VALIDATION_SEED = 1_000_000_007
 """Masks and other draws of validation are the same at every validation and differ from training's."""
@@ -67,7 +68,7 @@ class Pretraining:
             made = objective.units(self.source, split)
             return RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
-        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled)
+        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled, windows_of(objective))
 
     @property
     def source(self) -> RunSource:

@@ -12,13 +12,14 @@ import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
 
+from danlu.objectives.pooling import mean_pool
 from danlu.registry import tasks
 from danlu.settings import Settings
 from danlu.tasks.labelled_files import labelled_files
 from danlu.tasks.pydocs_parts import pydocs_parts
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Stream, causal_order, full_order
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order, full_order
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,6 @@ class EncodedRow:
 
     ids: np.ndarray
     label: int
-
-
-def mean_pool(hidden: Tensor, stream: Stream) -> Tensor:
-    """Mean over each sequence: [T, width] -> [N, width]."""
-    sums = hidden.new_zeros(len(stream), hidden.shape[1]).index_add(0, stream.sequence, hidden)
-    return sums / stream.offsets.diff().to(hidden.dtype)[:, None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,87 @@
+"""Next sentence prediction (Devlin et al. 2019), with masked language modelling or alone, in one sequence or in two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+from torch import Tensor, nn
+
+from danlu.objectives import text_pairs
+from danlu.objectives.masked import Masked
+from danlu.objectives.sentences import cut_at_sentence
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a pair is laid out, tokens around it, what its classifier reads (in widths) and how."""
+
+    laid_out: Callable[..., list[Seq]]
+    around: int
+    inputs: int
+    logits: text_pairs.Classified
+
+
+FORMS: Mapping[str, Form] = {
+    "together": Form(text_pairs.together, text_pairs.TOGETHER, 1, text_pairs.of_together),
+    "apart": Form(text_pairs.apart, text_pairs.APART, 4, text_pairs.of_apart),
+}
+
+
+@objectives.register
+class NextSentence(Settings):
+    """Tell whether a span of sentences follows the one before it in its document or is from another document, each half
+    of the time.
+
+    form: `together`, both in one sequence [bos] A [eos] B [eos] with segments, as BERT; `apart`, each encoded alone and
+    u, v, |u - v|, u v of their mean hidden states classified. masked: settings of a masked objective that hides tokens
+    of the same sequences (a number: its rate); false or 0: none, sentences alone.
+    """
+
+    name: Literal["next_sentence"] = "next_sentence"
+    form: Literal["together", "apart"] = "together"
+    masked: Masked | None = Masked()
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"form": "together"}, {"form": "apart"})
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+    embeds_text: ClassVar[bool] = True
+
+    _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
+
+    @property
+    def fields(self) -> Mapping[str, Fields]:
+        return text_pairs.pair_fields("next", self.masked)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return ("next",) if self.masked is None else ("next", "masked")
+
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset({"sentence"}) | (self.masked.bounds if self.masked else frozenset())
+
+    def example(self, draw: Draw) -> Example:
+        form = FORMS[self.form]
+        pairs = text_pairs.true_or_strange(draw, cut_at_sentence, form.around, bounds=True)
+        return {"text": form.laid_out(pairs, draw, self.masked, "next")}
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return text_pairs.pair_parts(FORMS[self.form].inputs * shape.width, shape, self.masked)
+
+    @property
+    def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
+        return text_pairs.blank_logits(self.masked)
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        return text_pairs.pair_losses(model, parts, batch["text"], "next", FORMS[self.form].logits)
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        logits, names = FORMS[self.form].logits, ("random", "next")
+        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "next", logits, names)}
