@@ -67,9 +67,6 @@ class Contrastive(Settings):
     temperature: float = Field(default=0.05, gt=0)
     learned: bool = False
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"views": "crops"}, {"views": "neighbours"})
-    """What an architecture has to be for them; with views dropout it also needs dropout."""
-
     fields: ClassVar[Mapping[str, Fields]] = {
         side: Fields(marks={"contrastive": np.int64}) for side in ("first", "second")
     }

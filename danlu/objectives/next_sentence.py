@@ -19,17 +19,16 @@ from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, So
 
 @dataclass(frozen=True)
 class Form:
-    """How a pair is laid out, tokens around it, what its classifier reads (in widths) and how."""
+    """How a pair is laid out, the tokens around it, and where the vectors of its two sides are."""
 
     laid_out: Callable[..., list[Seq]]
     around: int
-    inputs: int
-    logits: text_pairs.Classified
+    sides: text_pairs.Sides
 
 
 FORMS: Mapping[str, Form] = {
-    "together": Form(text_pairs.together, text_pairs.TOGETHER, 1, text_pairs.of_together),
-    "apart": Form(text_pairs.apart, text_pairs.APART, 4, text_pairs.of_apart),
+    "together": Form(text_pairs.together, text_pairs.TOGETHER, text_pairs.sides_together),
+    "apart": Form(text_pairs.apart, text_pairs.APART, text_pairs.sides_apart),
 }
 
 
@@ -38,16 +37,15 @@ class NextSentence(Settings):
     """Tell whether a span of sentences follows the one before it in its document or is from another document, each half
     of the time.
 
-    form: `together`, both in one sequence [bos] A [eos] B [eos] with segments, as BERT; `apart`, each encoded alone and
-    u, v, |u - v|, u v of their mean hidden states classified. masked: settings of a masked objective that hides tokens
-    of the same sequences (a number: its rate); false or 0: none, sentences alone.
+    form: `together`, both in one sequence [bos] A [eos] B [eos] with segments, as BERT; `apart`, each encoded alone.
+    Either way u, v, |u - v| and u v of the two sides' mean hidden states are classified. masked: settings of a masked
+    objective that hides tokens of the same sequences (a number: its rate); false or 0: none, sentences alone.
     """
 
     name: Literal["next_sentence"] = "next_sentence"
     form: Literal["together", "apart"] = "together"
     masked: Masked | None = Masked()
 
-    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"form": "together"}, {"form": "apart"})
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
@@ -73,15 +71,15 @@ class NextSentence(Settings):
         return {"text": form.laid_out(pairs, draw, self.masked, "next")}
 
     def parts(self, shape: ModelShape) -> nn.Module:
-        return text_pairs.pair_parts(FORMS[self.form].inputs * shape.width, shape, self.masked)
+        return text_pairs.pair_parts(shape, self.masked)
 
     @property
     def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
         return text_pairs.blank_logits(self.masked)
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, parts, batch["text"], "next", FORMS[self.form].logits)
+        return text_pairs.pair_losses(model, parts, batch["text"], "next", FORMS[self.form].sides)
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        logits, names = FORMS[self.form].logits, ("random", "next")
-        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "next", logits, names)}
+        sides, names = FORMS[self.form].sides, ("random", "next")
+        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "next", sides, names)}

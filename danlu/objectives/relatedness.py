@@ -11,30 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from danlu.objectives.group_similarity import unit_length
-from danlu.objectives.pooling import mean_pool
 from danlu.objectives.sentences import cut_in_the_middle
-from danlu.objectives.text_pairs import APART, apart, pair_figures, true_or_strange
+from danlu.objectives.text_pairs import APART, apart, pair_figures, pair_losses, sides_apart, true_or_strange
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
 class SimilarityHead(nn.Module):
-    """Two numbers: the logit of "related" is scale x cosine + bias, that of "unrelated" 0. [k] -> [k, 2]."""
+    """Two numbers: the logit of "related" is scale x (cosine - middle), that of "unrelated" 0.
+    [k, width] twice -> [k, 2]."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.scale, self.bias = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.zeros(()))
+        self.scale, self.middle = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.5))
 
-    def forward(self, cosine: Tensor) -> Tensor:
-        related = self.scale * cosine + self.bias
+    def forward(self, u: Tensor, v: Tensor) -> Tensor:
+        related = self.scale * ((unit_length(u) * unit_length(v)).sum(1) - self.middle)
         return torch.stack([torch.zeros_like(related), related], 1)
-
-
-def of_similarity(head: Any, pooled: Tensor, at: Tensor) -> Tensor:
-    """Logits of the sequences `at` [k], each with the one after it: [N, width] -> [k, 2]."""
-    vectors = unit_length(pooled)
-    return head((vectors[at] * vectors[at + 1]).sum(1))
 
 
 @objectives.register
@@ -59,11 +53,8 @@ class Relatedness(Settings):
         return nn.ModuleDict({"pair": SimilarityHead()})
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        text = batch["text"]
-        at = (text.marks["related"] >= 0).nonzero().squeeze(1)
-        logits = of_similarity(parts["pair"], mean_pool(model.hidden(text), text), at)
-        return {"related": model.class_loss(logits, text.marks["related"][at])}
+        return pair_losses(model, parts, batch["text"], "related", sides_apart)
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
         names = ("unrelated", "related")
-        return {"figures": pair_figures(model, parts["pair"], batches, "related", of_similarity, names)}
+        return {"figures": pair_figures(model, parts["pair"], batches, "related", sides_apart, names)}

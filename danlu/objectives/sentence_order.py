@@ -57,7 +57,6 @@ class SentenceOrder(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    embeds_text: ClassVar[bool] = True
 
     _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
 
@@ -80,21 +79,22 @@ class SentenceOrder(Settings):
             if found is None:
                 pairs.append(text_pairs.Pair(text.cut(0, size - text_pairs.APART)))
                 continue
+            a, b = found
             ordered = bool(draw.rng.random() < 0.5)
-            pairs.append(text_pairs.Pair(*(found if ordered else found[::-1]), int(ordered)))
+            pairs.append(text_pairs.Pair(a, b, 1) if ordered else text_pairs.Pair(b, a, 0))
         pairs = [pair for pair in pairs if len(pair.first)]
         return {"text": text_pairs.together(pairs, draw, self.masked, "order")}
 
     def parts(self, shape: ModelShape) -> nn.Module:
-        return text_pairs.pair_parts(shape.width, shape, self.masked)
+        return text_pairs.pair_parts(shape, self.masked)
 
     @property
     def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
         return text_pairs.blank_logits(self.masked)
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, parts, batch["text"], "order", text_pairs.of_together)
+        return text_pairs.pair_losses(model, parts, batch["text"], "order", text_pairs.sides_together)
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        logits, names = text_pairs.of_together, ("swapped", "in order")
-        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "order", logits, names)}
+        sides, names = text_pairs.sides_together, ("swapped", "in order")
+        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "order", sides, names)}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.objectives.masked import Masked, MaskedHead
-from danlu.objectives.pooling import mean_pool
+from danlu.objectives.pooling import mean_pool, segment_pool
 from danlu.objectives.sentences import Text, texts, window
 from danlu.tokens.bounds import FLAGS
 from danlu.tokens.vocabulary import Vocabulary
@@ -60,25 +60,12 @@ class Pair:
     label: int = -1
 
 
-@dataclass(frozen=True)
 class Recut:
     """A draw whose unit is other pieces than the window: what another objective then sees of it."""
 
-    draw: Draw
-    found: Sequence[np.ndarray]
-    flags: Sequence[np.ndarray]
-
-    @property
-    def rng(self) -> np.random.Generator:
-        return self.draw.rng
-
-    @property
-    def progress(self) -> float:
-        return self.draw.progress
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        return self.draw.vocabulary
+    def __init__(self, draw: Draw, found: Sequence[np.ndarray], flags: Sequence[np.ndarray]):
+        self.rng, self.progress, self.vocabulary = draw.rng, draw.progress, draw.vocabulary
+        self.draw, self.found, self.flags = draw, found, flags
 
     def pieces(self, overlap: int = 0) -> list[np.ndarray]:
         return list(self.found)
@@ -174,43 +161,47 @@ def apart(pairs: Sequence[Pair], draw: Draw, masked: Masked | None, term: str) -
 
 
 class PairHead(nn.Module):
-    """Dense, tanh and a layer for the classes, as in BERT. [k, inputs] -> [k, 2]."""
+    """Two vectors u, v to classes: a dense layer over u, v, |u - v| and u v (Conneau et al. 2017), tanh as in BERT, and
+    a layer for the classes. [k, width] twice -> [k, 2]."""
 
-    def __init__(self, inputs: int, shape: ModelShape):
+    def __init__(self, shape: ModelShape):
         super().__init__()
-        self.dense, self.out = nn.Linear(inputs, shape.width), nn.Linear(shape.width, 2)
+        self.dense, self.out = nn.Linear(4 * shape.width, shape.width), nn.Linear(shape.width, 2)
         for layer in (self.dense, self.out):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, pooled: Tensor) -> Tensor:
-        return self.out(torch.tanh(self.dense(pooled)))
+    def forward(self, u: Tensor, v: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.dense(torch.cat([u, v, (u - v).abs(), u * v], 1))))
 
 
-def of_together(head: Any, pooled: Tensor, at: Tensor) -> Tensor:
-    """Logits of the sequences `at` [k], each a pair: [N, width] -> [k, 2]."""
-    return head(pooled[at])
+def sides_together(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
+    """The means of the two segments of the sequences `at` [k]: [T, width] -> [k, width] twice. The positions of each
+    have seen the other; their means, and not the first position alone, so that architectures that do not look far may
+    compare them too."""
+    u, v = segment_pool(hidden, text)[at].unbind(1)
+    return u, v
 
 
-def of_apart(head: Any, pooled: Tensor, at: Tensor) -> Tensor:
-    """Logits of the sequences `at` [k], each with the one after it: [N, width] -> [k, 2], from u, v, |u - v| and u v."""
-    u, v = pooled[at], pooled[at + 1]
-    return head(torch.cat([u, v, (u - v).abs(), u * v], 1))
+def sides_apart(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
+    """The means of the sequences `at` [k] and of the one after each: [T, width] -> [k, width] twice."""
+    pooled = mean_pool(hidden, text)
+    return pooled[at], pooled[at + 1]
 
 
-Classified = Callable[[Any, Tensor, Tensor], Tensor]
+Sides = Callable[[Tensor, Stream, Tensor], tuple[Tensor, Tensor]]
 
 
-def pair_parts(inputs: int, shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
-    heads: dict[str, nn.Module] = {"pair": PairHead(inputs, shape)}
+def pair_parts(shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
+    heads: dict[str, nn.Module] = {"pair": PairHead(shape)}
     return nn.ModuleDict(heads if masked is None else {**heads, "masked": MaskedHead(shape)})
 
 
-def pair_losses(model: Parts, parts: Any, text: Stream, term: str, logits: Classified) -> dict[str, Tensor]:
+def pair_losses(model: Parts, parts: Any, text: Stream, term: str, sides: Sides) -> dict[str, Tensor]:
     """The pair's term, and the masked one where there is a head for it: one pass of the backbone for both."""
     hidden, label = model.hidden(text), text.marks[term]
     at = (label >= 0).nonzero().squeeze(1)
-    found = {term: model.class_loss(logits(parts["pair"], mean_pool(hidden, text), at), label[at])}
+    found = {term: model.class_loss(parts["pair"](*sides(hidden, text, at)), label[at])}
     if "masked" in parts:
         hides = (text.labels["masked"] >= 0).nonzero().squeeze(1)
         found["masked"] = model.token_loss(parts["masked"](hidden[hides]), text.labels["masked"][hides])
@@ -218,7 +209,7 @@ def pair_losses(model: Parts, parts: Any, text: Stream, term: str, logits: Class
 
 
 def pair_figures(
-    model: Parts, head: Any, batches: Iterable[Batch], term: str, logits: Classified, names: Sequence[str]
+    model: Parts, head: Any, batches: Iterable[Batch], term: str, sides: Sides, names: Sequence[str]
 ) -> dict[str, Any]:
     """Share of each label, accuracy (one value a pair) and what always answering the more frequent label gives."""
     right, labels = [np.zeros(0)], [np.zeros(0, np.int64)]
@@ -226,7 +217,7 @@ def pair_figures(
         text = batch["text"]
         at = (text.marks[term] >= 0).nonzero().squeeze(1)
         label = text.marks[term][at]
-        guess = logits(head, mean_pool(model.hidden(text), text), at).argmax(1)
+        guess = head(*sides(model.hidden(text), text, at)).argmax(1)
         right.append((guess == label).double().cpu().numpy())
         labels.append(label.cpu().numpy())
     known = np.concatenate(labels)

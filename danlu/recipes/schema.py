@@ -14,6 +14,7 @@ import danlu.tokens.kinds
 import danlu.training.tracking  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
+from danlu.evaluation.similarity import ScoredPairs
 from danlu.recipes.matrix import misfit
 from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
 from danlu.settings import Settings
@@ -70,10 +71,12 @@ class TaskRecipe(Settings):
 
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
-    Kneser-Ney baseline; samples: the prompts' final continuations."""
+    Kneser-Ney baseline; samples: the prompts' final continuations; similarity: by a name of your own, tables of pairs
+    of texts with people's scores, whose order is compared with that of every model's vectors."""
 
     stride: PositiveInt = 128
     ngram: PositiveInt = 5
+    similarity: dict[str, ScoredPairs] = Field(default_factory=dict)
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)

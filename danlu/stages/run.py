@@ -84,6 +84,8 @@ def work(
     machine.apply()
     watch = followed(watch, recipe, directory.path)
     rows = {key: read_rows(key, task) for key, task in recipe.tasks.items()}
+    for pairs in recipe.evaluation.similarity.values():
+        pairs.read()  # a wrong table is told at once
     data, facts = prepare(directory, recipe, say)
     beside = directory.stage("baselines", lambda: baselines(data, recipe.evaluation))
     results = {

@@ -8,14 +8,14 @@ from typing import Any
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
-    "contrastive": {"group": 2, "shortest": 0.8, "longest": 1, "at_least": 2},
+    "contrastive": {"views": "neighbours", "group": 2, "at_least": 2, "learned": True},
     "masked": {"rate": 0.3},
     "masked_sentence": {"group": 2, "shortest": 1},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
-    "next_sentence": {"masked": {"rate": 0.3}},
+    "next_sentence": {"form": "apart", "masked": 0.3},
     "prefix": {},
     "relatedness": {},
-    "sentence_order": {"masked": {"rate": 0.3}},
+    "sentence_order": {"masked": 0.15},
     "permutation": {"share": 0.5},
 }
 
