@@ -102,12 +102,13 @@ class Contrastive(Settings):
     def example(self, draw: Draw) -> Example:
         first, second = [], []
         for each in (draw, *(draw.another() for _ in range(self.group - 1))):
-            room = window(each) - APART
+            room = max(0, window(each) - APART)
             for text in texts(each, bounds=bool(self.bounds)):
-                views = VIEWS[self.views](self, text, draw.rng) if len(text) >= self.at_least and room > 0 else None
+                text = text.cut(0, room)
+                views = VIEWS[self.views](self, text, draw.rng) if len(text) >= self.at_least else None
                 if views is not None:
-                    first.append(views[0].cut(max(0, len(views[0]) - room), len(views[0])))
-                    second.append(views[1].cut(0, room))
+                    first.append(views[0])
+                    second.append(views[1])
         one, other = ([self.sequence(text, draw) for text in side] for side in (first, second))
         for number, pair in enumerate(zip(one, other, strict=True)):
             for seq in pair:
