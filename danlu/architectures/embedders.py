@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from danlu.waist import Declared, Objective
 
 SEGMENTS = 2
+"""That an objective with segments tells apart; where an architecture has a table for fewer, it gets this one."""
 
 
 class Projection(nn.Linear):
@@ -36,12 +37,16 @@ INPUTS: Mapping[str, Callable[[Declared, int, int], nn.Module]] = {"segment": se
 """By input name. An objective may declare further inputs, which are not embedded but read by itself."""
 
 
+def rows(table: nn.Module) -> int:
+    return len(table.weight)  # type: ignore[arg-type]
+
+
 def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, width: int) -> dict[str, nn.Module]:
     """Those of the architecture (positions, segments), and those of the inputs the objective declares."""
     declared = {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}
     tables: dict[str, nn.Module] = dict(architecture.embedders())
     for name, make in INPUTS.items():
-        if name in declared and name not in tables:
+        if name in declared and (name not in tables or (name == "segment" and rows(tables[name]) < SEGMENTS)):
             tables[name] = make(declared[name], vocabulary_size, width)
     for table in tables.values():
         nn.init.normal_(table.weight, std=0.02)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from danlu.architectures import Learner, build_learner
+from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
 from danlu.recipes.schema import ModelRecipe
 from danlu.stages.preparation import Data
@@ -22,7 +23,7 @@ from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, make_plan
 from danlu.training.precision import Machine
-from danlu.training.step import Losses, measure, micro_batches
+from danlu.training.step import Losses, measure, micro_batches, total_counts
 from danlu.waist import windows_of
 
 VALIDATION_SEED = 1_000_000_007
@@ -82,6 +83,11 @@ class Pretraining:
         each = max(1, int(self.recipe.training.micro_batch_tokens / draws.tokens_per_unit))
         batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0)
         size = self.data.store("validation").bytes if units == draws.units else None
+        if not any(total_counts(self.recipe.objective, batches).values()):
+            raise WrongInput(
+                f"models.{self.name}: {self.recipe.objective.name} finds nothing to learn in {units} units of held-out "
+                "text; its documents may be too short for it (such as one sentence each), or too few"
+            )
 
         def validate(model: nn.Module) -> Losses:
             return measure(model, self.recipe.objective, batches, self.machine)
