@@ -12,10 +12,10 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "masked": {"rate": 0.3},
     "masked_sentence": {"group": 2, "shortest": 1},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
-    "next_sentence": {"form": "apart", "masked": 0.3},
+    "next_sentence": {"form": "apart", "masked": 0.15},
     "prefix": {},
     "relatedness": {},
-    "sentence_order": {"masked": 0.15},
+    "sentence_order": {"masked": False},
     "permutation": {"share": 0.5},
 }
 
