@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from danlu.evaluation.generation import Sampling, generate_many
 from danlu.export import load_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Machine, usable_cores
+from danlu.waist import reading
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 """A blank in a text to fill, with the space before it: a token of English text brings its own."""
@@ -137,12 +137,8 @@ class Model:
         encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
         if long := sum(len(ids) > self.context for ids in encoded):
             log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
-        return embed(self.learner, [ids[: self.context] for ids in encoded], self._full, pooling, normalize)
-
-    @property
-    def _full(self) -> bool:
-        needs: Any = self.learner.objective.needs["backbone"]
-        return "causal" not in needs
+        order = reading(self.learner.objective)
+        return embed(self.learner, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
 
 def load(path: str | Path) -> Model:

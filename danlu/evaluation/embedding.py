@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from danlu.tasks.classify import mean_pool
-from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
+from danlu.waist import READ, Fields, Seq, Stream, pack
 
 BATCH_TOKENS = 8192
 
@@ -38,12 +38,11 @@ def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
 
 
 @torch.no_grad()
-def embed(model: Any, texts: Sequence[np.ndarray], full: bool, pooling: str, normalize: bool) -> np.ndarray:
-    """[n, width] float32 of n sequences of ids, none of them empty; `full`: whether positions see both sides."""
-    order = full_order if full else causal_order
+def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, normalize: bool) -> np.ndarray:
+    """[n, width] float32 of n sequences of ids, none of them empty; `order`: how they are read (danlu.waist.READ)."""
     vectors = np.zeros((len(texts), model.width), np.float32)
     for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, order(len(texts[i]))) for i in numbers]
+        seqs = [Seq({"token": texts[i]}, *READ[order](len(texts[i]))) for i in numbers]
         stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
         pooled = POOLINGS[pooling](model.hidden(stream), stream).float()
         vectors[numbers] = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()

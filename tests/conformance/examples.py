@@ -8,15 +8,18 @@ from typing import Any
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
+    "cbow": {"window": 1, "negatives": 2, "sample": None, "unit_tokens": 12},
     "masked": {"rate": 0.3},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
     "prefix": {},
     "permutation": {"share": 0.5},
+    "skipgram": {"window": 1, "negatives": 2, "noise": 2, "sample": None, "unit_tokens": 12},
 }
 
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "bag": {"width": 16, "context": 16},
     "convolutional": {"layers": 2, "width": 16, "kernel": 13, "context": 16},
     "recurrent": {"layers": 1, "width": 32, "context": 16},
     **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta"), SMALL),
