@@ -368,6 +368,12 @@ class Objective(Protocol):
         ...
 
 
+class Numbered(Protocol):
+    """What an objective has besides of whose integer labels some are numbers of something else than tokens."""
+
+    numbers: frozenset[str]
+
+
 class FillsBlanks(Protocol):
     """What an objective has besides whose trained model can say what stands at a masked position."""
 

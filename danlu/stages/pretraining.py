@@ -153,11 +153,23 @@ def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
     draws = job.draws("train", job.recipe.training.seed)
     tokenizer = job.data.tokenizer
     shown = []
-    for stream, sequences in job.recipe.objective.example(draws.draw(0, 0.0)).items():
+    objective = job.recipe.objective
+    for stream, sequences in objective.example(draws.draw(0, 0.0)).items():
         for seq in sequences[:1]:
-            labels = next((v for v in seq.labels.values()), None)
+            label, known = next(iter(seq.labels.items()), ("", None))
             ids = seq.inputs["token"][:60]
-            known = np.full(len(ids), -1) if labels is None else labels[: len(ids)]
-            targets = [None if y < 0 else tokenizer.token(int(y)) for y in known]
+            known = np.full(len(ids), -1) if known is None else known[: len(ids)]
+            name = str if label in getattr(objective, "numbers", ()) else tokenizer.token
+            targets = [readable_target(y, name) for y in known]
             shown.append({"stream": stream, "tokens": [tokenizer.token(int(i)) for i in ids], "targets": targets})
     return shown
+
+
+def readable_target(label: Any, name: Callable[[int], str]) -> str | None:
+    """The target of one position: a number as it is, an integer by its name, several side by side; None for none."""
+    values = np.atleast_1d(label)
+    if values.dtype.kind == "f":
+        found = [f"{value:.2f}" for value in values if not np.isnan(value)]
+    else:
+        found = [name(int(value)) for value in values if value >= 0]
+    return " ".join(found) if found else None
