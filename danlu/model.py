@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from danlu.errors import WrongInput, nearest
 from danlu.evaluation.embedding import POOLINGS, embed
 from danlu.evaluation.filling import best, blanks, fill_jointly
 from danlu.evaluation.generation import Sampling, generate_many
+from danlu.evaluation.neighbours import neighbours
 from danlu.export import load_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Machine, usable_cores
@@ -127,6 +129,26 @@ class Model:
         if len(ids) > self.context:
             raise WrongInput(f"the text has {len(ids)} tokens, the model reads {self.context}; shorten it")
         return ids, np.flatnonzero(ids == mask)
+
+    def neighbours(self, word: str, top: int = 10) -> list[tuple[str, float]]:
+        """The tokens whose vectors are nearest to that of `word`, and their cosines, nearest first. A word of several
+        tokens has the mean of their vectors. WrongInput when the model knows nothing of the word."""
+        if "token" not in self.learner.embedders:
+            raise self._refusal("has no vectors of tokens")
+        vocabulary = self.tokenizer.vocabulary
+        spaced, bare = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
+        ids = spaced if len(spaced) <= len(bare) else bare  # as it stands inside a text, where that is one token
+        ids = ids[vocabulary.ordinary(ids)]
+        entries = np.arange(vocabulary.size)
+        candidates = entries[vocabulary.ordinary(entries)]
+        if not len(ids):
+            known = [self.tokenizer.token(int(i)).strip() for i in candidates]
+            close = get_close_matches(word, known, n=1)
+            raise WrongInput(
+                f"{word!r} is not in the vocabulary; " + (f"did you mean {close[0]!r}?" if close else "name another")
+            )
+        found = neighbours(self.learner, ids, candidates, top)
+        return [(self.tokenizer.token(i), cosine) for i, cosine in found]
 
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
         """[n, width] float32: one vector for each text. pooling: `mean` of all positions, or the `last`, which is what

@@ -4,8 +4,8 @@
 
 1. A `Stream` is N sequences laid end to end, never padded. Position i sees position j iff both are in the same sequence
    and (key[j] <= query[i] or i == j). key = query = 0, 1, 2, ... is causal; all 0, full; 0 for a prefix and then
-   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks; key = 1 and query = 0, pointwise: no
-   position sees another.
+   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks; key = 1 and query = 0,
+   pointwise: no position sees another.
 2. Labels travel with the stream, per position (`labels`) or per sequence (`marks`); -1 (integers) or NaN (floats) is
    "no target". The number of targets of each term is known before the model runs, so a step divides by the count of the
    whole step, however it is split.

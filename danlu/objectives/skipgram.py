@@ -35,7 +35,7 @@ class Skipgram(Settings):
     noise: PositiveInt = 5
     sample: float | None = Field(default=1e-3, gt=0)
     noise_power: float = Field(default=0.75, ge=0, le=1)
-    unit_tokens: int = Field(default=4096, ge=2)
+    unit_tokens: int = Field(default=2048, ge=2)
 
     terms: ClassVar[tuple[str, ...]] = ("skipgram",)
     weights: ClassVar[Mapping[str, float]] = {}

@@ -35,9 +35,12 @@ def show(
         run = RunDirectory(Path(folder) / "show", resolved)
         try:
             data, facts = prepare(run, resolved, say)
-            models = {}
+            models, earlier = {}, {}
             for name, model in resolved.models.items():
-                job = Pretraining(run, name, model, data, machine, lambda record, plan: None, lambda: False)
+                job = Pretraining(
+                    run, name, model, data, machine, lambda record, plan: None, lambda: False, {**earlier}
+                )
+                earlier[name] = job.untrained
                 models[name] = {"objective": model.objective.name, "architecture": model.architecture.name}
                 models[name] |= prospects(job, timed) | {"examples": decoded_example(job)}
         finally:

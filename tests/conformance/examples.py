@@ -9,6 +9,7 @@ from typing import Any
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
     "cbow": {"window": 1, "negatives": 2, "sample": None, "unit_tokens": 12},
+    "clusters": {"k": 4, "unit_tokens": 12},
     "glove": {"window": 2, "most": 40, "unit_cells": 3},
     "masked": {"rate": 0.3},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},

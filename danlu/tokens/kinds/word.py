@@ -11,7 +11,7 @@ from pydantic import Field
 
 from danlu.registry import tokenizers as registry
 from danlu.settings import Settings
-from danlu.text.words import HAN, word_starts
+from danlu.text.words import HAN, words
 from danlu.tokens.kinds.training import UNKNOWN, chosen_texts, finished, special_tokens
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
@@ -55,10 +55,3 @@ class Word(Settings):
         # added tokens are cut out first, the longest at each place: the words of a text without spaces
         inner.add_tokens([AddedToken(word, normalized=False) for word in kept if CHINESE.fullmatch(word)])
         return finished(inner, self.name, self.size, chosen)
-
-
-def words(text: str) -> list[str]:
-    """The words of a text (danlu.text.words), without white space."""
-    starts = [*word_starts(text).tolist(), len(text)]
-    found = (text[a:b].strip() for a, b in zip(starts, starts[1:], strict=False))
-    return [word for word in found if word]
