@@ -98,8 +98,8 @@ def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterato
 
 
 def pseudo_labels(source: Source, teacher: str | None, k: int, unit_tokens: int, split: str) -> np.ndarray:
-    """[tokens of the split] uint16: the cluster of each, NONE for special tokens. All splits are labelled at once, once,
-    by centres learnt from the training split."""
+    """[tokens of the split] uint16: the cluster of each, NONE for special tokens. All splits are labelled together and
+    once, by centres learnt from the training split."""
     folder = source.folder / "labels"
 
     def fill(fresh: Path) -> None:

@@ -51,8 +51,8 @@ class Words:
 
     @classmethod
     def of(cls, counts: np.ndarray, sample: float | None, power: float) -> Words:
-        """A word with share f of the text is kept with chance sqrt(sample / f), at most 1 (None: all are kept); noise is
-        drawn by count to the `power`."""
+        """A word with share f of the text is kept with chance sqrt(sample / f), at most 1 (None: all are kept); noise
+        is drawn by count to the `power`."""
         shares = counts / max(counts.sum(), 1)
         keep = np.ones(len(counts))
         if sample is not None:
