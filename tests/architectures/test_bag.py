@@ -34,7 +34,7 @@ def test_pointwise_positions_see_themselves_alone():
 
 
 def test_a_causal_bag_is_a_bigram_model():
-    """Two words follow the first with chances 3/4 and 1/4: the loss comes down to the entropy of that and no further."""
+    """Two words follow the first with chances 3/4 and 1/4: the loss comes down to that entropy and no further."""
     model = build_learner(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
     piece = np.array([4, 5, 4, 5, 4, 5, 4, 6])
     seqs = [
