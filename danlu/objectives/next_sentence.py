@@ -19,16 +19,18 @@ from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, So
 
 @dataclass(frozen=True)
 class Form:
-    """How a pair is laid out, the tokens around it, and where the vectors of its two sides are."""
+    """How a pair is laid out, the tokens around it, where the vectors of its two sides are, and whether it needs
+    segments (where each text is alone one would only add the same vector to every text)."""
 
     laid_out: Callable[..., list[Seq]]
     around: int
     sides: text_pairs.Sides
+    segments: bool
 
 
 FORMS: Mapping[str, Form] = {
-    "together": Form(text_pairs.together, text_pairs.TOGETHER, text_pairs.sides_together),
-    "apart": Form(text_pairs.apart, text_pairs.APART, text_pairs.sides_apart),
+    "together": Form(text_pairs.together, text_pairs.TOGETHER, text_pairs.sides_together, True),
+    "apart": Form(text_pairs.apart, text_pairs.APART, text_pairs.sides_apart, False),
 }
 
 
@@ -55,7 +57,7 @@ class NextSentence(Settings):
 
     @property
     def fields(self) -> Mapping[str, Fields]:
-        return text_pairs.pair_fields("next", self.masked)
+        return text_pairs.pair_fields("next", self.masked, FORMS[self.form].segments)
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class SentenceOrder(Settings):
 
     @property
     def fields(self) -> Mapping[str, Fields]:
-        return text_pairs.pair_fields("order", self.masked)
+        return text_pairs.pair_fields("order", self.masked, segments=True)
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -38,10 +38,12 @@ def masked_settings(value: Any) -> Any:
     return {"rate": value} if isinstance(value, int | float) else value
 
 
-def pair_fields(term: str, masked: Masked | None) -> dict[str, Fields]:
-    """One stream of texts with segments, the pair's label as a mark and what is masked as labels."""
+def pair_fields(term: str, masked: Masked | None, segments: bool) -> dict[str, Fields]:
+    """One stream of texts, with segments where there are two in a sequence, the pair's label as a mark and what is
+    masked as labels."""
     labels = {} if masked is None else masked.fields["text"].labels
-    return {"text": Fields({"token": np.int64, "segment": np.int64}, labels, {term: np.int64})}
+    inputs = {"token": np.int64, **({"segment": np.int64} if segments else {})}
+    return {"text": Fields(inputs, labels, {term: np.int64})}
 
 
 def blank_logits(masked: Masked | None) -> Callable[[Parts, Any, Tensor], Tensor]:
@@ -134,8 +136,6 @@ def sequences(
         made = [Seq({"token": ids}, full_order(len(ids))) for ids, _, _ in frames]
     else:
         made = masked.example(Recut(draw, [ids for ids, _, _ in frames], [flags for _, flags, _ in frames]))["text"]
-    for seq, (_, _, segments) in zip(made, frames, strict=True):
-        seq.inputs["segment"] = segments
     return made
 
 
@@ -144,7 +144,8 @@ def together(pairs: Sequence[Pair], draw: Draw, masked: Masked | None, term: str
     kept = [pair for pair in pairs if pair.label >= 0 or masked is not None]
     frames = [framed([t for t in (pair.first, pair.second) if t is not None], draw.vocabulary) for pair in kept]
     made = sequences(frames, draw, masked)
-    for seq, pair in zip(made, kept, strict=True):
+    for seq, (_, _, segments), pair in zip(made, frames, kept, strict=True):
+        seq.inputs["segment"] = segments
         seq.marks[term] = pair.label
     return made
 
@@ -155,7 +156,6 @@ def apart(pairs: Sequence[Pair], draw: Draw, masked: Masked | None, term: str) -
     listed = [(t, label) for p in kept for t, label in ((p.first, p.label), (p.second, -1)) if t is not None]
     made = sequences([framed([text], draw.vocabulary) for text, _ in listed], draw, masked)
     for seq, (_, label) in zip(made, listed, strict=True):
-        seq.inputs["segment"] = np.zeros(len(seq.key), np.int64)
         seq.marks[term] = label
     return made
 
@@ -167,8 +167,9 @@ class PairHead(nn.Module):
     def __init__(self, shape: ModelShape):
         super().__init__()
         self.dense, self.out = nn.Linear(4 * shape.width, shape.width), nn.Linear(shape.width, 2)
+        nn.init.normal_(self.dense.weight, std=self.dense.in_features**-0.5)
+        nn.init.normal_(self.out.weight, std=0.02)  # begins undecided
         for layer in (self.dense, self.out):
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:

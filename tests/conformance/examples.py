@@ -12,7 +12,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "masked": {"rate": 0.3},
     "masked_sentence": {"group": 2, "shortest": 1},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
-    "next_sentence": {"form": "apart", "masked": 0.15},
+    "next_sentence": {"form": "apart", "masked": False},
     "prefix": {},
     "relatedness": {},
     "sentence_order": {"masked": False},
