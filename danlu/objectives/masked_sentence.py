@@ -21,8 +21,9 @@ from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, So
 
 @objectives.register
 class MaskedSentence(Settings):
-    """One whole sentence of each text is replaced by a mask token; what the model makes of that position is compared
-    with the mean hidden states of all hidden sentences of the group, encoded alone.
+    """One whole sentence of each text is replaced by a mask token; the mean hidden state of the surroundings and, by a
+    layer of its own, that of the mask are compared with the mean hidden states of all hidden sentences of the group,
+    encoded alone.
 
     group: windows of text a group is made of, no two of the same document; every text in them counts. shortest: tokens
     a sentence has at least to be hidden. temperature: cosines are divided by it; learned: it is where the temperature
@@ -88,7 +89,7 @@ class MaskedSentence(Settings):
 
     def parts(self, shape: ModelShape) -> nn.Module:
         asked = nn.Linear(shape.width, shape.width)
-        nn.init.normal_(asked.weight, std=shape.width**-0.5)
+        nn.init.zeros_(asked.weight)  # begins with what the surroundings are about, which no random projection hides
         nn.init.zeros_(asked.bias)
         return nn.ModuleDict({"asked": asked, "temperature": Temperature(self.temperature, self.learned)})
 
@@ -96,7 +97,8 @@ class MaskedSentence(Settings):
         """Contexts and sentences with their vectors [N, width] of length 1."""
         context, sentence = batch["context"], batch["sentence"]
         places = context.offsets[:-1] + context.marks["place"].clamp(min=0)
-        asked = parts["asked"](model.hidden(context)[places])
+        hidden = model.hidden(context)
+        asked = mean_pool(hidden, context) + parts["asked"](hidden[places])
         return (context, unit_length(asked)), (sentence, unit_length(mean_pool(model.hidden(sentence), sentence)))
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:

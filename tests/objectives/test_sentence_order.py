@@ -15,9 +15,7 @@ ALONE = SentenceOrder.model_validate({"masked": False})
 
 
 def found(made, count):
-    return [
-        (*made.sides(s.inputs["token"]), s.marks["order"]) for e in made.examples(ALONE, count) for s in e["text"]
-    ]
+    return [(*made.sides(s.inputs["token"]), s.marks["order"]) for e in made.examples(ALONE, count) for s in e["text"]]
 
 
 @pytest.mark.parametrize(("sentences", "gap"), [(english, " "), (chinese, "")], ids=["english", "chinese"])
