@@ -1,4 +1,4 @@
-"""Documents of numbered sentences as shards with the bounds of sentences: every sentence says which document it is of."""
+"""Documents of numbered sentences as shards with sentence bounds: every sentence says which document it is of."""
 
 from __future__ import annotations
 
