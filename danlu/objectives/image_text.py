@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from danlu.errors import WrongInput
-from danlu.objectives.digits import FEATURES, POSITIONS, digits, image_of, patches_of
+from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
 from danlu.objectives.patches import grey
 from danlu.objectives.pooling import mean_pool
@@ -60,7 +60,7 @@ class ImageText(Settings):
 
     group: images of different digits in a group. templates: your own wordings, such as "a {english}" or "数字{chinese}"
     or "{figure}", in place of the built-in ones, of which other ones are kept for validation and test. max_tokens: of a
-    caption, at most. temperature: cosines are divided by it; learned: it is where the temperature begins, as a parameter.
+    caption, at most. temperature: cosines are divided by it; learned: where the temperature begins, as a parameter.
     """
 
     name: Literal["image_text"] = "image_text"
@@ -116,8 +116,8 @@ class ImageText(Settings):
         image, text = [], []
         turn = draw.rng.permutation(len(row.digits))
         for number, k in enumerate(turn):
-            own = row.captions[row.digits[k]]
-            ids = framed(own[draw.rng.integers(len(own))], draw.vocabulary)
+            own = row.captions[int(row.digits[k])]
+            ids = framed(own[int(draw.rng.integers(len(own)))], draw.vocabulary)
             order = full_order(len(row.patches[k]))
             image.append(Seq({"patch": row.patches[k]}, order, marks={"match": number}))
             text.append(Seq({"token": ids}, full_order(len(ids)), marks={"match": number}))

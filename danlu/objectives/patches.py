@@ -81,7 +81,7 @@ class Patches(Settings):
 
     def units(self, source: Source, split: str) -> Units:
         images = self.read().splits[split]
-        return Units(images, float(images.shape[1]))
+        return Units(list(images), float(images.shape[1]))
 
     def example(self, draw: Draw) -> Example:
         image: np.ndarray = draw.row()

@@ -22,6 +22,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
+from danlu.waist import reads_tokens
 
 
 class MachineSettings(Settings):
@@ -100,6 +101,11 @@ class Recipe(Settings):
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
+                raise PydanticCustomError(
+                    "misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")}
+                )
+            if not reads_tokens(objective := self.models[task.model].objective):
+                message = f"{task.model!r} is trained by {objective.name}, which reads no text; name one that does"
                 raise PydanticCustomError(
                     "misplaced", "{message}", {"message": message, "loc": ("tasks", name, "model")}
                 )

@@ -26,7 +26,6 @@ def grey_picture(picture: Picture) -> Markup:
     ).format(picture.title, width, height, width, height, squares)
 
 
-
 def visible(level: float | None) -> bool:
     return level is None or not math.isfinite(level) or level > 0.005
 

@@ -57,7 +57,7 @@ class Finetuning:
         model = build_learner(self.objective(), self.pretraining.recipe.architecture, size, seed)
         if arm == "ours":
             trained = self.pretraining.trained(self.pretrained)
-            model.embedders.load_state_dict(trained.embedders.state_dict())
+            model.embedders = trained.embedders  # all that it was trained with, also those of segments
             model.backbone.load_state_dict(trained.backbone.state_dict())
         model.to(self.pretraining.machine.device)
         fit_out(model, self.recipe.training)
