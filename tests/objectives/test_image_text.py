@@ -108,7 +108,7 @@ def test_sequences_longer_than_the_model_are_refused_in_one_line(tmp_path):
     objective = ImageText(**SETTINGS)
     model = build_learner(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
     batch = pack([objective.example(draws_of(objective, tmp_path).draw(0, 0.0))], objective.fields)
-    with pytest.raises(WrongInput, match="16 positions and the model has 8; set architecture.context to 16"):
+    with pytest.raises(WrongInput, match=r"16 positions and the model has 8; set architecture.context to 16"):
         model(batch)
 
 
@@ -132,6 +132,7 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
     """A stand-in for a model whose hidden states are the digit itself, read off by a table."""
     objective = ImageText(templates=["{english}"], max_tokens=16)
     source = ToySource(tmp_path)
+    source.encode = lambda texts: [np.array([ord(c) for c in t]) for t in texts]  # type: ignore[method-assign]
     found = digits()["test"]
     table = {p.tobytes(): int(d) for p, d in zip(patches_of(found.images), found.labels, strict=True)}
     (words,) = zip(*(source.encode(own) for own in captions("test", ["{english}"])), strict=True)
@@ -146,10 +147,9 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
             digit = torch.tensor([table[part.numpy().tobytes()] for part in parts])
             return torch.eye(10)[digit][stream.sequence]
 
-    batches = [
-        pack([objective.example(draws_of(objective, tmp_path, "test").draw(n, 1.0))], objective.fields)
-        for n in range(10)
-    ]
+    made = objective.units(source, "test")
+    draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+    batches = [pack([objective.example(draws.draw(n, 1.0))], objective.fields) for n in range(10)]
     figures = objective.judge(Knowing(), None, batches, source)["figures"]
     assert figures["recall@1"].all()
     assert figures["zero-shot accuracy"].all()

@@ -59,7 +59,7 @@ def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
         lambda: model.fill("Iron ___"),
         lambda: model.embed(["Iron"]),
     ):
-        with pytest.raises(WrongInput, match="^this model was trained by 'patches', which [^\n]*$"):
+        with pytest.raises(WrongInput, match=r"^this model was trained by 'patches', which [^\n]*$"):
             use()
 
 
