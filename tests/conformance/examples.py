@@ -19,7 +19,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "convolutional": {"layers": 2, "width": 16, "kernel": 13, "context": 16},
+    "convolutional": {"layers": 2, "width": 16, "kernel": 17, "context": 16},
     "recurrent": {"layers": 1, "width": 32, "context": 16},
     **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta"), SMALL),
     "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},

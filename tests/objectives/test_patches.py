@@ -59,10 +59,12 @@ def test_what_is_hidden_is_a_target_and_is_not_shown(tmp_path):
     (seq,) = objective.example(draws.draw(3, 0.0))["image"]
     hidden = ~np.isnan(seq.labels["patch"]).any(1)
     assert hidden.sum() == 4
-    assert not seq.inputs["patch"][hidden].any()
+    shown, place = seq.inputs["patch"][:, :4], seq.inputs["patch"][:, 4:]
+    assert not shown[hidden].any()
+    assert place[[0, 3, 15]].tolist() == [[-1, -1], [-1, 1], [1, 1]]
     assert np.isnan(seq.labels["patch"][~hidden]).all()
-    whole = np.where(hidden[:, None], seq.labels["patch"], seq.inputs["patch"])
-    assert any(np.array_equal(whole, image) for image in draws.rows)
+    whole = np.where(hidden[:, None], seq.labels["patch"], shown)
+    assert any(np.array_equal(whole, row[:, :4]) for row in draws.rows)
 
 
 def test_the_loss_is_the_squared_error_of_hidden_numbers(tmp_path):
@@ -170,7 +172,7 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path, own):
 def test_a_saved_objective_needs_its_data_no_more(own, tmp_path):
     saved = Patches(data=own).model_dump()
     (tmp_path / "mine.npz").unlink()
-    assert objectives.validate(saved).fields["image"].inputs["patch"] == (np.float32, (3,))
+    assert objectives.validate(saved).fields["image"].labels["patch"] == (np.float32, (3,))
     np.savez(tmp_path / "mine.npz", **arrays(features=4))
     with pytest.raises(WrongInput, match="patches of 4 numbers, not 3; leave out features"):
         objectives.validate(saved).read()
