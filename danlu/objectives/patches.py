@@ -47,8 +47,8 @@ class Patches(Settings):
     and test of [n, positions, features]. rate: share of the positions that is hidden. span: so many neighbours are
     hidden together, for data in which neighbours are nearly the same. features: numbers in a patch; read from the data.
 
-    With its numbers each patch has its row and its column, from -1 to 1: a network that only knows how far positions are
-    apart could not tell the middle of an image from its edge.
+    With its numbers each patch has its row and its column, from -1 to 1: a network that only knows how far apart
+    positions are could not tell the middle of an image from its edge.
     """
 
     name: Literal["patches"] = "patches"
