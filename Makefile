@@ -38,7 +38,7 @@ docs: $(READY)
 	$(BIN)/python tools/write_reference.py docs/reference
 
 bench: $(READY)
-	@$(BIN)/python -c 'import sentence_transformers' 2>/dev/null || $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -c 'import accelerate, sentence_transformers' 2>/dev/null || $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
 
 bench-gpu: $(READY)
