@@ -489,6 +489,11 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     return total
 
 
+def reads_tokens(objective: Objective) -> bool:
+    """Whether any of its streams holds text: a model of images alone has no vocabulary and can do nothing with one."""
+    return any("token" in fields.inputs for fields in objective.fields.values())
+
+
 def in_nats(objective: Objective, term: str) -> bool:
     """Whether a term is a sum of cross-entropies: its targets are whole numbers, and not measurements."""
     for name, fields in objective.fields.items():

@@ -13,7 +13,14 @@ SEGMENTS = 2
 
 
 class Projection(nn.Linear):
-    """Vectors of any float type [T, n] -> [T, width]: patches of an image, frames of a sound."""
+    """Vectors of any float type [T, n] -> [T, width]: patches of an image, frames of a sound.
+
+    It begins without a bias: torch's own would be many times what comes from the vectors, and all positions alike.
+    """
+
+    def __init__(self, features: int, width: int):
+        super().__init__(features, width)
+        nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.to(self.weight.dtype))

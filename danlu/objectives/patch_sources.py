@@ -69,7 +69,7 @@ def arrays(source: str, changed: int) -> Mapping[str, np.ndarray]:
                 held = ", ".join(sorted(file)) or "nothing"
                 raise WrongInput(f"{source} has no array {missing[0]!r}; it holds {held}, needed: {', '.join(SPLITS)}")
             found = {split: file[split] for split in SPLITS}
-    except (ValueError, OSError, zipfile.BadZipFile, TypeError, AttributeError):
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError):
         raise WrongInput(f"{source} is no {FILE} of plain arrays; write it with numpy.savez") from None
     for split, array in found.items():
         shape = " x ".join(map(str, array.shape))

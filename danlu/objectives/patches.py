@@ -18,8 +18,11 @@ from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, full_order, present
 
-SHOWN = 4
+SHOWN = 3
 """Held-out images that are drawn."""
+
+PLACE = 2
+"""Numbers beside those of a patch that say where it stands: row and column."""
 
 
 class PatchHead(nn.Module):
@@ -27,7 +30,7 @@ class PatchHead(nn.Module):
 
     def __init__(self, width: int, features: int):
         super().__init__()
-        self.mask = nn.Parameter(torch.zeros(features))
+        self.mask = nn.Parameter(torch.randn(features))  # not zeros, which are what a black patch looks like
         self.output = nn.Linear(width, features)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -43,6 +46,9 @@ class Patches(Settings):
     data: `builtin:digits` (images), `builtin:tones` (sounds), or a .npz of your own with the arrays train, validation
     and test of [n, positions, features]. rate: share of the positions that is hidden. span: so many neighbours are
     hidden together, for data in which neighbours are nearly the same. features: numbers in a patch; read from the data.
+
+    With its numbers each patch has its row and its column, from -1 to 1: a network that only knows how far apart
+    positions are could not tell the middle of an image from its edge.
     """
 
     name: Literal["patches"] = "patches"
@@ -70,8 +76,8 @@ class Patches(Settings):
 
     @property
     def fields(self) -> Mapping[str, Fields]:
-        patch = {"patch": (np.float32, (self.features,))}
-        return {"image": Fields(inputs=patch, labels=patch)}
+        inputs = {"patch": (np.float32, (self.features + PLACE,))}
+        return {"image": Fields(inputs=inputs, labels={"patch": (np.float32, (self.features,))})}
 
     def read(self) -> PatchData:
         found = read_patches(self.data)
@@ -80,14 +86,16 @@ class Patches(Settings):
         return found
 
     def units(self, source: Source, split: str) -> Units:
-        images = self.read().splits[split]
-        return Units(list(images), float(images.shape[1]))
+        data = self.read()
+        images, places = data.splits[split], spread(data.places)
+        return Units([np.concatenate([image, places], 1) for image in images], float(images.shape[1]))
 
     def example(self, draw: Draw) -> Example:
-        image: np.ndarray = draw.row()
+        image, place = np.split(draw.row(), [self.features], axis=1)
         hidden = self.hidden(len(image), draw.rng)[:, None]
+        shown = np.concatenate([np.where(hidden, 0, image), place], 1)
         labels = {"patch": np.where(hidden, image, np.nan)}
-        return {"image": [Seq({"patch": np.where(hidden, 0, image)}, full_order(len(image)), labels=labels)]}
+        return {"image": [Seq({"patch": shown}, full_order(len(image)), labels=labels)]}
 
     def hidden(self, positions: int, rng: np.random.Generator) -> np.ndarray:
         """[positions] booleans, the share `rate` of them, but at least one hidden and one shown."""
@@ -110,8 +118,9 @@ class Patches(Settings):
                 f"set architecture.context to {max(image.lengths)}"
             )
         hidden = present(image.labels["patch"]).any(1)
-        shown = image.inputs["patch"].to(parts.mask.dtype)
-        states = model.hidden(image, patch=torch.where(hidden[:, None], parts.mask, shown))
+        shown, place = image.inputs["patch"].to(parts.mask.dtype).split([self.features, PLACE], 1)
+        patch = torch.cat([torch.where(hidden[:, None], parts.mask, shown), place], 1)
+        states = model.hidden(image, patch=patch)
         at = hidden.nonzero().squeeze(1)
         return at, parts(states[at])
 
@@ -144,7 +153,7 @@ class Patches(Settings):
             stream = batch["image"]
             at, made = self.made(model, parts, batch)
             labels = stream.labels["patch"]
-            images = torch.where(labels.isnan(), stream.inputs["patch"], labels).cpu().numpy()
+            images = torch.where(labels.isnan(), stream.inputs["patch"][:, : self.features], labels).cpu().numpy()
             filled = torch.zeros_like(labels).index_copy(0, at, made.to(labels.dtype)).cpu().numpy()
             hidden = present(labels).any(1).cpu().numpy()
             start = 0
@@ -152,6 +161,12 @@ class Patches(Settings):
                 here = slice(start, start + length)
                 yield images[here], hidden[here], filled[here][hidden[here]]
                 start += length
+
+
+def spread(places: np.ndarray) -> np.ndarray:
+    """[positions, PLACE] float32: rows and columns brought to -1..1; 0 where there is only one."""
+    most = places.max(0)
+    return np.where(most, 2 * places / np.maximum(most, 1) - 1, 0).astype(np.float32)
 
 
 def three_pictures(

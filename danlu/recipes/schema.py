@@ -23,6 +23,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
+from danlu.waist import reads_tokens
 
 
 class MachineSettings(Settings):
@@ -129,7 +130,11 @@ class Recipe(Settings):
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
                 raise misplaced(message, "tasks", name, "model")
-            context = self.models[task.model].architecture.context
+            model = self.models[task.model]
+            if not reads_tokens(model.objective):
+                message = f"{task.model!r} is trained by {model.objective.name}, which reads no text; name one that does"
+                raise misplaced(message, "tasks", name, "model")
+            context = model.architecture.context
             if (asked := getattr(task.task, "max_tokens", 0)) > context:
                 message = f"{asked} is more than the {context} tokens that {task.model!r} reads; at most that"
                 raise misplaced(message, "tasks", name, "task", "max_tokens")

@@ -16,6 +16,7 @@ from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
 from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
+from danlu.report.formatting import places
 from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import Data
 from danlu.stages.pretraining import Pretraining, continued
@@ -124,8 +125,9 @@ def figure(found: Any) -> str:
     """A number, with its interval where it has one."""
     if isinstance(found, dict):
         low, high = found["low"], found["high"]
-        return figure(found["value"]) + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
-    return str(found) if isinstance(found, int) else f"{found:.3f}"
+        digits = places(found["value"])
+        return figure(found["value"]) + ("" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
+    return str(found) if isinstance(found, int) else f"{found:.{places(found)}f}"
 
 
 def unit(objective: Objective, term: str) -> str:
@@ -140,7 +142,9 @@ def what_is_read(objective: Objective) -> str:
 def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """One line a model: its figure, and for bits per byte the baselines beside it."""
     if facts["bits_per_byte"] is None:
-        terms = ", ".join(f"{term} loss {v['loss']:.3f} {unit(objective, term)}" for term, v in facts["terms"].items())
+        terms = ", ".join(
+            f"{term} loss {figure(v['loss'])} {unit(objective, term)}" for term, v in facts["terms"].items()
+        )
         say(f"{name:10s} on held-out {what_is_read(objective)}: {terms}")
         figures = facts["judged"].get("figures", {})
         if figures:

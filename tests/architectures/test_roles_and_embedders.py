@@ -57,6 +57,15 @@ def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
     torch.testing.assert_close(model.embed(batch["text"]), read)
 
 
+def test_different_patches_begin_as_different_vectors():
+    """A bias as large as torch makes it drowned them: all images were alike, and contrastive learning stood still."""
+    objective = type("Squares", (Images,), {"fields": {"image": Fields({"patch": (np.float32, (4,))})}})()
+    model = build_learner(objective, small(), 10, seed=0)
+    patches = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
+    seen = model.embedders["patch"](patches)
+    assert seen.std(0).norm() > 0.3 * seen.norm(dim=1).mean()
+
+
 def test_a_further_backbone_is_of_the_same_make():
     shape = build_learner(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
     other = shape.backbone(layers=3)

@@ -31,7 +31,7 @@ NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden":
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "convolutional": {"layers": 2, "width": 16, "kernel": 13, "context": 16},
+    "convolutional": {"layers": 2, "width": 16, "kernel": 17, "context": 16},
     "hybrid": {
         "mixers": ["convolution", "attention", "recurrent"],
         "layers": 3,
