@@ -445,6 +445,21 @@ class HasModelsWithin(Protocol):
         ...
 
 
+class Choosy(Protocol):
+    """What an objective has besides that asks more of the models, by role, than an order of attention."""
+
+    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+        """One sentence that says what to set, when they lack it."""
+        ...
+
+
+class EmbedsText(Protocol):
+    """What an objective has besides that is to give a text one vector, the mean of its hidden states: its models are
+    measured by such vectors too (danlu.evaluation.text_vectors)."""
+
+    embeds_text: bool
+
+
 class Judged(Protocol):
     """What an objective has besides that can be said of a trained model in other words than its loss."""
 
@@ -515,4 +530,10 @@ def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str |
         if "any" not in model.offers and (lacking := needed - model.offers):
             wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
             return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
-    return None
+    return objective.refuses(models, name) if hasattr(objective, "refuses") else None  # type: ignore[attr-defined]
+
+
+def windows_of(objective: Objective) -> float:
+    """How many windows' worth of positions an example has: what an objective that makes one example of several units
+    says in `windows`, 1 without."""
+    return float(getattr(objective, "windows", 1))

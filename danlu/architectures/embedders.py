@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from danlu.waist import Declared, Objective
 
 SEGMENTS = 2
+"""That an objective with segments tells apart; where an architecture has a table for fewer, it gets this one."""
 
 
 class Projection(nn.Linear):

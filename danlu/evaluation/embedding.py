@@ -10,10 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from danlu.tasks.classify import mean_pool
 from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
 
 BATCH_TOKENS = 8192
+
+
+def mean(hidden: Tensor, stream: Stream) -> Tensor:
+    """[T, width] -> [N, width]."""
+    return stream.mean(hidden)
 
 
 def first(hidden: Tensor, stream: Stream) -> Tensor:
@@ -26,7 +30,7 @@ def last(hidden: Tensor, stream: Stream) -> Tensor:
     return hidden[stream.offsets[1:] - 1]
 
 
-POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean_pool, "first": first, "last": last}
+POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean, "first": first, "last": last}
 
 
 def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:

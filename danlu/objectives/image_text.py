@@ -16,7 +16,6 @@ from danlu.errors import WrongInput
 from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
 from danlu.objectives.patches import grey
-from danlu.objectives.pooling import mean_pool
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.text.digit_captions import captions
@@ -187,7 +186,7 @@ def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
 
 def vectors(model: Parts, stream: Stream) -> Tensor:
     """[N, width] of length 1."""
-    return unit_length(mean_pool(model.hidden(stream), stream))
+    return unit_length(stream.mean(model.hidden(stream)))
 
 
 def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:

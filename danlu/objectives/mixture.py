@@ -10,7 +10,18 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of, token_head
+from danlu.waist import (
+    Batch,
+    Draw,
+    Example,
+    Fields,
+    ModelShape,
+    Parts,
+    bounds_of,
+    refusal,
+    token_head,
+    windows_of,
+)
 
 
 @objectives.register
@@ -57,6 +68,15 @@ class Mixture(Settings):
     def token_head(self) -> str:
         heads = {token_head(o) for o in self.of.values()}
         return next(head for head in ("model", "own", "none") if head in heads)
+
+    @property
+    def windows(self) -> float:
+        """In the mean over what is drawn, at the middle of the run."""
+        shares = {k: self.share(k, 0.5) for k in self.of}
+        return sum(shares[k] * windows_of(o) for k, o in self.of.items()) / sum(shares.values())
+
+    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+        return next((found for o in self.of.values() if (found := refusal(o, models, name))), None)
 
     @property
     def continues_text(self) -> bool:

@@ -14,6 +14,7 @@ import danlu.tokens.kinds
 import danlu.training.tracking  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
+from danlu.evaluation.similarity import ScoredPairs
 from danlu.recipes.matrix import misfit
 from danlu.recipes.starting import tokenizer_of, with_start
 from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
@@ -89,11 +90,13 @@ class FinetuneRecipe(TaskRecipe):
 
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
-    Kneser-Ney baseline; documents: also keep the bits of each test document."""
+    Kneser-Ney baseline; documents: also keep the bits of each test document; similarity: by a name of your own, tables
+    of pairs of texts with people's scores, whose order is compared with that of every model's vectors."""
 
     stride: PositiveInt = 128
     ngram: PositiveInt = 5
     documents: bool = False
+    similarity: dict[str, ScoredPairs] = Field(default_factory=dict)
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
@@ -132,7 +135,9 @@ class Recipe(Settings):
                 raise misplaced(message, "tasks", name, "model")
             model = self.models[task.model]
             if not reads_tokens(model.objective):
-                message = f"{task.model!r} is trained by {model.objective.name}, which reads no text; name one that does"
+                message = (
+                    f"{task.model!r} is trained by {model.objective.name}, which reads no text; name one that does"
+                )
                 raise misplaced(message, "tasks", name, "model")
             context = model.architecture.context
             if (asked := getattr(task.task, "max_tokens", 0)) > context:

@@ -14,6 +14,8 @@ from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.similarity import similarity_figures
+from danlu.evaluation.text_vectors import vector_figures
 from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
 from danlu.report.formatting import places
@@ -22,9 +24,12 @@ from danlu.stages.preparation import Data
 from danlu.stages.pretraining import Pretraining, continued
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
-from danlu.waist import Batch, Objective, in_nats
+from danlu.waist import Batch, Objective, in_nats, windows_of
 
 TEST_SEED = 1_000_000_009
+UNITS = 16
+"""Windows in a batch."""
+
 HELD_OUT = ("validation", "test")
 
 
@@ -74,10 +79,11 @@ def evaluate(
         "samples": [],
     }
     draws = job.draws("test", TEST_SEED, shuffled=False)
-    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, 16, 1.0)
+    each = max(1, round(UNITS / windows_of(job.recipe.objective)))
+    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, each, 1.0)
     losses = measure(model, job.recipe.objective, batches, machine)
     facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
-    facts["judged"] = judged(job, model, batches, machine)
+    facts["judged"] = judged(job, model, batches, machine, settings)
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)
@@ -101,15 +107,24 @@ def evaluate(
     return facts
 
 
-def judged(job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine) -> dict[str, Any]:
-    """What the objective itself has to say of the model beside its loss (`danlu.waist.Judged`)."""
-    objective = job.recipe.objective
-    if not hasattr(objective, "judge"):
-        return {}
-    device = torch.device(machine.device)
-    with torch.no_grad():
-        found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+def judged(
+    job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """What can be said of the model beside its loss: by the objective itself (`danlu.waist.Judged`), of its vectors of
+    texts where it is to give some (`EmbedsText`), and of the pairs that the recipe has scores for."""
+    objective, device = job.recipe.objective, torch.device(machine.device)
+    found: dict[str, Any] = {}
+    if hasattr(objective, "judge"):
+        with torch.no_grad():
+            found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
     figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
+    vocabulary = job.data.tokenizer.vocabulary
+    models = {"": model, ", random weights": job.fresh().to(device).eval()}
+    if getattr(objective, "embeds_text", False):
+        figures |= vector_figures(models, job.data.store("test"), vocabulary)
+    for name, pairs in settings.similarity.items():
+        of_pairs = similarity_figures(models, pairs.read(), job.data.tokenizer.encode_batch, vocabulary)
+        figures |= {f"{name}: {figure}": value for figure, value in of_pairs.items()}
     return found | ({"figures": figures} if figures else {})
 
 

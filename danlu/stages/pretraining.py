@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from danlu.architectures import Learner, build_learner
+from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
 from danlu.recipes.schema import ModelRecipe
 from danlu.stages.preparation import Data
@@ -22,7 +23,8 @@ from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
-from danlu.training.step import Losses, measure, micro_batches
+from danlu.training.step import Losses, measure, micro_batches, total_counts
+from danlu.waist import windows_of
 
 VALIDATION_SEED = 1_000_000_007
 """Masks and other draws of validation are the same at every validation and differ from training's."""
@@ -73,7 +75,7 @@ class Pretraining:
             made = objective.units(self.source, split)
             return RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
-        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled)
+        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled, windows_of(objective))
 
     @property
     def source(self) -> RunSource:
@@ -88,6 +90,11 @@ class Pretraining:
         capacity = capacity_of(self.recipe.training, self.draws("train", self.recipe.training.seed), self.machine)
         batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0, capacity)
         size = self.data.store("validation").bytes if units == draws.units else None
+        if not any(total_counts(self.recipe.objective, batches).values()):
+            raise WrongInput(
+                f"models.{self.name}: {self.recipe.objective.name} finds nothing to learn in {units} units of held-out "
+                "text; its documents may be too short for it (such as one sentence each), or too few"
+            )
 
         def validate(model: nn.Module) -> Losses:
             return measure(model, self.recipe.objective, batches, self.machine)

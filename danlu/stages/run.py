@@ -112,6 +112,8 @@ class Main:
         for key, model in resolved.models.items():
             require_checker(path, key, model)
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
+        for pairs in resolved.evaluation.similarity.values():
+            pairs.read()  # a wrong table is told at once
         starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
         directory = RunDirectory(path, resolved)
         try:

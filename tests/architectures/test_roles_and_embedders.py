@@ -76,3 +76,10 @@ def test_a_further_backbone_is_of_the_same_make():
 def test_a_decoder_that_is_not_there_is_refused():
     with pytest.raises(WrongInput, match="rewriting needs a decoder that is causal; convolutional has none"):
         build_learner(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
+
+
+@pytest.mark.parametrize("segments", [0, 1, 2, 3])
+def test_an_objective_with_two_segments_finds_both(segments):
+    """RoBERTa's table has one row; the second segment of a pair must not fall outside."""
+    model = build_learner(Images(), small(segments=segments), 10, seed=0)
+    assert len(model.embedders["segment"].weight) == max(2, segments)

@@ -10,7 +10,7 @@ from typing import Any
 import examples
 import numpy as np
 import torch
-from toy_language import VOCABULARY, ToyDraws, ToySource
+from toy_language import TOPICAL, VOCABULARY, ToyDraws, ToySource
 
 import danlu.architectures
 import danlu.objectives
@@ -73,7 +73,10 @@ class Pair:
 
 
 def toy_draws(objective: Any, folder: Path) -> Draws:
-    """Sentences of the toy language, or what an objective with units of its own makes of them."""
+    """Sentences of the toy language (with topics, for objectives that tell texts apart), or what an objective with
+    units of its own makes of them."""
+    if getattr(objective, "embeds_text", False):
+        return ToyDraws(vocabulary=TOPICAL)
     if not hasattr(objective, "units"):
         return ToyDraws()
     made = objective.units(ToySource(folder), "train")
@@ -93,7 +96,8 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
         objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
-        return Pair(objective, chosen, toy_draws(objective, folder), VOCABULARY.size)
+        draws: Any = toy_draws(objective, folder)
+        return Pair(objective, chosen, draws, draws.vocabulary.size)
     settings = examples.example_of(kind, name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}

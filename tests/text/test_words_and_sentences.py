@@ -69,6 +69,14 @@ def test_sentences():
     assert parts(text, sentence_starts(text)) == ["今天天气很好。", "我们去公园吧！", "你说呢？"]
 
 
+def test_a_long_text_keeps_its_blank_lines():
+    """sentencex leaves out the blank line where it divides a text of more than ten thousand characters."""
+    text = "\n\n".join(f"Paragraph {k} says something. And then something else." for k in range(600))
+    starts = sentence_starts(text)
+    assert "".join(parts(text, starts)) == text
+    assert len(starts) == 1200
+
+
 def test_without_the_extra_chinese_words_are_refused_in_one_line(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "rjieba", None)
     assert len(word_starts("only English")) == 2
