@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,11 @@ from danlu.errors import WrongInput, nearest
 from danlu.evaluation.embedding import POOLINGS, embed
 from danlu.evaluation.filling import best, blanks, fill_jointly
 from danlu.evaluation.generation import Sampling, generate_many
+from danlu.evaluation.neighbours import neighbours
 from danlu.export import read_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, device_found, usable_cores
+from danlu.waist import reading
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 """A blank in a text to fill, with the space before it: a token of English text brings its own."""
@@ -127,6 +129,26 @@ class Model:
             raise WrongInput(f"the text has {len(ids)} tokens, the model reads {self.context}; shorten it")
         return ids, np.flatnonzero(ids == mask)
 
+    def neighbours(self, word: str, top: int = 10) -> list[tuple[str, float]]:
+        """The tokens whose vectors are nearest to that of `word`, and their cosines, nearest first. A word of several
+        tokens has the mean of their vectors. WrongInput when the model knows nothing of the word."""
+        if "token" not in self.learner.embedders:
+            raise self._refusal("has no vectors of tokens")
+        vocabulary = self.tokenizer.vocabulary
+        spaced, bare = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
+        ids = spaced if len(spaced) <= len(bare) else bare  # as it stands inside a text, where that is one token
+        ids = ids[vocabulary.ordinary(ids)]
+        entries = np.arange(vocabulary.size)
+        candidates = entries[vocabulary.ordinary(entries)]
+        if not len(ids):
+            known = [self.tokenizer.token(int(i)).strip() for i in candidates]
+            close = get_close_matches(word, known, n=1)
+            raise WrongInput(
+                f"{word!r} is not in the vocabulary; " + (f"did you mean {close[0]!r}?" if close else "name another")
+            )
+        found = neighbours(self.learner, ids, candidates, top)
+        return [(self.tokenizer.token(i), cosine) for i, cosine in found]
+
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
         """[n, width] float32: one vector for each text. pooling: `mean` of all positions, the `first` (BERT's [CLS])
         or the `last`, which is what a causal model has read to. Texts longer than the context are cut; it is logged."""
@@ -138,18 +160,14 @@ class Model:
         encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
         if long := sum(len(ids) > self.context for ids in encoded):
             log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
-        return embed(self.learner, [ids[: self.context] for ids in encoded], self._full, pooling, normalize)
+        order = reading(self.learner.objective)
+        return embed(self.learner, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """For each text {label: probability}, the likeliest first. WrongInput when the model was not fine-tuned."""
         if self.head is None:
             raise self._refusal("does not classify; load a fine-tuned model (RUN/tasks/NAME/model)")
         return self.head.answer(self.learner, self.tokenizer, texts)
-
-    @property
-    def _full(self) -> bool:
-        needs: Any = self.learner.objective.needs["backbone"]
-        return "causal" not in needs
 
 
 def load(path: str | Path, device: Device = "cpu") -> Model:

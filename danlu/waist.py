@@ -4,7 +4,8 @@
 
 1. A `Stream` is N sequences laid end to end, never padded. Position i sees position j iff both are in the same sequence
    and (key[j] <= query[i] or i == j). key = query = 0, 1, 2, ... is causal; all 0, full; 0 for a prefix and then
-   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks.
+   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks; key = 1 and query = 0,
+   pointwise: no position sees another.
 2. Labels travel with the stream, per position (`labels`) or per sequence (`marks`); -1 (integers) or NaN (floats) is
    "no target". The number of targets of each term is known before the model runs, so a step divides by the count of the
    whole step, however it is split.
@@ -162,6 +163,25 @@ def causal_order(length: int) -> np.ndarray:
 def full_order(length: int) -> np.ndarray:
     """[length]: every position sees every other."""
     return np.zeros(length, dtype=np.int64)
+
+
+def pointwise_order(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Key and query [length]: every position sees itself alone."""
+    return np.ones(length, np.int64), np.zeros(length, np.int64)
+
+
+READ: Mapping[str, Callable[[int], tuple[np.ndarray, np.ndarray | None]]] = {
+    "causal": lambda length: (causal_order(length), None),
+    "pointwise": pointwise_order,
+    "full": lambda length: (full_order(length), None),
+}
+"""Key and query for a text of so many tokens, by how a model reads."""
+
+
+def reading(objective: Objective) -> str:
+    """How a model of this objective reads a text that it was not trained on: a key of `READ`."""
+    needed = objective.needs["backbone"]
+    return next((name for name in ("causal", "pointwise") if name in needed), "full")
 
 
 def present(label: Tensor) -> Tensor:
@@ -348,7 +368,7 @@ class Backbone(Protocol):
 
     width: int
     offers: frozenset[str]
-    """Of {"causal", "full", "any"}."""
+    """Of {"causal", "full", "pointwise", "any"}; pointwise: a position sees itself alone."""
 
     def __call__(self, x: Tensor, stream: Stream) -> Tensor:
         """[T, width] -> [T, width]."""
@@ -400,6 +420,12 @@ class Objective(Protocol):
     def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Each term's loss, summed over its targets and never averaged."""
         ...
+
+
+class Numbered(Protocol):
+    """What an objective has besides of whose integer labels some are numbers of something else than tokens."""
+
+    numbers: frozenset[str]
 
 
 class FillsBlanks(Protocol):

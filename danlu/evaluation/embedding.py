@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
+from danlu.waist import READ, Fields, Seq, Stream, pack
 
 BATCH_TOKENS = 8192
 
@@ -47,19 +47,18 @@ def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
 
 
 @torch.no_grad()
-def embed(model: Any, texts: Sequence[np.ndarray], full: bool, pooling: str, normalize: bool) -> np.ndarray:
-    """[n, width] float32 of n sequences of ids, none of them empty; `full`: whether positions see both sides."""
-    sees = full_order if full else causal_order
+def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, normalize: bool) -> np.ndarray:
+    """[n, width] float32 of n sequences of ids, none of them empty; `order`: how they are read (danlu.waist.READ)."""
     vectors: list[np.ndarray] = []
-    order: list[int] = []
+    places: list[int] = []
     for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, sees(len(texts[i]))) for i in numbers]
+        seqs = [Seq({"token": texts[i]}, *READ[order](len(texts[i]))) for i in numbers]
         stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
         pooled = POOLINGS[pooling](states(model, stream), stream).float()
         made = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
         vectors += list(made)
-        order += numbers
-    return np.stack(vectors)[np.argsort(order)] if vectors else np.zeros((0, model.width), np.float32)
+        places += numbers
+    return np.stack(vectors)[np.argsort(places)] if vectors else np.zeros((0, model.width), np.float32)
 
 
 def states(model: Any, stream: Stream) -> Tensor:

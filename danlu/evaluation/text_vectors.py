@@ -15,6 +15,7 @@ from danlu.evaluation.intervals import Interval, bootstrap_interval
 from danlu.evaluation.retrieval import recall_at_1, reciprocal_rank
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import reading
 
 MOST_DOCUMENTS = 500
 SHORTEST_HALF = 8
@@ -40,7 +41,7 @@ def halves(
 def vectors_of(model: Any, texts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
     """[n, width] float32 rows of length 1: mean hidden states of [bos] text [eos], as `danlu.load(...).embed` gives."""
     framed = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in texts]
-    return embed(model, framed, "causal" not in model.objective.needs["backbone"], "mean", normalize=True)
+    return embed(model, framed, reading(model.objective), "mean", normalize=True)
 
 
 def shown(interval: Interval) -> dict[str, float | None]:

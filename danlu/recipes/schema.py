@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
@@ -43,6 +44,10 @@ class MachineSettings(Settings):
 class ModelRecipe(Settings):
     """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text.
 
+    embeddings: the token embeddings start from those of a model that stands earlier in the recipe, or of a saved model
+    (a folder); where the vocabularies differ, token by token.
+
+
     start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
     the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.
     """
@@ -51,6 +56,7 @@ class ModelRecipe(Settings):
     objective: objectives.choice()  # type: ignore[valid-type]
     architecture: architectures.choice()  # type: ignore[valid-type]
     training: TrainingSettings = TrainingSettings()
+    embeddings: str | None = None
     prompts: list[str] = Field(default_factory=list)
     sampling: Sampling = Sampling()
 
@@ -63,6 +69,11 @@ class ModelRecipe(Settings):
     def _fit(self) -> ModelRecipe:
         if sentence := misfit(self.objective, self.architecture):
             raise ValueError(sentence)
+        if self.start is not None and self.embeddings is not None:
+            raise ValueError("start brings embeddings of its own; leave embeddings out, or start")
+        length, context = getattr(self.objective, "unit_tokens", 0), self.architecture.context
+        if "pointwise" not in self.objective.needs["backbone"] and length > context:
+            raise ValueError(f"objective.unit_tokens {length} is more than architecture.context {context}")
         return self
 
 
@@ -129,6 +140,9 @@ class Recipe(Settings):
         for name in (*self.models, *self.tasks):
             if not name.replace("-", "_").isidentifier():
                 raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
+        for name, model in self.models.items():
+            if sentence := self._unfit_embeddings(name, model):
+                raise misplaced(sentence, "models", name, "embeddings")
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
@@ -144,6 +158,19 @@ class Recipe(Settings):
                 message = f"{asked} is more than the {context} tokens that {task.model!r} reads; at most that"
                 raise misplaced(message, "tasks", name, "task", "max_tokens")
         return self
+
+    def _unfit_embeddings(self, name: str, model: ModelRecipe) -> str | None:
+        """One sentence when what the embeddings are to start from is not there or of another width."""
+        given, names = model.embeddings, list(self.models)
+        earlier = names[: names.index(name)]
+        if given is None or (given not in names and Path(given).is_dir()):
+            return None
+        if given not in earlier:
+            return f"{given!r} is neither a model that stands earlier nor a folder; {nearest(given, earlier)}"
+        widths = [self.models[key].architecture.width for key in (given, name)]
+        if widths[0] != widths[1]:
+            return f"{given} is {widths[0]} wide, {name} {widths[1]}; give both the same architecture.width"
+        return None
 
     def with_time(self, seconds: float) -> Recipe:
         """The same recipe with its time budgets scaled so that they add up to `seconds`.

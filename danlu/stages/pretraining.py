@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -12,11 +13,14 @@ from torch import nn
 from danlu.architectures import Learner, build_learner
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
+from danlu.export import load_model
 from danlu.recipes.schema import ModelRecipe
+from danlu.stages.embeddings import take_embeddings
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
 from danlu.stages.sources import RunSource
 from danlu.stages.starting import take_weights
+from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
@@ -61,6 +65,32 @@ class Pretraining:
         """Random weights."""
         seed = self.recipe.training.seed if seed is None else seed
         return build_learner(self.recipe.objective, self.recipe.architecture, self.vocabulary_size, seed)
+
+    def untrained(self) -> Learner:
+        """What stands for a trained model where nothing is trained: when a recipe is only shown."""
+        return self.fresh().eval()
+
+    def started(self) -> tuple[Learner, dict[str, Any]]:
+        """The model before its first step, and facts: random weights, or with embeddings of another model, which is not
+        read again once there is a checkpoint."""
+        model, stage = self.fresh(), f"pretrain/{self.name}-embeddings"
+        if self.recipe.embeddings is None:
+            return model, {}
+        if self.checkpoints.newest([]) is not None:
+            return model, self.run.decide(stage, lambda: {})
+        donor, theirs = self.donor(self.recipe.embeddings)
+        where = f"models.{self.name}.embeddings: {self.recipe.embeddings}"
+        facts = {"from": self.recipe.embeddings}
+        facts |= take_embeddings(model, self.data.tokenizer, donor, theirs, where)
+        if self.run.decide(stage, lambda: facts) != facts:
+            raise WrongInput(f"{where} is not what the run was begun with; put it back, or choose another --out")
+        return model, facts
+
+    def donor(self, name: str) -> tuple[Learner, TextTokenizer]:
+        """An earlier model of the run, or a saved one."""
+        if name in self.earlier:
+            return self.earlier[name](), self.data.tokenizer
+        return load_model(Path(name))
 
     def trained(self, facts: dict[str, Any]) -> Learner:
         """The chosen weights of a finished pre-training."""
@@ -109,7 +139,7 @@ class Pretraining:
 
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
-        model = self.fresh()
+        model, embeddings = self.started()
         start = self.start and self.start | take_weights(model, self.start, self.name)
         model.to(self.machine.device)
         draws = self.draws("train", self.recipe.training.seed)
@@ -145,6 +175,7 @@ class Pretraining:
             "best_step": position.best_step,
             "chosen_step": chosen_step(settings, position),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
+            **({"embeddings": embeddings} if embeddings else {}),
         }
 
 

@@ -12,6 +12,9 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
     "latent_gan": {"reconstruct": {"longest": 6}, "noise": 4, "hidden": 8},
     "contrastive": {"views": "neighbours", "group": 2, "at_least": 2, "learned": True},
+    "cbow": {"window": 1, "negatives": 2, "sample": None, "unit_tokens": 12},
+    "clusters": {"k": 4, "unit_tokens": 12},
+    "glove": {"window": 2, "most": 40, "unit_cells": 3},
     "masked": {"rate": 0.3},
     "masked_sentence": {"group": 2, "shortest": 1},
     "mixture": {"of": {"left": "causal", "both": {"name": "masked", "rate": 0.3}}, "shares": {"both": 2}},
@@ -29,6 +32,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     },
     "patches": {"rate": 0.5},
     "image_text": {"group": 3, "templates": ["{english}", "数字{chinese}"], "max_tokens": 16},
+    "skipgram": {"window": 1, "negatives": 2, "noise": 2, "sample": None, "unit_tokens": 12},
 }
 
 NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}
@@ -36,6 +40,7 @@ NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden":
 SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "bag": {"width": 16, "context": 16},
     "convolutional": {"layers": 2, "width": 16, "kernel": 17, "context": 16},
     "hybrid": {
         "mixers": ["convolution", "attention", "recurrent"],
