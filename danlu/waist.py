@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -445,6 +445,28 @@ class ReadsTexts(Protocol):
         ...
 
 
+@runtime_checkable
+class Rewrites(Protocol):
+    """What an objective has besides whose trained model reads one text and writes another. A blank of the text is
+    where it is parted: texts of k blanks come as k + 1 parts."""
+
+    def read(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
+        """The ids that the backbone is given for a text; WrongInput where it must have blanks and has none."""
+        ...
+
+    def begin(self, vocabulary: Vocabulary) -> np.ndarray:
+        """The ids that the decoder is given before it writes."""
+        ...
+
+    def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
+        """The special tokens that it may write, besides eos, which ends it."""
+        ...
+
+    def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+        """The ids of the text that comes of what it wrote (eos left out)."""
+        ...
+
+
 class HasUnits(Protocol):
     """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
 
@@ -517,6 +539,11 @@ def token_head(objective: Objective) -> Literal["model", "own", "none"]:
     """What an objective's `token_head` says, "model" without: of what it makes token logits. model: of hidden states
     [T, width]; own: of what a head of its own has made as wide as the embeddings; none: it predicts no tokens."""
     return getattr(objective, "token_head", "model")
+
+
+def sentinels_of(objective: Objective) -> int:
+    """How many sentinels of the vocabulary an objective needs: what its `sentinels` says, none without."""
+    return getattr(objective, "sentinels", 0)
 
 
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:

@@ -16,8 +16,11 @@ from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw, place
 from danlu.waist import Draw
 
-ORDINARY = 8
-VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
+ORDINARY, FIRST = 8, 4
+SENTINELS = (12, 13, 14, 15)
+VOCABULARY = Vocabulary(
+    size=16, bos=1, eos=2, mask=3, pad=0, special=frozenset((*range(FIRST), *SENTINELS)), sentinels=SENTINELS
+)
 STEP = 3
 MARKS = np.array([3, 1, 0], np.uint8)
 """Sentences of three tokens: a word of one token, then one of two. Three does not divide the eight tokens of the cycle,
@@ -26,7 +29,7 @@ so that two sentences in their order differ from the two swapped."""
 
 def sentence(first: int, length: int) -> np.ndarray:
     """[length] token ids, the first of them ordinary token number `first`."""
-    return len(VOCABULARY.special) + (first + STEP * np.arange(length)) % ORDINARY
+    return FIRST + (first + STEP * np.arange(length)) % ORDINARY
 
 
 TOPICS, TOPIC = 4, 4
@@ -107,7 +110,7 @@ class ToySource:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Each character is an ordinary token."""
-        return [np.array([len(VOCABULARY.special) + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
+        return [np.array([FIRST + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(str(int(i)) for i in ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from danlu.waist import Declared, Objective
@@ -25,6 +26,13 @@ class Projection(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.to(self.weight.dtype))
+
+
+class ScaledEmbedding(nn.Embedding):
+    """Vectors times sqrt(width) (Vaswani et al. 2017); a tied head takes them as they are."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * self.embedding_dim**0.5
 
 
 def token(declared: Declared, vocabulary_size: int, width: int) -> nn.Module:
@@ -65,6 +73,23 @@ def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, 
             made = make(declared[name], vocabulary_size, width)
             if name not in tables or len(tables[name].weight) < len(made.weight):  # type: ignore[arg-type]
                 tables[name] = made  # RoBERTa's one segment is too few for an objective of two
-    for table in tables.values():
-        nn.init.normal_(table.weight, std=0.02)  # type: ignore[arg-type]
+    return begun(tables, architecture)
+
+
+def decoder_embedders_of(architecture: Any, vocabulary_size: int, width: int) -> dict[str, nn.Module]:
+    """What a decoder has in place of the backbone's: positions, and tokens unless the two share them."""
+    own = getattr(architecture, "decoder_embedders", dict)
+    tables: dict[str, nn.Module] = dict(own())
+    if not getattr(architecture, "shared_embeddings", True):
+        tables["token"] = token(np.int64, vocabulary_size, width)
+    return begun(tables, architecture)
+
+
+def begun(tables: dict[str, nn.Module], architecture: Any) -> dict[str, nn.Module]:
+    """With the weights they begin with. A head that divides by sqrt(width) wants token vectors of unit variance."""
+    if "token" in tables and getattr(architecture, "scaled_embeddings", False):
+        tables["token"] = ScaledEmbedding(*tables["token"].weight.shape)  # type: ignore[union-attr, misc]
+    for name, table in tables.items():
+        unit = name == "token" and architecture.tied and getattr(architecture, "scaled_head", False)
+        nn.init.normal_(table.weight, std=1.0 if unit else 0.02)  # type: ignore[arg-type]
     return tables

@@ -24,7 +24,7 @@ from danlu.export.within import taken
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Seq, causal_order, full_order, models_within, pack
+from danlu.waist import Fields, Memory, Seq, Stream, causal_order, full_order, models_within, pack
 
 EVERY = 5
 """One in so many tokens of a text is masked."""
@@ -110,6 +110,14 @@ def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
+def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """The same by sentinels, as many as there are."""
+    shown = ids.copy()
+    for at, sentinel in zip(range(EVERY // 2, len(ids), EVERY), vocabulary.sentinels, strict=False):
+        shown[at] = sentinel
+    return shown
+
+
 def as_it_is(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     return ids
 
@@ -119,28 +127,42 @@ COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
     "masked": masked,
     "replaced": as_it_is,
     "headless": as_it_is,
+    "spans": with_sentinels,
+    "denoising": masked,
 }
-ORDERS = {"causal": causal_order, "masked": full_order, "replaced": full_order, "headless": full_order}
+ORDERS = {"causal": causal_order} | dict.fromkeys(("masked", "replaced", "headless", "spans", "denoising"), full_order)
 
 OURS: dict[str, Callable[[Any, Tensor], Tensor]] = {
     "causal": lambda learner, hidden: learner.token_logits(hidden),
     "masked": lambda learner, hidden: learner.token_logits(learner.parts(hidden)),
     "replaced": lambda learner, hidden: learner.parts.detector(hidden),
     "headless": lambda learner, hidden: hidden,
+    "spans": lambda learner, hidden: learner.token_logits(hidden),
+    "denoising": lambda learner, hidden: learner.token_logits(hidden),
 }
 """What is compared, from hidden states [T, width]."""
 
-THEIRS = {"causal": "logits", "masked": "logits", "replaced": "logits", "headless": "last_hidden_state"}
+THEIRS = dict.fromkeys(OURS, "logits") | {"headless": "last_hidden_state"}
+
+
+def stream_of(ids: np.ndarray, order: Callable[[int], np.ndarray]) -> Stream:
+    return pack([{"text": [Seq({"token": ids}, order(len(ids)))]}], {"text": Fields()})["text"]
 
 
 def own_values(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
-    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence."""
-    stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
-    return OURS[objective](learner, learner.hidden(stream))
+    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence; where there is a
+    decoder, it is given the same one."""
+    stream = stream_of(ids, ORDERS[objective])
+    hidden = learner.hidden(stream)
+    if learner.decoder is not None:
+        hidden = learner.decode(stream_of(ids, causal_order), Memory(hidden, stream))
+    return OURS[objective](learner, hidden)
 
 
 @torch.no_grad()
 def difference(ours: Learner, theirs: Any, ids: np.ndarray, objective: str) -> float:
     """The largest absolute difference of those of one sequence; NaN where any of them is."""
-    given = getattr(theirs(input_ids=torch.from_numpy(ids)[None]), THEIRS[objective])[0]
+    row = torch.from_numpy(ids)[None]
+    made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
+    given = getattr(made, THEIRS[objective])[0]
     return float((own_values(ours, ids, objective) - given).abs().max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -21,7 +22,7 @@ from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.weights import write_weights
-from danlu.waist import Objective
+from danlu.waist import Objective, Rewrites
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,23 @@ def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextToken
     write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
     durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
     save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
-    if family.objective == "causal":
-        ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
-        durable.write_json(fresh / "generation_config.json", ids)
+    if written := generation_config(model.objective, vocabulary):
+        durable.write_json(fresh / "generation_config.json", written)
     facts = facts_of(model.objective, architecture, vocabulary, family.name)
     durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
     durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin))
+
+
+def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
+    """With what transformers generates as danlu does: where it begins, where it ends, and for models that rewrite text
+    the special tokens that are never written. Empty for models that do not generate."""
+    ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
+    if not isinstance(objective, Rewrites):
+        return ids if objective.continues_text else {}
+    first, *forced = objective.begin(vocabulary).tolist()
+    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed(vocabulary))
+    begun = {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
+    return ids | begun | {"bad_words_ids": [[id] for id in never]}
 
 
 def save_native(

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from danlu import __version__
 from danlu.architectures.presets import Family
 
+SEQ2SEQ = """from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSeq2SeqLM.from_pretrained(folder)
+inputs = tokenizer("{text}", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))"""
+
 USE = {
     "causal": """from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -30,6 +37,8 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForPreTraining.from_pretrained(folder)
 inputs = tokenizer("The furnace is made of yesterday.", return_tensors="pt")
 print(model(**inputs).logits[0] > 0)  # which tokens it takes for replaced""",
+    "spans": SEQ2SEQ.format(text="The furnace <extra_id_0> the pill."),
+    "denoising": SEQ2SEQ.format(text="The furnace <mask> the pill."),
 }
 
 

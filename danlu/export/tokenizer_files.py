@@ -12,7 +12,8 @@ from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
 FRAMES = {
     "causal": (("bos",), ()),
-    **dict.fromkeys(("masked", "replaced", "headless"), (("bos",), ("eos",))),
+    "spans": ((), ("eos",)),
+    **dict.fromkeys(("masked", "replaced", "headless", "denoising"), (("bos",), ("eos",))),
 }
 """By objective, the special tokens before and after a text, as the model saw whole texts in training."""
 

@@ -19,6 +19,7 @@ from danlu.waist import (
     Parts,
     bounds_of,
     refusal,
+    sentinels_of,
     token_head,
     windows_of,
 )
@@ -74,6 +75,10 @@ class Mixture(Settings):
         """In the mean over what is drawn, at the middle of the run."""
         shares = {k: self.share(k, 0.5) for k in self.of}
         return sum(shares[k] * windows_of(o) for k, o in self.of.items()) / sum(shares.values())
+
+    @property
+    def sentinels(self) -> int:
+        return max(map(sentinels_of, self.of.values()))
 
     def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
         return next((found for o in self.of.values() if (found := refusal(o, models, name))), None)

@@ -42,7 +42,8 @@ class MachineSettings(Settings):
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text.
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
+    rewritten at the end, where it rewrites text.
 
     embeddings: the token embeddings start from those of a model that stands earlier in the recipe, or of a saved model
     (a folder); where the vocabularies differ, token by token.

@@ -14,6 +14,7 @@ from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.rewriting import rewrites
 from danlu.evaluation.similarity import similarity_figures
 from danlu.evaluation.text_vectors import vector_figures
 from danlu.evaluation.unigram import unigram_nats
@@ -21,7 +22,7 @@ from danlu.recipes.schema import EvaluationSettings
 from danlu.report.formatting import places
 from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import Data
-from danlu.stages.pretraining import Pretraining, continued
+from danlu.stages.pretraining import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
 from danlu.waist import Batch, Objective, in_nats, windows_of
@@ -110,13 +111,17 @@ def evaluate(
 def judged(
     job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine, settings: EvaluationSettings
 ) -> dict[str, Any]:
-    """What can be said of the model beside its loss: by the objective itself (`danlu.waist.Judged`), of its vectors of
-    texts where it is to give some (`EmbedsText`), and of the pairs that the recipe has scores for."""
+    """What can be said of the model beside its loss: by the objective itself (`danlu.waist.Judged`), the recipe's
+    prompts rewritten where the model does that, its vectors of texts where it is to give some (`EmbedsText`), and the
+    pairs that the recipe has scores for."""
     objective, device = job.recipe.objective, torch.device(machine.device)
     found: dict[str, Any] = {}
     if hasattr(objective, "judge"):
         with torch.no_grad():
             found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+    if rewrites(objective) and job.recipe.prompts:
+        made = [rewritten(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
+        found = {**found, "samples": [*found.get("samples", []), *made]}
     figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
     vocabulary = job.data.tokenizer.vocabulary
     models = {"": model, ", random weights": job.fresh().to(device).eval()}

@@ -13,6 +13,7 @@ from torch import nn
 from danlu.architectures import Learner, build_learner
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
+from danlu.evaluation.rewriting import BLANK, rewrite_many
 from danlu.export import load_model
 from danlu.recipes.schema import ModelRecipe
 from danlu.stages.embeddings import take_embeddings
@@ -198,3 +199,11 @@ def continued(job: Pretraining, model: Any, prompt: str, sampling: Sampling) -> 
     stream = tokenizer.stream()
     text = "".join(stream.add(int(i)) for i in new)  # without the half of a character that may stand at the end
     return {"prompt": prompt, "text": text, "settings": str(sampling)}
+
+
+def rewritten(job: Pretraining, model: Any, text: str, sampling: Sampling) -> dict[str, str]:
+    """A text and what the model makes of it, as a sample of a judgement."""
+    tokenizer, context = job.data.tokenizer, job.recipe.architecture.context
+    parts = [tokenizer.encode(part) for part in BLANK.split(text)]
+    made = rewrite_many(model, [parts], tokenizer.vocabulary, sampling, context, job.machine)[0]
+    return {"given": text, "made": tokenizer.decode(made)}

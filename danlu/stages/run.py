@@ -12,6 +12,7 @@ from typing import Any
 import danlu
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
+from danlu.evaluation.rewriting import rewrites
 from danlu.recipes.loading import dump_recipe, load_recipe, parse_recipe
 from danlu.recipes.schema import Recipe
 from danlu.recipes.starting import ALL, Choice
@@ -224,7 +225,8 @@ def now() -> str:
 
 def usage(path: Path, recipe: Recipe) -> dict[str, Any]:
     """How to use what the run made."""
-    speaks = next((k for k, m in recipe.models.items() if m.objective.continues_text), None)
+    able = {k: m for k, m in recipe.models.items() if m.objective.continues_text or rewrites(m.objective)}
+    speaks = next(iter(able), None)
     folder = path / "model" / (speaks or next(iter(recipe.models)))
     if speaks is None:
         return {"shell": [], "python": f'import danlu\n\nmodel = danlu.load("{folder}")\n'}

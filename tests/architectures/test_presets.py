@@ -14,15 +14,23 @@ from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.export.headless import Headless
 from danlu.objectives.causal import Causal
+from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.replaced import Replaced
+from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
 BY_NAME = {family.name: family for family in FAMILIES}
-OBJECTIVES = {"causal": Causal(), "masked": Masked(), "replaced": Replaced(generator=None)}
+OBJECTIVES = {
+    "causal": Causal(),
+    "masked": Masked(),
+    "replaced": Replaced(generator=None),
+    "spans": Spans(),
+    "denoising": Denoising(),
+}
 BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
@@ -33,6 +41,8 @@ BASE = {
     "albert": presets.bert.FIXED | {"segments": 2, "embedding_width": 6, "shared_layers": 1},
     "electra": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
     "electra_generator": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
+    "t5": presets.t5.FIXED | {"activation": "gelu_tanh", "tied": False},
+    "bart": presets.bart.FIXED,
 }
 PRESETS = sorted({family.model_type for family in FAMILIES})
 SPLIT_HEADS = ("llama", "qwen3")
@@ -58,7 +68,14 @@ def models(draw):
     if name == "llama":
         chosen |= {"bias": draw(st.booleans())}
     chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
-    if chosen.get("positions") != "learned":
+    if name == "bart":
+        chosen |= {"epsilon": 1e-5, "scaled_embeddings": draw(st.booleans())}
+    if name == "t5":
+        chosen |= {"scaled_head": chosen["tied"], "head_width": draw(st.integers(1, 5)), "gated": draw(st.booleans())}
+        chosen |= {"activation": draw(st.sampled_from(["relu", "gelu_tanh", "silu"])), "buckets": 8, "farthest": 9}
+    if name in ("t5", "bart"):
+        chosen |= {"decoder_layers": draw(st.none() | st.integers(1, 3))}
+    if chosen.get("positions", "rotary") == "rotary":
         chosen |= {"theta": draw(st.sampled_from([1e4, 5e5]))}
     if name == "albert":
         chosen |= {"shared_layers": draw(st.integers(1, 3)), "activation": draw(st.sampled_from(["gelu", "gelu_tanh"]))}
@@ -156,6 +173,13 @@ def test_every_family_has_an_answer_for_every_setting():
         ("electra", {"width": 8, "embedding_width": 8}, "needs an embedding_width other than width 8, or none"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
         ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
+        ("t5", {"scaled_attention": True}, "needs scaled_attention false, not true"),
+        ("t5", {"tied": True}, "needs scaled_head true where tied is true"),
+        ("t5", {"activation": "gelu"}, "needs activation gelu_tanh where gated, not gelu"),
+        ("t5", {"shared_embeddings": False}, "needs shared_embeddings true, not false"),
+        ("bart", {"positions": "rotary", "position_offset": 0}, "needs positions learned, not rotary"),
+        ("bart", {"epsilon": 1e-6}, "needs epsilon 1e-05, not 1e-06"),
+        ("gpt2", {"positions": "relative"}, "needs positions learned, not relative"),
     ],
 )
 def test_what_does_not_fit_is_named(name, change, clause):
@@ -167,7 +191,7 @@ def test_the_family_of_a_model():
     assert family_for(Transformer(head_norm=True), Causal()) is BY_NAME["qwen3"]
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
-    for name in ("gpt2", "bert", "roberta"):
+    for name in ("gpt2", "bert", "roberta", "t5", "bart"):
         assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].objective]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
     assert found == NoFamily(
@@ -190,7 +214,7 @@ def test_an_offset_that_is_not_the_paddings_is_refused():
 def test_the_family_of_a_mixture():
     found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
     assert found == NoFamily(
-        "no transformers class is trained by objective mixture; those of causal, masked, replaced are"
+        "no transformers class is trained by objective mixture; those of causal, denoising, masked, replaced, spans are"
     )
 
 
@@ -287,3 +311,32 @@ def test_weights_of_another_model_are_refused():
     theirs = to_hf(table, build_learner(Masked(), bert, 9, 0).state_dict())
     with pytest.raises(WrongInput, match=r"Wqkv\.weight is 23 x 8, not 24 rows"):
         from_hf(table, theirs | {"model.layers.0.attn.Wqkv.weight": torch.zeros(23, 8)})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("t5", {"feed_forward_proj": "gated-tanh"}, "feed_forward_proj is 'gated-tanh'"),
+        ("t5", {"is_encoder_decoder": False}, "is_encoder_decoder is false"),
+        ("bart", {"decoder_ffn_dim": 7}, "encoder_ffn_dim is 1024 and decoder_ffn_dim 7"),
+        ("bart", {"activation_function": "relu"}, "activation_function is relu"),
+    ],
+)
+def test_an_encoder_decoder_danlu_cannot_compute_is_refused(name, change, words):
+    config = BY_NAME[name].config(Transformer(**BASE[name]), vocabulary(9), "float32") | change
+    with pytest.raises(WrongInput) as caught:
+        BY_NAME[name].settings_of(config)
+    assert words in str(caught.value)
+
+
+def test_published_t5_configs_are_read():
+    """Version 1.0 says nothing of its head; 1.1 says that it is not tied, and what transformers saves of it that its
+    outputs are not scaled."""
+    config = dict(BY_NAME["t5"].config(Transformer(**BASE["t5"]), vocabulary(9), "float32"))
+    for name in ("scale_decoder_outputs", "tie_word_embeddings", "n_positions", "feed_forward_proj"):
+        config.pop(name)
+    old = BY_NAME["t5"].settings_of(config)
+    assert (old.tied, old.scaled_head, old.gated, old.activation, old.context) == (True, True, False, "relu", 512)
+    for said in ({"tie_word_embeddings": False}, {"tie_word_embeddings": True, "scale_decoder_outputs": False}):
+        new = BY_NAME["t5"].settings_of(config | said | {"feed_forward_proj": "gated-gelu"})
+        assert (new.tied, new.scaled_head, new.gated, new.activation) == (False, False, True, "gelu_tanh")

@@ -22,6 +22,8 @@ PARTS = {
     "head norm": {"head_norm": True},
     "layer norm": {"norm": "layer", "embedding_norm": True, "first_norm": False},
     "learned positions": {"positions": "learned"},
+    "relative positions": {"positions": "relative", "buckets": 8, "scaled_attention": False},
+    "relative positions, grouped queries": {"positions": "relative", "kv_heads": 2},
     "plain feed-forward": {"gated": False, "activation": "relu2"},
     "biases": {"bias": True},
     "own output table": {"tied": False},
@@ -61,7 +63,7 @@ def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
     torch.testing.assert_close(torch.cat(made), reference[-12:], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("settings", [{}, {"positions": "learned"}], ids=["rotary", "learned"])
+@pytest.mark.parametrize("settings", [{}, {"positions": "learned"}, {"positions": "relative"}], ids=str)
 @torch.no_grad()
 def test_positions_matter(settings):
     """The same tokens in another order have another last state, in a single layer too."""
@@ -110,6 +112,8 @@ def test_parameters_follow_the_settings():
         ({"width": 10, "heads": 4}, "width 10 is not a multiple of heads 4; set head_width"),
         ({"width": 16, "heads": 4, "kv_heads": 3}, "heads 4 is not a multiple of kv_heads 3"),
         ({"width": 12, "heads": 4}, "rotary positions need an even head width, not 3"),
+        ({"positions": "relative", "window": 3}, "layers with relative positions have none"),
+        ({"positions": "relative", "buckets": 8, "farthest": 4}, "farthest 4 must be above half of the buckets, 4"),
         ({"layers": 0}, "greater than 0"),
         ({"shared_layers": 1, "window": 4}, "layers that share a block are alike; leave out window"),
         ({"shared_layers": 1, "first_norm": False}, "leave out window and first_norm"),

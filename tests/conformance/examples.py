@@ -33,6 +33,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "patches": {"rate": 0.5},
     "image_text": {"group": 3, "templates": ["{english}", "数字{chinese}"], "max_tokens": 16},
     "skipgram": {"window": 1, "negatives": 2, "noise": 2, "sample": None, "unit_tokens": 12},
+    "spans": {"rate": 0.3, "mean_span": 2, "sentinels": 4},
+    "denoising": {"delete": 0.1},
 }
 
 NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}
@@ -52,8 +54,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "context": 16,
     },
     "recurrent": {"layers": 1, "width": 32, "context": 16},
-    **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta"), SMALL),
+    **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta", "bart"), SMALL),
     **dict.fromkeys(("albert", "electra"), NARROW),
+    "t5": SMALL | {"head_width": 2},  # scores are not scaled: with wide heads softmax would hide what is seen
     "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},
 }
 

@@ -5,8 +5,10 @@ from danlu.architectures import build_learner
 from danlu.architectures.presets import FAMILIES
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
+from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
 from danlu.objectives.replaced import Replaced
+from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 
 TEXTS = [
@@ -15,6 +17,14 @@ TEXTS = [
     "a <mask> and a </s> are text here\n\n",
     "",
 ]
+
+OBJECTIVES = {
+    "causal": Causal(),
+    "masked": Masked(),
+    "replaced": Replaced(generator=None),
+    "spans": Spans(sentinels=9),
+    "denoising": Denoising(),
+}
 
 ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
 
@@ -28,15 +38,19 @@ def texts():
 def tokenizer():
     from danlu.tokens.kinds.byte_bpe import ByteBPE
 
-    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text])
+    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text]).with_sentinels(9)
 
 
-def perturbed(learner, seed=1):
+NOISE = {"t5": 0.1}
+"""Scores that are not scaled make sharp softmaxes of large weights, which amplify the rounding of float32."""
+
+
+def perturbed(learner, seed=1, noise=0.3):
     """Every weight random: some start at zero or one, and would hide a mistake."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in learner.parameters():
-            p += 0.3 * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+            p += noise * torch.randn(p.shape, generator=generator, dtype=p.dtype)
     return learner.eval()
 
 
@@ -47,11 +61,11 @@ def make(tokenizer):
 
     def made(family, objective=None, **settings):
         kind = next(f for f in FAMILIES if f.name == family)
-        objectives = {"causal": Causal(), "masked": Masked(), "replaced": Replaced(generator=None)}
-        objective = objective or objectives[kind.objective]
+        objective = objective or OBJECTIVES[kind.objective]
         chosen = architectures.validate({"name": kind.model_type, **ODD, **settings})
         architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size
-        return perturbed(build_learner(objective, architecture, size, 0)), objective, architecture
+        learner = perturbed(build_learner(objective, architecture, size, 0), noise=NOISE.get(family, 0.3))
+        return learner, objective, architecture
 
     return made

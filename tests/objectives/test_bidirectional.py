@@ -93,10 +93,10 @@ def test_an_embedding_is_made_of_both_directions_in_the_order_of_the_texts():
     objective = Bidirectional()
     model = learner_of(objective)
     texts = [sentence(k, n) for k, n in ((0, 6), (3, 2), (5, 4))]
-    vectors = embed(model, texts, full=False, pooling="mean", normalize=False)
+    vectors = embed(model, texts, "causal", pooling="mean", normalize=False)
     assert vectors.shape == (3, 32)
     for ids, vector in zip(texts, vectors, strict=True):
         with torch.no_grad():
             alone = objective.states(model, model.parts, text_of([ids])).mean(0).float().numpy()
         np.testing.assert_allclose(vector, alone, rtol=1e-5, atol=1e-6)
-    assert embed(model, [], full=False, pooling="mean", normalize=True).shape == (0, 16)
+    assert embed(model, [], "causal", pooling="mean", normalize=True).shape == (0, 16)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from toy_language import ToyDraws
 
 from danlu.objectives.mixture import Mixture
-from danlu.waist import ModelShape, counts, pack
+from danlu.waist import ModelShape, counts, pack, sentinels_of
 
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
@@ -73,3 +73,19 @@ def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
 def test_impossible_mixtures_are_refused(settings, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Mixture.model_validate(settings)
+
+
+def test_sentinels_and_bounds_are_those_of_all():
+    mixture = Mixture.model_validate(
+        {
+            "of": {
+                "short": {"name": "spans", "sentinels": 9},
+                "long": {"name": "spans", "sentinels": 4},
+                "d": "denoising",
+            }
+        }
+    )
+    assert mixture.sentinels == sentinels_of(mixture) == 9
+    assert mixture.bounds == {"sentence"}
+    assert mixture.needs == {"backbone": {"full"}, "decoder": {"causal"}}
+    assert sentinels_of(Mixture.model_validate({"of": TWO})) == 0

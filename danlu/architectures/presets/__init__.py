@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import albert, bert, electra, gpt2, llama, modernbert, qwen3, roberta
+from danlu.architectures.presets import albert, bart, bert, electra, gpt2, llama, modernbert, qwen3, roberta, t5
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
@@ -21,6 +21,8 @@ FAMILIES: tuple[Family, ...] = (
     albert.FAMILY,
     electra.FAMILY,
     electra.GENERATOR,
+    t5.FAMILY,
+    bart.FAMILY,
 )
 """The first that fits is taken."""
 

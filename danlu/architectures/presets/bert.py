@@ -43,7 +43,7 @@ class Bert(Transformer):
     norm_bias: bool = True
     post_norm: bool = True
     embedding_norm: bool = True
-    positions: Literal["rotary", "learned"] = "learned"
+    positions: Literal["rotary", "learned", "relative"] = "learned"
     segments: int = 2
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"

@@ -39,7 +39,7 @@ class Gpt2(Transformer):
     epsilon: float = 1e-5
     norm: Literal["rms", "layer"] = "layer"
     norm_bias: bool = True
-    positions: Literal["rotary", "learned"] = "learned"
+    positions: Literal["rotary", "learned", "relative"] = "learned"
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
     bias: bool = True

@@ -16,9 +16,10 @@ from danlu.waist import Objective
 
 SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_width", "hidden", "context", "epsilon", "theta", "tied"}
-    | {"dropout"}
+    | {"decoder_layers", "shared_embeddings", "dropout"}
 )
-"""Settings that a family may have at any value; dropout (last) plays no part once a model is trained."""
+"""Settings that a family may have at any value; those of a decoder play no part where there is none, and dropout (last)
+none once a model is trained."""
 
 
 def shown(value: Any) -> str:
