@@ -19,10 +19,10 @@ a decoder runs on sees, besides its own by rule 1, all of sequence k of the `Mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -189,80 +189,6 @@ def present(label: Tensor) -> Tensor:
     return ~label.isnan() if label.is_floating_point() else label >= 0
 
 
-def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: Declared) -> Tensor:
-    """One input, label or mark of all sequences; what a sequence lacks (None) is "no target"."""
-    dtype, tail = declared if isinstance(declared, tuple) else (declared, ())
-    kind, shape = np.dtype(dtype), tuple(tail)
-    none = np.full(shape, np.nan if kind.kind == "f" else -1, kind)
-    arrays = [none if part is None else np.asarray(part, kind) for part in parts]
-    if lengths is None:
-        whole = np.stack(arrays) if arrays else np.empty((0, *shape), kind)
-    else:
-        arrays = [np.broadcast_to(a, (n, *shape)) for a, n in zip(arrays, lengths, strict=True)]
-        whole = np.concatenate(arrays) if arrays else np.empty((0, *shape), kind)
-    return torch.from_numpy(np.ascontiguousarray(whole))
-
-
-def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
-    lengths = [len(s.key) for _, s in seqs]
-
-    def line(arrays: Iterable[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *arrays]))
-
-    for _, s in seqs:
-        for name in declared.inputs:
-            if name not in s.inputs:
-                raise ValueError(f"a sequence lacks the declared input {name!r}")
-    return Stream(
-        inputs={
-            **{k: _column([s.inputs[k] for _, s in seqs], lengths, kind) for k, kind in declared.inputs.items()},
-            "position": line(s.inputs.get("position", np.arange(len(s.key))) for _, s in seqs),
-        },
-        labels={k: _column([s.labels.get(k) for _, s in seqs], lengths, kind) for k, kind in declared.labels.items()},
-        marks={k: _column([s.marks.get(k) for _, s in seqs], None, kind) for k, kind in declared.marks.items()},
-        key=line(s.key for _, s in seqs),
-        query=line(s.key if s.query is None else s.query for _, s in seqs),
-        offsets=torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int64)),
-        group=torch.tensor([g for g, _ in seqs], dtype=torch.int64),
-        lengths=tuple(lengths),
-    )
-
-
-def filler(seqs: Sequence[Seq], capacity: int) -> list[Seq]:
-    """What fills a stream up to the next multiple of `capacity`: copies of its longest sequence, cut to the room, with
-    the inputs and the order they are known to have and without a target."""
-    room = -sum(len(s.key) for s in seqs) % capacity
-    longest = max(seqs, key=lambda s: len(s.key), default=None)
-    found = []
-    while longest is not None and room:
-        n = min(room, len(longest.key))
-        query = None if longest.query is None else longest.query[:n]
-        found.append(Seq({k: v[:n] for k, v in longest.inputs.items()}, longest.key[:n], query))
-        room -= n
-    return found
-
-
-def pack(
-    examples: Iterable[Example],
-    fields: Mapping[str, Fields],
-    units: Iterable[int] = (),
-    capacity: int | None = None,
-) -> Batch:
-    """Lay the sequences of `examples` end to end, stream by stream; empty sequences are dropped.
-
-    capacity: streams that hold anything are filled up to a multiple of it, so that compiled steps meet few shapes; what
-    fills them is one more group, of no example. The loss and the gradients are the same with it.
-    """
-    listed = list(examples)
-    streams = {}
-    for name, declared in fields.items():
-        seqs = [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
-        if capacity is not None:
-            seqs += [(len(listed), s) for s in filler([s for _, s in seqs], capacity)]
-        streams[name] = _stream(seqs, declared)
-    return Batch(streams, tuple(units))
-
-
 class Draw(Protocol):
     """What an objective may ask of the data for one unit; all of it is a pure function of (seed, n)."""
 
@@ -422,130 +348,6 @@ class Objective(Protocol):
         ...
 
 
-class Numbered(Protocol):
-    """What an objective has besides of whose integer labels some are numbers of something else than tokens."""
-
-    numbers: frozenset[str]
-
-
-class FillsBlanks(Protocol):
-    """What an objective has besides whose trained model can say what stands at a masked position."""
-
-    def blank_logits(self, model: Parts, parts: Any, hidden: Tensor) -> Tensor:
-        """Hidden states of masked positions [k, width] -> logits [k, vocabulary]."""
-        ...
-
-
-class ReadsTexts(Protocol):
-    """What an objective has besides of whose model more than the backbone reads a text."""
-
-    def states(self, model: Parts, parts: Any, text: Stream) -> Tensor:
-        """[T, any width]: what is known of a whole text at each position, in the order that `needs` says of the
-        backbone; embeddings of texts are made of it."""
-        ...
-
-
-@runtime_checkable
-class Rewrites(Protocol):
-    """What an objective has besides whose trained model reads one text and writes another. A blank of the text is
-    where it is parted: texts of k blanks come as k + 1 parts."""
-
-    def read(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
-        """The ids that the backbone is given for a text; WrongInput where it must have blanks and has none."""
-        ...
-
-    def begin(self, vocabulary: Vocabulary) -> np.ndarray:
-        """The ids that the decoder is given before it writes."""
-        ...
-
-    def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
-        """The special tokens that it may write, besides eos, which ends it."""
-        ...
-
-    def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-        """The ids of the text that comes of what it wrote (eos left out)."""
-        ...
-
-
-class HasUnits(Protocol):
-    """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
-
-    def units(self, source: Source, split: str) -> Units:
-        """A pure function of the source; `Draw.row` then gives one of them."""
-        ...
-
-
-@dataclass(frozen=True)
-class Part:
-    """A model of its own inside a trained one, which can be saved alone: the objective it then has; modules, whose
-    weights it has, {its name for a module: the whole's}; size, its shares of the whole's width and layers."""
-
-    objective: Any
-    modules: Mapping[str, str]
-    size: tuple[float, float] = (1.0, 1.0)
-
-
-class HasModelsWithin(Protocol):
-    """What an objective has besides that trains several models at once, each of some use alone."""
-
-    def models_within(self) -> Mapping[str, Part]:
-        """By name, "" for the chief one."""
-        ...
-
-
-class Choosy(Protocol):
-    """What an objective has besides that asks more of the models, by role, than an order of attention."""
-
-    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
-        """One sentence that says what to set, when they lack it."""
-        ...
-
-
-class EmbedsText(Protocol):
-    """What an objective has besides that is to give a text one vector, the mean of its hidden states: its models are
-    measured by such vectors too (danlu.evaluation.text_vectors)."""
-
-    embeds_text: bool
-
-
-class Judged(Protocol):
-    """What an objective has besides that can be said of a trained model in other words than its loss."""
-
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """On held-out batches (already where the model is): {"figures": {name: number, {"value", "low", "high"}, or an
-        array [n] of one value for each of n independent items, whose mean is shown with its bootstrap interval},
-        "samples": [{"given": text, "made": text}], "pictures": [{"title": text, "rows": [[0 .. 1]]}]}, each where there
-        is any; a picture's rows are grey levels from the top, None where it is to show nothing."""
-        ...
-
-
-def bounds_of(objective: Objective) -> frozenset[str]:
-    """The kinds of bounds ("word", "sentence") that an objective draws: what its `bounds` says, none without."""
-    return getattr(objective, "bounds", frozenset())
-
-
-def numbers_of(objective: Objective) -> frozenset[str]:
-    """The labels whose integers are no tokens (classes, clusters): what its `numbers` says, none without."""
-    return getattr(objective, "numbers", frozenset())
-
-
-def models_within(objective: Objective) -> Mapping[str, Part]:
-    """What an objective's `models_within` says, none without."""
-    found = getattr(objective, "models_within", None)
-    return found() if found else {}
-
-
-def token_head(objective: Objective) -> Literal["model", "own", "none"]:
-    """What an objective's `token_head` says, "model" without: of what it makes token logits. model: of hidden states
-    [T, width]; own: of what a head of its own has made as wide as the embeddings; none: it predicts no tokens."""
-    return getattr(objective, "token_head", "model")
-
-
-def sentinels_of(objective: Objective) -> int:
-    """How many sentinels of the vocabulary an objective needs: what its `sentinels` says, none without."""
-    return getattr(objective, "sentinels", 0)
-
-
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     """Targets of each term in one micro-batch: every term, also those that are 0 here."""
     total = dict.fromkeys(objective.terms, 0)
@@ -555,38 +357,3 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
             if scope + name in total:
                 total[scope + name] += int(present(value).sum())
     return total
-
-
-def reads_tokens(objective: Objective) -> bool:
-    """Whether any of its streams holds text: a model of images alone has no vocabulary and can do nothing with one."""
-    return any("token" in fields.inputs for fields in objective.fields.values())
-
-
-def in_nats(objective: Objective, term: str) -> bool:
-    """Whether a term is a sum of cross-entropies: its targets are whole numbers, and not measurements."""
-    for name, fields in objective.fields.items():
-        scope = name.rsplit(".", 1)[0] + "." if "." in name else ""
-        for label, declared in (*fields.labels.items(), *fields.marks.items()):
-            if scope + label == term:
-                return np.dtype(declared[0] if isinstance(declared, tuple) else declared).kind != "f"
-    raise KeyError(f"{term!r} is no label or mark of any stream")
-
-
-def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
-    """One sentence when the models of an architecture, by role, cannot honour what the objective needs."""
-    label = getattr(objective, "name", type(objective).__name__)
-    for role, needed in objective.needs.items():
-        model, what = models.get(role), "an architecture" if role == "backbone" else f"a {role}"
-        wanted = " and ".join(sorted(needed))
-        if model is None:
-            return f"{label} needs {what} that is {wanted}; {name} has none"
-        if "any" not in model.offers and (lacking := needed - model.offers):
-            wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
-            return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
-    return objective.refuses(models, name) if hasattr(objective, "refuses") else None  # type: ignore[attr-defined]
-
-
-def windows_of(objective: Objective) -> float:
-    """How many windows' worth of positions an example has: what an objective that makes one example of several units
-    says in `windows`, 1 without."""
-    return float(getattr(objective, "windows", 1))

@@ -15,10 +15,11 @@ from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
 from danlu.evaluation.rewriting import BLANK, remembered
 from danlu.model import Model, load
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.precision import AVAILABLE
-from danlu.waist import Fields, Seq, causal_order, pack
+from danlu.waist import Fields, Seq, causal_order
 
 TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
 TOKENIZER = ByteBPE(size=300).train(TEXTS * 3).with_sentinels(5)

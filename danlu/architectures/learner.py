@@ -14,7 +14,8 @@ from danlu.architectures.scaling import scaled
 from danlu.architectures.transformer.feed_forward import ACTIVATIONS
 from danlu.errors import WrongInput
 from danlu.settings import Settings
-from danlu.waist import Batch, Memory, ModelShape, Objective, Stream, refusal, token_head
+from danlu.traits import refusal, token_head
+from danlu.waist import Batch, Memory, ModelShape, Objective, Stream
 
 MAKE = ("bias", "norm_bias", "epsilon")
 """Settings of an architecture that an objective's parts follow."""
@@ -44,7 +45,7 @@ class Learner(nn.Module):
         self.label_smoothing, self.z_loss = 0.0, 0.0
 
     def head_of(self, objective: Objective) -> str:
-        """Of what token logits are made (`danlu.waist.token_head`); of nothing in a model that reads no tokens."""
+        """Of what token logits are made (`danlu.traits.token_head`); of nothing in a model that reads no tokens."""
         return token_head(objective) if "token" in self.embedders else "none"
 
     def output(self, chosen: Any, head: str) -> tuple[nn.Linear | None, nn.Linear | None, nn.Parameter | None]:

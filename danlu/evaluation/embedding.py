@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from danlu.waist import READ, Fields, Seq, Stream, pack
+from danlu.packing import pack
+from danlu.waist import READ, Fields, Seq, Stream
 
 BATCH_TOKENS = 8192
 

@@ -11,10 +11,11 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, Stream, causal_order, pack
+from danlu.waist import Fields, Seq, Stream, causal_order
 
 PLAIN = {"text": Fields()}
 

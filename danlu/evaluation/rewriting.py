@@ -1,4 +1,4 @@
-"""One text read, another written: what encoder-decoders are for (`danlu.waist.Rewrites`)."""
+"""One text read, another written: what encoder-decoders are for (`danlu.traits.Rewrites`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from torch import Tensor
 
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, go_on
+from danlu.packing import pack
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Memory, Rewrites, Seq, Stream, full_order, pack
+from danlu.traits import Rewrites
+from danlu.waist import Fields, Memory, Seq, Stream, full_order
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 """A blank in a text to fill, with the space before it: a token of English text brings its own."""

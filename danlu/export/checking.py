@@ -21,10 +21,12 @@ from danlu.export.model_folder import CONFIG, read_facts, read_table
 from danlu.export.quiet_transformers import quiet_transformers
 from danlu.export.tokenizer_files import frame
 from danlu.export.within import taken
+from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Memory, Seq, Stream, causal_order, full_order, models_within, pack
+from danlu.traits import models_within
+from danlu.waist import Fields, Memory, Seq, Stream, causal_order, full_order
 
 EVERY = 5
 """One in so many tokens of a text is masked."""

@@ -22,7 +22,8 @@ from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.weights import write_weights
-from danlu.waist import Objective, Rewrites
+from danlu.traits import Rewrites
+from danlu.waist import Objective
 
 
 @dataclass(frozen=True)

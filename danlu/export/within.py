@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from danlu.architectures.learner import Learner, build_learner
 from danlu.architectures.scaling import scaled
 from danlu.settings import Settings
-from danlu.waist import Objective, Part, models_within
+from danlu.traits import Part, models_within
+from danlu.waist import Objective
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from danlu.packing import pack
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Memory, Parts, Seq, causal_order, pack
+from danlu.waist import Fields, Memory, Parts, Seq, causal_order
 
 PLAIN = {"text": Fields()}
 

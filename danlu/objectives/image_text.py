@@ -16,10 +16,11 @@ from danlu.errors import WrongInput
 from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
 from danlu.objectives.patches import grey
+from danlu.packing import pack
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.text.digit_captions import captions
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order, pack
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
 
 FRAME = 2
 """Tokens around a caption: the beginning and the end of a text."""

@@ -10,19 +10,8 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import (
-    Batch,
-    Draw,
-    Example,
-    Fields,
-    ModelShape,
-    Parts,
-    bounds_of,
-    refusal,
-    sentinels_of,
-    token_head,
-    windows_of,
-)
+from danlu.traits import bounds_of, refusal, sentinels_of, token_head, windows_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
 
 
 @objectives.register

@@ -13,9 +13,10 @@ from danlu import durable
 from danlu.extras import need
 from danlu.objectives.cooccurrence import Cells, cooccurrence
 from danlu.objectives.word_windows import training_counts
+from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.units import WindowUnits
-from danlu.waist import READ, Fields, Seq, Source, pack, reading
+from danlu.waist import READ, Fields, Seq, Source, reading
 
 NONE = np.uint16(65535)
 MOST = 65_000

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from danlu.objectives.chrf import chrf
 from danlu.objectives.greedy_decoding import decode_greedily
+from danlu.packing import pack
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.bounds import numbered
@@ -30,7 +31,6 @@ from danlu.waist import (
     Stream,
     causal_order,
     full_order,
-    pack,
 )
 
 JUDGED = 128

@@ -17,7 +17,8 @@ from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.masking import by_unit
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Part, Parts, Seq, Source, Stream, full_order
+from danlu.traits import Part
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order
 
 SAMPLES = 5
 

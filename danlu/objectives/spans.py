@@ -90,16 +90,20 @@ class Spans(Settings):
         blanks = len(parts) - 1
         if not blanks:
             raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where something is to be filled in")
-        if blanks >= self.sentinels:
-            raise WrongInput(f"the text has {blanks} blanks, the model knows {self.sentinels - 1}; leave fewer")
-        marks = vocabulary.require_sentinels(self.sentinels)[:blanks, None]
-        return np.concatenate([joined(parts, list(marks)), [vocabulary.eos]]).astype(np.int64)
+        known = self.known(vocabulary)
+        if blanks >= len(known):
+            raise WrongInput(f"the text has {blanks} blanks, the model knows {max(len(known) - 1, 0)}; leave fewer")
+        return np.concatenate([joined(parts, list(known[:blanks, None])), [vocabulary.eos]]).astype(np.int64)
+
+    def known(self, vocabulary: Vocabulary) -> np.ndarray:
+        """The sentinels of a trained model; those of a tokenizer that others made may be fewer than the setting."""
+        return np.array(vocabulary.sentinels[: self.sentinels], np.int64)
 
     def begin(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.pad], np.int64)
 
     def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
-        return frozenset(vocabulary.require_sentinels(self.sentinels).tolist())
+        return frozenset(self.known(vocabulary).tolist())
 
     def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
         """The text with what stands behind each sentinel in its blank; nothing where the sentinel was not written."""
@@ -107,5 +111,5 @@ class Spans(Settings):
         runs = np.split(made, at)[1:]
         behind = {int(run[0]): run[1:] for run in reversed(runs)}  # the first time counts
         nothing = np.zeros(0, np.int64)
-        marks = vocabulary.require_sentinels(self.sentinels)[: len(parts) - 1]
+        marks = self.known(vocabulary)[: len(parts) - 1]
         return joined(parts, [behind.get(int(mark), nothing) for mark in marks])

@@ -47,7 +47,7 @@ def pair_fields(term: str, masked: Masked | None, segments: bool) -> dict[str, F
 
 
 def blank_logits(masked: Masked | None) -> Callable[[Parts, Any, Tensor], Tensor]:
-    """`danlu.waist.FillsBlanks` by the masked head; AttributeError, so that there is no such ability, without one."""
+    """`danlu.traits.FillsBlanks` by the masked head; AttributeError, so that there is no such ability, without one."""
     if masked is None:
         raise AttributeError("blank_logits")
     return lambda model, parts, hidden: masked.blank_logits(model, parts["masked"], hidden)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from danlu.objectives.word_windows import offsets
+from danlu.packing import pack
 from danlu.text.stop_words import CHINESE, ENGLISH
-from danlu.waist import Batch, Fields, ModelShape, Parts, Seq, Source, pack, pointwise_order
+from danlu.waist import Batch, Fields, ModelShape, Parts, Seq, Source, pointwise_order
 
 BLOCK = 32
 SHOWN_WORDS, SHOWN_NEIGHBOURS = 12, 8

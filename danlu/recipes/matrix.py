@@ -13,7 +13,7 @@ import danlu.objectives  # noqa: F401  (the two fill the registries)
 from danlu.architectures.learner import models_of
 from danlu.registry import Registry, architectures, objectives
 from danlu.settings import Settings
-from danlu.waist import refusal
+from danlu.traits import refusal
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
-from danlu.waist import reads_tokens
+from danlu.traits import reads_tokens
 
 
 class MachineSettings(Settings):

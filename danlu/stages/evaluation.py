@@ -25,7 +25,8 @@ from danlu.stages.preparation import Data
 from danlu.stages.pretraining import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
-from danlu.waist import Batch, Objective, in_nats, windows_of
+from danlu.traits import in_nats, windows_of
+from danlu.waist import Batch, Objective
 
 TEST_SEED = 1_000_000_009
 UNITS = 16
@@ -111,7 +112,7 @@ def evaluate(
 def judged(
     job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine, settings: EvaluationSettings
 ) -> dict[str, Any]:
-    """What can be said of the model beside its loss: by the objective itself (`danlu.waist.Judged`), the recipe's
+    """What can be said of the model beside its loss: by the objective itself (`danlu.traits.Judged`), the recipe's
     prompts rewritten where the model does that, its vectors of texts where it is to give some (`EmbedsText`), and the
     pairs that the recipe has scores for."""
     objective, device = job.recipe.objective, torch.device(machine.device)

@@ -9,7 +9,8 @@ import numpy as np
 
 from danlu.stages.pretraining import Pretraining
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Seq, numbers_of
+from danlu.traits import numbers_of
+from danlu.waist import Seq
 
 MOST = 60
 

@@ -17,7 +17,7 @@ from danlu.text.split import SPLITS
 from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import bounds_of, sentinels_of
+from danlu.traits import bounds_of, sentinels_of
 
 REPORTED_TEXTS = 200
 

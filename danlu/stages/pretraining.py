@@ -29,7 +29,7 @@ from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches, total_counts
-from danlu.waist import windows_of
+from danlu.traits import windows_of
 
 VALIDATION_SEED = 1_000_000_007
 """Masks and other draws of validation are the same at every validation and differ from training's."""

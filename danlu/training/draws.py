@@ -74,7 +74,7 @@ def place(seed: int, n: int, units: int, shuffled: bool) -> int:
 class WindowDraws:
     """Windows of `length` tokens of a split.
 
-    windows: how many windows' worth of positions an example has (`danlu.waist.windows_of`). An epoch is as many units
+    windows: how many windows' worth of positions an example has (`danlu.traits.windows_of`). An epoch is as many units
     as have the positions of the whole split, so it begins with so many windows less; which these are is another choice
     in every epoch where the order is shuffled, and evenly spread where it is not.
     """

@@ -11,9 +11,10 @@ from toy_language import VOCABULARY, sentence
 
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
+from danlu.packing import pack
 from danlu.recipes.matrix import misfit
 from danlu.registry import architectures, objectives
-from danlu.waist import READ, Fields, Seq, pack, reading
+from danlu.waist import READ, Fields, Seq, reading
 
 
 def bag(**settings):

@@ -22,7 +22,8 @@ from danlu.architectures.transformer.flex import Flex, block_table
 from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of, within
 from danlu.architectures.transformer.orders import case_of, product_dtype
 from danlu.architectures.transformer.varlen import Varlen
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Seq, causal_order, full_order
 
 windows = st.none() | st.integers(0, 9)
 

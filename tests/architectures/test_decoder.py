@@ -17,7 +17,8 @@ from danlu.architectures.transformer.layout import Dense
 from danlu.architectures.transformer.relative import RelativePositions, bucket_of
 from danlu.evaluation.generation import continuations
 from danlu.objectives.causal import Causal
-from danlu.waist import Fields, Memory, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Memory, Seq, causal_order, full_order
 
 PARTS = {
     "rotary, pre-norm": {},

@@ -12,9 +12,10 @@ from danlu.architectures.hybrid import Hybrid
 from danlu.architectures.hybrid.mixers import ConvolutionMixer, RecurrentMixer, whole
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.depths import depths
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.waist import Fields, Seq, causal_order, full_order
 
 SMALL = {"layers": 3, "width": 16, "heads": 2, "hidden": 24, "kernel": 3, "context": 16}
 ALL = ("convolution", "attention", "recurrent")

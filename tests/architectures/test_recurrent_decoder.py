@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Memory, Seq, causal_order, full_order, pack
+from danlu.waist import Fields, Memory, Seq, causal_order, full_order
 
 WIDTH = 8
 CELLS = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

@@ -11,8 +11,9 @@ from torch import nn
 
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 FIELDS = {
     "image": Fields({"patch": (np.float64, (3,))}, {"shade": (np.float64, (3,))}),

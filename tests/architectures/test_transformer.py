@@ -13,7 +13,8 @@ from danlu.architectures.transformer import Transformer
 from danlu.architectures.transformer.layout import Dense
 from danlu.evaluation.generation import continuation
 from danlu.objectives.causal import Causal
-from danlu.waist import Fields, Seq, causal_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Seq, causal_order
 
 PARTS = {
     "grouped queries": {"kv_heads": 2},

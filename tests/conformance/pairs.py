@@ -17,12 +17,13 @@ import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three fill the registries)
 from danlu.architectures import Learner, build_learner
 from danlu.architectures.learner import models_of
+from danlu.packing import pack
 from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.draws import Draws, RowDraws
 from danlu.training.precision import Machine
-from danlu.waist import Batch, Example, Seq, pack
+from danlu.waist import Batch, Example, Seq
 
 
 def with_settings(name: str, settings: Mapping[str, Any]) -> str:

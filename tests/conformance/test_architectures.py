@@ -10,8 +10,9 @@ from toy_language import VOCABULARY, sentence
 
 from danlu.architectures import build_learner
 from danlu.evaluation.generation import continuation
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack, pointwise_order
+from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pointwise_order
 
 ORDERS = {
     "causal": lambda n: (causal_order(n), None),

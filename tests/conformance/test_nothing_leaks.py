@@ -9,7 +9,8 @@ import pytest
 import torch
 from pairs import silent
 
-from danlu.waist import Fields, Memory, Seq, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Memory, Seq
 
 
 def term_sums(pair, model, some):

@@ -13,8 +13,9 @@ from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.export import NotExported, check_export, export, load_model, save_native
 from danlu.export.quiet_transformers import quiet_transformers
+from danlu.packing import pack
 from danlu.tasks.classify import Classification
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 TOLERANCE = 1e-4
 

@@ -19,8 +19,9 @@ from danlu.export.quiet_transformers import quiet_transformers
 from danlu.export.tokenizer_files import save_for_transformers
 from danlu.model import Model
 from danlu.objectives.replaced import GeneratorSize, Replaced
+from danlu.packing import pack
 from danlu.training.draws import OneDraw
-from danlu.waist import Fields, Seq, causal_order, pack
+from danlu.waist import Fields, Seq, causal_order
 
 TOLERANCE = 1e-4
 

@@ -12,8 +12,9 @@ from toy_language import VOCABULARY, ToyDraws, ToySource
 
 from danlu.architectures import build_learner
 from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, picked
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import counts, pack
+from danlu.waist import counts
 
 KINDS = pytest.mark.parametrize("of", ["bag", "average"])
 

@@ -12,8 +12,9 @@ from danlu.architectures import build_learner
 from danlu.evaluation.embedding import embed
 from danlu.objectives.bidirectional import Bidirectional, turned_around
 from danlu.objectives.causal import Causal
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Seq, causal_order, pack
+from danlu.waist import Fields, Seq, causal_order
 
 
 def learner_of(objective, name="recurrent", **settings):

@@ -14,9 +14,10 @@ from danlu.errors import WrongInput
 from danlu.objectives import pseudo_labels as labels_module
 from danlu.objectives.clusters import Clusters
 from danlu.objectives.pseudo_labels import NONE, k_means, pseudo_labels, stored_tokens
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.training.draws import RowDraws
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 
 class Taught(ToySource):

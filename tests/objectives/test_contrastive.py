@@ -15,12 +15,13 @@ from danlu.objectives.contrastive import Contrastive
 from danlu.objectives.masked_sentence import MaskedSentence
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.relatedness import Relatedness
+from danlu.packing import pack
 from danlu.recipes.schema import ModelRecipe
 from danlu.registry import architectures
 from danlu.training.plan import units_of
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
-from danlu.waist import pack, windows_of
+from danlu.traits import windows_of
 
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64}
 

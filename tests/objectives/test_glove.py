@@ -15,9 +15,9 @@ from danlu.errors import WrongInput
 from danlu.objectives import cooccurrence as counting
 from danlu.objectives.cooccurrence import Cells, cooccurrence, mixed
 from danlu.objectives.glove import Glove
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.draws import RowDraws
-from danlu.waist import pack
 
 BAG = architectures.validate({"name": "bag", "width": 8, "tied": True})
 

@@ -13,11 +13,11 @@ from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.objectives.digits import digits, patches_of
 from danlu.objectives.image_text import ImageText, grouped
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.digit_captions import CHINESE, ENGLISH, TEMPLATES, DigitCaptions, captions
 from danlu.text.split import SPLITS
 from danlu.training.draws import RowDraws
-from danlu.waist import pack
 
 SETTINGS = {"templates": ["{english}", "数字{chinese}"], "max_tokens": 16}
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}

@@ -14,8 +14,8 @@ from danlu.architectures import build_learner
 from danlu.objectives.code_statistics import frechet_distance, spread
 from danlu.objectives.latent_gan import GAMES, LatentGAN
 from danlu.objectives.reconstruct import Reconstruct
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import pack
 
 SMALL = Reconstruct(longest=6)
 

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from toy_language import ToyDraws
 
 from danlu.objectives.mixture import Mixture
-from danlu.waist import ModelShape, counts, pack, sentinels_of
+from danlu.packing import pack
+from danlu.traits import sentinels_of
+from danlu.waist import ModelShape, counts
 
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 

@@ -11,8 +11,9 @@ from sentence_store import Documents, chinese, english
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.objectives.next_sentence import NextSentence
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import counts, pack
+from danlu.waist import counts
 
 ALONE = NextSentence.model_validate({"masked": False})
 APART = NextSentence.model_validate({"masked": False, "form": "apart"})

@@ -15,10 +15,10 @@ from danlu.objectives import digits, tones
 from danlu.objectives.patch_controls import PatchControls
 from danlu.objectives.patch_sources import in_a_row, read_patches
 from danlu.objectives.patches import Patches
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.text.split import SPLITS
 from danlu.training.draws import RowDraws
-from danlu.waist import pack
 
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}
 

@@ -12,12 +12,13 @@ from toy_language import VOCABULARY, ToyDraws, ToySource, sentence
 from danlu.architectures import build_learner
 from danlu.objectives.greedy_decoding import decode_greedily
 from danlu.objectives.reconstruct import Reconstruct, kept, one_position_each, whole
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.draws import OneDraw
 from danlu.training.optimizers import AdamW
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
-from danlu.waist import Fields, Memory, Seq, Stream, full_order, pack
+from danlu.waist import Fields, Memory, Seq, Stream, full_order
 
 MACHINE = Machine("cpu", "float32", 1)
 

@@ -15,10 +15,11 @@ from toy_language import VOCABULARY, ToyDraws, ToySource
 from danlu.architectures import build_learner
 from danlu.objectives.detection import Detections, blanked, marked
 from danlu.objectives.replaced import GeneratorSize, Replaced, sampled
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw
-from danlu.waist import counts, pack
+from danlu.waist import counts
 
 WIDE = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 HALF = Replaced(rate=0.4, generator=GeneratorSize(width=0.5))

@@ -15,12 +15,12 @@ from toy_language import VOCABULARY, ToySource
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.objectives.translation import Translation, beside_strangers, with_blanks
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.compressed import create_text
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
 from danlu.text.sentence_pairs import sentence_pairs
 from danlu.training.draws import RowDraws
-from danlu.waist import pack
 
 TABLE = 'en\tzh\tby\nA "cat".\t一只猫。\tme\nDogs\t狗\tme\nDogs\t狗\tyou\nDogs\t几条狗\tme\n\t空\tme\nFish\t鱼\tme\n'
 PAIRS = [('A "cat".', "一只猫。"), ("Dogs", "狗"), ("Dogs", "几条狗"), ("Fish", "鱼")]

@@ -18,11 +18,11 @@ from danlu.objectives.cbow import Cbow, mean_around
 from danlu.objectives.skipgram import Skipgram
 from danlu.objectives.word_scores import banded, share_above
 from danlu.objectives.word_windows import WordRow, Words, contexts, offsets, training_counts
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import RowDraws
-from danlu.waist import pack
 
 BAG = architectures.validate({"name": "bag", "width": 5, "tied": True})
 WORDS = Words.of(np.array([0, 0, 0, 0, *[3.0] * 8]), None, 0.75)

@@ -16,10 +16,11 @@ from danlu.evaluation.filling import blanks
 from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.likelihood import likelihood
 from danlu.objectives.causal import Causal
+from danlu.packing import pack
 from danlu.tasks.classify import Classification
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.training.step import accumulate, measure, micro_batches
-from danlu.waist import Seq, full_order, pack
+from danlu.waist import Seq, full_order
 
 TO_FLOAT64 = (torch.Tensor.double, torch.Tensor.to, torch.Tensor.type)
 
