@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s,
 
 VARIANTS = [with_settings(name, settings) for name in architectures for settings, _ in variants(architectures, name)]
 """Every architecture, and where what it offers depends on a setting, under each of its values."""
+
+PLAIN = ("objective:causal", "objective:masked:unit=span")
+"""What an architecture learns, if it can."""
 
 PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in VARIANTS]
 
@@ -128,6 +131,17 @@ def honours(needs: Mapping[str, frozenset[str]], architecture: Any) -> bool:
     """Whether every role is there and offers what is needed of it."""
     offers = {role: model.offers for role, model in models_of(architecture).items()}
     return all(role in offers and ("any" in offers[role] or need <= offers[role]) for role, need in needs.items())
+
+
+def first_fitting(learnables: Iterable[str], architectures: Iterable[str]) -> tuple[str, str] | None:
+    return next(((one, other) for one in learnables for other in architectures if fits(one, other)), None)
+
+
+def representatives() -> list[tuple[str, str]]:
+    """One pair for everything that learns, with a Transformer where that goes, and one for every architecture."""
+    of_learnables = [first_fitting([one], ("transformer", *VARIANTS)) for one in LEARNABLE]
+    of_architectures = [first_fitting((*PLAIN, *LEARNABLE), [other]) for other in VARIANTS]
+    return sorted({pair for pair in (*of_learnables, *of_architectures) if pair})
 
 
 def silent(example: Example) -> Example:
