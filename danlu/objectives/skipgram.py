@@ -53,7 +53,8 @@ class Skipgram(Settings):
     def example(self, draw: Draw) -> Example:
         row = draw.row().thinned(draw.rng)
         n = len(row.tokens)
-        around = contexts(row.tokens, *row.reaches(draw.rng, self.window), self.window)
+        left, right = row.reaches(draw.rng, self.window)
+        around = contexts(row.tokens, left, right, self.window)
         noise = row.words.draw_noise(draw.rng, (n, self.noise))
         inputs = {"token": row.tokens, "noise": noise, "position": np.zeros(n, np.int64)}
         return {"text": [Seq(inputs, *pointwise_order(n), labels={"skipgram": around})]}

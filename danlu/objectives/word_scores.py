@@ -83,8 +83,8 @@ def neighbour_samples(model: Parts, counts: np.ndarray, source: Source) -> list[
     for k in np.argsort(-counts[ids], kind="stable"):
         if len(shown) == SHOWN_WORDS:
             break
-        if is_word(word := source.decode([ids[k]])):
+        if is_word(word := source.decode([int(ids[k])])):
             near = torch.argsort(vectors @ vectors[k], descending=True, stable=True).tolist()
-            names = [source.decode([ids[j]]).strip() for j in near[: SHOWN_NEIGHBOURS + 1] if j != k]
+            names = [source.decode([int(ids[j])]).strip() for j in near[: SHOWN_NEIGHBOURS + 1] if j != k]
             shown.append({"given": word.strip(), "made": ", ".join(names[:SHOWN_NEIGHBOURS])})
     return shown
