@@ -51,18 +51,40 @@ def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
     )
 
 
-def filler(seqs: Sequence[Seq], capacity: int) -> list[Seq]:
-    """What fills a stream up to the next multiple of `capacity`: copies of its longest sequence, cut to the room, with
-    the inputs and the order they are known to have and without a target."""
-    room = -sum(len(s.key) for s in seqs) % capacity
-    longest = max(seqs, key=lambda s: len(s.key), default=None)
+def filler(seqs: Sequence[Seq], rooms: int, pieces: int) -> list[Seq]:
+    """What fills `rooms` positions of a stream: so many copies of its longest sequence, cut to the room, with the
+    inputs and the order they are known to have and without a target."""
     found = []
-    while longest is not None and room:
-        n = min(room, len(longest.key))
+    for left in range(pieces, 0, -1):
+        longest = max(seqs, key=lambda s: len(s.key))
+        n = min(len(longest.key), rooms - left + 1)
         query = None if longest.query is None else longest.query[:n]
         found.append(Seq({k: v[:n] for k, v in longest.inputs.items()}, longest.key[:n], query))
-        room -= n
+        rooms -= n
     return found
+
+
+def filled_up(streams: Mapping[str, Sequence[tuple[int, Seq]]], group: int, capacity: int) -> dict[str, list]:
+    """Each stream that holds anything, up to a multiple of `capacity`, by sequences of the example `group`.
+
+    Streams of as many sequences get as many more: sequence k of one may belong to sequence k of another, as that of a
+    decoder to its memory.
+    """
+    rooms = {name: -sum(len(s.key) for _, s in seqs) % capacity for name, seqs in streams.items() if seqs}
+    longest = {name: max(len(s.key) for _, s in streams[name]) for name in rooms}
+    pieces = dict.fromkeys((len(streams[name]) for name in rooms), 0)
+    settled = False
+    while not settled:
+        settled = True
+        for name, room in rooms.items():
+            at, least = len(streams[name]), -(-room // longest[name])
+            settled = settled and least <= pieces[at] <= room
+            pieces[at] = max(pieces[at], least)
+            rooms[name] += capacity * (pieces[at] > room)
+    return {
+        name: [*seqs, *((group, s) for s in filler([s for _, s in seqs], rooms.get(name, 0), pieces.get(len(seqs), 0)))]
+        for name, seqs in streams.items()
+    }
 
 
 def pack(
@@ -77,10 +99,10 @@ def pack(
     fills them is one more group, of no example. The loss and the gradients are the same with it.
     """
     listed = list(examples)
-    streams = {}
-    for name, declared in fields.items():
-        seqs = [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
-        if capacity is not None:
-            seqs += [(len(listed), s) for s in filler([s for _, s in seqs], capacity)]
-        streams[name] = _stream(seqs, declared)
-    return Batch(streams, tuple(units))
+    laid = {
+        name: [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
+        for name in fields
+    }
+    if capacity is not None:
+        laid = filled_up(laid, len(listed), capacity)
+    return Batch({name: _stream(laid[name], declared) for name, declared in fields.items()}, tuple(units))

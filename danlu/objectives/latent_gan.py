@@ -104,12 +104,13 @@ class LatentGAN(Settings):
         codes = self.reconstruct.codes(model, parts["codes"], source)
         told = model.decode(target, self.reconstruct.memory(parts["codes"], codes))
         judged, made = source.marks["critic"] >= 0, source.marks["generator"] >= 0
-        critic, fake = parts["critic"], parts["generator"](source.marks["noise"].to(codes.dtype))
+        critic = parts["critic"]
+        fake = parts["generator"](source.marks["noise"][made].to(codes.dtype))  # what fills a stream up has no noise
         frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
         return {
             "rebuilt": model.token_loss(told, target.labels["rebuilt"]),
-            "critic": game.critic(critic(codes.detach()[judged]), critic(fake.detach()[judged])),
-            "generator": game.generator(functional_call(critic, frozen, (fake[made],))),
+            "critic": game.critic(critic(codes.detach()[judged]), critic(fake.detach())),
+            "generator": game.generator(functional_call(critic, frozen, (fake,))),
         }
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:

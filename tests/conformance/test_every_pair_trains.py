@@ -56,7 +56,7 @@ def trivial(objective, batches):
 
 
 def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
-    pair, job = representative, job_of(representative, tmp_path, steps=140)
+    pair, job = representative, job_of(representative, tmp_path, steps=240)
     train(job)
     held_out = micro_batches(pair.objective, replaced_seed(pair.draws), 0, 60, 20, 1.0)
     learned = measure(job.model, pair.objective, held_out, MACHINE).terms

@@ -60,7 +60,7 @@ def test_using_a_model_needs_no_float64():
     with NoFloat64():
         made = generate_many(causal, ids, VOCABULARY, Sampling(tokens=3, temperature=0.9, top_k=4), 16, MACHINE)
         assert [len(text) <= 3 for text in made] == [True, True]
-        assert embed(causal, ids, False, "mean", True).shape == (2, 8)
+        assert embed(causal, ids, "causal", "mean", True).shape == (2, 8)
         chances = blanks(learner().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
         assert chances.sum() == pytest.approx(1)
         task = Classification(2, full=False)
