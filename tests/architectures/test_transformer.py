@@ -141,4 +141,4 @@ def test_bfloat16_casts_raise_no_warning_of_torch(settings):
     finally:
         torch.set_warn_always(before)
     exact = model.hidden(stream)
-    assert (hidden - exact).norm() < 0.05 * exact.norm()
+    assert (hidden - exact).norm() < 0.15 * exact.norm()
