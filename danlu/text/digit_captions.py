@@ -50,12 +50,12 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "写下的数字{figure}",
     ),
     "test": (
-        "a drawing of the digit {english}",
-        "{a} {english} in pencil",
-        "a sketch of the number {figure}",
-        "可以看到一个{chinese}",
-        "手写体的{chinese}",
-        "照片里的数字{figure}",
+        "a chalk drawing of {a} {english}",
+        "the digit {english} on a blackboard",
+        "an image with the number {figure}",
+        "墨水写成的{chinese}",
+        "屏幕上显示{chinese}",
+        "相片中的数字{figure}",
     ),
 }
 """The wordings of each split: what is measured is measured on wordings that were not trained on."""
