@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
+from danlu.published_heads import Head
+from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Batch, Objective, Parts, Source, Stream, Units
 
@@ -99,6 +101,13 @@ class EmbedsText(Protocol):
     embeds_text: bool
 
 
+class Published(Protocol):
+    """What an objective has besides whose models, once trained, a class of transformers computes. It is said by the
+    class of the objective, whatever its settings, and the parts have the weights that families of that head name."""
+
+    published_head: ClassVar[Head]
+
+
 class Judged(Protocol):
     """What an objective has besides that can be said of a trained model in other words than its loss."""
 
@@ -132,6 +141,22 @@ def token_head(objective: Objective) -> Literal["model", "own", "none"]:
     return getattr(objective, "token_head", "model")
 
 
+def published_head(objective: Any) -> Head | None:
+    """The head that an objective's models, or those of a class of objectives, have in transformers: what its
+    `published_head` says, None without."""
+    return getattr(objective, "published_head", None)
+
+
+def published_with(head: Head) -> list[str]:
+    """The names of the registered objectives whose models have that head in transformers."""
+    return [name for name in objectives if published_head(objectives[name]) == head]
+
+
+def name_of(objective: Any) -> str:
+    """What sentences call an objective."""
+    return getattr(objective, "name", type(objective).__name__)
+
+
 def sentinels_of(objective: Objective) -> int:
     """How many sentinels of the vocabulary an objective needs: what its `sentinels` says, none without."""
     return getattr(objective, "sentinels", 0)
@@ -154,7 +179,7 @@ def in_nats(objective: Objective, term: str) -> bool:
 
 def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
     """One sentence when the models of an architecture, by role, cannot honour what the objective needs."""
-    label = getattr(objective, "name", type(objective).__name__)
+    label = name_of(objective)
     for role, needed in objective.needs.items():
         model, what = models.get(role), "an architecture" if role == "backbone" else f"a {role}"
         wanted = " and ".join(sorted(needed))

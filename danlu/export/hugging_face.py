@@ -85,12 +85,12 @@ def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextToken
     vocabulary = vocabulary_of(learner, tokenizer)
     write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
     durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
-    save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
+    save_for_transformers(tokenizer, fresh, family.head, architecture.context)
     if written := generation_config(model.objective, vocabulary):
         durable.write_json(fresh / "generation_config.json", written)
     facts = facts_of(model.objective, architecture, vocabulary, family.name)
     durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
-    durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin))
+    durable.write_text(fresh / "README.md", card_of(model, family, origin))
 
 
 def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -151,6 +151,7 @@ def dtype_of(model: nn.Module) -> str:
     return kinds.pop()
 
 
-def card_of(learner: Learner, family: Family, architecture: Transformer, origin: Origin) -> str:
+def card_of(model: Within, family: Family, origin: Origin) -> str:
+    learner = model.learner
     parameters = sum(p.numel() for p in learner.parameters())
-    return model_card(family, parameters, learner.vocabulary_size, architecture.context, origin)
+    return model_card(family, model.objective, parameters, learner.vocabulary_size, learner.context, origin)

@@ -29,8 +29,8 @@ class ClusterHead(nn.Module):
     def __init__(self, shape: ModelShape, k: int):
         super().__init__()
         self.dense = MaskedHead(shape)
-        self.out = nn.Linear(shape.width, k)
-        nn.init.normal_(self.out.weight, std=shape.width**-0.5)
+        self.out = nn.Linear(shape.narrow, k)
+        nn.init.normal_(self.out.weight, std=shape.narrow**-0.5)
         nn.init.zeros_(self.out.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from danlu.objectives.rewriting import (
     without_ends,
     written_hidden,
 )
+from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.bounds import numbered
@@ -50,6 +51,7 @@ class Denoising(Settings):
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_MASKS
 
     @property
     def bounds(self) -> frozenset[str]:

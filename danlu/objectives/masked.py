@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from danlu.objectives.masking import Places, by_unit
+from danlu.published_heads import MASKED_LM, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -58,6 +59,7 @@ class Masked(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = MASKED_LM
     token_head: ClassVar[str] = "own"
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from danlu.objectives.detection import Detections, blanked, marked
 from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.masking import by_unit
+from danlu.published_heads import DISCRIMINATOR, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.traits import Part
@@ -101,6 +102,7 @@ class Replaced(Settings):
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = DISCRIMINATOR
 
     @property
     def fields(self) -> Mapping[str, Fields]:

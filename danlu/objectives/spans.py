@@ -20,6 +20,7 @@ from danlu.objectives.rewriting import (
     without_ends,
     written_hidden,
 )
+from danlu.published_heads import SEQ2SEQ_LM_OF_SENTINELS, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -50,6 +51,7 @@ class Spans(Settings):
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_SENTINELS
 
     def example(self, draw: Draw) -> Example:
         pieces = draw.pieces()

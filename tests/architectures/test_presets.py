@@ -24,13 +24,8 @@ from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
 BY_NAME = {family.name: family for family in FAMILIES}
-OBJECTIVES = {
-    "causal": Causal(),
-    "masked": Masked(),
-    "replaced": Replaced(generator=None),
-    "spans": Spans(),
-    "denoising": Denoising(),
-}
+TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(), Denoising())
+OBJECTIVES = {objective.published_head: objective for objective in TRAINED}
 BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
@@ -93,7 +88,7 @@ def models(draw):
 @given(models())
 def test_tables_are_exact_inverses(model):
     family, chosen, size = model
-    objective = OBJECTIVES[family.objective]
+    objective = OBJECTIVES[family.head]
     assert family.fits(chosen, objective) is None
     state = build_learner(objective, chosen, size, 0).state_dict()
     table = family.names(chosen)
@@ -113,7 +108,7 @@ def test_settings_come_back_from_the_config(model):
     again = family.settings_of(config)
     assert family.config(again, vocabulary(size), "float32") == config
     assert family.names(again) == family.names(chosen)
-    assert family.fits(again, OBJECTIVES[family.objective]) is None
+    assert family.fits(again, OBJECTIVES[family.head]) is None
 
 
 def test_a_transposed_weight_comes_back():
@@ -131,7 +126,7 @@ def test_every_family_has_an_answer_for_every_setting():
         sinks: int = 0
 
     for family in FAMILIES:
-        objective = OBJECTIVES[family.objective]
+        objective = OBJECTIVES[family.head]
         assert family.fits(Grown(**BASE[family.name]), objective) is None
         assert family.fits(Grown(**BASE[family.name], sinks=8), objective) == "needs sinks 0, not 8"
     for family in ENCODERS:
@@ -184,7 +179,7 @@ def test_every_family_has_an_answer_for_every_setting():
 )
 def test_what_does_not_fit_is_named(name, change, clause):
     family = BY_NAME[name]
-    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.objective]) == clause
+    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.head]) == clause
 
 
 def test_the_family_of_a_model():
@@ -192,7 +187,7 @@ def test_the_family_of_a_model():
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
     for name in ("gpt2", "bert", "roberta", "t5", "bart"):
-        assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].objective]) is BY_NAME[name]
+        assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].head]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
     assert found == NoFamily(
         "Qwen3ForCausalLM needs norm rms, not layer; LlamaForCausalLM needs norm rms, not layer; "
@@ -203,7 +198,7 @@ def test_the_family_of_a_model():
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_an_architecture_of_its_own_name(name):
     family = BY_NAME[name]
-    assert family_for(architectures.validate(name), OBJECTIVES[family.objective]) is family
+    assert family_for(architectures.validate(name), OBJECTIVES[family.head]) is family
 
 
 def test_an_offset_that_is_not_the_paddings_is_refused():

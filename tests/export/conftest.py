@@ -18,13 +18,8 @@ TEXTS = [
     "",
 ]
 
-OBJECTIVES = {
-    "causal": Causal(),
-    "masked": Masked(),
-    "replaced": Replaced(generator=None),
-    "spans": Spans(sentinels=9),
-    "denoising": Denoising(),
-}
+TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(sentinels=9), Denoising())
+OBJECTIVES = {objective.published_head: objective for objective in TRAINED}
 
 ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
 
@@ -61,7 +56,7 @@ def make(tokenizer):
 
     def made(family, objective=None, **settings):
         kind = next(f for f in FAMILIES if f.name == family)
-        objective = objective or OBJECTIVES[kind.objective]
+        objective = objective or OBJECTIVES[kind.head]
         chosen = architectures.validate({"name": kind.model_type, **ODD, **settings})
         architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size

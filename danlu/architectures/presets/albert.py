@@ -17,6 +17,7 @@ from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
+from danlu.published_heads import MASKED_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -101,9 +102,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="albert",
     class_name="AlbertForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
-    pipeline="fill-mask",
+    head=MASKED_LM,
     fits=fits,
     config=config,
     names=names,

@@ -9,6 +9,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -58,7 +59,7 @@ class Bart(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "denoising", FIXED, FREE):
+    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -141,9 +142,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="bart",
     class_name="BartForConditionalGeneration",
-    auto_class="AutoModelForSeq2SeqLM",
-    objective="denoising",
-    pipeline="text2text-generation",
+    head=SEQ2SEQ_LM_OF_MASKS,
     fits=fits,
     config=config,
     names=names,

@@ -11,6 +11,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import MASKED_LM, Head
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -52,10 +53,10 @@ class Bert(Transformer):
 
 
 def post_norm_misfit(
-    settings: Settings, objective: Objective, free: frozenset[str], wanted: str = "masked"
+    settings: Settings, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
 ) -> str | None:
     """What BERT and its descendants refuse."""
-    if reason := misfit(settings, objective, wanted, FIXED, SIZES - {"theta", "tied"} | free):
+    if reason := misfit(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
         return reason
     assert isinstance(settings, Transformer)
     if not settings.segments:
@@ -152,9 +153,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="bert",
     class_name="BertForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
-    pipeline="fill-mask",
+    head=MASKED_LM,
     fits=fits,
     config=config,
     names=names,

@@ -11,6 +11,7 @@ from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
+from danlu.published_heads import DISCRIMINATOR, MASKED_LM, Head
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -26,8 +27,8 @@ class Electra(Bert):
     name: Literal["electra"] = "electra"  # type: ignore[assignment]
 
 
-def fits_as(wanted: str, settings: Settings, objective: Objective) -> str | None:
-    if reason := post_norm_misfit(settings, objective, FREE, wanted):
+def fits_as(head: Head, settings: Settings, objective: Objective) -> str | None:
+    if reason := post_norm_misfit(settings, objective, FREE, head):
         return reason
     assert isinstance(settings, Transformer)
     if settings.embedding_width == settings.width:
@@ -70,10 +71,8 @@ MASKED_HEAD = (
 FAMILY = Family(
     model_type="electra",
     class_name="ElectraForPreTraining",
-    auto_class="AutoModelForPreTraining",
-    objective="replaced",
-    pipeline="feature-extraction",
-    fits=lambda settings, objective: fits_as("replaced", settings, objective),
+    head=DISCRIMINATOR,
+    fits=lambda settings, objective: fits_as(DISCRIMINATOR, settings, objective),
     config=lambda settings, vocabulary, dtype: config_as("ElectraForPreTraining", settings, vocabulary, dtype),
     names=lambda settings: names_with(DETECTOR, settings),
     settings_of=settings_of,
@@ -84,11 +83,9 @@ GENERATOR = replace(
     FAMILY,
     label="electra_generator",
     class_name="ElectraForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
+    head=MASKED_LM,
     objective_settings={},
-    pipeline="fill-mask",
-    fits=lambda settings, objective: fits_as("masked", settings, objective),
+    fits=lambda settings, objective: fits_as(MASKED_LM, settings, objective),
     config=lambda settings, vocabulary, dtype: config_as("ElectraForMaskedLM", settings, vocabulary, dtype),
     names=lambda settings: names_with(MASKED_HEAD, settings),
 )

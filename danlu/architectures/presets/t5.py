@@ -13,6 +13,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import SEQ2SEQ_LM_OF_SENTINELS
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -49,7 +50,7 @@ class T5(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "spans", FIXED, FREE):
+    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
     if settings.groups != settings.heads:
@@ -159,9 +160,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="t5",
     class_name="T5ForConditionalGeneration",
-    auto_class="AutoModelForSeq2SeqLM",
-    objective="spans",
-    pipeline="text2text-generation",
+    head=SEQ2SEQ_LM_OF_SENTINELS,
     fits=fits,
     config=config,
     names=names,
