@@ -53,6 +53,11 @@ def vocabulary(size):
     return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
+def test_every_family_is_here():
+    assert set(BASE) == set(BY_NAME)
+    assert set(OBJECTIVES) == {family.objective for family in FAMILIES}
+
+
 @st.composite
 def models(draw):
     """A family and settings of it."""
