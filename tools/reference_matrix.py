@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from danlu import traits
-from danlu.architectures.learner import models_of
-from danlu.recipes.matrix import Pair, matrix, variants
+from danlu.recipes.matrix import Pair, matrix, offered, variants
 from danlu.registry import Registry, architectures, objectives
 from danlu.traits import bounds_of, sentinels_of, token_head, windows_of
 
@@ -41,8 +39,8 @@ add one.
 PAIRS = """\
 ## Objectives and architectures
 
-Yes: under the architecture's own settings. A setting: under that one. No: a recipe with the two is refused before any
-text is read, for the reason below the table.
+Yes: under all settings of the architecture. A setting: under that one only. No: a recipe with the two is refused
+before any text is read, for the reason below the table. An objective stands here with its own settings.
 """
 
 OBJECTIVES = """\
@@ -103,12 +101,13 @@ def setting(settings: Mapping[str, Any]) -> str:
 def pairs_section() -> list[str]:
     found = {(pair.objective, pair.architecture): pair for pair in matrix()}
     rows = [[f"`{o}`", *(answer(found[o, a]) for a in architectures)] for o in objectives]
-    reasons: dict[str, list[str]] = {}
-    for pair in found.values():
-        if not pair.allowed:
-            why, _, lacks = pair.reason.partition("; ")
-            reasons.setdefault(why, []).append(lacks)
-    said = [f"- {': '.join(filter(None, [why, '; '.join(filter(None, lacks))]))}" for why, lacks in reasons.items()]
+    reasons: dict[tuple[str, ...], list[str]] = {}
+    for objective in objectives:
+        refused = [found[objective, a].reason.partition("; ") for a in architectures if not found[objective, a].allowed]
+        for why in dict.fromkeys(why for why, *_ in refused):
+            lacks = (rest for first, _, rest in refused if first == why and rest)
+            reasons.setdefault((why.removeprefix(objective), *lacks), []).append(objective)
+    said = [f"- What{why} ({code(names)}): {'; '.join(lacks)}." for (why, *lacks), names in reasons.items()]
     return [PAIRS, *table(["", *(f"`{a}`" for a in architectures)], rows), *said, ""]
 
 
@@ -205,9 +204,7 @@ def carried(declared: Mapping[str, Any]) -> str:
 def architectures_section() -> list[str]:
     rows = []
     for name in architectures:
-        for settings, made in variants(architectures, name):
-            with torch.device("meta"):
-                models = models_of(made)
+        for settings, models in offered(name):
             offers = [", ".join(sorted(models[role].offers)) if role in models else NONE for role in ROLES]
             rows.append([f"`{name}`", setting(settings) or NONE, *offers])
     return [ARCHITECTURES, *table(["", "with", *ROLES], rows)]

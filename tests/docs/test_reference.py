@@ -18,7 +18,7 @@ corpus: {{source: text.txt}}
 models:
   one:
     objective: {objective}
-    architecture: {{name: {architecture}{setting}}}
+    architecture: {{name: {architecture}, context: 256{setting}}}
 """
 
 
@@ -53,18 +53,19 @@ def tables():
 
 
 def test_the_matrix_has_every_pair_and_a_recipe_agrees():
+    """One objective for each row of answers, one architecture for each answer."""
     head, _, *rows = tables()["Objectives and architectures"]
     names = [cell.strip("`") for cell in head if cell]
     assert names == list(architectures)
     assert [row[0].strip("`") for row in rows] == list(objectives)
-    for row in rows:
-        for architecture, cell in zip(names, row[1:], strict=True):
-            agrees(row[0].strip("`"), architecture, cell)
+    for answers, objective in {tuple(row[1:]): row[0].strip("`") for row in rows}.items():
+        for cell, architecture in dict(zip(answers, names, strict=True)).items():
+            agrees(objective, architecture, cell)
 
 
 def agrees(objective, architecture, cell):
     """A recipe of the pair is taken, with the setting that the cell names, or refused where it says no."""
-    chosen = "{name: mixture, of: {causal: causal, masked: masked}}" if objective == "mixture" else objective
+    chosen = "{name: mixture, of: {a: causal, b: masked}}" if objective == "mixture" else objective
     setting = "" if cell in ("yes", "no") else ", {}: {}".format(*cell.split())
     text = RECIPE.format(objective=chosen, architecture=architecture, setting=setting)
     if cell == "no":
