@@ -32,7 +32,9 @@ def digits() -> dict[str, Digits]:
     found = need("sklearn.datasets", "demo", "builtin:digits").load_digits()
     images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
     where = cuts(VALIDATION, TEST)
-    splits = np.array([where.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in found.images])
+    splits = np.array(
+        [where.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in found.images]
+    )
     return {split: Digits(images[splits == split], labels[splits == split]) for split in SPLITS}
 
 

@@ -48,6 +48,10 @@ def vocabulary(size):
     return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
+def test_every_family_is_here():
+    assert set(BASE) == set(BY_NAME)
+
+
 @st.composite
 def models(draw):
     """A family and settings of it."""

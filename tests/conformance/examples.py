@@ -1,10 +1,15 @@
-"""One line of settings for everything registered: what brings a new registration under the conformance suite."""
+"""Settings under which everything registered is small enough for the toy data of the conformance suite.
+
+What has no line here is tried with its defaults, an architecture with the sizes of `SMALL`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from danlu.registry import Registry, architectures, objectives, tasks
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "autoencoder": {"code": 6, "hidden": 24, "size": 5},
@@ -65,15 +70,26 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 """Paths are names of the files in `labelled_toy_rows`."""
 
+OTHERS: dict[str, tuple[Registry, dict[str, Any]]] = {
+    "objective": (objectives, {}),
+    "architecture": (architectures, SMALL),
+    "task": (tasks, TASKS["classify"]),
+}
+"""What a name without a line gets, as far as it has such settings."""
+
 
 def example_of(kind: str, name: str, table: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The settings of a registered name; AssertionError says what to add where there are none."""
-    if name not in table:
+    """The settings of a registered name; AssertionError says what to add where its defaults are not enough."""
+    if name in table:
+        return {"name": name, **table[name]}
+    registry, small = OTHERS[kind]
+    fields = registry[name].model_fields
+    if lacking := [key for key, field in fields.items() if field.is_required() and key not in small]:
         raise AssertionError(
-            f"the {kind} {name!r} is registered but not under the conformance suite: "
+            f"the {kind} {name!r} has no default for {', '.join(lacking)}: "
             f"add one line of small settings for it to {kind.upper()}S in tests/conformance/examples.py"
         )
-    return {"name": name, **table[name]}
+    return {"name": name, **{key: value for key, value in small.items() if key in fields}}
 
 
 def labelled_toy_rows(folder: Path) -> None:

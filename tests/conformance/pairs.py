@@ -114,7 +114,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
 
 
 def fits(learnable: str, architecture: str) -> bool:
-    """Whether the architecture honours what is needed. What has no example does, so that its tests fail and say so."""
+    """Whether the architecture honours what is needed. What cannot be tried does, so that its tests fail and say so."""
     kind, name, *order = learnable.split(":")
     try:
         chosen = architecture_of(architecture)

@@ -72,6 +72,10 @@ CASES = {
 }
 
 
+def test_every_family_has_cases():
+    assert set(CASES) == {family.name for family in FAMILIES}
+
+
 def test_without_transformers_the_extra_is_named(make, tokenizer, texts, tmp_path, monkeypatch):
     learner, objective, architecture = make("llama")
     export(learner, tokenizer, tmp_path / "m", objective, architecture)
