@@ -102,6 +102,7 @@ class Replaced(Settings):
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    numbers: ClassVar[frozenset[str]] = frozenset({"replaced"})
     published_head: ClassVar[Head] = DISCRIMINATOR
 
     @property
