@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from danlu.errors import WrongInput, nearest
 from danlu.evaluation.embedding import POOLINGS, embed
 from danlu.evaluation.filling import best, blanks, fill_jointly
 from danlu.evaluation.generation import Sampling, generate_many
+from danlu.evaluation.neighbours import neighbours
+from danlu.evaluation.rewriting import BLANK, rewrite_many, rewrites
 from danlu.export import read_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, device_found, usable_cores
-
-BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
-"""A blank in a text to fill, with the space before it: a token of English text brings its own."""
+from danlu.waist import reading
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,11 @@ class Model:
         show: Callable[[str], None] = lambda text: None,
     ) -> str:
         """`prompt` and its continuation, which ends before the first of the texts `stop`; `show` is given each new
-        piece of text as soon as its characters are whole. WrongInput when the model does not continue text."""
+        piece of text as soon as its characters are whole.
+
+        A model that rewrites text gives what it writes for `prompt` instead, of which `tokens` are new at most: the
+        text with its blanks, written `<mask>`, `[MASK]` or `___`, filled by spans of any length, or the noisy text
+        restored. WrongInput when the model does neither."""
         sampling = Sampling(
             tokens=tokens,
             temperature=temperature,
@@ -71,6 +75,8 @@ class Model:
     def _continue(
         self, prompts: Sequence[str], sampling: Sampling, stop: Sequence[str], show: Callable[[int, str], None]
     ) -> list[str]:
+        if self.rewrites:
+            return self._rewrite(prompts, sampling, stop, show)
         if not self.learner.objective.continues_text:
             raise self._refusal("does not continue text; load a causal one")
         streams = [self.tokenizer.stream() for _ in prompts]
@@ -86,6 +92,23 @@ class Model:
         generate_many(self.learner, ids, self.tokenizer.vocabulary, sampling, self.context, self._machine, watch)
         cut = [min([len(text), *(text.find(end) for end in stop if end in text)]) for text in made]
         return [prompt + text[:end] for prompt, text, end in zip(prompts, made, cut, strict=True)]
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the model reads one text and writes another."""
+        return rewrites(self.learner.objective)
+
+    def _rewrite(
+        self, texts: Sequence[str], sampling: Sampling, stop: Sequence[str], show: Callable[[int, str], None]
+    ) -> list[str]:
+        """What it writes shows once it is whole: what fills a blank has its place before what is there already."""
+        parts = [[self.tokenizer.encode(part) for part in BLANK.split(text)] for text in texts]
+        made = rewrite_many(self.learner, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine)
+        found = [self.tokenizer.decode(ids) for ids in made]
+        found = [text[: min([len(text), *(text.find(end) for end in stop if end in text)])] for text in found]
+        for k, text in enumerate(found):
+            show(k, text)
+        return found
 
     def fill(self, text: str, top: int = 5, joint: bool = False) -> list[list[tuple[str, float]]]:
         """For each blank of `text`, written `<mask>`, `[MASK]` or `___`, its `top` likeliest tokens and their
@@ -127,16 +150,39 @@ class Model:
             raise WrongInput(f"the text has {len(ids)} tokens, the model reads {self.context}; shorten it")
         return ids, np.flatnonzero(ids == mask)
 
+    def neighbours(self, word: str, top: int = 10) -> list[tuple[str, float]]:
+        """The tokens whose vectors are nearest to that of `word`, and their cosines, nearest first. A word of several
+        tokens has the mean of their vectors. WrongInput when the model knows nothing of the word."""
+        if "token" not in self.learner.embedders:
+            raise self._refusal("has no vectors of tokens")
+        vocabulary = self.tokenizer.vocabulary
+        spaced, bare = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
+        ids = spaced if len(spaced) <= len(bare) else bare  # as it stands inside a text, where that is one token
+        ids = ids[vocabulary.ordinary(ids)]
+        entries = np.arange(vocabulary.size)
+        candidates = entries[vocabulary.ordinary(entries)]
+        if not len(ids):
+            known = [self.tokenizer.token(int(i)).strip() for i in candidates]
+            close = get_close_matches(word, known, n=1)
+            raise WrongInput(
+                f"{word!r} is not in the vocabulary; " + (f"did you mean {close[0]!r}?" if close else "name another")
+            )
+        found = neighbours(self.learner, ids, candidates, top)
+        return [(self.tokenizer.token(i), cosine) for i, cosine in found]
+
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
         """[n, width] float32: one vector for each text. pooling: `mean` of all positions, the `first` (BERT's [CLS])
         or the `last`, which is what a causal model has read to. Texts longer than the context are cut; it is logged."""
         if pooling not in POOLINGS:
             raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
+        if "token" not in self.learner.embedders:
+            raise self._refusal("reads no text; load a model that was trained on text")
         v = self.tokenizer.vocabulary
         encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
         if long := sum(len(ids) > self.context for ids in encoded):
             log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
-        return embed(self.learner, [ids[: self.context] for ids in encoded], self._full, pooling, normalize)
+        order = reading(self.learner.objective)
+        return embed(self.learner, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """For each text {label: probability}, the likeliest first. WrongInput when the model was not fine-tuned."""
@@ -144,16 +190,11 @@ class Model:
             raise self._refusal("does not classify; load a fine-tuned model (RUN/tasks/NAME/model)")
         return self.head.answer(self.learner, self.tokenizer, texts)
 
-    @property
-    def _full(self) -> bool:
-        needs: Any = self.learner.objective.needs["backbone"]
-        return "causal" not in needs
-
 
 def load(path: str | Path, device: Device = "cpu") -> Model:
     """A model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`), or a run directory, from which the first
-    model that continues text is taken; the directory of a fine-tuning holds one model. device "auto" is a GPU where
-    there is one. WrongInput for a device that is not there."""
+    model that continues or rewrites text is taken; the directory of a fine-tuning holds one model. device "auto" is a
+    GPU where there is one. WrongInput for a device that is not there."""
     folder, place = Path(path), device_found(device, "device")
     tuned = sorted(folder.glob("tasks/*/model"))
     if tuned and not (folder / "model").exists():
@@ -162,7 +203,7 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
         found = [
             load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
         ]
-        speaking = [m for m in found if m.learner.objective.continues_text]
+        speaking = [m for m in found if m.learner.objective.continues_text or m.rewrites]
         if not found:
             raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
         return (speaking or found)[0]

@@ -4,7 +4,8 @@
 
 1. A `Stream` is N sequences laid end to end, never padded. Position i sees position j iff both are in the same sequence
    and (key[j] <= query[i] or i == j). key = query = 0, 1, 2, ... is causal; all 0, full; 0 for a prefix and then
-   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks.
+   1, 2, ..., prefix; a random rank, permutation; key = HIDDEN, a position that only asks; key = 1 and query = 0,
+   pointwise: no position sees another.
 2. Labels travel with the stream, per position (`labels`) or per sequence (`marks`); -1 (integers) or NaN (floats) is
    "no target". The number of targets of each term is known before the model runs, so a step divides by the count of the
    whole step, however it is split.
@@ -18,7 +19,7 @@ a decoder runs on sees, besides its own by rule 1, all of sequence k of the `Mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,6 +100,11 @@ class Stream:
         numbers = torch.arange(len(self), device=self.key.device)
         return torch.repeat_interleave(numbers, self.offsets.diff(), output_size=sum(self.lengths))
 
+    def mean(self, x: Tensor) -> Tensor:
+        """[T, width] -> [N, width]: the mean over each sequence."""
+        sums = x.new_zeros(len(self), x.shape[1]).index_add(0, self.sequence, x)
+        return sums / self.offsets.diff().to(x.dtype)[:, None]
+
     def sees(self) -> Tensor:
         """[T, T] booleans: rule 1, the reference that every attention must equal."""
         s, t = self.sequence, torch.arange(len(self.key), device=self.key.device)
@@ -159,83 +165,28 @@ def full_order(length: int) -> np.ndarray:
     return np.zeros(length, dtype=np.int64)
 
 
+def pointwise_order(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Key and query [length]: every position sees itself alone."""
+    return np.ones(length, np.int64), np.zeros(length, np.int64)
+
+
+READ: Mapping[str, Callable[[int], tuple[np.ndarray, np.ndarray | None]]] = {
+    "causal": lambda length: (causal_order(length), None),
+    "pointwise": pointwise_order,
+    "full": lambda length: (full_order(length), None),
+}
+"""Key and query for a text of so many tokens, by how a model reads."""
+
+
+def reading(objective: Objective) -> str:
+    """How a model of this objective reads a text that it was not trained on: a key of `READ`."""
+    needed = objective.needs["backbone"]
+    return next((name for name in ("causal", "pointwise") if name in needed), "full")
+
+
 def present(label: Tensor) -> Tensor:
     """Where there is a target: integers >= 0, floats that are numbers. [...] booleans."""
     return ~label.isnan() if label.is_floating_point() else label >= 0
-
-
-def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: Declared) -> Tensor:
-    """One input, label or mark of all sequences; what a sequence lacks (None) is "no target"."""
-    dtype, tail = declared if isinstance(declared, tuple) else (declared, ())
-    kind, shape = np.dtype(dtype), tuple(tail)
-    none = np.full(shape, np.nan if kind.kind == "f" else -1, kind)
-    arrays = [none if part is None else np.asarray(part, kind) for part in parts]
-    if lengths is None:
-        whole = np.stack(arrays) if arrays else np.empty((0, *shape), kind)
-    else:
-        arrays = [np.broadcast_to(a, (n, *shape)) for a, n in zip(arrays, lengths, strict=True)]
-        whole = np.concatenate(arrays) if arrays else np.empty((0, *shape), kind)
-    return torch.from_numpy(np.ascontiguousarray(whole))
-
-
-def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
-    lengths = [len(s.key) for _, s in seqs]
-
-    def line(arrays: Iterable[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.concatenate([np.zeros(0, np.int64), *arrays]))
-
-    for _, s in seqs:
-        for name in declared.inputs:
-            if name not in s.inputs:
-                raise ValueError(f"a sequence lacks the declared input {name!r}")
-    return Stream(
-        inputs={
-            **{k: _column([s.inputs[k] for _, s in seqs], lengths, kind) for k, kind in declared.inputs.items()},
-            "position": line(s.inputs.get("position", np.arange(len(s.key))) for _, s in seqs),
-        },
-        labels={k: _column([s.labels.get(k) for _, s in seqs], lengths, kind) for k, kind in declared.labels.items()},
-        marks={k: _column([s.marks.get(k) for _, s in seqs], None, kind) for k, kind in declared.marks.items()},
-        key=line(s.key for _, s in seqs),
-        query=line(s.key if s.query is None else s.query for _, s in seqs),
-        offsets=torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int64)),
-        group=torch.tensor([g for g, _ in seqs], dtype=torch.int64),
-        lengths=tuple(lengths),
-    )
-
-
-def filler(seqs: Sequence[Seq], capacity: int) -> list[Seq]:
-    """What fills a stream up to the next multiple of `capacity`: copies of its longest sequence, cut to the room, with
-    the inputs and the order they are known to have and without a target."""
-    room = -sum(len(s.key) for s in seqs) % capacity
-    longest = max(seqs, key=lambda s: len(s.key), default=None)
-    found = []
-    while longest is not None and room:
-        n = min(room, len(longest.key))
-        query = None if longest.query is None else longest.query[:n]
-        found.append(Seq({k: v[:n] for k, v in longest.inputs.items()}, longest.key[:n], query))
-        room -= n
-    return found
-
-
-def pack(
-    examples: Iterable[Example],
-    fields: Mapping[str, Fields],
-    units: Iterable[int] = (),
-    capacity: int | None = None,
-) -> Batch:
-    """Lay the sequences of `examples` end to end, stream by stream; empty sequences are dropped.
-
-    capacity: streams that hold anything are filled up to a multiple of it, so that compiled steps meet few shapes; what
-    fills them is one more group, of no example. The loss and the gradients are the same with it.
-    """
-    listed = list(examples)
-    streams = {}
-    for name, declared in fields.items():
-        seqs = [(g, s) for g, example in enumerate(listed) for s in example.get(name, ()) if len(s.key)]
-        if capacity is not None:
-            seqs += [(len(listed), s) for s in filler([s for _, s in seqs], capacity)]
-        streams[name] = _stream(seqs, declared)
-    return Batch(streams, tuple(units))
 
 
 class Draw(Protocol):
@@ -300,23 +251,35 @@ class Source(Protocol):
 class ModelShape:
     """What an objective may know of the model when it makes parts of its own for it.
 
-    width of the hidden states, entries of the vocabulary; bias, norm_bias, epsilon: whether the model's linear layers
-    and norms have biases, and the epsilon of its norms, so that a head is of the same make. backbone(**settings) makes
-    a further backbone of the same architecture with some of its settings changed.
+    width of the hidden states, entries of the vocabulary, width of the embeddings (None: the same as of the hidden
+    states); bias, norm_bias, epsilon, activation: whether the model's linear layers and norms have biases, the epsilon
+    of its norms and what bends its feed-forward layers, so that a head is of the same make. backbone(**settings) makes
+    a further backbone of the same architecture with some of its settings changed, smaller(width, layers) one with these
+    shares of its width and layers, for the same embeddings.
     """
 
     width: int
     vocabulary_size: int
+    embedding_width: int | None = None
     bias: bool = False
     norm_bias: bool = False
     epsilon: float = 1e-6
+    activation: Callable[[Tensor], Tensor] = nn.functional.gelu
     backbone: Callable[..., Any] | None = None
+    smaller: Callable[[float, float], Any] | None = None
+
+    @property
+    def narrow(self) -> int:
+        """What the vocabulary is compared with is so wide."""
+        return self.embedding_width or self.width
 
 
 class Parts(Protocol):
     """What an objective may use of the model while it computes its losses."""
 
     width: int
+    context: int
+    """Positions that the model has: a longer sequence may lie beyond what it has learnt."""
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor: ...
@@ -331,7 +294,7 @@ class Backbone(Protocol):
 
     width: int
     offers: frozenset[str]
-    """Of {"causal", "full", "any"}."""
+    """Of {"causal", "full", "pointwise", "any"}; pointwise: a position sees itself alone."""
 
     def __call__(self, x: Tensor, stream: Stream) -> Tensor:
         """[T, width] -> [T, width]."""
@@ -385,42 +348,6 @@ class Objective(Protocol):
         ...
 
 
-class FillsBlanks(Protocol):
-    """What an objective has besides whose trained model can say what stands at a masked position."""
-
-    def blank_logits(self, model: Parts, parts: Any, hidden: Tensor) -> Tensor:
-        """Hidden states of masked positions [k, width] -> logits [k, vocabulary]."""
-        ...
-
-
-class HasUnits(Protocol):
-    """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
-
-    def units(self, source: Source, split: str) -> Units:
-        """A pure function of the source; `Draw.row` then gives one of them."""
-        ...
-
-
-class Judged(Protocol):
-    """What an objective has besides that can be said of a trained model in other words than its loss."""
-
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """On held-out batches (already where the model is): {"figures": {name: number, or {"value", "low", "high"}},
-        "samples": [{"given": text, "made": text}], "pictures": [{"title": text, "rows": [[0 .. 1]]}]}, each where there
-        is any; a picture's rows are grey levels from the top."""
-        ...
-
-
-def bounds_of(objective: Objective) -> frozenset[str]:
-    """The kinds of bounds ("word", "sentence") that an objective draws: what its `bounds` says, none without."""
-    return getattr(objective, "bounds", frozenset())
-
-
-def numbers_of(objective: Objective) -> frozenset[str]:
-    """The labels whose integers are no tokens (classes, clusters): what its `numbers` says, none without."""
-    return getattr(objective, "numbers", frozenset())
-
-
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     """Targets of each term in one micro-batch: every term, also those that are 0 here."""
     total = dict.fromkeys(objective.terms, 0)
@@ -430,17 +357,3 @@ def counts(objective: Objective, batch: Batch) -> dict[str, int]:
             if scope + name in total:
                 total[scope + name] += int(present(value).sum())
     return total
-
-
-def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
-    """One sentence when the models of an architecture, by role, cannot honour what the objective needs."""
-    label = getattr(objective, "name", type(objective).__name__)
-    for role, needed in objective.needs.items():
-        model, what = models.get(role), "an architecture" if role == "backbone" else f"a {role}"
-        wanted = " and ".join(sorted(needed))
-        if model is None:
-            return f"{label} needs {what} that is {wanted}; {name} has none"
-        if "any" not in model.offers and (lacking := needed - model.offers):
-            wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
-            return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
-    return None

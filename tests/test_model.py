@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
+from danlu.evaluation.rewriting import BLANK, remembered
 from danlu.model import Model, load
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.precision import AVAILABLE
+from danlu.waist import Fields, Seq, causal_order
 
 TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
-TOKENIZER = ByteBPE(size=300).train(TEXTS * 3)
+TOKENIZER = ByteBPE(size=300).train(TEXTS * 3).with_sentinels(5)
 
 
 def model_of(objective, architecture="transformer", context=48):
@@ -34,9 +37,10 @@ def model_of(objective, architecture="transformer", context=48):
 
 
 CAUSAL, MASKED = model_of("causal"), model_of("masked")
+SPANS, DENOISING = model_of({"name": "spans", "sentinels": 5}, "t5"), model_of("denoising", "bart")
 
 
-@given(st.lists(st.integers(4, TOKENIZER.vocabulary.size - 1), max_size=30))
+@given(st.lists(st.integers(4, TOKENIZER.vocabulary.size - 6), max_size=30))
 def test_streamed_text_is_the_decoded_text_and_never_half_a_character(ids):
     stream = TOKENIZER.stream()
     pieces = [stream.add(i) for i in ids]
@@ -135,12 +139,78 @@ def test_long_texts_are_cut_and_it_is_said(caplog):
     assert np.isfinite(vectors).all()
 
 
+@pytest.mark.parametrize("text", ["The ___ refines the <mask>.", "第七炉[MASK]要慢火烧"])
+def test_blanks_are_filled_by_spans_and_the_rest_stays(text):
+    parts = BLANK.split(text)
+    for seed in range(5):
+        made, at = SPANS.generate(text, tokens=30, temperature=1.5, seed=seed), 0
+        for part in parts:
+            found = made.find(part, at)
+            assert found >= at
+            at = found + len(part)
+
+
+@pytest.mark.parametrize("model", [SPANS, DENOISING], ids=["spans", "denoising"])
+@pytest.mark.parametrize("sampling", [Sampling(tokens=12, temperature=0), Sampling(tokens=12, temperature=1.2, seed=3)])
+def test_texts_rewritten_together_are_texts_rewritten_alone(model, sampling):
+    texts = ["The ___", "___", "第七炉___要慢火烧，急了就坏了。", "smoke ___ the ___ 🔥", "___a"]
+    alone = [model.generate_many([text], sampling)[0] for text in texts]
+    assert model.generate_many(texts, sampling) == alone
+    assert len(set(alone)) > 3
+
+
+@pytest.mark.parametrize("model", [SPANS, DENOISING], ids=["spans", "denoising"])
+@torch.no_grad()
+def test_what_is_written_with_a_cache_is_what_the_whole_text_gives(model):
+    """Greedy: each token again from a full pass over everything before it."""
+    learner, vocabulary = model.learner, TOKENIZER.vocabulary
+    objective = learner.objective
+    parts = [TOKENIZER.encode("The furnace"), TOKENIZER.encode(" the pill.")]
+    source = objective.read(parts, vocabulary)
+    memory = remembered(learner, [source], model._machine)
+    ids, begin = objective.begin(vocabulary).tolist(), len(objective.begin(vocabulary))
+    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed(vocabulary))
+    for _ in range(20):
+        seq = Seq({"token": np.array(ids)}, causal_order(len(ids)))
+        hidden = learner.decode(pack([{"text": [seq]}], {"text": Fields()})["text"], memory)
+        logits = learner.token_logits(hidden[-1:])[0]
+        logits[never] = -torch.inf
+        ids.append(int(logits.argmax()))
+        if ids[-1] == vocabulary.eos:
+            break
+    made = np.array([i for i in ids[begin:] if i != vocabulary.eos])
+    expected = TOKENIZER.decode(objective.written(parts, made, vocabulary))
+    assert model.generate("The furnace ___ the pill.", tokens=20, temperature=0) == expected
+
+
+def test_a_rewritten_text_is_shown_whole_and_cut_at_a_stop_text():
+    shown = []
+    whole = DENOISING.generate("The ___", tokens=30, temperature=1.0, seed=1, show=shown.append)
+    assert "".join(shown) == whole
+    cut = DENOISING.generate("The ___", tokens=30, temperature=1.0, seed=1, stop=[whole[4:6]])
+    assert cut == whole[: whole.index(whole[4:6])]
+
+
+@pytest.mark.parametrize("objective", ["spans", "denoising"])
+def test_any_transformer_rewrites(objective):
+    chosen = {"name": "spans", "sentinels": 5} if objective == "spans" else objective
+    for name in ("gpt2", "llama", "bert", "transformer"):
+        model = model_of(chosen, name)
+        assert model.rewrites
+        assert isinstance(model.generate("The ___ pill", tokens=5, temperature=0), str)
+        assert model.embed(["The pill"]).shape == (1, 16)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: MASKED.generate("x"), "'masked', which does not continue text; load a causal one"),
         (lambda: CAUSAL.fill("a <mask>"), "'causal', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("no blank"), "write <mask>, [MASK] or ___"),
+        (lambda: SPANS.generate("no blank"), "write <mask>, [MASK] or ___"),
+        (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model knows 4; leave fewer"),
+        (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
+        (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
         (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),
     ],

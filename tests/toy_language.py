@@ -16,21 +16,36 @@ from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw, place
 from danlu.waist import Draw
 
-ORDINARY = 8
-VOCABULARY = Vocabulary(size=12, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
+ORDINARY, FIRST = 8, 4
+SENTINELS = (12, 13, 14, 15)
+VOCABULARY = Vocabulary(
+    size=16, bos=1, eos=2, mask=3, pad=0, special=frozenset((*range(FIRST), *SENTINELS)), sentinels=SENTINELS
+)
 STEP = 3
-MARKS = np.array([3, 1, 1, 0, 3, 1, 1, 0], np.uint8)
-"""Sentences of four tokens: two words of one token, then one of two."""
+MARKS = np.array([3, 1, 0], np.uint8)
+"""Sentences of three tokens: a word of one token, then one of two. Three does not divide the eight tokens of the cycle,
+so that two sentences in their order differ from the two swapped."""
 
 
 def sentence(first: int, length: int) -> np.ndarray:
     """[length] token ids, the first of them ordinary token number `first`."""
-    return len(VOCABULARY.special) + (first + STEP * np.arange(length)) % ORDINARY
+    return FIRST + (first + STEP * np.arange(length)) % ORDINARY
+
+
+TOPICS, TOPIC = 4, 4
+TOPICAL = Vocabulary(size=4 + TOPICS * TOPIC, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
+
+
+def topical_sentence(topic: int, first: int, length: int) -> np.ndarray:
+    """[length] token ids: round and round the four tokens of a topic, which no other topic has."""
+    return len(TOPICAL.special) + topic * TOPIC + (first + np.arange(length)) % TOPIC
 
 
 @dataclass(frozen=True)
 class ToyDraws:
-    """Units of one to three sentences of 1 to 11 tokens; every third unit begins with the beginning-of-text token."""
+    """Units of one to three sentences of 1 to 11 tokens; every third unit begins with the beginning-of-text token.
+
+    With the vocabulary TOPICAL each sentence is of a topic: what tells texts apart has something to tell them by."""
 
     seed: int = 0
     units: int = 64
@@ -38,10 +53,16 @@ class ToyDraws:
 
     tokens_per_unit = 10.0
 
+    def text(self, rng: np.random.Generator, length: int) -> np.ndarray:
+        first = int(rng.integers(ORDINARY))
+        if self.vocabulary is TOPICAL:
+            return topical_sentence(int(rng.integers(TOPICS)), first, length)
+        return sentence(first, length)
+
     def pieces(self, unit: int, overlap: int) -> list[np.ndarray]:
         rng = np.random.default_rng((77, unit))
         lengths = rng.integers(1, 12, rng.integers(1, 4))
-        found = [sentence(int(rng.integers(ORDINARY)), int(length) + overlap) for length in lengths]
+        found = [self.text(rng, int(length) + overlap) for length in lengths]
         if unit % 3 == 0:
             found[0] = np.concatenate([[self.vocabulary.bos], found[0]])
         return found
@@ -60,7 +81,7 @@ class ToyDraws:
     def reading(self, unit: int):
         return (
             lambda overlap: self.pieces(unit, overlap),
-            lambda overlap: [MARKS[np.arange(len(piece)) % 8] for piece in self.pieces(unit, overlap)],
+            lambda overlap: [MARKS[np.arange(len(piece)) % len(MARKS)] for piece in self.pieces(unit, overlap)],
         )
 
 
@@ -89,7 +110,7 @@ class ToySource:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Each character is an ordinary token."""
-        return [np.array([len(VOCABULARY.special) + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
+        return [np.array([FIRST + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(str(int(i)) for i in ids)

@@ -1,4 +1,5 @@
-"""Write docs/reference/ from the code: what a recipe can say, the commands, the Python names. Run by `make docs`."""
+"""Write docs/reference/ from the code: what a recipe can say, what goes with what, the commands, the Python names. Run
+by `make docs`."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from reference_matrix import matrix_page
 
 import danlu
 from danlu import registry
@@ -179,7 +181,12 @@ def documented(name: str, thing: Any) -> list[str]:
     return parts
 
 
-PAGES = {"recipe.md": recipe_page, "commands.md": commands_page, "python.md": python_page}
+PAGES = {
+    "recipe.md": recipe_page,
+    "matrix.md": lambda: f"{NOTE}\n{matrix_page()}",
+    "commands.md": commands_page,
+    "python.md": python_page,
+}
 
 
 def main(folder: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from danlu.architectures.embedders import entrance
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
@@ -22,13 +23,15 @@ class Convolutional(Settings):
     """`layers` blocks of norm, gated convolution over `kernel` positions and residual.
 
     reach causal: the kernel ends at its position (a language model); centred: it lies around it (an encoder; the kernel
-    is odd). A position is reached by (kernel - 1) * layers others at most.
+    is odd). A position is reached by (kernel - 1) * layers others at most. Embeddings of an `embedding_width` of their
+    own are mapped into the width first.
     """
 
     name: Literal["convolutional"] = "convolutional"
     reach: Literal["causal", "centred"] = "causal"
     layers: PositiveInt = 6
     width: PositiveInt = 256
+    embedding_width: PositiveInt | None = None
     kernel: int = Field(default=5, ge=2)
     context: PositiveInt = 256
     tied: bool = True
@@ -64,6 +67,33 @@ def gathered(x: Tensor, at: Tensor) -> Tensor:
     return torch.cat([x, x.new_zeros(1, x.shape[1])])[at].flatten(1)
 
 
+def offsets_of(kernel: int, causal: bool) -> tuple[int, ...]:
+    """Where the positions of a kernel lie from its own: before it and itself, or around it."""
+    return tuple(range(1 - kernel, 1)) if causal else tuple(range(-(kernel // 2), kernel // 2 + 1))
+
+
+@dataclass
+class Joined:
+    """New positions beside what is remembered of their sequences: `order` sorts both together; `at` [new, kernel] says
+    where in that the neighbours of the new ones are, `kept` what is remembered further, and of which `sequence`."""
+
+    order: Tensor
+    at: Tensor
+    kept: Tensor
+    sequence: Tensor
+
+
+def joined(known: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
+    """Of the sequence numbers of remembered and of new positions, for a causal kernel."""
+    both = torch.cat([known, new])
+    order = torch.argsort(both, stable=True)  # what is known of a sequence, then what is new
+    place = torch.argsort(order)[len(known) :]
+    sequence = both[order]
+    after = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=new.device)
+    kept = after <= len(offsets) - 1
+    return Joined(order, neighbours(sequence, offsets)[place], kept, sequence[kept])
+
+
 class GatedConvolution(nn.Module):
     """x + value(norm(x)) * sigmoid(gate(norm(x))). [T, width] -> [T, width]."""
 
@@ -90,38 +120,33 @@ class State:
 
 
 class ConvolutionalBackbone(nn.Module):
-    """[T, width] -> [T, width]."""
+    """[T, embedding width] -> [T, width]."""
 
     def __init__(self, settings: Convolutional):
         super().__init__()
-        half = settings.kernel // 2
         causal = settings.reach == "causal"
-        self.offsets = tuple(range(1 - settings.kernel, 1)) if causal else tuple(range(-half, half + 1))
+        self.offsets = offsets_of(settings.kernel, causal)
         self.offers = frozenset({"causal"} if causal else {"full"})
         self.width = settings.width
+        self.embedding_map = entrance(settings.embedding_width, settings.width)
         self.blocks = nn.ModuleList(GatedConvolution(settings) for _ in range(settings.layers))
         self.norm = RMSNorm(settings.width, eps=1e-6)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
-        at = neighbours(stream.sequence, self.offsets)
+        x, at = self.embedding_map(x), neighbours(stream.sequence, self.offsets)
         for block in self.blocks:
             x = block(x, block.norm(x), at)  # type: ignore[operator]
         return self.norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
         """New positions only, beside the last kernel - 1 inputs of each layer; for causal reach."""
+        x = self.embedding_map(x)
         if state is None:
             state = State(stream.sequence[:0], [x[:0]] * len(self.blocks))
-        joined = torch.cat([state.sequence, stream.sequence])
-        order = torch.argsort(joined, stable=True)  # what is known of a sequence, then what is new
-        place = torch.argsort(order)[len(state.sequence) :]
-        sequence = joined[order]
-        at = neighbours(sequence, self.offsets)[place]
-        after = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=x.device)
-        kept = after <= len(self.offsets) - 1
+        joint = joined(state.sequence, stream.sequence, self.offsets)
         remembered = []
         for block, known in zip(self.blocks, state.layers, strict=True):
-            normed = torch.cat([known, block.norm(x)])[order]  # type: ignore[operator]
-            remembered.append(normed[kept])
-            x = block(x, normed, at)
-        return self.norm(x), State(sequence[kept], remembered)
+            normed = torch.cat([known, block.norm(x)])[joint.order]  # type: ignore[operator]
+            remembered.append(normed[joint.kept])
+            x = block(x, normed, joint.at)
+        return self.norm(x), State(joint.sequence, remembered)

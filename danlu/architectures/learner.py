@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.architectures.embedders import embedders_of
+from danlu.architectures.embedders import decoder_embedders_of, embedders_of
+from danlu.architectures.scaling import scaled
+from danlu.architectures.transformer.feed_forward import ACTIVATIONS
 from danlu.errors import WrongInput
 from danlu.settings import Settings
-from danlu.waist import Batch, Memory, ModelShape, Objective, Stream, refusal
+from danlu.traits import refusal, token_head
+from danlu.waist import Batch, Memory, ModelShape, Objective, Stream
 
 MAKE = ("bias", "norm_bias", "epsilon")
 """Settings of an architecture that an objective's parts follow."""
@@ -24,37 +28,65 @@ class Learner(nn.Module):
         super().__init__()
         chosen: Any = architecture
         self.objective, self.vocabulary_size = objective, vocabulary_size
-        models = models_of(chosen)
+        models = models_of(chosen, objective.needs)
         if sentence := refusal(objective, models, chosen.name):
             raise WrongInput(sentence)
         self.backbone = models["backbone"]
         self.decoder = models["decoder"] if "decoder" in objective.needs else None
         self.width: int = self.backbone.width
+        self.embedding_width: int = getattr(chosen, "embedding_width", None) or self.width
         self.context: int = chosen.context
-        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.width))
-        self.unembedding = None if chosen.tied else nn.Linear(self.width, vocabulary_size, bias=False)
-        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size)) if getattr(chosen, "output_bias", False) else None
+        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.embedding_width))
+        own = {} if self.decoder is None else decoder_embedders_of(chosen, vocabulary_size, self.embedding_width)
+        self.decoder_embedders = nn.ModuleDict(own)
+        self.head_scale: float = self.width**-0.5 if getattr(chosen, "scaled_head", False) else 1.0
+        self.output_map, self.unembedding, self.output_bias = self.output(chosen, self.head_of(objective))
         self.parts = objective.parts(self.shape(chosen))
         self.label_smoothing, self.z_loss = 0.0, 0.0
+
+    def head_of(self, objective: Objective) -> str:
+        """Of what token logits are made (`danlu.traits.token_head`); of nothing in a model that reads no tokens."""
+        return token_head(objective) if "token" in self.embedders else "none"
+
+    def output(self, chosen: Any, head: str) -> tuple[nn.Linear | None, nn.Linear | None, nn.Parameter | None]:
+        """What turns hidden states into logits besides the token embeddings, each only where it is needed: the map of
+        hidden states to the width of the embeddings, an output table of its own, and a bias."""
+        narrow, size = self.embedding_width, self.vocabulary_size
+        table = nn.Linear(narrow, size, bias=False) if head != "none" and not chosen.tied else None
+        biased = head != "none" and getattr(chosen, "output_bias", False)
+        map_ = nn.Linear(self.width, narrow, bias=False) if head == "model" and narrow != self.width else None
+        if map_ is not None:
+            nn.init.normal_(map_.weight, std=self.width**-0.5)
+        return map_, table, nn.Parameter(torch.zeros(size)) if biased else None
 
     def shape(self, architecture: Settings) -> ModelShape:
         """What an architecture does not say has the default of `ModelShape`."""
         said = {name: getattr(architecture, name) for name in MAKE if hasattr(architecture, name)}
+        if activation := getattr(architecture, "activation", None):
+            said["activation"] = ACTIVATIONS[activation]
 
         def backbone(**changed: Any) -> Any:
             return type(architecture).model_validate(architecture.model_dump() | changed).build()  # type: ignore[attr-defined]
 
-        return ModelShape(self.width, self.vocabulary_size, **said, backbone=backbone)
+        def smaller(width: float, layers: float) -> Any:
+            return scaled(architecture, width, layers).build()  # type: ignore[attr-defined]
+
+        return ModelShape(
+            self.width, self.vocabulary_size, self.embedding_width, **said, backbone=backbone, smaller=smaller
+        )
 
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """Sum of the embeddings of the stream's inputs that have an embedder: [T, width]. What a stream does not say of
-        its segments is segment 0."""
-        inputs = {"segment": torch.zeros_like(stream.key)} | stream.inputs | replaced
-        return torch.stack([table(inputs[name]) for name, table in self.embedders.items() if name in inputs]).sum(0)
+        """Sum of the embeddings of the stream's inputs that have an embedder: [T, embedding width]. What a stream does
+        not say of its segments is segment 0."""
+        return summed({**self.embedders}, stream, replaced)
+
+    def embed_for_decoder(self, stream: Stream, **replaced: Tensor) -> Tensor:
+        """The same for what the decoder runs on, by its own tables where it has some."""
+        return summed({**self.embedders, **self.decoder_embedders}, stream, replaced)
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
         """[T, width]."""
@@ -64,11 +96,17 @@ class Learner(nn.Module):
         """[T, width]: the decoder over a stream, each sequence beside the one of its number in the memory."""
         if self.decoder is None:
             raise ValueError("the objective did not ask for a decoder")
-        return self.decoder(self.embed(stream, **replaced), stream, memory)
+        return self.decoder(self.embed_for_decoder(stream, **replaced), stream, memory)
 
     def token_logits(self, hidden: Tensor) -> Tensor:
-        """[T, width] -> [T, vocabulary]."""
-        weight = self.embedders["token"].weight if self.unembedding is None else self.unembedding.weight
+        """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]."""
+        if "token" not in self.embedders:
+            raise ValueError("the objective has no tokens among its inputs, so the model has no vocabulary")
+        if self.output_map is not None and hidden.shape[-1] == self.width:
+            hidden = self.output_map(hidden)
+        tables = {**self.embedders, **self.decoder_embedders}
+        weight = tables["token"].weight if self.unembedding is None else self.unembedding.weight
+        hidden = hidden if self.head_scale == 1 else hidden * self.head_scale
         return F.linear(hidden, weight, self.output_bias)  # type: ignore[arg-type]
 
     def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
@@ -97,9 +135,16 @@ class Learner(nn.Module):
         return self.objective.losses(self, self.parts, batch)
 
 
-def models_of(architecture: Any) -> dict[str, Any]:
-    """The models of an architecture by role; a decoder only where it has one."""
-    decoder = {"decoder": architecture.build_decoder()} if hasattr(architecture, "build_decoder") else {}
+def summed(tables: Mapping[str, nn.Module], stream: Stream, replaced: Mapping[str, Tensor]) -> Tensor:
+    """[T, width]: the sum of what the tables make of the stream's inputs."""
+    inputs = {"segment": torch.zeros_like(stream.key), **stream.inputs, **replaced}
+    return torch.stack([table(inputs[name]) for name, table in tables.items() if name in inputs]).sum(0)
+
+
+def models_of(architecture: Any, roles: Container[str] = ("backbone", "decoder")) -> dict[str, Any]:
+    """The models of an architecture by role; a decoder only where it has one, and where `roles` ask for it."""
+    wanted = "decoder" in roles and hasattr(architecture, "build_decoder")
+    decoder = {"decoder": architecture.build_decoder()} if wanted else {}
     return {"backbone": architecture.build(), **decoder}
 
 

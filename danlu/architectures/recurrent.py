@@ -8,12 +8,14 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
+from danlu.architectures.embedders import entrance
+from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.recurrent_decoder import RecurrentDecoder
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.registry import architectures
 from danlu.settings import Settings
-from danlu.waist import Stream, sent
+from danlu.waist import Stream
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -24,6 +26,9 @@ class Recurrent(Settings):
 
     One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
     trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
+    Embeddings of an `embedding_width` of their own are mapped into the width first. Objectives that need a decoder get
+    one of the same cell and layers, left to right, that attends to what the layers here have read
+    (recurrent_decoder.py).
     """
 
     name: Literal["recurrent"] = "recurrent"
@@ -31,6 +36,7 @@ class Recurrent(Settings):
     directions: Literal["forward", "both"] = "forward"
     layers: PositiveInt = 2
     width: PositiveInt = 256
+    embedding_width: PositiveInt | None = None
     context: PositiveInt = 64
     tied: bool = True
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -46,61 +52,54 @@ class Recurrent(Settings):
     def build(self) -> RecurrentBackbone:
         return RecurrentBackbone(self)
 
+    def build_decoder(self) -> RecurrentDecoder:
+        return RecurrentDecoder(self.cells(both=False), self.width, entrance(self.embedding_width, self.width))
+
+    def cells(self, both: bool) -> nn.RNNBase:
+        """The layers of cells; two directions have half the width each."""
+        made = CELLS[self.cell](
+            self.width,
+            self.width // (2 if both else 1),
+            self.layers,
+            dropout=self.dropout if self.layers > 1 else 0.0,
+            bidirectional=both,
+        )
+        if self.cell == "lstm":
+            open_forget_gates(made)
+        return made
+
     def embedders(self) -> dict[str, nn.Embedding]:
         """None: the order of the steps is the position."""
         return {}
 
 
-def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
-    """How torch wants ragged sequences: step after step, at each step the longest sequence first.
-
-    Returns which position of the stream comes k-th [T], how many sequences each step still has [longest] (on the CPU,
-    as torch asks), and the sequences by falling length [N].
-    """
-    lengths = torch.tensor(stream.lengths)
-    by_length = torch.argsort(lengths, descending=True, stable=True)
-    rank = torch.empty_like(by_length)
-    rank[by_length] = torch.arange(len(lengths))
-    step = torch.cat([torch.arange(n) for n in stream.lengths])
-    order = torch.argsort(step * len(lengths) + rank.repeat_interleave(lengths))
-    return order, torch.bincount(step), by_length
+@torch.no_grad()
+def open_forget_gates(cells: nn.RNNBase) -> None:
+    """Forget gates of an LSTM that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
+    for name, bias in cells.named_parameters():
+        if name.startswith("bias_ih"):
+            bias.view(4, -1)[1].fill_(1.0)
 
 
 class RecurrentBackbone(nn.Module):
-    """[T, width] -> [T, width] over ragged sequences: no step is spent on padding."""
+    """[T, embedding width] -> [T, width] over ragged sequences: no step is spent on padding."""
 
     def __init__(self, settings: Recurrent):
         super().__init__()
         both = settings.directions == "both"
         self.offers = frozenset({"full"} if both else {"causal"})
         self.width = settings.width
-        self.cells = CELLS[settings.cell](
-            settings.width,
-            settings.width // (2 if both else 1),
-            settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=both,
-        )
+        self.embedding_map = entrance(settings.embedding_width, settings.width)
+        self.cells = settings.cells(both)
         self.norm = RMSNorm(settings.width, eps=1e-6)
-        if settings.cell == "lstm":
-            self.remember()
-
-    @torch.no_grad()
-    def remember(self) -> None:
-        """Forget gates that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
-        for name, bias in self.cells.named_parameters():
-            if name.startswith("bias_ih"):
-                bias.view(4, -1)[1].fill_(1.0)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         return self.extend(x, stream, None)[0]
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
         """`state` is torch's, [layers, N, width] for each of the same N sequences."""
+        x = self.embedding_map(x)
         if not len(stream):
             return x, state
-        order, sizes, by_length = packed_order(stream)
-        back, unsorted = torch.argsort(order), torch.argsort(by_length)
-        order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
-        out, state = self.cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
-        return self.norm(out.data[back]), state
+        x, state = stepped(self.cells, x, packed_order(stream), state)
+        return self.norm(x), state

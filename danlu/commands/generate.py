@@ -45,11 +45,12 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL, shown as it is written."""
+    """Continue PROMPT with the model in the folder MODEL, shown as it is written; an encoder-decoder gives PROMPT
+    with its blanks (___) filled or its noise taken out instead."""
     import danlu
 
     loaded = danlu.load(model)
-    live = not as_json and not stop and sys.stdout.isatty()
+    live = not as_json and not stop and sys.stdout.isatty() and not loaded.rewrites
     if live:
         click.echo(prompt, nl=False)
     text = loaded.generate(

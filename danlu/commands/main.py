@@ -27,6 +27,8 @@ VERBS = {
     "fill": "Say what could stand in the blanks of a text.",
     "embed": "Turn texts into vectors.",
     "classify": "Say which label a text has, by a fine-tuned model.",
+    "neighbours": "Say which tokens have vectors near that of a word.",
+    "cluster": "Part the documents of a text into groups by their vectors, and say what each is about.",
     "matrix": "Show which architecture takes which objective.",
     "corpus": "Read text as a recipe would: check it, or build the documents as files.",
     "tokenizer": "Learn a tokenizer from text, or report on one.",

@@ -10,10 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from danlu.tasks.classify import mean_pool
-from danlu.waist import Fields, Seq, Stream, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import READ, Fields, Seq, Stream
 
 BATCH_TOKENS = 8192
+
+
+def mean(hidden: Tensor, stream: Stream) -> Tensor:
+    """[T, width] -> [N, width]."""
+    return stream.mean(hidden)
 
 
 def first(hidden: Tensor, stream: Stream) -> Tensor:
@@ -26,7 +31,7 @@ def last(hidden: Tensor, stream: Stream) -> Tensor:
     return hidden[stream.offsets[1:] - 1]
 
 
-POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean_pool, "first": first, "last": last}
+POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean, "first": first, "last": last}
 
 
 def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
@@ -43,13 +48,22 @@ def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
 
 
 @torch.no_grad()
-def embed(model: Any, texts: Sequence[np.ndarray], full: bool, pooling: str, normalize: bool) -> np.ndarray:
-    """[n, width] float32 of n sequences of ids, none of them empty; `full`: whether positions see both sides."""
-    order = full_order if full else causal_order
-    vectors = np.zeros((len(texts), model.width), np.float32)
+def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, normalize: bool) -> np.ndarray:
+    """[n, width] float32 of n sequences of ids, none of them empty; `order`: how they are read (danlu.waist.READ)."""
+    vectors: list[np.ndarray] = []
+    places: list[int] = []
     for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, order(len(texts[i]))) for i in numbers]
+        seqs = [Seq({"token": texts[i]}, *READ[order](len(texts[i]))) for i in numbers]
         stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
-        pooled = POOLINGS[pooling](model.hidden(stream), stream).float()
-        vectors[numbers] = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
-    return vectors
+        pooled = POOLINGS[pooling](states(model, stream), stream).float()
+        made = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
+        vectors += list(made)
+        places += numbers
+    return np.stack(vectors)[np.argsort(places)] if vectors else np.zeros((0, model.width), np.float32)
+
+
+def states(model: Any, stream: Stream) -> Tensor:
+    """What a model has read at each position, [T, width]: its backbone's hidden states, or what its objective says."""
+    if hasattr(model.objective, "states"):
+        return model.objective.states(model, model.parts, stream)
+    return model.hidden(stream)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Seq, full_order
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, Stream, causal_order, pack
+from danlu.waist import Fields, Seq, Stream, causal_order
 
 PLAIN = {"text": Fields()}
 
@@ -109,7 +110,6 @@ class Going:
         return True
 
 
-@torch.no_grad()
 def generate_many(
     model: Any,
     prompts: Sequence[np.ndarray],
@@ -125,19 +125,39 @@ def generate_many(
     All texts go on together, each drawn from `sampling.seed` as it would be alone. watch(text, token) is told of every
     new token and ends its text by returning True.
     """
+    begun = [np.concatenate([[vocabulary.bos], prompt])[-context:] for prompt in prompts]
+    prompt_order = getattr(getattr(model, "objective", None), "prompt_order", causal_order)
+
+    def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
+        return model.backbone.extend(model.embed(stream), stream, state)
+
+    return go_on(model, begun, step, frozenset(), vocabulary, sampling, context, machine, watch, prompt_order)
+
+
+@torch.no_grad()
+def go_on(
+    model: Any,
+    begun: Sequence[np.ndarray],
+    step: Callable[[Stream, Any], tuple[Tensor, Any]],
+    allowed: frozenset[int],
+    vocabulary: Vocabulary,
+    sampling: Sampling,
+    context: int,
+    machine: Machine,
+    watch: Callable[[int, int], bool],
+    prompt_order: Callable[[int], np.ndarray] = causal_order,
+) -> list[np.ndarray]:
+    """New token ids behind each of `begun`, whose hidden states `step(stream, state)` gives; `allowed` are the special
+    tokens that may be said besides eos."""
     was = model.training
     model.eval()
-    texts = [
-        Going(np.concatenate([[vocabulary.bos], prompt])[-context:], np.random.default_rng(sampling.seed))
-        for prompt in prompts
-    ]
-    forbidden = sorted(vocabulary.special - {vocabulary.eos})
-    prompt_order = getattr(getattr(model, "objective", None), "prompt_order", causal_order)
+    texts = [Going(ids, np.random.default_rng(sampling.seed)) for ids in begun]
+    forbidden = sorted(vocabulary.special - {vocabulary.eos} - allowed)
     state = None
     while not all(text.done for text in texts):
         places, parts = zip(*(text.unread(context) for text in texts), strict=True)
         stream = continuations(places, parts, machine.device, prompt_order)
-        hidden, state = model.backbone.extend(model.embed(stream), stream, state)
+        hidden, state = step(stream, state)
         last = model.token_logits(hidden[stream.offsets[1:] - 1]).float().cpu()  # one transfer for all texts
         for k, text in enumerate(texts):
             if text.done:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Parts, Seq, causal_order, pack
+from danlu.waist import Fields, Parts, Seq, causal_order
 
 NEXT = {"text": Fields(labels={"next": np.int64})}
 

@@ -16,10 +16,11 @@ import torch
 from torch.nn import functional as F
 
 from danlu.evaluation.likelihood import Likelihood
+from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 HIDDEN = {"text": Fields(labels={"hidden": np.int64})}
 

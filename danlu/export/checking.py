@@ -4,7 +4,7 @@ predicts, the hidden states of an encoder without a head."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
@@ -17,20 +17,23 @@ from torch import Tensor
 from danlu.architectures.learner import Learner
 from danlu.architectures.presets import Family, family_of
 from danlu.errors import DanluError, WrongInput
-from danlu.export.model_folder import CONFIG, read_table
+from danlu.export.blanks import BLANKS
+from danlu.export.head_kinds import KINDS
+from danlu.export.model_folder import CONFIG, read_facts, read_table
 from danlu.export.quiet_transformers import quiet_transformers
 from danlu.export.tokenizer_files import frame
+from danlu.export.within import taken
+from danlu.packing import pack
+from danlu.published_heads import Head
+from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
-
-EVERY = 5
-"""One in so many tokens of a text is masked."""
+from danlu.traits import models_within
+from danlu.waist import READ, Fields, Memory, Seq, Stream, causal_order, reading
 
 
 def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
     """The largest absolute difference of logits (without a head, of hidden states) over `texts`, one by one, both sides
-    in float32 on the CPU.
+    in float32 on the CPU; of all the models that the learner's objective trains.
 
     DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
     """
@@ -39,17 +42,27 @@ def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts
         raise WrongInput(f"{folder}: there is no text to compare the logits of")
     if not (folder / CONFIG).is_file():
         raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
+    parts = models_within(learner.objective)
+    if parts:
+        architecture: Settings = read_facts(folder).architecture
+        inner = {name: taken(learner, part, architecture).learner for name, part in parts.items()}
+        return max(compared(model, tokenizer, folder / name, texts) for name, model in inner.items())
+    return compared(learner, tokenizer, folder, texts)
+
+
+def compared(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """`check_export` of one model and its folder."""
     config = read_table(folder / CONFIG)
     family = family_of(config, str(folder / CONFIG))
     context = family.settings_of(config).context
     ours = deepcopy(learner).to("cpu", torch.float32).eval()
     with quiet_transformers() as transformers:
-        check_tokens(transformers, tokenizer, folder, texts, family.objective)
+        check_tokens(transformers, tokenizer, folder, texts, family.head)
         theirs = load_strictly(transformers, folder, family)
         worst = 0.0
         for text in texts:
-            ids = shown(tokenizer, text, family.objective, context)
-            found = difference(ours, theirs, ids, family.objective)
+            ids = shown(tokenizer, text, family.head, context)
+            found = difference(ours, theirs, ids, family.head)
             if not math.isfinite(found):
                 raise DanluError(f"{folder}: the logits of {text[:40]!r} are not all numbers")
             worst = max(worst, found)
@@ -57,12 +70,12 @@ def check_export(learner: Learner, tokenizer: TextTokenizer, folder: Path, texts
 
 
 def check_tokens(
-    transformers: ModuleType, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str], objective: str
+    transformers: ModuleType, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str], head: Head
 ) -> None:
     """Refuse a folder whose `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
     # a text may hold "<mask>": to danlu that is text, to transformers a special token unless it is told
     auto = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
-    before, after = frame(tokenizer, objective)
+    before, after = frame(tokenizer, head)
     for text in texts:
         ids = tokenizer.encode(text).tolist()
         for special, expected in ((False, ids), (True, before + ids + after)):
@@ -75,7 +88,7 @@ def check_tokens(
 
 def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any:
     """The transformers model, every weight of it from the folder."""
-    auto = getattr(transformers, family.auto_class)
+    auto = getattr(transformers, family.head.auto_class)
     model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if named := {str(name) for name in found[kind]} - family.unused:
@@ -86,43 +99,31 @@ def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any
     return model.eval()
 
 
-def shown(tokenizer: TextTokenizer, text: str, objective: str, context: int) -> np.ndarray:
-    """The ids of a text as the model is given them: framed, cut to the context, for a masked model partly masked."""
-    before, after = frame(tokenizer, objective)
+def shown(tokenizer: TextTokenizer, text: str, head: Head, context: int) -> np.ndarray:
+    """The ids of a text as the model is given them: framed, cut to the context, with the blanks of its head."""
+    before, after = frame(tokenizer, head)
     ids = tokenizer.encode(text)[: max(0, context - len(before) - len(after))]
-    return np.array([*before, *COVERED[objective](ids, tokenizer.vocabulary), *after], np.int64)[:context]
+    return np.array([*before, *BLANKS[head.blank].cover(ids, tokenizer.vocabulary), *after], np.int64)[:context]
 
 
-def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """One id in `EVERY` replaced by the mask."""
-    return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
+def stream_of(ids: np.ndarray, key: np.ndarray, query: np.ndarray | None = None) -> Stream:
+    return pack([{"text": [Seq({"token": ids}, key, query)]}], {"text": Fields()})["text"]
 
 
-COVERED: dict[str, Callable[[np.ndarray, Vocabulary], np.ndarray]] = {
-    "causal": lambda ids, _: ids,
-    "masked": masked,
-    "headless": lambda ids, _: ids,
-}
-ORDERS = {"causal": causal_order, "masked": full_order, "headless": full_order}
-
-OURS: dict[str, Callable[[Learner, Tensor], Tensor]] = {
-    "causal": lambda learner, hidden: learner.token_logits(hidden),
-    "masked": lambda learner, hidden: learner.token_logits(learner.parts(hidden)),
-    "headless": lambda learner, hidden: hidden,
-}
-"""What is compared, from hidden states [T, width]."""
-
-THEIRS = {"causal": "logits", "masked": "logits", "headless": "last_hidden_state"}
-
-
-def own_values(learner: Learner, ids: np.ndarray, objective: str) -> Tensor:
-    """[T, vocabulary] logits, or [T, width] hidden states, of one sequence."""
-    stream = pack([{"text": [Seq({"token": ids}, ORDERS[objective](len(ids)))]}], {"text": Fields()})["text"]
-    return OURS[objective](learner, learner.hidden(stream))
+def own_values(learner: Learner, ids: np.ndarray, head: Head) -> Tensor:
+    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence; where there is a
+    decoder, it is given the same one."""
+    stream = stream_of(ids, *READ[reading(learner.objective)](len(ids)))
+    hidden = learner.hidden(stream)
+    if learner.decoder is not None:
+        hidden = learner.decode(stream_of(ids, causal_order(len(ids))), Memory(hidden, stream))
+    return KINDS[head.kind].ours(learner, hidden)
 
 
 @torch.no_grad()
-def difference(ours: Learner, theirs: Any, ids: np.ndarray, objective: str) -> float:
+def difference(ours: Learner, theirs: Any, ids: np.ndarray, head: Head) -> float:
     """The largest absolute difference of those of one sequence; NaN where any of them is."""
-    given = getattr(theirs(input_ids=torch.from_numpy(ids)[None]), THEIRS[objective])[0]
-    return float((own_values(ours, ids, objective) - given).abs().max())
+    row = torch.from_numpy(ids)[None]
+    made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
+    given = getattr(made, KINDS[head.kind].theirs)[0]
+    return float((own_values(ours, ids, head) - given).abs().max())

@@ -7,8 +7,11 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from danlu.errors import WrongInput
+from danlu.published_heads import HIDDEN_STATES, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
+from danlu.traits import published_with
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
 
@@ -24,6 +27,7 @@ class Headless(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = HIDDEN_STATES
 
     def example(self, draw: Draw) -> Example:
         return {"text": [Seq({"token": piece}, full_order(len(piece))) for piece in draw.pieces()]}
@@ -40,3 +44,14 @@ def saved_objective(value: Any) -> Settings:
     if isinstance(value, dict) and value.get("name") == Headless().name:
         return Headless.model_validate(value)
     return objectives.validate(value)
+
+
+def objective_of(head: Head, settings: Mapping[str, Any]) -> Settings:
+    """With these settings, the one objective whose models have that head in transformers; `Headless` for none."""
+    if head == Headless.published_head:
+        return Headless.model_validate(settings)
+    able = published_with(head)
+    if len(able) != 1:
+        found = f"{' and '.join(able)} are" if able else "none is"
+        raise WrongInput(f"which objective has trained it is not known; of those with its head {found} registered")
+    return objectives.validate({"name": able[0], **settings})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -15,16 +17,18 @@ from danlu.errors import WrongInput
 from danlu.export.model_card import Origin, model_card
 from danlu.export.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder
 from danlu.export.tokenizer_files import save_for_transformers
+from danlu.export.within import Within, learners_within
 from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.weights import write_weights
+from danlu.traits import Rewrites
 from danlu.waist import Objective
 
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that transformers loads. name: the family (its model_type); class_name: the class in transformers."""
+    """A folder that transformers loads. name: of the family; class_name: the class in transformers."""
 
     name: str
     path: Path
@@ -46,28 +50,59 @@ def export(
     architecture: Settings,
     origin: Origin | None = None,
 ) -> Export | NotExported:
-    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card."""
-    family = family_for(architecture, objective)
-    if isinstance(family, NoFamily):
-        return NotExported(family.reason)
+    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card; and the same in a folder
+    inside it for every further model that the objective trains."""
     if tokenizer.content is None:
         return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
-    assert isinstance(architecture, Transformer)
-    vocabulary = vocabulary_of(learner, tokenizer)
-    facts = facts_of(objective, architecture, vocabulary, family.model_type)
+    models = learners_within(learner, objective, architecture)
+    families: dict[str, Family] = {}
+    for name, model in models.items():
+        family = family_for(model.architecture, model.objective)
+        if isinstance(family, NoFamily):
+            return NotExported(family.reason)
+        families[name] = family
 
     def fill(fresh: Path) -> None:
-        write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
-        durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
-        save_for_transformers(tokenizer, fresh, family.objective, architecture.context)
-        if family.objective == "causal":
-            ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
-            durable.write_json(fresh / "generation_config.json", ids)
-        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
-        durable.write_text(fresh / "README.md", card_of(learner, family, architecture, origin or Origin()))
+        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin())
+        for name in models.keys() - {""}:
+            inner = partial(
+                fill_folder,
+                model=models[name],
+                family=families[name],
+                tokenizer=tokenizer,
+                origin=origin or Origin(),
+            )
+            write_model_folder(fresh / name, inner)
 
     write_model_folder(folder, fill)
-    return Export(family.model_type, folder, family.class_name)
+    return Export(families[""].name, folder, families[""].class_name)
+
+
+def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextTokenizer, origin: Origin) -> None:
+    """The files of one model of a family."""
+    learner, architecture = model.learner, model.architecture
+    assert isinstance(architecture, Transformer)
+    vocabulary = vocabulary_of(learner, tokenizer)
+    write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), learner.state_dict()))
+    durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(learner)))
+    save_for_transformers(tokenizer, fresh, family.head, architecture.context)
+    if written := generation_config(model.objective, vocabulary):
+        durable.write_json(fresh / "generation_config.json", written)
+    facts = facts_of(model.objective, architecture, vocabulary, family.name)
+    durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+    durable.write_text(fresh / "README.md", card_of(model, family, origin))
+
+
+def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
+    """With what transformers generates as danlu does: where it begins, where it ends, and for models that rewrite text
+    the special tokens that are never written. Empty for models that do not generate."""
+    ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
+    if not isinstance(objective, Rewrites):
+        return ids if objective.continues_text else {}
+    first, *forced = objective.begin(vocabulary).tolist()
+    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed(vocabulary))
+    begun = {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
+    return ids | begun | {"bad_words_ids": [[id] for id in never]}
 
 
 def save_native(
@@ -116,6 +151,7 @@ def dtype_of(model: nn.Module) -> str:
     return kinds.pop()
 
 
-def card_of(learner: Learner, family: Family, architecture: Transformer, origin: Origin) -> str:
+def card_of(model: Within, family: Family, origin: Origin) -> str:
+    learner = model.learner
     parameters = sum(p.numel() for p in learner.parameters())
-    return model_card(family, parameters, learner.vocabulary_size, architecture.context, origin)
+    return model_card(family, model.objective, parameters, learner.vocabulary_size, learner.context, origin)

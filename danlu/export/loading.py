@@ -14,7 +14,7 @@ from danlu.architectures.presets import FAMILIES, family_named, family_of, from_
 from danlu.architectures.presets.weight_names import refuse_other_names
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
-from danlu.export.headless import saved_objective
+from danlu.export.headless import objective_of
 from danlu.export.model_folder import (
     CONFIG,
     FACTS,
@@ -29,6 +29,7 @@ from danlu.export.model_folder import (
 from danlu.export.tokenizer_files import load_tokenizer
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
+from danlu.traits import published_head
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,9 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
     family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
     try:
         settings = family.settings_of(config)
+        objective: Any = objective_of(family.head, family.objective_settings)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    objective: Any = saved_objective({"name": family.objective})
     if reason := family.fits(settings, objective):
         raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
     size = config.get("vocab_size")
@@ -93,7 +94,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")
     return ModelFacts(
         danlu=__version__,
-        weights=family.model_type,
+        weights=family.name,
         objective=objective,
         architecture=settings,
         vocabulary=replace(vocabulary, size=size),
@@ -104,9 +105,9 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[s
     """The weights under the names of danlu's modules."""
     if facts.weights == NATIVE:
         return state
-    family = family_named(facts.weights, facts.objective.name)
+    family = family_named(facts.weights, published_head(facts.objective))
     if family is None or not isinstance(facts.architecture, Transformer):
-        known = nearest(facts.weights, [NATIVE, *(family.model_type for family in FAMILIES)])
+        known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])
         raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
     used = {name: value for name, value in state.items() if name not in family.unused}
     return from_hf(family.names(facts.architecture), used, str(path))

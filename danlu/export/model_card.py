@@ -7,24 +7,10 @@ from dataclasses import dataclass
 
 from danlu import __version__
 from danlu.architectures.presets import Family
-
-USE = {
-    "causal": """from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModelForCausalLM.from_pretrained(folder)
-inputs = tokenizer("Once upon a time", return_tensors="pt")
-print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))""",
-    "masked": """from transformers import pipeline
-
-fill = pipeline("fill-mask", model=folder)
-print(fill("The furnace is <mask>."))""",
-    "headless": """from transformers import AutoModel, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained(folder)
-model = AutoModel.from_pretrained(folder, add_pooling_layer=False)
-print(model(**tokenizer("The furnace is hot.", return_tensors="pt")).last_hidden_state.mean(1))""",
-}
+from danlu.export.blanks import BLANKS
+from danlu.export.head_kinds import KINDS
+from danlu.traits import name_of
+from danlu.waist import Objective
 
 
 @dataclass(frozen=True)
@@ -37,9 +23,12 @@ class Origin:
     license: str | None = None
 
 
-def model_card(family: Family, parameters: int, vocabulary: int, context: int, origin: Origin) -> str:
+def model_card(
+    family: Family, objective: Objective, parameters: int, vocabulary: int, context: int, origin: Origin
+) -> str:
     """The text of README.md."""
-    front = ["library_name: transformers", f"pipeline_tag: {family.pipeline}"]
+    kind = KINDS[family.head.kind]
+    front = ["library_name: transformers", f"pipeline_tag: {kind.pipeline}"]
     if origin.languages:
         front += ["language:", *(f"- {json.dumps(code)}" for code in origin.languages)]  # quoted: no means false
     if origin.license:
@@ -47,7 +36,7 @@ def model_card(family: Family, parameters: int, vocabulary: int, context: int, o
     front += ["tags:", "- danlu"]
     known = [
         f"- class: `{family.class_name}`",
-        f"- trained with the {family.objective} objective by danlu {__version__}",
+        f"- trained with the {name_of(objective)} objective by danlu {__version__}",
         f"- {parameters:,} parameters, a vocabulary of {vocabulary:,} tokens, texts of up to {context:,} tokens",
     ]
     if origin.corpus:
@@ -55,4 +44,5 @@ def model_card(family: Family, parameters: int, vocabulary: int, context: int, o
     if origin.tokens:
         known.append(f"- tokens seen in training: {origin.tokens:,}")
     lines = ["---", *front, "---", "", f"# A {family.model_type} model trained by danlu", "", *known, ""]
-    return "\n".join([*lines, "```python", f"folder = ...  # this one\n{USE[family.objective]}", "```", ""])
+    usage = kind.usage.format(blank=BLANKS[family.head.blank].text)
+    return "\n".join([*lines, "```python", f"folder = ...  # this one\n{usage}", "```", ""])

@@ -7,31 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from danlu import durable
+from danlu.published_heads import Head
 from danlu.tokens.sentencepiece_model import SentencePiece
 from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
-FRAMES = {"causal": (("bos",), ()), "masked": (("bos",), ("eos",)), "headless": (("bos",), ("eos",))}
-"""By objective, the special tokens before and after a text, as the model saw whole texts in training."""
 
-
-def frame(tokenizer: TextTokenizer, objective: str) -> tuple[list[int], list[int]]:
+def frame(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
     """The ids before and after those of a text."""
-    before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in FRAMES[objective])
+    before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in (head.before, head.after))
     return before, after
 
 
-def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
+def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
     """The rule of tokenizer.json that puts those tokens around a text, where a program asks for special tokens."""
-    before, after = FRAMES[objective]
 
     def special(role: str) -> dict[str, Any]:
         return {"SpecialToken": {"id": tokenizer.roles[role], "type_id": 0}}
 
     def text(name: str) -> list[dict[str, Any]]:
         sequence = {"Sequence": {"id": name, "type_id": 0}}
-        return [*map(special, before), sequence, *map(special, after)]
+        return [*map(special, head.before), sequence, *map(special, head.after)]
 
-    used = {role: getattr(tokenizer.vocabulary, role) for role in (*before, *after)}
+    used = {role: getattr(tokenizer.vocabulary, role) for role in (*head.before, *head.after)}
     return {
         "type": "TemplateProcessing",
         "single": text("A"),
@@ -42,11 +39,11 @@ def post_processor(tokenizer: TextTokenizer, objective: str) -> dict[str, Any]:
     }
 
 
-def save_for_transformers(tokenizer: TextTokenizer, folder: Path, objective: str, context: int) -> None:
+def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, context: int) -> None:
     """`TextTokenizer.save`, and `AutoTokenizer` gives what the model's class takes: special tokens around a text, no
     token types (transformers 4 adds them unasked), `context` tokens at most where it is asked to truncate."""
     tokenizer.save(folder)
-    content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, objective)}
+    content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, head)}
     durable.write_json(folder / TOKENIZER, content)
     config = durable.read_json(folder / CONFIG)
     config |= {"model_max_length": context, "model_input_names": ["input_ids", "attention_mask"]}

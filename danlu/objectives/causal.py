@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import Tensor, nn
 
+from danlu.published_heads import CAUSAL_LM, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order
@@ -24,6 +25,7 @@ class Causal(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"causal"})}
     continues_text: ClassVar[bool] = True
+    published_head: ClassVar[Head] = CAUSAL_LM
 
     def example(self, draw: Draw) -> Example:
         return {

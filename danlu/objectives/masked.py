@@ -8,29 +8,30 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from danlu.objectives.masking import Places, by_group, by_span
+from danlu.objectives.masking import Places, by_unit
+from danlu.published_heads import MASKED_LM, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.tokens.bounds import numbered
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
 
 class MaskedHead(nn.Module):
-    """Dense, GELU and norm before the tied vocabulary projection, as in BERT. [T, width] -> [T, width]."""
+    """Dense, activation and norm before the tied vocabulary projection, as in BERT; where the embeddings are narrower,
+    it ends there, as in ALBERT and ELECTRA. [T, width] -> [T, embedding width]."""
 
     def __init__(self, shape: ModelShape):
         super().__init__()
-        self.dense = nn.Linear(shape.width, shape.width, bias=shape.bias)
-        self.norm = nn.LayerNorm(shape.width, eps=shape.epsilon, bias=shape.norm_bias)
+        self.dense = nn.Linear(shape.width, shape.narrow, bias=shape.bias)
+        self.norm = nn.LayerNorm(shape.narrow, eps=shape.epsilon, bias=shape.norm_bias)
+        self.activation = shape.activation
         nn.init.normal_(self.dense.weight, std=shape.width**-0.5)
         if shape.bias:
             nn.init.zeros_(self.dense.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return self.norm(F.gelu(self.dense(hidden)))
+        return self.norm(self.activation(self.dense(hidden)))
 
 
 @objectives.register
@@ -58,6 +59,8 @@ class Masked(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = MASKED_LM
+    token_head: ClassVar[str] = "own"
 
     @model_validator(mode="after")
     def _shares(self) -> Masked:
@@ -70,24 +73,17 @@ class Masked(Settings):
         return frozenset({"word"} if self.unit == "word" else ())
 
     def example(self, draw: Draw) -> Example:
-        rate = self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * draw.progress
-        sequences = []
+        rate, sequences = self.rate_at(draw.progress), []
         pieces = draw.pieces()
-        for piece, places in zip(pieces, self.places(pieces, rate, draw), strict=True):
+        for piece, places in zip(pieces, by_unit(self.unit, pieces, rate, self.mean_span, draw), strict=True):
             shown = self.corrupt(piece, places, draw.rng, draw.vocabulary)
             labels = np.where(places.hidden, piece, -1)
             sequences.append(Seq({"token": shown}, full_order(len(piece)), labels={"masked": labels}))
         return {"text": sequences}
 
-    def places(self, pieces: list[np.ndarray], rate: float, draw: Draw) -> list[Places]:
-        """What to hide of each piece, and what of it goes together."""
-        if self.unit == "span":
-            return by_span(pieces, rate, self.mean_span, draw.rng, draw.vocabulary)
-        if self.unit == "word":
-            groups = [numbered(found, "word") for found in draw.bounds()]
-        else:
-            groups = [np.arange(len(piece)) for piece in pieces]
-        return by_group(pieces, groups, rate, draw.rng, draw.vocabulary)
+    def rate_at(self, progress: float) -> float:
+        """The share that is hidden when so much of the run is done."""
+        return self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * progress
 
     def corrupt(
         self, piece: np.ndarray, places: Places, rng: np.random.Generator, vocabulary: Vocabulary

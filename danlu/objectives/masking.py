@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from danlu.tokens.bounds import numbered
 from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Draw
 
 LONGEST_SPAN = 10
 
@@ -74,3 +76,14 @@ def by_span(
         hidden, may, [np.where(h, g, -1 - np.arange(len(g))) for h, g in zip(hidden, groups, strict=True)], rng
     )
     return [Places(h, g) for h, g in zip(hidden, groups, strict=True)]
+
+
+def by_unit(unit: str, pieces: list[np.ndarray], rate: float, mean_span: float, draw: Draw) -> list[Places]:
+    """Of the pieces of a draw, by "token", "word" (of which the draw knows the bounds) or "span"."""
+    if unit == "span":
+        return by_span(pieces, rate, mean_span, draw.rng, draw.vocabulary)
+    if unit == "word":
+        groups = [numbered(found, "word") for found in draw.bounds()]
+    else:
+        groups = [np.arange(len(piece)) for piece in pieces]
+    return by_group(pieces, groups, rate, draw.rng, draw.vocabulary)

@@ -10,20 +10,23 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, bounds_of
+from danlu.traits import bounds_of, refusal, sentinels_of, token_head, windows_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
 
 
 @objectives.register
 class Mixture(Settings):
     """Objectives by a name of your own; each has its own streams, terms and parts and shares the model.
 
-    shares: how often each is drawn, relative to the others (1 where not given). loss_weights: the weight of each one's
-    terms in the loss (1 where not given).
+    shares: how often each is drawn, relative to the others (1 where not given); of two numbers, [1, 0.2], the first
+    holds at the beginning of the run, the second at its end, and between them the share moves on a line. 0 is never:
+    held-out text is drawn as at the end, so what is then drawn never is not measured either. loss_weights: the weight
+    of each one's terms in the loss (1 where not given).
     """
 
     name: Literal["mixture"] = "mixture"
     of: dict[str, objectives.choice()] = Field(min_length=1)  # type: ignore[valid-type]
-    shares: dict[str, float] = Field(default_factory=dict)
+    shares: dict[str, float | tuple[float, float]] = Field(default_factory=dict)
     loss_weights: dict[str, float] = Field(default_factory=dict)
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": {"causal": "causal", "masked": "masked"}},)
@@ -31,12 +34,15 @@ class Mixture(Settings):
 
     @model_validator(mode="after")
     def _named(self) -> Mixture:
-        for field in (self.shares, self.loss_weights):
-            for key, value in field.items():
-                if key not in self.of:
-                    raise ValueError(f"{key!r} is none of the mixed objectives: {', '.join(self.of)}")
-                if value <= 0:
-                    raise ValueError(f"the share or weight of {key!r} must be above 0, not {value}")
+        for key, value in (*self.shares.items(), *self.loss_weights.items()):
+            if key not in self.of:
+                raise ValueError(f"{key!r} is none of the mixed objectives: {', '.join(self.of)}")
+            both = value if isinstance(value, tuple) else (value, value)
+            if min(both) < 0 or max(both) == 0:
+                raise ValueError(f"the share or weight of {key!r} must be above 0, not {value}")
+        for progress, when in ((0.0, "beginning"), (1.0, "end")):
+            if not any(self.share(key, progress) for key in self.of):
+                raise ValueError(f"at the {when} of the run every share is 0; one must be above it")
         for key, objective in self.of.items():
             if hasattr(objective, "units"):
                 raise ValueError(f"{key!r}: {objective.name} does not learn from windows of text and cannot be mixed")
@@ -47,6 +53,24 @@ class Mixture(Settings):
     @property
     def bounds(self) -> frozenset[str]:
         return frozenset().union(*(bounds_of(o) for o in self.of.values()))
+
+    @property
+    def token_head(self) -> str:
+        heads = {token_head(o) for o in self.of.values()}
+        return next(head for head in ("model", "own", "none") if head in heads)
+
+    @property
+    def windows(self) -> float:
+        """In the mean over what is drawn, at the middle of the run."""
+        shares = {k: self.share(k, 0.5) for k in self.of}
+        return sum(shares[k] * windows_of(o) for k, o in self.of.items()) / sum(shares.values())
+
+    @property
+    def sentinels(self) -> int:
+        return max(map(sentinels_of, self.of.values()))
+
+    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+        return next((found for o in self.of.values() if (found := refusal(o, models, name))), None)
 
     @property
     def continues_text(self) -> bool:
@@ -73,9 +97,15 @@ class Mixture(Settings):
         roles = {role for o in self.of.values() for role in o.needs}
         return {r: frozenset().union(*(o.needs.get(r, frozenset()) for o in self.of.values())) for r in roles}
 
+    def share(self, key: str, progress: float) -> float:
+        """How often one is drawn when `progress` of the run is done, relative to the others."""
+        value = self.shares.get(key, 1.0)
+        first, last = value if isinstance(value, tuple) else (value, value)
+        return first + (last - first) * progress
+
     def example(self, draw: Draw) -> Example:
         names = list(self.of)
-        shares = [self.shares.get(k, 1.0) for k in names]
+        shares = [self.share(k, draw.progress) for k in names]
         chosen = names[draw.rng.choice(len(names), p=[s / sum(shares) for s in shares])]
         return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(draw).items()}
 

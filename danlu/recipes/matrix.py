@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import danlu.objectives  # noqa: F401  (the two fill the registries)
 from danlu.architectures.learner import models_of
 from danlu.registry import Registry, architectures, objectives
 from danlu.settings import Settings
-from danlu.waist import refusal
+from danlu.traits import refusal
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,22 @@ def variants(registry: Registry, name: str) -> Iterator[tuple[Mapping[str, Any],
         yield settings, registry.validate({"name": name, **settings})
 
 
-def pair(objective: str, architecture: str) -> Pair:
+Offer = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""The settings of a variant of an architecture, and its models by role."""
+
+
+def offered(architecture: str) -> list[Offer]:
+    """What an architecture offers under each of its variants: models without weights, which are not asked for."""
+    with torch.device("meta"):
+        return [(settings, models_of(made)) for settings, made in variants(architectures, architecture)]
+
+
+def pair(objective: str, architecture: str, offers: Sequence[Offer]) -> Pair:
     """Allowed when it is under the objective's own settings and some variant of the architecture's."""
     _, wanted = next(variants(objectives, objective))
     sentences, fitting = [], []
-    for settings, made in variants(architectures, architecture):
-        with torch.device("meta"):  # what it offers is asked for, not its weights
-            sentence = refusal(wanted, models_of(made), architecture)  # type: ignore[arg-type]
+    for settings, models in offers:
+        sentence = refusal(wanted, models, architecture)  # type: ignore[arg-type]
         fitting += [settings] if sentence is None else []
         sentences += [sentence] if sentence else []
     if fitting:
@@ -65,4 +74,5 @@ def misfit(objective: Settings, architecture: Settings) -> str | None:
 
 def matrix() -> list[Pair]:
     """Every objective with every architecture."""
-    return [pair(objective, architecture) for objective in objectives for architecture in architectures]
+    offers = {architecture: offered(architecture) for architecture in architectures}
+    return [pair(objective, architecture, offers[architecture]) for objective in objectives for architecture in offers]

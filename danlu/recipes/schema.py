@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
@@ -14,6 +15,7 @@ import danlu.tokens.kinds
 import danlu.training.tracking  # noqa: F401
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
+from danlu.evaluation.similarity import ScoredPairs
 from danlu.recipes.matrix import misfit
 from danlu.recipes.starting import tokenizer_of, with_start
 from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
@@ -23,6 +25,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
+from danlu.traits import reads_tokens
 
 
 class MachineSettings(Settings):
@@ -39,7 +42,12 @@ class MachineSettings(Settings):
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text.
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
+    rewritten at the end, where it rewrites text.
+
+    embeddings: the token embeddings start from those of a model that stands earlier in the recipe, or of a saved model
+    (a folder); where the vocabularies differ, token by token.
+
 
     start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
     the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.
@@ -49,6 +57,7 @@ class ModelRecipe(Settings):
     objective: objectives.choice()  # type: ignore[valid-type]
     architecture: architectures.choice()  # type: ignore[valid-type]
     training: TrainingSettings = TrainingSettings()
+    embeddings: str | None = None
     prompts: list[str] = Field(default_factory=list)
     sampling: Sampling = Sampling()
 
@@ -61,6 +70,11 @@ class ModelRecipe(Settings):
     def _fit(self) -> ModelRecipe:
         if sentence := misfit(self.objective, self.architecture):
             raise ValueError(sentence)
+        if self.start is not None and self.embeddings is not None:
+            raise ValueError("start brings embeddings of its own; leave embeddings out, or start")
+        length, context = getattr(self.objective, "unit_tokens", 0), self.architecture.context
+        if "pointwise" not in self.objective.needs["backbone"] and length > context:
+            raise ValueError(f"objective.unit_tokens {length} is more than architecture.context {context}")
         return self
 
 
@@ -88,11 +102,13 @@ class FinetuneRecipe(TaskRecipe):
 
 class EvaluationSettings(Settings):
     """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
-    Kneser-Ney baseline; documents: also keep the bits of each test document."""
+    Kneser-Ney baseline; documents: also keep the bits of each test document; similarity: by a name of your own, tables
+    of pairs of texts with people's scores, whose order is compared with that of every model's vectors."""
 
     stride: PositiveInt = 128
     ngram: PositiveInt = 5
     documents: bool = False
+    similarity: dict[str, ScoredPairs] = Field(default_factory=dict)
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
@@ -125,15 +141,37 @@ class Recipe(Settings):
         for name in (*self.models, *self.tasks):
             if not name.replace("-", "_").isidentifier():
                 raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
+        for name, model in self.models.items():
+            if sentence := self._unfit_embeddings(name, model):
+                raise misplaced(sentence, "models", name, "embeddings")
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
                 raise misplaced(message, "tasks", name, "model")
-            context = self.models[task.model].architecture.context
+            model = self.models[task.model]
+            if not reads_tokens(model.objective):
+                message = (
+                    f"{task.model!r} is trained by {model.objective.name}, which reads no text; name one that does"
+                )
+                raise misplaced(message, "tasks", name, "model")
+            context = model.architecture.context
             if (asked := getattr(task.task, "max_tokens", 0)) > context:
                 message = f"{asked} is more than the {context} tokens that {task.model!r} reads; at most that"
                 raise misplaced(message, "tasks", name, "task", "max_tokens")
         return self
+
+    def _unfit_embeddings(self, name: str, model: ModelRecipe) -> str | None:
+        """One sentence when what the embeddings are to start from is not there or of another width."""
+        given, names = model.embeddings, list(self.models)
+        earlier = names[: names.index(name)]
+        if given is None or (given not in names and Path(given).is_dir()):
+            return None
+        if given not in earlier:
+            return f"{given!r} is neither a model that stands earlier nor a folder; {nearest(given, earlier)}"
+        widths = [self.models[key].architecture.width for key in (given, name)]
+        if widths[0] != widths[1]:
+            return f"{given} is {widths[0]} wide, {name} {widths[1]}; give both the same architecture.width"
+        return None
 
     def with_time(self, seconds: float) -> Recipe:
         """The same recipe with its time budgets scaled so that they add up to `seconds`.

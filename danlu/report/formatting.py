@@ -20,6 +20,16 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def places(value: float) -> int:
+    """Digits behind the point: three, and for small numbers as many as three of them that count need."""
+    return 3 if not value or not math.isfinite(value) else max(3, 2 - math.floor(math.log10(abs(value))))
+
+
+def figure(value: float | None) -> str:
+    """A number of unknown size."""
+    return number(value, places(value or 0.0))
+
+
 def signed(value: float | None, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return number(value, digits)

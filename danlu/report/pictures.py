@@ -13,18 +13,25 @@ SIDE = 8
 
 
 def grey_picture(picture: Picture) -> Markup:
-    """SVG of a picture's rows in the page's ink: 0 is the ground, 1 the ink; what is no number is left out."""
+    """SVG of a picture's rows in the page's ink: 0 is the ground, 1 the ink; what is no number is not grey but tinted,
+    so that it is not taken for the ground."""
     width = SIDE * max((len(row) for row in picture.rows), default=0)
     height = SIDE * len(picture.rows)
     squares = Markup("").join(
-        Markup('<rect x="{}" y="{}" width="{}" height="{}" opacity="{:.2f}"/>').format(
-            SIDE * x, SIDE * y, SIDE, SIDE, min(max(level, 0.0), 1.0)
-        )
-        for y, row in enumerate(picture.rows)
-        for x, level in enumerate(row)
-        if math.isfinite(level) and level > 0.005
+        square(x, y, level) for y, row in enumerate(picture.rows) for x, level in enumerate(row) if visible(level)
     )
     return Markup(
         '<svg class="grey" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
         'fill="var(--ink)">{}</svg>'
     ).format(picture.title, width, height, width, height, squares)
+
+
+def visible(level: float | None) -> bool:
+    return level is None or not math.isfinite(level) or level > 0.005
+
+
+def square(x: int, y: int, level: float | None) -> Markup:
+    place = Markup('x="{}" y="{}" width="{}" height="{}"').format(SIDE * x, SIDE * y, SIDE, SIDE)
+    if level is None or not math.isfinite(level):
+        return Markup('<rect {} class="hidden"/>').format(place)
+    return Markup('<rect {} opacity="{:.2f}"/>').format(place, min(max(level, 0.0), 1.0))

@@ -106,10 +106,10 @@ class Pair(Part):
 
 
 class Picture(Part):
-    """Grey levels in [0, 1], row by row from the top."""
+    """Grey levels in [0, 1], row by row from the top; None where nothing is shown."""
 
     title: str
-    rows: list[list[float]]
+    rows: list[list[float | None]]
 
 
 class Judged(Part):

@@ -14,16 +14,24 @@ from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.rewriting import rewrites
+from danlu.evaluation.similarity import similarity_figures
+from danlu.evaluation.text_vectors import vector_figures
 from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
+from danlu.report.formatting import places
 from danlu.stages.examples import decoded_example
 from danlu.stages.preparation import Data
-from danlu.stages.pretraining import Pretraining, continued
+from danlu.stages.pretraining import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
 from danlu.training.step import measure, micro_batches
-from danlu.waist import Batch
+from danlu.traits import in_nats, windows_of
+from danlu.waist import Batch, Objective
 
 TEST_SEED = 1_000_000_009
+UNITS = 16
+"""Windows in a batch."""
+
 HELD_OUT = ("validation", "test")
 
 
@@ -73,10 +81,11 @@ def evaluate(
         "samples": [],
     }
     draws = job.draws("test", TEST_SEED, shuffled=False)
-    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, 16, 1.0)
+    each = max(1, round(UNITS / windows_of(job.recipe.objective)))
+    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, each, 1.0)
     losses = measure(model, job.recipe.objective, batches, machine)
     facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
-    facts["judged"] = judged(job, model, batches, machine)
+    facts["judged"] = judged(job, model, batches, machine, settings)
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)
@@ -100,28 +109,64 @@ def evaluate(
     return facts
 
 
-def judged(job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine) -> dict[str, Any]:
-    """What the objective itself has to say of the model beside its loss (`danlu.waist.Judged`)."""
-    objective = job.recipe.objective
-    if not hasattr(objective, "judge"):
-        return {}
-    device = torch.device(machine.device)
-    with torch.no_grad():
-        return objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+def judged(
+    job: Pretraining, model: Learner, batches: Sequence[Batch], machine: Machine, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """What can be said of the model beside its loss: by the objective itself (`danlu.traits.Judged`), the recipe's
+    prompts rewritten where the model does that, its vectors of texts where it is to give some (`EmbedsText`), and the
+    pairs that the recipe has scores for."""
+    objective, device = job.recipe.objective, torch.device(machine.device)
+    found: dict[str, Any] = {}
+    if hasattr(objective, "judge"):
+        with torch.no_grad():
+            found = objective.judge(model, model.parts, (batch.to(device) for batch in batches), job.source)
+    if rewrites(objective) and job.recipe.prompts:
+        made = [rewritten(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
+        found = {**found, "samples": [*found.get("samples", []), *made]}
+    figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
+    vocabulary = job.data.tokenizer.vocabulary
+    models = {"": model, ", random weights": job.fresh().to(device).eval()}
+    if getattr(objective, "embeds_text", False):
+        figures |= vector_figures(models, job.data.store("test"), vocabulary)
+    for name, pairs in settings.similarity.items():
+        of_pairs = similarity_figures(models, pairs.read(), job.data.tokenizer.encode_batch, vocabulary)
+        figures |= {f"{name}: {figure}": value for figure, value in of_pairs.items()}
+    return found | ({"figures": figures} if figures else {})
+
+
+def with_interval(value: Any) -> Any:
+    """A figure as it is; of an array of one value for each of n items, the mean with its bootstrap interval."""
+    if not isinstance(value, np.ndarray):
+        return value
+    found = bootstrap_interval(value)
+    return {"value": found.mean, "low": found.low, "high": found.high}
 
 
 def figure(found: Any) -> str:
     """A number, with its interval where it has one."""
     if isinstance(found, dict):
-        return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-    return f"{found:.3f}"
+        low, high = found["low"], found["high"]
+        digits = places(found["value"])
+        return figure(found["value"]) + ("" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
+    return str(found) if isinstance(found, int) else f"{found:.{places(found)}f}"
 
 
-def say_outcome(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
+def unit(objective: Objective, term: str) -> str:
+    """What a term's loss is counted in: cross-entropies are nats, errors of numbers have no unit."""
+    return "nats a target" if in_nats(objective, term) else "a target"
+
+
+def what_is_read(objective: Objective) -> str:
+    return "units" if hasattr(objective, "units") else "documents"
+
+
+def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """One line a model: its figure, and for bits per byte the baselines beside it."""
     if facts["bits_per_byte"] is None:
-        terms = ", ".join(f"{k} loss {v['loss']:.3f} nats a target" for k, v in facts["terms"].items())
-        say(f"{name:10s} on held-out documents: {terms}")
+        terms = ", ".join(
+            f"{term} loss {figure(v['loss'])} {unit(objective, term)}" for term, v in facts["terms"].items()
+        )
+        say(f"{name:10s} on held-out {what_is_read(objective)}: {terms}")
         figures = facts["judged"].get("figures", {})
         if figures:
             say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from danlu.stages.pretraining import Pretraining
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Seq, numbers_of
+from danlu.traits import numbers_of
+from danlu.waist import Seq
 
 MOST = 60
 
@@ -29,15 +31,25 @@ def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
 
 
 def decoded(seq: Seq, numbers: frozenset[str], tokenizer: TextTokenizer) -> dict[str, Any]:
-    """A target is shown as a token, or as a number where its label is in `numbers`; the first label of whole numbers,
-    one a position, is the one shown."""
+    """A target is shown as a token, or as a number where its label is in `numbers`; the first label of whole numbers is
+    the one shown, or else the first of one number a position."""
     ids = np.asarray(seq.inputs["token"])[:MOST]
     targets: list[str | None] = [None] * len(ids)
-    for name, label in seq.labels.items():
+    labels = sorted(seq.labels.items(), key=lambda label: np.asarray(label[1]).dtype.kind == "f")
+    for name, label in labels:
         asked = np.asarray(label)
-        if asked.ndim == 1 and asked.dtype.kind in "iu":
-            written = str if name in numbers else tokenizer.token
-            targets = [None if y < 0 else written(int(y)) for y in asked[:MOST]]
+        if asked.dtype.kind in "iu" or asked.ndim == 1:
+            targets = [readable_target(y, str if name in numbers else tokenizer.token) for y in asked[:MOST]]
             break
     marks = {name: str(np.asarray(mark)) for name, mark in seq.marks.items() if np.ndim(mark) == 0}
     return {"tokens": [tokenizer.token(int(i)) for i in ids], "targets": targets, "marks": marks}
+
+
+def readable_target(label: Any, name: Callable[[int], str]) -> str | None:
+    """The target of one position: a number as it is, an integer by its name, several side by side; None for none."""
+    values = np.atleast_1d(label)
+    if values.dtype.kind == "f":
+        found = [f"{value:.2f}" for value in values if not np.isnan(value)]
+    else:
+        found = [name(int(value)) for value in values if value >= 0]
+    return " ".join(found) if found else None

@@ -92,7 +92,7 @@ class Finetuning:
         model = build_learner(self.objective(), self.model.architecture, self.model.vocabulary_size, seed)
         if arm == "ours":
             trained = self.model.load()
-            model.embedders.load_state_dict(trained.embedders.state_dict())
+            model.embedders = trained.embedders  # all that it was trained with, also those of segments
             model.backbone.load_state_dict(trained.backbone.state_dict())
         model.to(self.machine.device)
         fit_out(model, self.recipe.training)

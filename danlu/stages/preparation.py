@@ -17,7 +17,7 @@ from danlu.text.split import SPLITS
 from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import bounds_of
+from danlu.traits import bounds_of, sentinels_of
 
 REPORTED_TEXTS = 200
 
@@ -51,7 +51,8 @@ def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tu
     )
     folder = run.path / "tokenizer"
     if not folder.exists() or damage(folder):
-        write_folder(folder, recipe.tokenizer.train(corpus.texts("train")).save)
+        sentinels = max(sentinels_of(model.objective) for model in recipe.models.values())
+        write_folder(folder, recipe.tokenizer.train(corpus.texts("train")).with_sentinels(sentinels).save)
     tokenizer = TextTokenizer.load(folder)
     tokenizer_facts = run.stage(
         "tokenizer", lambda: report(tokenizer, list(islice(corpus.texts("validation"), REPORTED_TEXTS)))

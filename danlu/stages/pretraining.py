@@ -5,24 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from danlu.architectures import Learner, build_learner
+from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling, generate
+from danlu.evaluation.rewriting import BLANK, rewrite_many
+from danlu.export import load_model
 from danlu.recipes.schema import ModelRecipe
+from danlu.stages.embeddings import take_embeddings
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
 from danlu.stages.sources import RunSource
 from danlu.stages.starting import take_weights
+from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
 from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
-from danlu.training.step import Losses, measure, micro_batches
+from danlu.training.step import Losses, measure, micro_batches, total_counts
+from danlu.traits import windows_of
 
 VALIDATION_SEED = 1_000_000_007
 """Masks and other draws of validation are the same at every validation and differ from training's."""
@@ -60,6 +67,32 @@ class Pretraining:
         seed = self.recipe.training.seed if seed is None else seed
         return build_learner(self.recipe.objective, self.recipe.architecture, self.vocabulary_size, seed)
 
+    def untrained(self) -> Learner:
+        """What stands for a trained model where nothing is trained: when a recipe is only shown."""
+        return self.fresh().eval()
+
+    def started(self) -> tuple[Learner, dict[str, Any]]:
+        """The model before its first step, and facts: random weights, or with embeddings of another model, which is not
+        read again once there is a checkpoint."""
+        model, stage = self.fresh(), f"pretrain/{self.name}-embeddings"
+        if self.recipe.embeddings is None:
+            return model, {}
+        if self.checkpoints.newest([]) is not None:
+            return model, self.run.decide(stage, lambda: {})
+        donor, theirs = self.donor(self.recipe.embeddings)
+        where = f"models.{self.name}.embeddings: {self.recipe.embeddings}"
+        facts = {"from": self.recipe.embeddings}
+        facts |= take_embeddings(model, self.data.tokenizer, donor, theirs, where)
+        if self.run.decide(stage, lambda: facts) != facts:
+            raise WrongInput(f"{where} is not what the run was begun with; put it back, or choose another --out")
+        return model, facts
+
+    def donor(self, name: str) -> tuple[Learner, TextTokenizer]:
+        """An earlier model of the run, or a saved one."""
+        if name in self.earlier:
+            return self.earlier[name](), self.data.tokenizer
+        return load_model(Path(name))
+
     def trained(self, facts: dict[str, Any]) -> Learner:
         """The chosen weights of a finished pre-training."""
         model = self.fresh()
@@ -73,7 +106,7 @@ class Pretraining:
             made = objective.units(self.source, split)
             return RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
-        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled)
+        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled, windows_of(objective))
 
     @property
     def source(self) -> RunSource:
@@ -88,6 +121,11 @@ class Pretraining:
         capacity = capacity_of(self.recipe.training, self.draws("train", self.recipe.training.seed), self.machine)
         batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0, capacity)
         size = self.data.store("validation").bytes if units == draws.units else None
+        if not any(total_counts(self.recipe.objective, batches).values()):
+            raise WrongInput(
+                f"models.{self.name}: {self.recipe.objective.name} finds nothing to learn in {units} units of held-out "
+                "text; its documents may be too short for it (such as one sentence each), or too few"
+            )
 
         def validate(model: nn.Module) -> Losses:
             return measure(model, self.recipe.objective, batches, self.machine)
@@ -102,7 +140,7 @@ class Pretraining:
 
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
-        model = self.fresh()
+        model, embeddings = self.started()
         start = self.start and self.start | take_weights(model, self.start, self.name)
         model.to(self.machine.device)
         draws = self.draws("train", self.recipe.training.seed)
@@ -138,6 +176,7 @@ class Pretraining:
             "best_step": position.best_step,
             "chosen_step": chosen_step(settings, position),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
+            **({"embeddings": embeddings} if embeddings else {}),
         }
 
 
@@ -160,3 +199,11 @@ def continued(job: Pretraining, model: Any, prompt: str, sampling: Sampling) -> 
     stream = tokenizer.stream()
     text = "".join(stream.add(int(i)) for i in new)  # without the half of a character that may stand at the end
     return {"prompt": prompt, "text": text, "settings": str(sampling)}
+
+
+def rewritten(job: Pretraining, model: Any, text: str, sampling: Sampling) -> dict[str, str]:
+    """A text and what the model makes of it, as a sample of a judgement."""
+    tokenizer, context = job.data.tokenizer, job.recipe.architecture.context
+    parts = [tokenizer.encode(part) for part in BLANK.split(text)]
+    made = rewrite_many(model, [parts], tokenizer.vocabulary, sampling, context, job.machine)[0]
+    return {"given": text, "made": tokenizer.decode(made)}

@@ -12,6 +12,7 @@ from typing import Any
 import danlu
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
+from danlu.evaluation.rewriting import rewrites
 from danlu.recipes.loading import dump_recipe, load_recipe, parse_recipe
 from danlu.recipes.schema import Recipe
 from danlu.recipes.starting import ALL, Choice
@@ -112,6 +113,8 @@ class Main:
         for key, model in resolved.models.items():
             require_checker(path, key, model)
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
+        for pairs in resolved.evaluation.similarity.values():
+            pairs.read()  # a wrong table is told at once
         starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
         directory = RunDirectory(path, resolved)
         try:
@@ -199,7 +202,7 @@ def one_model(
     stage = f"pretrain/{job.name}"
     facts = job.run.stage(stage, job.work)
     outcome = job.run.stage(f"evaluate/{job.name}", lambda: evaluate(job, facts, recipe.evaluation, beside))
-    say_outcome(job.name, outcome, say)
+    say_outcome(job.name, job.recipe.objective, outcome, say)
     about = {
         "name": job.name,
         "objective": job.recipe.objective.name,
@@ -222,7 +225,8 @@ def now() -> str:
 
 def usage(path: Path, recipe: Recipe) -> dict[str, Any]:
     """How to use what the run made."""
-    speaks = next((k for k, m in recipe.models.items() if m.objective.continues_text), None)
+    able = {k: m for k, m in recipe.models.items() if m.objective.continues_text or rewrites(m.objective)}
+    speaks = next(iter(able), None)
     folder = path / "model" / (speaks or next(iter(recipe.models)))
     if speaks is None:
         return {"shell": [], "python": f'import danlu\n\nmodel = danlu.load("{folder}")\n'}

@@ -37,12 +37,13 @@ def show(
         run = RunDirectory(Path(folder) / "show", resolved)
         try:
             data, facts = prepare(run, resolved, say)
-            models = {}
+            models, earlier = {}, {}
             for name, model in resolved.models.items():
                 start = start_of(run, name, model, looked_at(run.path, name, model))
                 job = Pretraining(
-                    run, name, model, data, machine, lambda record, plan: None, lambda: False, start=start
+                    run, name, model, data, machine, lambda record, plan: None, lambda: False, {**earlier}, start
                 )
+                earlier[name] = job.untrained
                 models[name] = {"objective": model.objective.name, "architecture": model.architecture.name}
                 models[name] |= prospects(job, timed) | {"examples": decoded_example(job)}
         finally:

@@ -20,7 +20,7 @@ from danlu.tasks.metrics import Accuracy
 from danlu.tasks.pydocs_parts import pydocs_parts
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Stream, causal_order, full_order
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order, full_order
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,6 @@ class EncodedRow:
 
     ids: np.ndarray
     label: int
-
-
-def mean_pool(hidden: Tensor, stream: Stream) -> Tensor:
-    """Mean over each sequence: [T, width] -> [N, width]."""
-    sums = hidden.new_zeros(len(stream), hidden.shape[1]).index_add(0, stream.sequence, hidden)
-    return sums / stream.offsets.diff().to(hidden.dtype)[:, None]
 
 
 def framed(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> list[np.ndarray]:
@@ -86,7 +80,7 @@ class Classification:
     def scores(self, model: Parts, parts: Any, batch: Batch) -> Tensor:
         """[N, classes] logits."""
         text = batch["text"]
-        return parts(mean_pool(model.hidden(text), text))
+        return parts(text.mean(model.hidden(text)))
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
         at = (batch["text"].marks["label"] >= 0).nonzero().squeeze(1)

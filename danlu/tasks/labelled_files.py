@@ -6,7 +6,7 @@ import csv
 import difflib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from danlu.errors import WrongInput, nearest
@@ -64,27 +64,34 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise WrongInput(f"{path}:{line}: is not CSV ({error}); quote fields that hold commas or quotes") from None
 
 
-def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
-    """The rows of one file; `text` and `label` name its columns. A row's group is its place, `file:line`.
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """(line, the fields of these columns without the space around them) of each row below the header.
 
     WrongInput, with file and line, for a missing file or column, another number of fields than the header has, an
-    empty text or label, and text that is not UTF-8.
+    empty field, and text that is not UTF-8.
     """
     path = Path(path).expanduser()
     records = _records(path)
     _, header = next(records)
-    for column in (text, label):
+    for column in columns:
         if column not in header:
             raise WrongInput(f"{path}:1: has no column {column!r}; {nearest(column, header)}")
-    at = {name: header.index(name) for name in (text, label)}
-    rows = []
+    at = [header.index(name) for name in columns]
     for line, fields in records:
         if len(fields) != len(header):
             raise WrongInput(f"{path}:{line}: has {len(fields)} fields, the header has {len(header)}")
-        for name in (text, label):
-            if not fields[at[name]].strip():
+        for name, i in zip(columns, at, strict=True):
+            if not fields[i].strip():
                 raise WrongInput(f"{path}:{line}: the column {name!r} is empty; fill it or delete the row")
-        rows.append(Row(fields[at[text]].strip(), fields[at[label]].strip(), f"{path.name}:{line}"))
+        yield line, tuple(fields[i].strip() for i in at)
+
+
+def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
+    """The rows of one file; `text` and `label` name its columns. A row's group is its place, `file:line`. WrongInput
+    for what `read_columns` refuses and for a table without rows."""
+    path = Path(path).expanduser()
+    columns = read_columns(path, (text, label))
+    rows = [Row(fields[0], fields[1], f"{path.name}:{line}") for line, fields in columns]
     if not rows:
         raise WrongInput(f"{path}: has no row below its header")
     return rows

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tasks.classify import Classification, EncodedRow, framed
 from danlu.tasks.heads import heads
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import pack
 
 BATCH_TOKENS = 8192
 

@@ -45,7 +45,8 @@ class CorpusSettings(Settings):
     """What to read and how to divide it."""
 
     source: str | list[str]
-    """Paths of files or folders, or `builtin:pydocs`."""
+    """Paths of files or folders, `builtin:pydocs`, `builtin:sentence_pairs` (English and Chinese) or
+    `builtin:digit_captions`."""
     documents: Literal["auto", "file", "line", "paragraphs"] = "auto"
     """How documents lie in .txt files."""
     text_field: str = "text"

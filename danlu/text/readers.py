@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from danlu.durable import sha256
 from danlu.errors import WrongInput, nearest
 from danlu.text.compressed import suffix
+from danlu.text.digit_captions import DigitCaptions
 from danlu.text.documents import Document, Rejected
 from danlu.text.encodings import encoding_of
 from danlu.text.formats import FORMATS, Reading
 from danlu.text.layout import find_layout
 from danlu.text.pydocs import Pydocs
+from danlu.text.sentence_pairs import SentencePairs
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +87,11 @@ class Files:
             yield from FORMATS[suffix(path)].read(path, self._reading)
 
 
-BUILTIN: dict[str, Callable[[], Source]] = {"builtin:pydocs": Pydocs}
+BUILTIN: dict[str, Callable[[], Source]] = {
+    "builtin:pydocs": Pydocs,
+    "builtin:sentence_pairs": SentencePairs,
+    "builtin:digit_captions": DigitCaptions,
+}
 
 
 def _hash(path: Path) -> str:
@@ -95,24 +101,24 @@ def _hash(path: Path) -> str:
         raise WrongInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _missing(path: Path) -> WrongInput:
-    """Names the nearest thing that does exist."""
+def missing(path: Path, what: str = "source") -> WrongInput:
+    """Names the nearest thing that does exist; `what` is the setting that named the path."""
     parent = next(p for p in path.absolute().parents if p.is_dir())
     wrong = path.absolute().relative_to(parent).parts[0]
     names = sorted(os.listdir(parent))
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     if close:
         right = path.with_name(close[0]) if path.absolute().parent == parent else parent / close[0]
-        return WrongInput(f"source: {path} does not exist; did you mean {right}?")
+        return WrongInput(f"{what}: {path} does not exist; did you mean {right}?")
     listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" or "nothing"
-    return WrongInput(f"source: {path} does not exist; {parent} has: {listed}")
+    return WrongInput(f"{what}: {path} does not exist; {parent} has: {listed}")
 
 
 def find_files(source: str) -> list[Path]:
     """The readable files at a path: itself, or all below a folder, sorted; hidden ones are left alone."""
     path = Path(source).expanduser()
     if not path.exists():
-        raise _missing(path)
+        raise missing(path)
     if path.is_file():
         if suffix(path) not in FORMATS:
             raise WrongInput(f"source: {path} is no text that danlu reads; {KNOWN}")

@@ -7,6 +7,7 @@ Nothing is rewritten, so a word is known by its place alone, whatever cuts the t
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,3 +30,10 @@ def word_starts(text: str) -> np.ndarray:
                 at += len(word)
                 starts.append(at)
     return np.array(starts, np.int64)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in their order, without white space."""
+    starts = [*word_starts(text).tolist(), len(text)]
+    found = (text[begin:end].strip() for begin, end in pairwise(starts))
+    return [word for word in found if word]

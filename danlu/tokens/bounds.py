@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -17,11 +18,14 @@ FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sent
 
 def flags(text: str, starts: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
     """[n] uint8 for n tokens that begin at characters `starts` [n] of `text`: a token is in the word (the sentence) in
-    which it begins, and the first token of each has its bit."""
+    which its first character stands that is no white space, and the first token of each has its bit."""
     found = np.zeros(len(starts), np.uint8)
+    written = np.array([match.start() for match in re.finditer(r"\S", text)] + [len(text)])
+    begins = written[np.searchsorted(written, starts)]  # " The" begins a sentence, though the space ends the last one
     for kind in kinds:
         if len(starts):
-            number = np.searchsorted(FINDERS[kind](text), starts, "right")
+            places = written[np.searchsorted(written, FINDERS[kind](text))]
+            number = np.searchsorted(places, begins, "right")
             first = np.diff(number, prepend=-1) != 0
             found |= np.where(first, FLAGS[kind], 0).astype(np.uint8)
     return found

@@ -30,7 +30,7 @@ from danlu.text.split import SPLITS
 from danlu.tokens.bounds import flags, framed
 from danlu.tokens.tokenizer import TextTokenizer
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the files change; it is part of the cache key."""
 
 FACTS = "shards.json"

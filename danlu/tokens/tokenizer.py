@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from danlu.tokens.byte_pieces import readable
 from danlu.tokens.ordinary_text import keep_text_ordinary
 from danlu.tokens.sentencepiece_model import FILE as MODEL
 from danlu.tokens.sentencepiece_model import SentencePiece, read_model
+from danlu.tokens.sentinels import grown, sentinels
 from danlu.tokens.text_stream import TextStream
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -55,8 +56,22 @@ class TextTokenizer:
     def vocabulary(self) -> Vocabulary:
         ids: dict[str, Any] = {role: self.inner.token_to_id(self.roles[role]) for role in ("pad", "bos", "eos")}
         ids["mask"] = self.inner.token_to_id(self.roles["mask"]) if "mask" in self.roles else None
-        special = {i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
-        return Vocabulary(size=self.inner.get_vocab_size(), special=frozenset(special), **ids)
+        special = {token.content: i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
+        return Vocabulary(
+            size=self.inner.get_vocab_size(), special=frozenset(special.values()), sentinels=sentinels(special), **ids
+        )
+
+    def with_sentinels(self, wanted: int) -> TextTokenizer:
+        """A tokenizer with at least so many sentinels; new ones have the ids behind all others, which stay.
+        WrongInput for a sentencepiece model with fewer, which does not grow."""
+        if len(self.vocabulary.sentinels) >= wanted:
+            return self
+        if isinstance(self.inner, SentencePiece):
+            raise WrongInput(
+                f"tokenizer: the sentencepiece model has {len(self.vocabulary.sentinels)} sentinels "
+                f"(<extra_id_0>, ...) and {wanted} are needed; no sentinels can be added to it"
+            )
+        return replace(self, inner=grown(self.inner, wanted))
 
     @cached_property
     def byte_level(self) -> bool:

@@ -72,22 +72,42 @@ def place(seed: int, n: int, units: int, shuffled: bool) -> int:
 
 
 class WindowDraws:
-    """Windows of `length` tokens of a split."""
+    """Windows of `length` tokens of a split.
 
-    def __init__(self, store: TokenStore, length: int, vocabulary: Vocabulary, seed: int, shuffled: bool = True):
+    windows: how many windows' worth of positions an example has (`danlu.traits.windows_of`). An epoch is as many units
+    as have the positions of the whole split, so it begins with so many windows less; which these are is another choice
+    in every epoch where the order is shuffled, and evenly spread where it is not.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        length: int,
+        vocabulary: Vocabulary,
+        seed: int,
+        shuffled: bool = True,
+        windows: float = 1,
+    ):
         self.windows = WindowUnits(store, length)
-        self.vocabulary, self.seed, self.shuffled = vocabulary, seed, shuffled
+        self.vocabulary, self.seed, self.shuffled, self.each = vocabulary, seed, shuffled, max(windows, 1.0)
 
     @property
     def units(self) -> int:
-        return len(self.windows)
+        return max(1, round(len(self.windows) / self.each))
 
     @property
     def tokens_per_unit(self) -> float:
-        return self.windows.store.tokens / self.units
+        return self.each * self.windows.store.tokens / len(self.windows)
+
+    def first_window(self, n: int) -> int:
+        """Which window unit n begins with."""
+        epoch, i = divmod(n, self.units)
+        if self.shuffled:
+            return order(self.seed, epoch, i, len(self.windows))
+        return i * len(self.windows) // self.units
 
     def draw(self, n: int, progress: float) -> Draw:
-        i = place(self.seed, n, self.units, self.shuffled)
+        i = self.first_window(n)
         taken = [i]
 
         def another(draw: OneDraw) -> OneDraw:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from danlu.registry import optimizers
 from danlu.settings import Settings
-from danlu.training.depths import depths
+from danlu.training.depths import EMBEDDERS, depths
 
 Named = Sequence[tuple[str, nn.Parameter]]
 
@@ -36,7 +36,7 @@ class Rates(Settings):
         top = max(depth.values(), default=0)
         found: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in named:
-            spared = parameter.ndim < 2 or (name.startswith("embedders.") and not self.decay_embeddings)
+            spared = parameter.ndim < 2 or (name.split(".")[0] in EMBEDDERS and not self.decay_embeddings)
             decay = 0.0 if spared else self.weight_decay
             found.setdefault((rate * self.layer_decay ** (top - depth[name]), decay), []).append(parameter)
         return [{"params": own, "lr": lr, "weight_decay": decay} for (lr, decay), own in found.items()]
@@ -82,7 +82,9 @@ class Muon(Rates):
 
     def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
         named = trained(model)
-        matrices = [(n, p) for n, p in named if MODELS & set(n.split(".")) and p.ndim == 2]
+        tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}  # of relative positions
+        inside = [(n, p) for n, p in named if MODELS & set(n.split("."))]
+        matrices = [(n, p) for n, p in inside if p.ndim == 2 and id(p) not in tables]
         chosen = {n for n, _ in matrices}
         others = self.adamw(model, [(n, p) for n, p in named if n not in chosen])
         if not matrices:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from danlu.packing import pack
 from danlu.training.draws import Draws
 from danlu.training.precision import Machine
-from danlu.waist import Batch, Objective, counts, pack
+from danlu.waist import Batch, Objective, counts
 
 
 def micro_batches(

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 even = st.tuples(st.integers(1, 7), st.integers(1, 5)).map(lambda x: [x[0]] * x[1])

@@ -12,7 +12,8 @@ from ragged_streams import even, heads_of, streams
 from danlu.architectures.transformer import cores
 from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.layout import Dense, Even, Rows, fill_rows, layout_of
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Seq, causal_order, full_order
 
 
 def agree(layout, stream, heads=4, groups=4, window=None):

@@ -21,8 +21,10 @@ from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.flex import Flex, block_table
 from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of, within
 from danlu.architectures.transformer.orders import case_of, product_dtype
+from danlu.architectures.transformer.positions import angles_by_window
 from danlu.architectures.transformer.varlen import Varlen
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import Fields, Seq, causal_order, full_order
 
 windows = st.none() | st.integers(0, 9)
 
@@ -177,6 +179,10 @@ def block_and_counter():
     return backbone, torch.compile(backbone.blocks[0], backend=counter, fullgraph=True), counter
 
 
+def angles_of(backbone, stream):
+    return angles_by_window(backbone.settings, stream, (None,))[None]
+
+
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_anew():
     backbone, block, counter = block_and_counter()
@@ -186,7 +192,7 @@ def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_a
         layout = Varlen(stream, case(stream, (None,)))
         layout.offsets = layout.offsets.to("meta")
         x = torch.zeros(16, 64, device="meta", dtype=torch.bfloat16, requires_grad=True)
-        angles = tuple(a.to("meta") for a in backbone.angles(stream)[None])
+        angles = tuple(a.to("meta") for a in angles_of(backbone, stream))
         block(x, layout, angles).sum().backward()
         assert x.grad.shape == x.shape
     assert counter.frame_count <= 3
@@ -198,7 +204,7 @@ def test_a_block_with_flex_is_captured_whole_once_and_never_keeps_an_old_rule():
     backbone, block, counter = block_and_counter()
     for sizes in FILLED_UP:
         stream = stream_of(sizes, prefix_order)
-        layout, angles = Flex(stream, case(stream, (None,))), backbone.angles(stream)[None]
+        layout, angles = Flex(stream, case(stream, (None,))), angles_of(backbone, stream)
         x = torch.randn(16, 64, generator=torch.Generator().manual_seed(0))
         torch.testing.assert_close(block(x, layout, angles), backbone.blocks[0](x, Dense(stream), angles))
     assert counter.frame_count == 1

@@ -9,7 +9,8 @@ import torch
 from danlu.architectures.transformer.flex import Flex
 from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of
 from danlu.architectures.transformer.varlen import Varlen
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pack
+from danlu.packing import pack
+from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order
 
 pytestmark = [
     pytest.mark.gpu,

@@ -14,14 +14,18 @@ from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.export.headless import Headless
 from danlu.objectives.causal import Causal
+from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
+from danlu.objectives.replaced import Replaced
+from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
-BY_NAME = {family.model_type: family for family in FAMILIES}
-OBJECTIVES = {"causal": Causal(), "masked": Masked()}
+BY_NAME = {family.name: family for family in FAMILIES}
+TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(), Denoising())
+OBJECTIVES = {objective.published_head: objective for objective in TRAINED}
 BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
@@ -29,13 +33,23 @@ BASE = {
     "gpt2": presets.gpt2.FIXED,
     "bert": presets.bert.FIXED | {"segments": 2},
     "roberta": presets.bert.FIXED | {"segments": 1, "position_offset": 1},
+    "albert": presets.bert.FIXED | {"segments": 2, "embedding_width": 6, "shared_layers": 1},
+    "electra": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
+    "electra_generator": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
+    "t5": presets.t5.FIXED | {"activation": "gelu_tanh", "tied": False},
+    "bart": presets.bart.FIXED,
 }
+PRESETS = sorted({family.model_type for family in FAMILIES})
 SPLIT_HEADS = ("llama", "qwen3")
 """Families whose heads may share keys and values and need not add up to the width."""
 
 
 def vocabulary(size):
     return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
+
+
+def test_every_family_is_here():
+    assert set(BASE) == set(BY_NAME)
 
 
 @st.composite
@@ -53,8 +67,22 @@ def models(draw):
     if name == "llama":
         chosen |= {"bias": draw(st.booleans())}
     chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
-    if chosen.get("positions") != "learned":
+    if name == "bart":
+        chosen |= {"epsilon": 1e-5, "scaled_embeddings": draw(st.booleans())}
+    if name == "t5":
+        chosen |= {"scaled_head": chosen["tied"], "head_width": draw(st.integers(1, 5)), "gated": draw(st.booleans())}
+        chosen |= {"activation": draw(st.sampled_from(["relu", "gelu_tanh", "silu"])), "buckets": 8, "farthest": 9}
+    if name in ("t5", "bart"):
+        chosen |= {"decoder_layers": draw(st.none() | st.integers(1, 3))}
+    if chosen.get("positions", "rotary") == "rotary":
         chosen |= {"theta": draw(st.sampled_from([1e4, 5e5]))}
+    if name == "albert":
+        chosen |= {"shared_layers": draw(st.integers(1, 3)), "activation": draw(st.sampled_from(["gelu", "gelu_tanh"]))}
+    if "embedding_width" in chosen:
+        width = draw(st.integers(1, 9))
+        chosen["embedding_width"] = width if name == "albert" or width != chosen["width"] else None
+    if name == "electra_generator" and chosen["embedding_width"] is None:
+        chosen["embedding_width"] = chosen["width"] + 1
     if name == "modernbert" and draw(st.booleans()):
         chosen |= {"window": draw(st.integers(1, 9)), "global_every": draw(st.integers(1, 4)), "local_theta": 3e4}
     return BY_NAME[name], Transformer(**chosen), draw(st.integers(5, 40))
@@ -64,7 +92,7 @@ def models(draw):
 @given(models())
 def test_tables_are_exact_inverses(model):
     family, chosen, size = model
-    objective = OBJECTIVES[family.objective]
+    objective = OBJECTIVES[family.head]
     assert family.fits(chosen, objective) is None
     state = build_learner(objective, chosen, size, 0).state_dict()
     table = family.names(chosen)
@@ -84,7 +112,7 @@ def test_settings_come_back_from_the_config(model):
     again = family.settings_of(config)
     assert family.config(again, vocabulary(size), "float32") == config
     assert family.names(again) == family.names(chosen)
-    assert family.fits(again, OBJECTIVES[family.objective]) is None
+    assert family.fits(again, OBJECTIVES[family.head]) is None
 
 
 def test_a_transposed_weight_comes_back():
@@ -102,11 +130,11 @@ def test_every_family_has_an_answer_for_every_setting():
         sinks: int = 0
 
     for family in FAMILIES:
-        objective = OBJECTIVES[family.objective]
-        assert family.fits(Grown(**BASE[family.model_type]), objective) is None
-        assert family.fits(Grown(**BASE[family.model_type], sinks=8), objective) == "needs sinks 0, not 8"
+        objective = OBJECTIVES[family.head]
+        assert family.fits(Grown(**BASE[family.name]), objective) is None
+        assert family.fits(Grown(**BASE[family.name], sinks=8), objective) == "needs sinks 0, not 8"
     for family in ENCODERS:
-        bare = BASE[family.model_type] | {"tied": True, "output_bias": False}
+        bare = BASE[family.name] | {"tied": True, "output_bias": False}
         assert family.fits(Grown(**bare), Headless()) is None
         assert family.fits(Grown(**bare, sinks=8), Headless()) == "needs sinks 0, not 8"
         assert family.fits(Grown(**bare | {"output_bias": True}), Headless()) == "needs output_bias false, not true"
@@ -136,21 +164,34 @@ def test_every_family_has_an_answer_for_every_setting():
         ("bert", {"tied": False}, "needs tied true, not false"),
         ("bert", {"position_offset": 1}, "needs position_offset 0, not 1"),
         ("roberta", {"position_offset": 0}, "needs position_offset 1 or more, not 0"),
+        ("bert", {"embedding_width": 6}, "needs embedding_width none, not 6"),
+        ("llama", {"shared_layers": 2}, "needs shared_layers none, not 2"),
+        ("albert", {"embedding_width": None}, "needs an embedding_width, which may be the width"),
+        ("albert", {"shared_layers": None}, "needs shared_layers 1 or more"),
+        ("albert", {"activation": "relu"}, "needs activation gelu or gelu_tanh, not relu"),
+        ("electra", {"width": 8, "embedding_width": 8}, "needs an embedding_width other than width 8, or none"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
         ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
+        ("t5", {"scaled_attention": True}, "needs scaled_attention false, not true"),
+        ("t5", {"tied": True}, "needs scaled_head true where tied is true"),
+        ("t5", {"activation": "gelu"}, "needs activation gelu_tanh where gated, not gelu"),
+        ("t5", {"shared_embeddings": False}, "needs shared_embeddings true, not false"),
+        ("bart", {"positions": "rotary", "position_offset": 0}, "needs positions learned, not rotary"),
+        ("bart", {"epsilon": 1e-6}, "needs epsilon 1e-05, not 1e-06"),
+        ("gpt2", {"positions": "relative"}, "needs positions learned, not relative"),
     ],
 )
 def test_what_does_not_fit_is_named(name, change, clause):
     family = BY_NAME[name]
-    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.objective]) == clause
+    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.head]) == clause
 
 
 def test_the_family_of_a_model():
     assert family_for(Transformer(head_norm=True), Causal()) is BY_NAME["qwen3"]
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
-    for name in ("gpt2", "bert", "roberta"):
-        assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].objective]) is BY_NAME[name]
+    for name in ("gpt2", "bert", "roberta", "t5", "bart"):
+        assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].head]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
     assert found == NoFamily(
         "Qwen3ForCausalLM needs norm rms, not layer; LlamaForCausalLM needs norm rms, not layer; "
@@ -158,10 +199,10 @@ def test_the_family_of_a_model():
     )
 
 
-@pytest.mark.parametrize("name", BASE)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_an_architecture_of_its_own_name(name):
     family = BY_NAME[name]
-    assert family_for(architectures.validate(name), OBJECTIVES[family.objective]) is family
+    assert family_for(architectures.validate(name), OBJECTIVES[family.head]) is family
 
 
 def test_an_offset_that_is_not_the_paddings_is_refused():
@@ -171,7 +212,9 @@ def test_an_offset_that_is_not_the_paddings_is_refused():
 
 def test_the_family_of_a_mixture():
     found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
-    assert found == NoFamily("no transformers class is trained by objective mixture; those of causal, masked are")
+    assert found == NoFamily(
+        "no transformers class is trained by objective mixture; those of causal, denoising, masked, replaced, spans are"
+    )
 
 
 def test_another_architecture_does_not_fit():
@@ -207,6 +250,30 @@ def test_a_config_danlu_cannot_compute_is_refused(change, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_act": "gelu_fast"}, "danlu's albert has no hidden_act 'gelu_fast'; did you mean 'gelu"),
+        ({"inner_group_num": 2}, "inner_group_num is 2; danlu's albert has 1"),
+        ({"embedding_size": None}, "has no embedding_size"),
+    ],
+)
+def test_an_albert_danlu_cannot_compute_is_refused(change, words):
+    chosen = Transformer(**BASE["albert"], layers=2, width=8, heads=2, context=16)
+    config = BY_NAME["albert"].config(chosen, vocabulary(9), "float32")
+    with pytest.raises(WrongInput) as caught:
+        BY_NAME["albert"].settings_of(config | change)
+    assert words in str(caught.value)
+
+
+def test_an_electra_as_wide_as_its_embeddings_has_no_map():
+    chosen = Transformer(**BASE["electra"] | {"embedding_width": None}, layers=1, width=8, heads=2, context=16)
+    config = BY_NAME["electra"].config(chosen, vocabulary(9), "float32")
+    assert config["embedding_size"] == 8
+    assert BY_NAME["electra"].settings_of(config).embedding_width is None
+    assert not [w for w in BY_NAME["electra"].names(chosen) if "project" in w.theirs]
+
+
 def test_configs_of_transformers_4_are_read():
     older = llama_config(rope_theta=7.0)
     del older["rope_parameters"]
@@ -224,6 +291,8 @@ def test_configs_of_transformers_4_are_read():
 def test_an_unknown_family_is_named_with_the_known_ones():
     with pytest.raises(WrongInput, match=r"no model_type 'gptneo'; did you mean 'gpt2'"):
         family_of({"model_type": "gptneo"})
+    with pytest.raises(WrongInput, match="of electra danlu reads ElectraForPreTraining and ElectraForMaskedLM"):
+        family_of({"model_type": "electra", "architectures": ["ElectraForTokenClassification"]})
     with pytest.raises(WrongInput, match="LlamaForSequenceClassification"):
         family_of(llama_config(architectures=["LlamaForSequenceClassification"]))
 
@@ -241,3 +310,32 @@ def test_weights_of_another_model_are_refused():
     theirs = to_hf(table, build_learner(Masked(), bert, 9, 0).state_dict())
     with pytest.raises(WrongInput, match=r"Wqkv\.weight is 23 x 8, not 24 rows"):
         from_hf(table, theirs | {"model.layers.0.attn.Wqkv.weight": torch.zeros(23, 8)})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("t5", {"feed_forward_proj": "gated-tanh"}, "feed_forward_proj is 'gated-tanh'"),
+        ("t5", {"is_encoder_decoder": False}, "is_encoder_decoder is false"),
+        ("bart", {"decoder_ffn_dim": 7}, "encoder_ffn_dim is 1024 and decoder_ffn_dim 7"),
+        ("bart", {"activation_function": "relu"}, "activation_function is relu"),
+    ],
+)
+def test_an_encoder_decoder_danlu_cannot_compute_is_refused(name, change, words):
+    config = BY_NAME[name].config(Transformer(**BASE[name]), vocabulary(9), "float32") | change
+    with pytest.raises(WrongInput) as caught:
+        BY_NAME[name].settings_of(config)
+    assert words in str(caught.value)
+
+
+def test_published_t5_configs_are_read():
+    """Version 1.0 says nothing of its head; 1.1 says that it is not tied, and what transformers saves of it that its
+    outputs are not scaled."""
+    config = dict(BY_NAME["t5"].config(Transformer(**BASE["t5"]), vocabulary(9), "float32"))
+    for name in ("scale_decoder_outputs", "tie_word_embeddings", "n_positions", "feed_forward_proj"):
+        config.pop(name)
+    old = BY_NAME["t5"].settings_of(config)
+    assert (old.tied, old.scaled_head, old.gated, old.activation, old.context) == (True, True, False, "relu", 512)
+    for said in ({"tie_word_embeddings": False}, {"tie_word_embeddings": True, "scale_decoder_outputs": False}):
+        new = BY_NAME["t5"].settings_of(config | said | {"feed_forward_proj": "gated-gelu"})
+        assert (new.tied, new.scaled_head, new.gated, new.activation) == (False, False, True, "gelu_tanh")

@@ -7,8 +7,9 @@ from torch import nn
 
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
+from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.waist import Fields, Seq, causal_order, full_order, pack
+from danlu.waist import Fields, Seq, causal_order, full_order
 
 KINDS = [
     ({"name": "recurrent", "cell": cell, "directions": directions}, {"forward": "causal", "both": "full"}[directions])

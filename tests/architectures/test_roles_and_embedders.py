@@ -11,8 +11,9 @@ from torch import nn
 
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
+from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 FIELDS = {
     "image": Fields({"patch": (np.float64, (3,))}, {"shade": (np.float64, (3,))}),
@@ -57,6 +58,15 @@ def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
     torch.testing.assert_close(model.embed(batch["text"]), read)
 
 
+def test_different_patches_begin_as_different_vectors():
+    """A bias as large as torch makes it drowned them: all images were alike, and contrastive learning stood still."""
+    objective = type("Squares", (Images,), {"fields": {"image": Fields({"patch": (np.float32, (4,))})}})()
+    model = build_learner(objective, small(), 10, seed=0)
+    patches = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
+    seen = model.embedders["patch"](patches)
+    assert seen.std(0).norm() > 0.3 * seen.norm(dim=1).mean()
+
+
 def test_a_further_backbone_is_of_the_same_make():
     shape = build_learner(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
     other = shape.backbone(layers=3)
@@ -67,3 +77,10 @@ def test_a_further_backbone_is_of_the_same_make():
 def test_a_decoder_that_is_not_there_is_refused():
     with pytest.raises(WrongInput, match="rewriting needs a decoder that is causal; convolutional has none"):
         build_learner(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
+
+
+@pytest.mark.parametrize("segments", [0, 1, 2, 3])
+def test_an_objective_with_two_segments_finds_both(segments):
+    """RoBERTa's table has one row; the second segment of a pair must not fall outside."""
+    model = build_learner(Images(), small(segments=segments), 10, seed=0)
+    assert len(model.embedders["segment"].weight) == max(2, segments)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pairs import PAIRS, Pair, fits, pair_of
+from pairs import PAIRS, Pair, fits, pair_of, representatives
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -13,7 +13,22 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="package", params=[pair for pair in PAIRS if fits(*pair)], ids=" x ".join)
+REPRESENTATIVES = representatives()
+EVERY = [
+    pytest.param(pair, marks=() if pair in REPRESENTATIVES else pytest.mark.slow, id=" x ".join(pair))
+    for pair in PAIRS
+    if fits(*pair)
+]
+
+
+@pytest.fixture(scope="package", params=EVERY)
 def pair(request, tmp_path_factory) -> Pair:
-    """Everything registered that goes together; test_refused_pairs.py looks at what does not."""
+    """Everything registered that goes together, most of it in the long run of the tests only; test_refused_pairs.py
+    looks at what does not."""
+    return pair_of(*request.param, tmp_path_factory.mktemp("rows"))
+
+
+@pytest.fixture(scope="package", params=REPRESENTATIVES, ids=" x ".join)
+def representative(request, tmp_path_factory) -> Pair:
+    """Everything that learns once, and every architecture once."""
     return pair_of(*request.param, tmp_path_factory.mktemp("rows"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,20 @@ from typing import Any
 import examples
 import numpy as np
 import torch
-from toy_language import VOCABULARY, ToyDraws, ToySource
+from toy_language import TOPICAL, VOCABULARY, ToyDraws, ToySource
 
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three fill the registries)
 from danlu.architectures import Learner, build_learner
 from danlu.architectures.learner import models_of
+from danlu.packing import pack
 from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.draws import Draws, RowDraws
 from danlu.training.precision import Machine
-from danlu.waist import Batch, Example, Seq, pack
+from danlu.waist import Batch, Example, Seq
 
 
 def with_settings(name: str, settings: Mapping[str, Any]) -> str:
@@ -43,6 +44,9 @@ LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s,
 
 VARIANTS = [with_settings(name, settings) for name in architectures for settings, _ in variants(architectures, name)]
 """Every architecture, and where what it offers depends on a setting, under each of its values."""
+
+PLAIN = ("objective:causal", "objective:masked:unit=span")
+"""What an architecture learns, if it can."""
 
 PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in VARIANTS]
 
@@ -73,7 +77,10 @@ class Pair:
 
 
 def toy_draws(objective: Any, folder: Path) -> Draws:
-    """Sentences of the toy language, or what an objective with units of its own makes of them."""
+    """Sentences of the toy language (with topics, for objectives that tell texts apart), or what an objective with
+    units of its own makes of them."""
+    if getattr(objective, "embeds_text", False):
+        return ToyDraws(vocabulary=TOPICAL)
     if not hasattr(objective, "units"):
         return ToyDraws()
     made = objective.units(ToySource(folder), "train")
@@ -93,7 +100,8 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
         objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
-        return Pair(objective, chosen, toy_draws(objective, folder), VOCABULARY.size)
+        draws: Any = toy_draws(objective, folder)
+        return Pair(objective, chosen, draws, draws.vocabulary.size)
     settings = examples.example_of(kind, name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
@@ -106,7 +114,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
 
 
 def fits(learnable: str, architecture: str) -> bool:
-    """Whether the architecture honours what is needed. What has no example does, so that its tests fail and say so."""
+    """Whether the architecture honours what is needed. What cannot be tried does, so that its tests fail and say so."""
     kind, name, *order = learnable.split(":")
     try:
         chosen = architecture_of(architecture)
@@ -123,6 +131,17 @@ def honours(needs: Mapping[str, frozenset[str]], architecture: Any) -> bool:
     """Whether every role is there and offers what is needed of it."""
     offers = {role: model.offers for role, model in models_of(architecture).items()}
     return all(role in offers and ("any" in offers[role] or need <= offers[role]) for role, need in needs.items())
+
+
+def first_fitting(learnables: Iterable[str], architectures: Iterable[str]) -> tuple[str, str] | None:
+    return next(((one, other) for one in learnables for other in architectures if fits(one, other)), None)
+
+
+def representatives() -> list[tuple[str, str]]:
+    """One pair for everything that learns, with a Transformer where that goes, and one for every architecture."""
+    of_learnables = [first_fitting([one], ("transformer", *VARIANTS)) for one in LEARNABLE]
+    of_architectures = [first_fitting((*PLAIN, *LEARNABLE), [other]) for other in VARIANTS]
+    return sorted({pair for pair in (*of_learnables, *of_architectures) if pair})
 
 
 def silent(example: Example) -> Example:

@@ -33,6 +33,13 @@ def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTING
     return Job("toy", model, pair.objective, pair.draws, settings, plan, Checkpoints(folder / "saved"), journal, **more)
 
 
+def exemptions(objective):
+    """What the objective says it cannot do, each with its reason; of what the suite asks only `learns: TERM`."""
+    found = getattr(objective, "exempt", {})
+    assert set(found) < {f"learns: {term}" for term in objective.terms} or not found
+    return found
+
+
 def trivial(objective, batches):
     """The loss of each term without looking at any input: the entropy of its targets (their variance for numbers)."""
     found = {}
@@ -48,14 +55,15 @@ def trivial(objective, batches):
     return found
 
 
-def test_learns_its_toy_data_better_than_any_guess(pair, tmp_path):
-    job = job_of(pair, tmp_path, steps=140)
+def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
+    pair, job = representative, job_of(representative, tmp_path, steps=240)
     train(job)
     held_out = micro_batches(pair.objective, replaced_seed(pair.draws), 0, 60, 20, 1.0)
     learned = measure(job.model, pair.objective, held_out, MACHINE).terms
     job.journal.close()
     for term, guess in trivial(pair.objective, held_out).items():
-        assert learned[term] < 0.8 * guess, term
+        if f"learns: {term}" not in exemptions(pair.objective):
+            assert learned[term] < 0.8 * guess, term
 
 
 def replaced_seed(draws):
@@ -88,11 +96,18 @@ def trained(pair, folder, optimizer, stops=()):
         job.journal.close()
 
 
-@pytest.mark.parametrize("optimizer", list(optimizers))
-def test_stopped_and_resumed_equals_undisturbed(request, pair, optimizer, tmp_path):
+def test_stopped_and_resumed_equals_undisturbed(request, pair, tmp_path):
     """Bit for bit, dropout included: weights, optimiser and journal."""
-    learnable, architecture = request.node.callspec.params["pair"]
-    with_dropout = pair_of(learnable, architecture, tmp_path)
+    stop_and_resume(request.node.callspec.params["pair"], "adamw", tmp_path)
+
+
+@pytest.mark.parametrize("optimizer", [name for name in optimizers if name != "adamw"])
+def test_so_it_does_with_every_optimiser(request, representative, optimizer, tmp_path):
+    stop_and_resume(request.node.callspec.params["representative"], optimizer, tmp_path)
+
+
+def stop_and_resume(names, optimizer, tmp_path):
+    with_dropout = pair_of(*names, tmp_path)
     if "dropout" in type(with_dropout.architecture).model_fields:
         with_dropout = replace(with_dropout, architecture=with_dropout.architecture.model_copy(update={"dropout": 0.2}))
     ends = []

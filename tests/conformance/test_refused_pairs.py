@@ -12,7 +12,7 @@ from danlu.architectures import build_learner
 from danlu.architectures.learner import models_of
 from danlu.errors import WrongInput
 from danlu.registry import Registry, architectures, objectives
-from danlu.waist import refusal
+from danlu.traits import refusal
 
 
 @pytest.mark.parametrize(("learnable", "architecture"), PAIRS)

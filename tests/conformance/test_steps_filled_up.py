@@ -6,8 +6,8 @@ import pytest
 import torch
 from pairs import MACHINE
 
+from danlu.packing import pack
 from danlu.training.step import accumulate, measure, positions
-from danlu.waist import pack
 
 
 def filled(pair, parts, capacity):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,14 @@ class Block:
         lines = (re.sub(r"\s+# .*$", "", line).rstrip() for line in self.text.splitlines())
         return "\n".join(line for line in lines if line and not line.startswith("# "))
 
+    @property
+    def named(self) -> tuple[str, str]:
+        """The file that its first line names, and what goes there."""
+        first, _, rest = self.text.partition("\n")
+        return first.removeprefix("# ").strip(), rest
 
-def blocks(path: Path) -> list[Block]:
+
+def blocks(path: Path, languages: Sequence[str] = RUN) -> list[Block]:
     text = path.read_text("utf-8")
     found = [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in BLOCK.finditer(text)]
-    return [block for block in found if block.language in RUN]
+    return [block for block in found if block.language in languages]

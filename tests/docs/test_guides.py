@@ -19,8 +19,8 @@ def command(block, folder):
         return ["bash", "-euo", "pipefail", "-c", block.text]
     if block.language == "python":
         return [sys.executable, "-c", block.text]
-    first, _, rest = block.text.partition("\n")
-    (folder / first.removeprefix("# ").strip()).write_text(rest, "utf-8")
+    file, text = block.named
+    (folder / file).write_text(text, "utf-8")
     return None
 
 

@@ -1,15 +1,92 @@
-"""docs/reference is what the code says today."""
+"""docs/reference is what the code says today, and its matrix what a recipe of each pair would be told."""
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
+from danlu.errors import WrongInput
+from danlu.recipes.loading import parse_recipe
+from danlu.registry import architectures, objectives
+from danlu.waist import READ
+
 ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "reference"
+RECIPE = """\
+corpus: {{source: text.txt}}
+models:
+  one:
+    objective: {objective}
+    architecture: {{name: {architecture}, context: 256{setting}}}
+"""
 
 
-@pytest.mark.parametrize("page", ["recipe.md", "commands.md", "python.md"])
-def test_the_reference_is_up_to_date(page, tmp_path):
-    runpy.run_path(str(ROOT / "tools" / "write_reference.py"))["main"](str(tmp_path))
-    written = (ROOT / "docs" / "reference" / page).read_text("utf-8")
-    assert (tmp_path / page).read_text("utf-8") == written, "run make docs"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The pages as the code has them, in a folder."""
+    folder = tmp_path_factory.mktemp("reference")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(str(ROOT / "tools"))
+        runpy.run_path(str(ROOT / "tools" / "write_reference.py"))["main"](str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("page", ["recipe.md", "matrix.md", "commands.md", "python.md"])
+def test_the_reference_is_up_to_date(page, written):
+    assert {path.name for path in written.iterdir()} == {path.name for path in PAGES.iterdir()}
+    assert (written / page).read_text("utf-8") == (PAGES / page).read_text("utf-8"), "run make docs"
+
+
+def test_links_of_the_matrix_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", (PAGES / "matrix.md").read_text("utf-8")):
+        assert (PAGES / target).exists(), target
+
+
+def tables():
+    """{title of a section: the rows of its table, without the head}."""
+    found = {}
+    for section in (PAGES / "matrix.md").read_text("utf-8").split("\n## ")[1:]:
+        lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+        found[section.splitlines()[0]] = lines
+    return found
+
+
+def test_the_matrix_has_every_pair_and_a_recipe_agrees():
+    """One objective for each row of answers, one architecture for each answer."""
+    head, _, *rows = tables()["Objectives and architectures"]
+    names = [cell.strip("`") for cell in head if cell]
+    assert names == list(architectures)
+    assert [row[0].strip("`") for row in rows] == list(objectives)
+    for answers, objective in {tuple(row[1:]): row[0].strip("`") for row in rows}.items():
+        for cell, architecture in dict(zip(answers, names, strict=True)).items():
+            agrees(objective, architecture, cell)
+
+
+def agrees(objective, architecture, cell):
+    """A recipe of the pair is taken, with the setting that the cell names, or refused where it says no."""
+    chosen = "{name: mixture, of: {a: causal, b: masked}}" if objective == "mixture" else objective
+    setting = "" if cell in ("yes", "no") else ", {}: {}".format(*cell.split())
+    text = RECIPE.format(objective=chosen, architecture=architecture, setting=setting)
+    if cell == "no":
+        with pytest.raises(WrongInput, match="needs a"):
+            parse_recipe(text, "r.yaml")
+    else:
+        parse_recipe(text, "r.yaml")
+
+
+def test_everything_is_in_the_tables_that_say_what_it_is():
+    found = tables()
+    for title, kinds in (("What each objective is", objectives), ("What each objective lays out", objectives)):
+        assert {row[0].split(",")[0].strip("`") for row in found[title][2:]} == set(kinds)
+    assert {row[0].strip("`") for row in found["What each architecture offers"][2:]} == set(architectures)
+    orders = re.findall(r"^- `(\w+)`: ", (PAGES / "matrix.md").read_text("utf-8"), re.MULTILINE)
+    assert set(READ) < set(orders)
+    exempt = {
+        (f"{kinds.kind} `{name}`", what, why)
+        for kinds in (objectives, architectures)
+        for name in kinds
+        for what, why in getattr(kinds[name], "exempt", {}).items()
+    }
+    assert {tuple(row) for row in found["Exempt from the conformance suite"][2:]} == exempt
+    assert exempt

@@ -10,11 +10,13 @@ from safetensors.torch import load_file, save_file
 
 import danlu
 from danlu.architectures import build_learner
+from danlu.architectures.presets import ENCODERS
 from danlu.errors import WrongInput
 from danlu.export import NotExported, check_export, export, load_model, save_native
 from danlu.export.quiet_transformers import quiet_transformers
+from danlu.packing import pack
 from danlu.tasks.classify import Classification
-from danlu.waist import Fields, Seq, full_order, pack
+from danlu.waist import Fields, Seq, full_order
 
 TOLERANCE = 1e-4
 
@@ -36,6 +38,10 @@ CASES = {
     "RobertaModel": SMALL | {"pad_token_id": 0, "type_vocab_size": 1},
     "ModernBertModel": SMALL | {"local_attention": 8},
 }
+
+
+def test_every_encoder_is_here():
+    assert set(CASES) == {family.class_name for family in ENCODERS}
 
 
 def encoder(class_name, folder, tokenizer):

@@ -12,13 +12,21 @@ from safetensors.torch import load_file, save_file
 from danlu.architectures import build_learner
 from danlu.architectures.presets import FAMILIES
 from danlu.errors import DanluError, WrongInput
+from danlu.evaluation.rewriting import BLANK
 from danlu.export import check_export, export, load_model
 from danlu.export.checking import difference, load_strictly, shown
+from danlu.export.head_kinds import KINDS
 from danlu.export.quiet_transformers import quiet_transformers
+from danlu.export.tokenizer_files import save_for_transformers
 from danlu.model import Model
-from danlu.waist import Fields, Seq, causal_order, pack
+from danlu.objectives.replaced import GeneratorSize, Replaced
+from danlu.packing import pack
+from danlu.training.draws import OneDraw
+from danlu.waist import Fields, Seq, causal_order
 
 TOLERANCE = 1e-4
+
+T5_1_0 = {"gated": False, "activation": "relu", "tied": True, "scaled_head": True}
 
 CASES = {
     "qwen3": [
@@ -41,7 +49,31 @@ CASES = {
     "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
     "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
     "roberta": [{}, {"layers": 3, "heads": 4, "segments": 2}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
+    "albert": [
+        {"embedding_width": 10},
+        {"embedding_width": 24, "layers": 5, "heads": 4, "segments": 3, "shared_layers": 2},
+        {"embedding_width": 30, "layers": 3, "shared_layers": 3, "activation": "gelu", "epsilon": 1e-3},
+    ],
+    "electra": [{}, {"embedding_width": 10, "layers": 3, "heads": 4, "segments": 3}, {"embedding_width": 30}],
+    "electra_generator": [
+        {"embedding_width": 10},
+        {"embedding_width": 30, "layers": 3, "heads": 4, "segments": 3},
+    ],
+    "t5": [
+        {},
+        {**T5_1_0, "heads": 4, "head_width": 10, "decoder_layers": 3, "buckets": 8, "farthest": 20},
+        {"layers": 1, "hidden": None, "epsilon": 1e-3, "activation": "silu", "dropout": 0.5},
+    ],
+    "bart": [
+        {},
+        {"layers": 1, "heads": 4, "decoder_layers": 3, "scaled_embeddings": True},
+        {"hidden": None, "dropout": 0.5},
+    ],
 }
+
+
+def test_every_family_has_cases():
+    assert set(CASES) == {family.name for family in FAMILIES}
 
 
 def test_without_transformers_the_extra_is_named(make, tokenizer, texts, tmp_path, monkeypatch):
@@ -71,25 +103,48 @@ def test_logits_are_equal(family, change, make, tokenizer, texts, tmp_path, monk
 
 
 @pytest.mark.slow
+def test_t5_is_equal_beyond_rounding(make, tokenizer, texts, tmp_path, monkeypatch):
+    """In float64 on both sides; transformers' T5 norm would compute a part of it in float32."""
+    from transformers.models.t5.modeling_t5 import T5LayerNorm
+
+    def norm(self, x):
+        return torch.nn.functional.rms_norm(x, x.shape[-1:], self.weight, self.variance_epsilon)
+
+    monkeypatch.setattr(T5LayerNorm, "forward", norm)
+    learner, objective, architecture = make("t5", heads=4, head_width=10)
+    with torch.no_grad():
+        for p in learner.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(5))
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    with quiet_transformers() as transformers:
+        theirs = load_strictly(transformers, tmp_path / "m", next(f for f in FAMILIES if f.model_type == "t5"))
+    for text in texts:
+        ids = shown(tokenizer, text, objective.published_head, architecture.context)
+        assert difference(learner.double(), theirs.double(), ids, objective.published_head) <= 1e-11
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "change"), [(f, c) for f, cases in CASES.items() for c in cases])
 def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, texts, tmp_path):
     """Equal logits say something: a change of any one weight, of theta or of epsilon shows."""
     learner, objective, architecture = make(family, **change)
     export(learner, tokenizer, tmp_path / "m", objective, architecture)
-    kind = next(f for f in FAMILIES if f.model_type == family)
-    ids = shown(tokenizer, texts[0], kind.objective, architecture.context)
+    kind = next(f for f in FAMILIES if f.name == family)
+    ids = shown(tokenizer, texts[0], kind.head, architecture.context)
     with quiet_transformers() as transformers:
         theirs = load_strictly(transformers, tmp_path / "m", kind)
     state = {name: value.clone() for name, value in learner.state_dict().items()}
-    rotary = architecture.positions == "rotary"
+    rotary, noise = architecture.positions == "rotary", torch.Generator().manual_seed(2)
     for name, value in state.items():
-        if name.endswith("key.bias") and not rotary:
+        if name.endswith("key.bias") and (not rotary or "cross" in name):
             continue  # adds the same to every score of a query, which softmax does not see
-        learner.load_state_dict(state | {name: value + 0.1 * torch.randn_like(value)})
-        assert difference(learner, theirs, ids, kind.objective) > 10 * TOLERANCE, name
+        learner.load_state_dict(state | {name: value + torch.randn(value.shape, generator=noise)})
+        assert difference(learner, theirs, ids, kind.head) > 10 * TOLERANCE, name
     others = [("theta", 2)] * rotary + [("window", 2)] * bool(architecture.window)
     others += [("local_theta", 2)] * bool(architecture.local_theta)
-    for setting, factor in (*others, ("epsilon", 1e-2 / architecture.epsilon)):
+    if family != "bart":  # whose epsilon no config says
+        others.append(("epsilon", 1e-2 / architecture.epsilon))
+    for setting, factor in others:
         other = build_learner(
             objective,
             architecture.model_copy(update={setting: factor * getattr(architecture, setting)}),
@@ -97,7 +152,7 @@ def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, t
             0,
         )
         other.load_state_dict(state)
-        assert difference(other.eval(), theirs, ids, kind.objective) > 10 * TOLERANCE, setting
+        assert difference(other.eval(), theirs, ids, kind.head) > 10 * TOLERANCE, setting
 
 
 @pytest.mark.slow
@@ -139,14 +194,51 @@ def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "task"), [(f.model_type, f.pipeline) for f in FAMILIES])
+@pytest.mark.parametrize("family", ["t5", "bart"])
+def test_greedy_rewriting_is_equal(family, make, tokenizer, tmp_path):
+    """Of texts with blanks, by `danlu.load` and by the exported folder's own generate, with random weights, which say
+    any token; the ids differ in nothing but what danlu leaves out at the ends."""
+    learner, objective, architecture = make(family, heads=4, context=64)
+    export(learner, tokenizer, tmp_path / "m", objective, architecture)
+    model = Model(*load_model(tmp_path / "m"), architecture.context)
+    lengths = set()
+    for text in ["The furnace ___ refines the ___.", "a ___", "第七炉___要慢火烧"]:
+        shown_text = text
+        for k in range(text.count("___")):
+            shown_text = shown_text.replace("___", f"<extra_id_{k}>" if family == "t5" else "<mask>", 1)
+        with quiet_transformers() as transformers, torch.no_grad():
+            auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
+            theirs = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "m")
+            inputs = auto(shown_text, return_tensors="pt")
+            given = theirs.generate(**inputs, max_new_tokens=20, do_sample=False, num_beams=1)[0].numpy()
+        parts = [tokenizer.encode(part) for part in BLANK.split(text)]
+        vocabulary = tokenizer.vocabulary
+        assert inputs["input_ids"][0].tolist() == objective.read(parts, vocabulary).tolist()
+        begin = objective.begin(vocabulary)
+        assert given[: len(begin)].tolist() == begin.tolist()
+        made = given[len(begin) :]
+        made = made[: np.flatnonzero(made == vocabulary.eos)[0]] if vocabulary.eos in made else made
+        expected = tokenizer.decode(objective.written(parts, made, vocabulary))
+        tokens = 20 - (len(begin) - 1)
+        assert model.generate(text, tokens=tokens, temperature=0) == expected
+        assert vocabulary.ordinary(made).sum() > 3
+        lengths.add(len(made))
+    assert max(lengths) > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "task"), [(f.name, KINDS[f.head.kind].pipeline) for f in FAMILIES])
 def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
-    learner, objective, architecture = make(family)
+    learner, objective, architecture = make(family, **CASES[family][0])
     export(learner, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers:
         auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
         assert set(auto("a")) == {"input_ids", "attention_mask"}
         assert auto.model_max_length == architecture.context
+        if task == "text2text-generation":  # transformers 5 has no pipeline of that name; the card shows generate
+            generated = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "m")
+            assert generated.generate(**auto("The <mask>", return_tensors="pt"), max_new_tokens=3).shape[0] == 1
+            return
         pipe = transformers.pipeline(task, model=str(tmp_path / "m"), device="cpu")
         if task == "fill-mask":
             given = [(found["token"], found["score"]) for found in pipe("The furnace is <mask>.", top_k=30)]
@@ -154,8 +246,68 @@ def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
             vocabulary = tokenizer.vocabulary
             kept = [(tokenizer.token(i), score) for i, score in given if i not in vocabulary.special]
             assert [token for token, _ in ours[: len(kept)]] == [token for token, _ in kept]
+        elif task == "feature-extraction":
+            found = torch.tensor(pipe("The furnace"))[0].mean(0)
+            ours = Model(*load_model(tmp_path / "m"), architecture.context).embed(["The furnace"], normalize=False)[0]
+            torch.testing.assert_close(found, torch.from_numpy(ours), rtol=0, atol=TOLERANCE)
         else:
             assert pipe("The furnace", max_new_tokens=3, do_sample=False)[0]["generated_text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["electra", "bert"])
+def test_discriminator_and_generator_are_both_saved_and_equal(architecture, make, tokenizer, texts, tmp_path):
+    """A learner of replaced-token detection as two folders that transformers and danlu load."""
+    narrow = {"embedding_width": 12} if architecture == "electra" else {}
+    objective = Replaced(generator=GeneratorSize(width=2 / 3, layers=0.5))
+    learner, _, chosen = make(architecture, objective, **narrow)
+    made = export(learner, tokenizer, tmp_path / "m", objective, chosen)
+    assert made.class_name == "ElectraForPreTraining"
+    assert check_export(learner, tokenizer, tmp_path / "m", texts) <= TOLERANCE
+    batch = pack([objective.example(OneDraw(0, 0, 0.0, tokenizer.vocabulary, lambda _: [tokenizer.encode(texts[0])]))],
+                 objective.fields)  # fmt: skip
+    text = batch["text"]
+    with torch.no_grad():
+        tokens, logits = objective.corrupted(learner, learner.parts, text)
+        detected = learner.parts.detector(learner.hidden(text, token=tokens))
+    with quiet_transformers() as transformers, torch.no_grad():
+        discriminator = transformers.ElectraForPreTraining.from_pretrained(tmp_path / "m")
+        generator = transformers.ElectraForMaskedLM.from_pretrained(tmp_path / "m" / "generator")
+        at = text.labels["masked"] >= 0
+        filled = generator(input_ids=text.inputs["token"][None]).logits[0][at]
+        torch.testing.assert_close(discriminator(input_ids=tokens[None]).logits[0], detected, rtol=0, atol=TOLERANCE)
+        torch.testing.assert_close(filled, logits, rtol=0, atol=TOLERANCE)
+    chief, _ = load_model(tmp_path / "m")
+    assert chief.objective == objective.model_copy(update={"generator": None})
+    with torch.no_grad():
+        assert torch.equal(chief.parts.detector(chief.hidden(text, token=tokens)), detected)
+    inner, _ = load_model(tmp_path / "m" / "generator")
+    assert inner.objective.name == "masked"
+    assert check_export(inner, tokenizer, tmp_path / "m" / "generator", texts) <= TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["AlbertForMaskedLM", "ElectraForPreTraining", "ElectraForMaskedLM"])
+@pytest.mark.parametrize("narrow", [8, 24])
+def test_random_models_of_transformers_are_read_and_written_again(name, narrow, tokenizer, texts, tmp_path):
+    kind = next(f for f in FAMILIES if f.class_name == name)
+    sizes = {
+        "vocab_size": tokenizer.vocabulary.size, "embedding_size": narrow, "hidden_size": 24, "intermediate_size": 20,
+        "num_hidden_layers": 4, "num_attention_heads": 3, "max_position_embeddings": 32, "type_vocab_size": 2,
+    }  # fmt: skip
+    groups = {"num_hidden_groups": 2} if kind.model_type == "albert" else {}
+    with quiet_transformers() as transformers:
+        torch.manual_seed(0)
+        model = getattr(transformers, name)(getattr(transformers, name.split("For")[0] + "Config")(**sizes, **groups))
+        with torch.no_grad():
+            for p in model.parameters():
+                p += 0.2 * torch.randn(p.shape)
+        model.eval().save_pretrained(tmp_path / "m")
+    save_for_transformers(tokenizer, tmp_path / "m", kind.head, 32)
+    learner, _ = load_model(tmp_path / "m")
+    assert check_export(learner, tokenizer, tmp_path / "m", texts) <= TOLERANCE
+    export(learner, tokenizer, tmp_path / "n", learner.objective, learner.backbone.settings)
+    assert check_export(learner, tokenizer, tmp_path / "n", texts) <= TOLERANCE
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from toy_language import ToyDraws
 
 from danlu.objectives.mixture import Mixture
-from danlu.waist import ModelShape, counts, pack
+from danlu.packing import pack
+from danlu.traits import sentinels_of
+from danlu.waist import ModelShape, counts
 
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
@@ -22,6 +24,14 @@ def test_each_is_drawn_by_its_share():
     assert set(drawn) == {"left.text", "both.text"}
     assert sum(drawn.values()) == n
     assert abs(drawn["left.text"] - 0.75 * n) <= 5 * (n * 0.75 * 0.25) ** 0.5
+
+
+def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
+    mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [1, 0]}})
+    n = 1500
+    for progress, expected in ((0.0, 1 / 2), (0.5, 2 / 3), (1.0, 1.0)):
+        drawn = Counter(name for i in range(n) for name in mixture.example(ToyDraws().draw(i, progress)))
+        assert abs(drawn["left.text"] - expected * n) <= 5 * (n * expected * (1 - expected)) ** 0.5
 
 
 def test_names_weights_and_needs_are_those_of_its_parts():
@@ -55,6 +65,8 @@ def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
         ({"of": {}}, "at least 1"),
         ({"of": TWO, "shares": {"lef": 1}}, "'lef' is none of the mixed objectives: left, both"),
         ({"of": TWO, "shares": {"left": 0}}, "of 'left' must be above 0"),
+        ({"of": TWO, "shares": {"left": [1, -1]}}, "of 'left' must be above 0"),
+        ({"of": TWO, "shares": {"left": [1, 0], "both": [1, 0]}}, "at the end of the run every share is 0"),
         ({"of": TWO, "loss_weights": {"both": -1}}, "of 'both' must be above 0"),
         ({"of": {"a.b": "causal"}}, "must not hold a dot"),
         ({"of": {"a": "causl"}}, "did you mean 'causal'"),
@@ -63,3 +75,19 @@ def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
 def test_impossible_mixtures_are_refused(settings, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Mixture.model_validate(settings)
+
+
+def test_sentinels_and_bounds_are_those_of_all():
+    mixture = Mixture.model_validate(
+        {
+            "of": {
+                "short": {"name": "spans", "sentinels": 9},
+                "long": {"name": "spans", "sentinels": 4},
+                "d": "denoising",
+            }
+        }
+    )
+    assert mixture.sentinels == sentinels_of(mixture) == 9
+    assert mixture.bounds == {"sentence"}
+    assert mixture.needs == {"backbone": {"full"}, "decoder": {"causal"}}
+    assert sentinels_of(Mixture.model_validate({"of": TWO})) == 0

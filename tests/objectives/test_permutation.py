@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToyDraws
 
 from danlu.objectives.permutation import Permutation
-from danlu.waist import HIDDEN, pack
+from danlu.packing import pack
+from danlu.waist import HIDDEN
 
 
 @given(st.integers(0, 50), st.sampled_from([0.1, 0.5, 1.0]))

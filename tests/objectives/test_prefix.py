@@ -11,9 +11,10 @@ from toy_language import VOCABULARY, ToyDraws, sentence
 from danlu.architectures import build_learner
 from danlu.evaluation.generation import Sampling, continuations, generate
 from danlu.objectives.prefix import Prefix
+from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, pack
+from danlu.waist import Fields, Seq
 
 
 @given(st.integers(0, 60), st.sampled_from([(0.0, 0.7), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)]))

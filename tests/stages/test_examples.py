@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from danlu.objectives.replaced import Replaced
 from danlu.stages.examples import decoded
 from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.training.draws import OneDraw
+from danlu.traits import numbers_of
 from danlu.waist import Seq, full_order
 
 TOKENIZER = ByteBPE(size=300).train(["iron melts, tin melts sooner"])
@@ -20,3 +23,10 @@ def test_a_target_is_a_token_or_a_number_and_the_whole_has_its_marks():
     assert shown["targets"] == [TOKENIZER.token(int(ids[0])), *[None] * (n - 1)]
     assert shown["marks"] == {"follows": "1"}
     assert decoded(seq, frozenset({"hidden"}), TOKENIZER)["targets"][0] == str(int(ids[0]))
+
+
+def test_yes_and_no_are_shown_as_numbers_whatever_token_has_that_id():
+    objective = Replaced(generator=None)
+    (seq,) = objective.example(OneDraw(0, 0, 0.0, TOKENIZER.vocabulary, lambda overlap: [np.arange(6, 30)]))["text"]
+    shown = decoded(seq, numbers_of(objective), TOKENIZER)["targets"]
+    assert set(shown) == {"0", "1"}

@@ -39,7 +39,7 @@ def tuned(folder):
     """(the folder, the results of a whole fine-tuning in `ft`)."""
     results = danlu.finetune(
         folder / "run/model/small", folder / "train.tsv", folder / "test.tsv",
-        labels_per_class=10, seeds=2, budget="12 steps", out=folder / "ft", overrides=SHORT,
+        labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
     )  # fmt: skip
     return folder, results
 
@@ -50,7 +50,7 @@ def test_the_results_are_those_of_a_runs_task(tuned):
     assert set(task["scores"]) == {"ours", "random_weights", "tfidf", "majority"}
     assert all(len(score["seeds"]) == 2 and score["low"] is not None for score in task["scores"].values())
     assert set(task["differences"]) == {"random_weights", "tfidf"}
-    assert (task["train_rows"], task["test_rows"], task["steps"]) == (30, 30, 12)
+    assert (task["train_rows"], task["test_rows"], task["steps"]) == (30, 30, 60)
     assert (folder / "ft" / "report.html").exists()
     assert "danlu finetune" in results["command"]
 
@@ -84,7 +84,7 @@ def test_stopped_and_run_again_equals_undisturbed(tuned):
     folder, results = tuned
     again = {
         "model": folder / "run/model/small", "train": folder / "train.tsv", "test": folder / "test.tsv",
-        "labels_per_class": 10, "seeds": 2, "budget": "12 steps", "out": folder / "cut", "overrides": SHORT,
+        "labels_per_class": 10, "seeds": 2, "budget": "60 steps", "out": folder / "cut", "overrides": SHORT,
     }  # fmt: skip
     seen = []
     for at in (("finetune/labels/ours-0", 5), ("finetune/labels/random_weights-1", 3)):
@@ -108,7 +108,7 @@ def test_another_model_in_its_place_is_refused(tuned, tmp_path):
         with pytest.raises(WrongInput, match=r"is not the model that .* was begun with"):
             danlu.finetune(
                 place, folder / "train.tsv", folder / "test.tsv",
-                labels_per_class=10, seeds=2, budget="12 steps", out=folder / "ft", overrides=SHORT,
+                labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
             )  # fmt: skip
     finally:
         place.rename(tmp_path / "other")

@@ -21,16 +21,30 @@ def clean(text, name, **options):
     return filters.validate({"name": name, **options}).build()(text)
 
 
-@pytest.mark.parametrize(
-    ("name", "before", "after"),
-    [
-        ("mojibake", "cafÃ© naÃ¯ve", "café naïve"),
-        ("width", "ＡＢｃ１２，（好）！", "ABc12，（好）！"),
-        ("spaces", "a  \r\n\r\n\r\n\r\n  b\u200b\x07\xa0c　\n", "a\n\n  b c"),
-        ("simplified", "漢語語言模型", "汉语语言模型"),
-        ("traditional", "汉语语言模型", "漢語語言模型"),
-    ],
-)
+CHANGED = [
+    ("mojibake", "cafÃ© naÃ¯ve", "café naïve"),
+    ("width", "ＡＢｃ１２，（好）！", "ABc12，（好）！"),
+    ("spaces", "a  \r\n\r\n\r\n\r\n  b\u200b\x07\xa0c　\n", "a\n\n  b c"),
+    ("simplified", "漢語語言模型", "汉语语言模型"),
+    ("simplified", "軟體", "软体"),
+    ("traditional", "汉语语言模型", "漢語語言模型"),
+]
+REJECTED = [
+    ("short", "length", {"min": 10}, "length: fewer than 10 characters"),
+    ("long enough", "length", {"max": 5}, "length: more than 5 characters"),
+    ("menu\nmenu\nmenu\nother", "repetition", {}, "repetition: lines"),
+    ("同样的话说了又说。" * 40, "repetition", {}, "repetition: characters"),
+    ("Der Ofen macht aus rohem Text ein Sprachmodell.", "language", {}, "language: not en or zh"),
+    (f"{ENGLISH * 3}\n{CHINESE * 5}", "language", {"keep": ["en"], "share": 0.9}, "language: not en"),
+    ("1 2 3", "language", {}, "language: no letters"),
+]
+
+
+def test_every_registered_filter_is_here():
+    assert {name for name, *_ in CHANGED} | {name for _, name, *_ in REJECTED} == set(filters)
+
+
+@pytest.mark.parametrize(("name", "before", "after"), CHANGED)
 def test_what_is_changed(name, before, after):
     assert clean(before, name) == after
     assert clean(after, name) == after
@@ -49,18 +63,7 @@ def test_spaces_leave_nothing_more_to_do(text):
     assert "".join(c for c in once if c.isalnum()) == "".join(c for c in text if c.isalnum())
 
 
-@pytest.mark.parametrize(
-    ("text", "name", "options", "reason"),
-    [
-        ("short", "length", {"min": 10}, "length: fewer than 10 characters"),
-        ("long enough", "length", {"max": 5}, "length: more than 5 characters"),
-        ("menu\nmenu\nmenu\nother", "repetition", {}, "repetition: lines"),
-        ("同样的话说了又说。" * 40, "repetition", {}, "repetition: characters"),
-        ("Der Ofen macht aus rohem Text ein Sprachmodell.", "language", {}, "language: not en or zh"),
-        (f"{ENGLISH * 3}\n{CHINESE * 5}", "language", {"keep": ["en"], "share": 0.9}, "language: not en"),
-        ("1 2 3", "language", {}, "language: no letters"),
-    ],
-)
+@pytest.mark.parametrize(("text", "name", "options", "reason"), REJECTED)
 def test_what_is_rejected(text, name, options, reason):
     result = clean(text, name, **options)
     assert isinstance(result, Rejected)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+import sentencex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +45,19 @@ def test_words(text, words):
     assert parts(text, word_starts(text)) == words
 
 
+def test_line_ends_that_sentencex_drops_are_no_matter():
+    """Texts of more than ten thousand characters come back without the white space at which it divides them."""
+    text = "The cat sat down. It slept.\n\n" * 500
+    assert len("".join(sentencex.segment("en", text))) < len(text)
+    assert parts(text, sentence_starts(text))[:3] == ["The cat sat down.", " It slept.", "\n\nThe cat sat down."]
+    assert len(sentence_starts(text)) == 1000
+
+
+def test_the_space_before_a_sentence_is_its_own():
+    """Tokens of English begin with their space; else the first word of a sentence is the last of another."""
+    assert sentence_starts("A cat sat. The dog ran.").tolist() == [0, 10]
+
+
 def test_sentences():
     text = "Dr. Smith paid $3.50. He left.\n\nThen he came back."
     assert [s.strip() for s in parts(text, sentence_starts(text))] == [
@@ -53,6 +67,14 @@ def test_sentences():
     ]
     text = "今天天气很好。我们去公园吧！你说呢？"
     assert parts(text, sentence_starts(text)) == ["今天天气很好。", "我们去公园吧！", "你说呢？"]
+
+
+def test_a_long_text_keeps_its_blank_lines():
+    """sentencex leaves out the blank line where it divides a text of more than ten thousand characters."""
+    text = "\n\n".join(f"Paragraph {k} says something. And then something else." for k in range(600))
+    starts = sentence_starts(text)
+    assert "".join(parts(text, starts)) == text
+    assert len(starts) == 1200
 
 
 def test_without_the_extra_chinese_words_are_refused_in_one_line(monkeypatch):

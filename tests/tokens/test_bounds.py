@@ -5,7 +5,7 @@ import pytest
 
 from danlu.registry import tokenizers
 from danlu.text.words import word_starts
-from danlu.tokens.bounds import FLAGS, numbered
+from danlu.tokens.bounds import FLAGS, flags, numbered
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.units import WindowUnits
 
@@ -49,3 +49,15 @@ def test_pieces_and_bounds_go_together(corpus, tokenizer):
 def test_words_are_numbered_from_0_also_in_the_middle_of_one():
     assert numbered(np.array([0, 0, 1, 0, 1], np.uint8), "word").tolist() == [0, 0, 1, 1, 2]
     assert numbered(np.array([1, 0, 1, 3], np.uint8), "word").tolist() == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_a_sentence_begins_with_its_first_word_and_not_with_its_second(kind):
+    """The first token of a sentence often holds the space before it, which ends the sentence before."""
+    text = " ".join(f"The mill number {k} grinds." for k in range(6)) + " 山里有云。炉子很热。"
+    tokenizer = tokenizers.validate(kind).train([text] * 3)
+    ids, starts = next(iter(tokenizer.encode_starts_batch([text])))
+    found = flags(text, starts, ["sentence"])
+    sentences = [tokenizer.decode(ids[numbered(found, "sentence") == k]).strip().lower() for k in range(8)]
+    expected = [f"the mill number {k} grinds." for k in range(6)] + ["山里有云。", "炉子很热。"]
+    assert [s.replace(" ", "") for s in sentences] == [s.replace(" ", "") for s in expected]

@@ -30,6 +30,8 @@ KINDS = {
     "wordpiece": {"size": 200},
     "wordpiece cased": {"name": "wordpiece", "size": 200, "lowercase": False},
     "unigram": {"size": 400},
+    "word": {"size": 60},
+    "word cased": {"name": "word", "size": 60, "lowercase": False},
 }
 LOSSLESS = {"byte_bpe", "byte_bpe qwen2", "byte", "character", "unigram"}
 
@@ -104,6 +106,21 @@ def test_pieces_are_readable(kind):
 def test_chinese_is_cut_by_character_in_wordpiece():
     shown = [trained("wordpiece").token(int(i)) for i in trained("wordpiece").encode("慢火烧")]
     assert shown == ["慢", "火", "烧"]
+
+
+def test_a_word_is_a_token():
+    tokenizer = trained("word")
+    shown = [tokenizer.token(int(i)) for i in tokenizer.encode("The pill; 丹药要慢火烧 a pillar  furnace")]
+    assert shown == ["the", "pill", ";", "丹药", "要慢", "火烧", "<unk>", "<unk>", "furnace"]
+    assert trained("word cased").encode("The the")[1] != trained("word cased").encode("The the")[0]
+
+
+def test_the_most_frequent_words_have_entries():
+    texts = ["b " * 9 + "a " * 5 + "c " * 5 + "rare " + "zz " * 3]
+    tokenizer = tokenizers.validate({"name": "word", "size": 8}).train(texts)
+    assert [tokenizer.token(i) for i in range(5, 8)] == ["b", "a", "c"]
+    assert tokenizers.validate({"name": "word", "size": 99}).train(texts).vocabulary.size == 9
+    assert tokenizer.token(int(tokenizer.encode("zz")[0])) == "<unk>"
 
 
 def test_qwen2_keeps_digits_one_by_one():

@@ -203,3 +203,34 @@ def test_a_file_that_cuts_and_pads_texts_does_neither_here(tokenizer, tmp_path):
     loaded = TextTokenizer.load(tmp_path)
     assert loaded.decode(loaded.encode(text)) == text
     assert loaded.encode_batch([text])[0].tolist() == tokenizer.encode(text).tolist()
+
+
+def test_sentinels_stand_behind_and_change_no_other_id(tokenizer, tmp_path):
+    grown = tokenizer.with_sentinels(3)
+    size = tokenizer.vocabulary.size
+    assert tokenizer.vocabulary.sentinels == ()
+    assert grown.vocabulary.sentinels == (size, size + 1, size + 2)
+    assert grown.vocabulary.special == {0, 1, 2, 3, size, size + 1, size + 2}
+    assert grown.with_sentinels(2) is grown
+    assert grown.with_sentinels(5).vocabulary.sentinels == tuple(range(size, size + 5))
+    grown.save(tmp_path / "t")
+    again = TextTokenizer.load(tmp_path / "t")
+    assert again.fingerprint == grown.fingerprint
+    assert again.vocabulary == grown.vocabulary
+    text = "the <extra_id_0> 丹炉 <extra_id_2>"
+    for each in (grown, again):
+        assert each.encode(text).tolist() == tokenizer.encode(text).tolist()
+        assert each.decode(each.encode(text)) == text
+        assert each.token(size + 1) == "<extra_id_1>"
+        assert each.decode([size, *each.encode("the")]) == "the"
+
+
+@pytest.mark.parametrize("kind", ["byte", "byte_bpe", "character", "unigram", "wordpiece"])
+def test_every_kind_grows(kind):
+    size = {} if kind == "byte" else {"size": 400}
+    made = tokenizers.validate({"name": kind, **size}).train(["the furnace refines the pill <extra_id_0>"] * 5)
+    grown = made.with_sentinels(4)
+    assert len(grown.vocabulary.sentinels) == 4
+    text = "refines <extra_id_0> and <extra_id_3>"
+    assert grown.encode(text).tolist() == made.encode(text).tolist()
+    assert not set(grown.vocabulary.sentinels) & set(grown.encode(text).tolist())

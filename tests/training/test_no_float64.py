@@ -16,10 +16,11 @@ from danlu.evaluation.filling import blanks
 from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.likelihood import likelihood
 from danlu.objectives.causal import Causal
+from danlu.packing import pack
 from danlu.tasks.classify import Classification
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.training.step import accumulate, measure, micro_batches
-from danlu.waist import Seq, full_order, pack
+from danlu.waist import Seq, full_order
 
 TO_FLOAT64 = (torch.Tensor.double, torch.Tensor.to, torch.Tensor.type)
 
@@ -59,7 +60,7 @@ def test_using_a_model_needs_no_float64():
     with NoFloat64():
         made = generate_many(causal, ids, VOCABULARY, Sampling(tokens=3, temperature=0.9, top_k=4), 16, MACHINE)
         assert [len(text) <= 3 for text in made] == [True, True]
-        assert embed(causal, ids, False, "mean", True).shape == (2, 8)
+        assert embed(causal, ids, "causal", "mean", True).shape == (2, 8)
         chances = blanks(learner().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
         assert chances.sum() == pytest.approx(1)
         task = Classification(2, full=False)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from danlu.architectures.presets import bert, gpt2, llama, modernbert, qwen3, roberta
+from danlu.architectures.presets import albert, bart, bert, electra, gpt2, llama, modernbert, qwen3, roberta, t5
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
+from danlu.published_heads import Head
 from danlu.settings import Settings
+from danlu.traits import name_of, published_head, published_with
 from danlu.waist import Objective
 
 FAMILIES: tuple[Family, ...] = (
@@ -18,6 +20,11 @@ FAMILIES: tuple[Family, ...] = (
     gpt2.FAMILY,
     bert.FAMILY,
     roberta.FAMILY,
+    albert.FAMILY,
+    electra.FAMILY,
+    electra.GENERATOR,
+    t5.FAMILY,
+    bart.FAMILY,
 )
 """The first that fits is taken."""
 
@@ -33,9 +40,9 @@ def family_for(settings: Settings, objective: Objective) -> Family | NoFamily:
     for family, reason in reasons.items():
         if reason is None:
             return family
-    name = getattr(objective, "name", type(objective).__name__)
-    near = [f"{family.class_name} {reason}" for family, reason in reasons.items() if family.objective == name]
-    known = ", ".join(sorted({family.objective for family in FAMILIES}))
+    head, name = published_head(objective), name_of(objective)
+    near = [f"{family.class_name} {reason}" for family, reason in reasons.items() if family.head == head]
+    known = ", ".join(sorted({able for family in FAMILIES for able in published_with(family.head)}))
     return NoFamily("; ".join(near) or f"no transformers class is trained by objective {name}; those of {known} are")
 
 
@@ -54,9 +61,9 @@ def family_of(config: Config, where: str = "config.json") -> Family:
     raise WrongInput(f"{where}: it holds a {classes[0]}; of {kind} danlu reads {able}")
 
 
-def family_named(model_type: str, objective: str) -> Family | None:
-    """The family of that name whose class predicts what the objective of that name does."""
-    return next((f for f in EVERY if (f.model_type, f.objective) == (model_type, objective)), None)
+def family_named(name: str, head: Head | None) -> Family | None:
+    """The family of that name whose class has that head."""
+    return next((family for family in EVERY if (family.name, family.head) == (name, head)), None)
 
 
 __all__ = [

@@ -11,6 +11,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import MASKED_LM, Head
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -43,7 +44,7 @@ class Bert(Transformer):
     norm_bias: bool = True
     post_norm: bool = True
     embedding_norm: bool = True
-    positions: Literal["rotary", "learned"] = "learned"
+    positions: Literal["rotary", "learned", "relative"] = "learned"
     segments: int = 2
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
@@ -51,9 +52,11 @@ class Bert(Transformer):
     output_bias: bool = True
 
 
-def post_norm_misfit(settings: Settings, objective: Objective, free: frozenset[str]) -> str | None:
+def post_norm_misfit(
+    settings: Settings, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
+) -> str | None:
     """What BERT and its descendants refuse."""
-    if reason := misfit(settings, objective, "masked", FIXED, SIZES - {"theta", "tied"} | free):
+    if reason := misfit(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
         return reason
     assert isinstance(settings, Transformer)
     if not settings.segments:
@@ -92,14 +95,19 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
     return own | encoder_config(settings, vocabulary, dtype)
 
 
-def body_names(settings: Transformer, prefix: str) -> WeightNames:
-    """Embeddings and layers, which BERT's descendants name alike below another prefix."""
-    table = [
+def embedding_names(prefix: str) -> WeightNames:
+    """Embeddings, which BERT's descendants name alike below another prefix."""
+    return (
         *linear(f"{prefix}embeddings.word_embeddings", "embedders.token"),
         *linear(f"{prefix}embeddings.position_embeddings", "embedders.position"),
         *linear(f"{prefix}embeddings.token_type_embeddings", "embedders.segment"),
         *linear(f"{prefix}embeddings.LayerNorm", "backbone.embedding_norm", bias=True),
-    ]
+    )
+
+
+def body_names(settings: Transformer, prefix: str) -> WeightNames:
+    """Embeddings and layers."""
+    table = list(embedding_names(prefix))
     for i in range(settings.layers):
         theirs, ours = f"{prefix}encoder.layer.{i}", f"backbone.blocks.{i}"
         for part in ("query", "key", "value"):
@@ -121,9 +129,9 @@ def names(settings: Transformer) -> WeightNames:
     )
 
 
-def encoder_sizes(config: Config) -> dict[str, Any]:
+def encoder_sizes(config: Config, without: Mapping[str, Any] = WITHOUT) -> dict[str, Any]:
     """The settings that BERT and its descendants name alike."""
-    expect(config, WITHOUT)
+    expect(config, without)
     if config.get("position_embedding_type", "absolute") != "absolute":
         kind = config["position_embedding_type"]
         raise WrongInput(f"config.json: position_embedding_type is {kind}; danlu's {config['model_type']} has absolute")
@@ -145,9 +153,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="bert",
     class_name="BertForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
-    pipeline="fill-mask",
+    head=MASKED_LM,
     fits=fits,
     config=config,
     names=names,

@@ -10,12 +10,14 @@ from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import shown
 from danlu.architectures.presets.weight_names import WeightNames
 from danlu.architectures.transformer import Transformer
+from danlu.published_heads import HIDDEN_STATES, Head
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
+from danlu.traits import name_of, published_head
 from danlu.waist import Objective
 
-HEADLESS = "headless"
-"""danlu's name for what such a class is trained by: nothing."""
+NOTHING = "headless"
+"""danlu's name for what such a class is trained by."""
 
 NO_HEAD: Mapping[str, Any] = {"tied": True, "output_bias": False}
 """Settings under which a learner has no weights that only a vocabulary head uses."""
@@ -25,10 +27,10 @@ OF_HEAD = ("parts.", "output_bias", "unembedding.")
 
 
 @dataclass(frozen=True)
-class Named:
+class Headed:
     """As much of an objective as a family's `fits` looks at."""
 
-    name: str
+    published_head: Head
 
 
 def without_head(
@@ -49,14 +51,14 @@ def without_head(
         return settings.model_copy(update=dict(head_settings or {}))
 
     def fits(settings: Settings, objective: Objective) -> str | None:
-        if (name := getattr(objective, "name", type(objective).__name__)) != HEADLESS:
-            return f"needs objective {HEADLESS}, not {name}"
+        if published_head(objective) != HIDDEN_STATES:
+            return f"needs objective {NOTHING}, not {name_of(objective)}"
         if not isinstance(settings, Transformer):
             return f"needs architecture transformer, not {getattr(settings, 'name', type(settings).__name__)}"
         for key, value in NO_HEAD.items():
             if getattr(settings, key) != value:
                 return f"needs {key} {shown(value)}, not {shown(getattr(settings, key))}"
-        return family.fits(headed(settings), Named(family.objective))  # type: ignore[arg-type]
+        return family.fits(headed(settings), Headed(family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
         return family.config(headed(settings), vocabulary, dtype) | {"architectures": [class_name]}
@@ -71,9 +73,7 @@ def without_head(
     return replace(
         family,
         class_name=class_name,
-        auto_class="AutoModel",
-        objective=HEADLESS,
-        pipeline="feature-extraction",
+        head=HIDDEN_STATES,
         fits=fits,
         config=config,
         names=names,

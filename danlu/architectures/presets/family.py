@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from danlu.architectures.presets.weight_names import WeightNames
 from danlu.architectures.transformer import Transformer
+from danlu.published_heads import Head
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Objective
@@ -20,8 +21,9 @@ Config = Mapping[str, Any]
 class Family:
     """A transformers class that computes the same as danlu's Transformer under some settings.
 
-    model_type, class_name, auto_class: its names in transformers; objective: danlu's name of what it predicts;
-    pipeline: its task on the hub.
+    model_type, class_name: its names in transformers; label: danlu's name of it where several classes have one
+    model_type, that name itself where not given; head: what it predicts, by which objectives are told that fit;
+    objective_settings: those of such an objective with which the class holds all of its weights.
     fits(architecture, objective): None, or a clause that names the setting that does not ("needs norm rms, not layer").
     config(settings, vocabulary, dtype): its config.json; for settings that fit.
     names(settings): its weights; for settings that fit.
@@ -31,14 +33,18 @@ class Family:
 
     model_type: str
     class_name: str
-    auto_class: str
-    objective: str
-    pipeline: str
+    head: Head
     fits: Callable[[Settings, Objective], str | None]
     config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]
     unused: frozenset[str] = frozenset()
+    label: str = ""
+    objective_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return self.label or self.model_type
 
 
 @dataclass(frozen=True)

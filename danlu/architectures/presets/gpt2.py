@@ -8,6 +8,7 @@ from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
+from danlu.published_heads import CAUSAL_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -39,14 +40,14 @@ class Gpt2(Transformer):
     epsilon: float = 1e-5
     norm: Literal["rms", "layer"] = "layer"
     norm_bias: bool = True
-    positions: Literal["rotary", "learned"] = "learned"
+    positions: Literal["rotary", "learned", "relative"] = "learned"
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
     bias: bool = True
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "causal", FIXED, SIZES - {"theta"}):
+    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -115,9 +116,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="gpt2",
     class_name="GPT2LMHeadModel",
-    auto_class="AutoModelForCausalLM",
-    objective="causal",
-    pipeline="text-generation",
+    head=CAUSAL_LM,
     fits=fits,
     config=config,
     names=names,

@@ -9,6 +9,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import CAUSAL_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -33,7 +34,7 @@ class Llama(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "causal", FIXED, SIZES | {"bias"}):
+    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
         return reason
     assert isinstance(settings, Transformer)
     if settings.width % settings.heads:  # LlamaConfig refuses it even where head_dim is given
@@ -120,9 +121,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="llama",
     class_name="LlamaForCausalLM",
-    auto_class="AutoModelForCausalLM",
-    objective="causal",
-    pipeline="text-generation",
+    head=CAUSAL_LM,
     fits=fits,
     config=config,
     names=names,

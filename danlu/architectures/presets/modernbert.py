@@ -10,6 +10,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, misfit, need
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import MASKED_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -55,7 +56,7 @@ class ModernBert(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, "masked", FIXED, SIZES | WINDOWS):
+    if reason := misfit(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -168,9 +169,7 @@ def theta(config: Config, kind: str, older: str, default: float) -> float:
 FAMILY = Family(
     model_type="modernbert",
     class_name="ModernBertForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
-    pipeline="fill-mask",
+    head=MASKED_LM,
     fits=fits,
     config=config,
     names=names,

@@ -9,6 +9,7 @@ from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import expect, misfit, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
+from danlu.published_heads import CAUSAL_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -29,7 +30,7 @@ class Qwen3(Transformer):
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:
-    return misfit(settings, objective, "causal", FIXED)
+    return misfit(settings, objective, CAUSAL_LM, FIXED)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -54,9 +55,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="qwen3",
     class_name="Qwen3ForCausalLM",
-    auto_class="AutoModelForCausalLM",
-    objective="causal",
-    pipeline="text-generation",
+    head=CAUSAL_LM,
     fits=fits,
     config=config,
     names=names,

@@ -11,30 +11,41 @@ from pydantic.fields import FieldInfo
 from danlu.architectures.presets.family import Config
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import Head
 from danlu.settings import Settings
+from danlu.traits import name_of, published_head, published_with
 from danlu.waist import Objective
 
 SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_width", "hidden", "context", "epsilon", "theta", "tied"}
-    | {"dropout"}
+    | {"decoder_layers", "shared_embeddings", "dropout"}
 )
-"""Settings that a family may have at any value; dropout (last) plays no part once a model is trained."""
+"""Settings that a family may have at any value; those of a decoder play no part where there is none, and dropout (last)
+none once a model is trained."""
 
 
 def shown(value: Any) -> str:
     """A value as a recipe writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
+
+
+def other_head(objective: Objective, head: Head) -> str | None:
+    """None when the objective's models have that head; else what does."""
+    if published_head(objective) == head:
+        return None
+    able = " or ".join(published_with(head)) or f"with the head of {head.auto_class}"
+    return f"needs objective {able}, not {name_of(objective)}"
 
 
 def misfit(
-    settings: Settings, objective: Objective, wanted: str, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
+    settings: Settings, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
 ) -> str | None:
-    """None when the settings are a Transformer's with the `fixed` values, trained by the `wanted` objective.
+    """None when the settings are a Transformer's with the `fixed` values, trained by an objective of that head.
 
     A setting that is neither fixed nor free is one the family has not heard of: it must be at its default.
     """
-    if (name := getattr(objective, "name", type(objective).__name__)) != wanted:
-        return f"needs objective {wanted}, not {name}"
+    if reason := other_head(objective, head):
+        return reason
     if not isinstance(settings, Transformer):
         return f"needs architecture transformer, not {getattr(settings, 'name', type(settings).__name__)}"
     for name, field in type(settings).model_fields.items():

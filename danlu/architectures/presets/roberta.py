@@ -18,6 +18,7 @@ from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.published_heads import MASKED_LM
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
@@ -69,9 +70,7 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="roberta",
     class_name="RobertaForMaskedLM",
-    auto_class="AutoModelForMaskedLM",
-    objective="masked",
-    pipeline="fill-mask",
+    head=MASKED_LM,
     fits=fits,
     config=config,
     names=names,

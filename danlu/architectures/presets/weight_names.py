@@ -16,13 +16,15 @@ class Weight:
     """One weight of the transformers class.
 
     It is made of `ours`, one after another along their first dimension; `rows`, the length of each there, is needed
-    where there are several. `transposed`: a matrix is kept as [inputs, outputs] (GPT-2's Conv1D).
+    where there are several. `transposed`: a matrix is kept as [inputs, outputs] (GPT-2's Conv1D). `as_row`: a vector
+    is kept as [1, n].
     """
 
     theirs: str
     ours: tuple[str, ...]
     rows: tuple[int, ...] = ()
     transposed: bool = False
+    as_row: bool = False
 
 
 WeightNames = tuple[Weight, ...]
@@ -45,7 +47,7 @@ def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for weight in names:
         parts = [state[name] for name in weight.ours]
         whole = torch.cat(parts) if len(parts) > 1 else parts[0]
-        made[weight.theirs] = _turned(weight, whole)
+        made[weight.theirs] = _turned(weight, whole)[None] if weight.as_row else _turned(weight, whole)
     return made
 
 
@@ -54,7 +56,7 @@ def from_hf(names: WeightNames, state: Mapping[str, Tensor], where: str = "the f
     refuse_other_names([weight.theirs for weight in names], state, where)
     made = {}
     for weight in names:
-        whole = _turned(weight, state[weight.theirs])
+        whole = _turned(weight, state[weight.theirs].squeeze(0) if weight.as_row else state[weight.theirs])
         if len(weight.ours) == 1:
             made[weight.ours[0]] = whole
             continue

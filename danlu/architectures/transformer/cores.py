@@ -25,7 +25,8 @@ def as_bias(seen: Tensor) -> Tensor:
 
 
 def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """query [B, heads, L, d], key and value [B, kv_heads, M, d], bias broadcast to [B, 1, L, M] -> [B, heads, L, d].
+    """query [B, heads, L, d], key and value [B, kv_heads, M, d], bias broadcast to [B, 1 or heads, L, M] ->
+    [B, heads, L, d].
 
     Scores are widened to float32 for the softmax.
     """
@@ -37,7 +38,8 @@ def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Ten
     scores = query @ key.transpose(-1, -2)
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if bias is not None and group > 1:
-        scores = (scores.unflatten(2, (group, length)) + bias.unsqueeze(-3)).flatten(2, 3)
+        by_group = bias.unsqueeze(-3) if bias.dim() < 4 or bias.shape[-3] == 1 else bias.unflatten(-3, (-1, group))
+        scores = (scores.unflatten(2, (group, length)) + by_group).flatten(2, 3)
     elif bias is not None:
         scores = scores + bias
     out = scores.softmax(-1).to(value.dtype) @ value
@@ -45,13 +47,17 @@ def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Ten
 
 
 def fused(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, causal: bool = False) -> Tensor:
-    """The same by torch's kernel; `seen` booleans broadcast to [B, 1, L, M]."""
+    """The same by torch's kernel; `seen` booleans, or a bias, broadcast to [B, 1 or heads, L, M]."""
+    seen = seen.to(query.dtype) if seen is not None and seen.is_floating_point() else seen
     grouped = query.shape[1] != key.shape[1]
     return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=causal, enable_gqa=grouped)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor) -> Tensor:
-    """Whichever pays, for a mask that is used once."""
+def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Whichever pays, for a mask [L, M] that is used once; `bias` [heads, L, M] is added to the scores."""
+    if bias is not None:
+        bias = bias.masked_fill(~seen, float("-inf"))[None]
+        return (plain if plain_pays(query.device, key.shape[2]) else fused)(query, key, value, bias)
     if plain_pays(query.device, key.shape[2]):
         return plain(query, key, value, as_bias(seen))
     return fused(query, key, value, seen)

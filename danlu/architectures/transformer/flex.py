@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from danlu.architectures.transformer.orders import Case
+from danlu.architectures.transformer.relative import RelativePositions
 from danlu.waist import Stream, sent
 
 BLOCK = 128
@@ -70,7 +71,7 @@ class Flex:
     def serves(case: Case) -> bool:
         """Orders that no plainer kernel takes."""
         special = case.order == "any" or (case.windowed and not case.steady)
-        return special and case.head_width >= NARROWEST and case.dtype != torch.float64
+        return special and not case.biased and case.head_width >= NARROWEST and case.dtype != torch.float64
 
     def rule(self, window: int | None) -> Callable[..., Tensor]:
         """Whether place i sees place j: rule 1, and the window."""
@@ -95,7 +96,12 @@ class Flex:
             seq_lengths=(length, length),
         )
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def biased(self, positions: RelativePositions) -> Tensor:
+        raise ValueError("scores that something is added to are laid out in rows")
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
         grouped = query.shape[1] != key.shape[1]
         return self.kernel(q, k, v, block_mask=self.masks[window], enable_gqa=grouped)[0].transpose(0, 1)

@@ -17,6 +17,7 @@ from danlu.architectures.transformer import flex, varlen
 from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
 from danlu.architectures.transformer.flex import Flex
 from danlu.architectures.transformer.orders import Case, case_of
+from danlu.architectures.transformer.relative import RelativePositions
 from danlu.architectures.transformer.varlen import Varlen
 from danlu.waist import Stream, sent
 
@@ -32,14 +33,25 @@ class Layout(Protocol):
         """Whether it gives the numbers of the reference there."""
         ...
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
-        """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]."""
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
+        """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]. bias: what `biased` gave."""
+        ...
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        """What is added to the scores of all layers, minus infinity where nothing is seen; in this layout's form."""
         ...
 
 
 def within(position: Tensor, window: int) -> Tensor:
     """[..., L] -> [..., L, L]: which positions are at most `window` apart."""
     return (position[..., :, None] - position[..., None, :]).abs() <= window
+
+
+def unseen_out(bias: Tensor, seen: Tensor) -> Tensor:
+    """`bias` where `seen` (of its shape or broadcast to it), else minus infinity."""
+    return bias.masked_fill(~seen, float("-inf"))
 
 
 class Dense:
@@ -52,10 +64,15 @@ class Dense:
     def serves(case: Case) -> bool:
         return True
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         seen = self.seen if window is None else self.seen & within(self.position, window)
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-        return fused(q, k, v, seen)[0].transpose(0, 1)
+        return fused(q, k, v, seen if bias is None else bias)[0].transpose(0, 1)
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        return unseen_out(positions(self.position, self.position), self.seen)
 
 
 class Even:
@@ -65,20 +82,55 @@ class Even:
         self.sequences, self.causal = len(stream), case.order == "causal"
         device, length = stream.key.device, stream.lengths[0]
         self.plain = plain_pays(device, length)
-        self.bias = None
-        if self.plain and self.causal:
-            self.bias = as_bias(torch.ones(length, length, dtype=torch.bool, device=device).tril())
+        self.below = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
+        self.bias = as_bias(self.below) if self.plain and self.below is not None else None
+        self.position, self.host = (
+            s.inputs["position"].unflatten(0, (self.sequences, -1)) for s in (stream, stream.host or stream)
+        )
 
     @staticmethod
     def serves(case: Case) -> bool:
         return case.even and case.order != "any" and not case.windowed
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         if window is not None:
             raise ValueError("sequences with windows are laid out in rows")
         q, k, v = (x.unflatten(0, (self.sequences, -1)).transpose(1, 2) for x in (query, key, value))
-        out = plain(q, k, v, self.bias) if self.plain else fused(q, k, v, None, self.causal)
+        if bias is not None:
+            out = (plain if self.plain else fused)(q, k, v, bias)
+        else:
+            out = plain(q, k, v, self.bias) if self.plain else fused(q, k, v, None, self.causal)
         return out.transpose(1, 2).flatten(0, 1)
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        alike = bool((self.host == self.host[0]).all())
+        position = self.position[:1] if alike else self.position
+        found = positions(position, position)
+        return found if self.below is None else unseen_out(found, self.below)
+
+
+class Places:
+    """Where the positions of a stream stand in rows of whole sequences.
+
+    shape (rows, longest); gather [rows * longest], the position at each place, 0 for filler; scatter [T], the place of
+    each position; real [rows, longest], which places are no filler.
+    """
+
+    def __init__(self, stream: Stream, rows: list[list[int]]):
+        device = stream.key.device
+        self.shape = (len(rows), max(sum(stream.lengths[s] for s in row) for row in rows))
+        starts = [0, *accumulate(stream.lengths)]
+        gather = torch.full(self.shape, -1, dtype=torch.int64)
+        for r, row in enumerate(rows):
+            at = torch.cat([torch.arange(starts[s], starts[s] + stream.lengths[s]) for s in row])
+            gather[r, : len(at)] = at
+        real = gather >= 0
+        scatter = torch.empty(len(stream.key), dtype=torch.int64)
+        scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
+        self.gather, self.scatter = sent(gather.clamp(min=0).flatten(), device), sent(scatter, device)
+        self.real = sent(real, device)
 
 
 class Rows:
@@ -90,18 +142,9 @@ class Rows:
 
     def __init__(self, stream: Stream, case: Case | None = None):
         device = stream.key.device
-        rows = fill_rows(stream.lengths, ROW)
-        self.shape = (len(rows), max(sum(stream.lengths[s] for s in row) for row in rows))
-        starts = [0, *accumulate(stream.lengths)]
-        gather = torch.full(self.shape, -1, dtype=torch.int64)
-        for r, row in enumerate(rows):
-            at = torch.cat([torch.arange(starts[s], starts[s] + stream.lengths[s]) for s in row])
-            gather[r, : len(at)] = at
-        real = gather >= 0
-        scatter = torch.empty(len(stream.key), dtype=torch.int64)
-        scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
-        self.gather, self.scatter = sent(gather.clamp(min=0).flatten(), device), sent(scatter, device)
-        real, laid = sent(real, device), self.gather.view(self.shape)
+        places = Places(stream, fill_rows(stream.lengths, ROW))
+        self.shape, self.gather, self.scatter, real = places.shape, places.gather, places.scatter, places.real
+        laid = self.gather.view(self.shape)
         sequence = stream.sequence[laid].masked_fill(~real, -1)
         key, query = stream.key[laid], stream.query[laid]
         same = (sequence[:, :, None] == sequence[:, None, :]) & real[:, None, :]
@@ -122,13 +165,18 @@ class Rows:
             self._masks[window] = (as_bias(seen) if self.plain else seen)[:, None]
         return self._masks[window]
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         q, k, v = (
             Spread.apply(x, self.gather, self.scatter).unflatten(0, self.shape).transpose(1, 2)  # type: ignore[union-attr]
             for x in (query, key, value)
         )
-        out = (plain if self.plain else fused)(q, k, v, self.mask(window))
+        out = (plain if self.plain else fused)(q, k, v, self.mask(window) if bias is None else bias)
         return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
+
+    def biased(self, positions: RelativePositions) -> Tensor:
+        return unseen_out(positions(self.position, self.position), self.seen[:, None])
 
 
 class Spread(torch.autograd.Function):
@@ -194,8 +242,9 @@ def layout_of(
     windows: tuple[int | None, ...] = (None,),
     head_width: int = 64,
     dtype: torch.dtype = torch.float32,
+    biased: bool = False,
 ) -> Layout:
     """The fastest layout there that honours the stream's order and these windows (None: none), for heads of that width
-    that will be multiplied in that dtype."""
-    case = case_of(stream, windows, head_width, dtype)
+    that will be multiplied in that dtype. biased: whether something is added to the scores."""
+    case = case_of(stream, windows, head_width, dtype, biased)
     return next(layout for layout in layouts_on(stream.key.device) if layout.serves(case))(stream, case)

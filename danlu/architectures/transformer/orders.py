@@ -18,7 +18,7 @@ Order = Literal["causal", "full", "any"]
 class Case:
     """order: the case of rule 1 that all sequences have; even: whether they have one length; steady: whether positions
     go up by one inside each sequence; windows: how far layers see, None for all; head_width and dtype: of what is
-    multiplied.
+    multiplied; biased: whether something is added to the scores.
     """
 
     order: Order
@@ -27,6 +27,7 @@ class Case:
     windows: tuple[int | None, ...]
     head_width: int
     dtype: torch.dtype
+    biased: bool = False
 
     @property
     def windowed(self) -> bool:
@@ -55,13 +56,21 @@ def steady(position: np.ndarray, place: np.ndarray) -> bool:
     return bool((np.diff(position)[within] == 1).all())
 
 
-def case_of(stream: Stream, windows: tuple[int | None, ...], head_width: int, dtype: torch.dtype) -> Case:
+def case_of(
+    stream: Stream, windows: tuple[int | None, ...], head_width: int, dtype: torch.dtype, biased: bool = False
+) -> Case:
     """From the stream as it was packed, so that no device is waited for."""
     host = stream.host or stream
     key, query, position = (t.cpu().numpy() for t in (host.key, host.query, host.inputs["position"]))
     place = places(stream.lengths)
     return Case(
-        order_of(key, query, place), len(set(stream.lengths)) == 1, steady(position, place), windows, head_width, dtype
+        order_of(key, query, place),
+        len(set(stream.lengths)) == 1,
+        steady(position, place),
+        windows,
+        head_width,
+        dtype,
+        biased,
     )
 
 

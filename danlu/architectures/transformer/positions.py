@@ -1,9 +1,19 @@
-"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings."""
+"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings.
+
+Relative positions are in relative.py."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+from danlu.waist import Stream
+
+if TYPE_CHECKING:
+    from danlu.architectures.transformer.transformer import Transformer
 
 
 class PositionEmbedding(nn.Embedding):
@@ -26,6 +36,16 @@ def rotary_angles(position: Tensor, head_width: int, theta: float) -> tuple[Tens
     angle = position[:, None].float() * (1.0 / theta**half)  # as transformers rounds it
     angle = torch.cat([angle, angle], dim=-1)[:, None, :]
     return angle.cos(), angle.sin()
+
+
+def angles_by_window(
+    settings: Transformer, stream: Stream, windows: Iterable[int | None]
+) -> dict[int | None, tuple[Tensor, Tensor] | None]:
+    """The rotary angles of the stream's positions for layers of each window; None where positions are not rotary."""
+    if settings.positions != "rotary":
+        return dict.fromkeys(windows)
+    position, width = stream.inputs["position"], settings.each_head
+    return {w: rotary_angles(position, width, settings.theta_of(w)) for w in dict.fromkeys(windows)}
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:

@@ -5,16 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from pydantic import NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.architectures.transformer.attention import Attention, Cache, Known, extension_mask
-from danlu.architectures.transformer.feed_forward import Gated, Plain
+from danlu.architectures.embedders import entrance
+from danlu.architectures.transformer.attention import Angles, Cache, Known, extension_mask
+from danlu.architectures.transformer.decoder import TransformerDecoder
 from danlu.architectures.transformer.layout import Layout, layout_of
-from danlu.architectures.transformer.norms import NORMS
 from danlu.architectures.transformer.orders import product_dtype
-from danlu.architectures.transformer.positions import PositionEmbedding, rotary_angles
+from danlu.architectures.transformer.parts import (
+    attention_of,
+    feed_forward_of,
+    first_norm_of,
+    initialise,
+    norm_of,
+    relative_of,
+)
+from danlu.architectures.transformer.positions import PositionEmbedding, angles_by_window
 from danlu.registry import architectures
 from danlu.settings import Settings
 from danlu.waist import Stream
@@ -28,11 +35,21 @@ class Transformer(Settings):
     begins with one; position_offset: the row of the learned position 0; segments: entries of a segment embedding, 0 for
     none; output_bias: a bias for each token's logit. window: every `global_every`-th layer from the first sees all, the
     others only positions at most so far away, with `local_theta` for their rotary angles (theta where not given).
+    embedding_width: of the embeddings, mapped into the width behind their norm; None: the width itself. shared_layers:
+    so many blocks, each of which a group of layers, one after another, has in common (1: all layers are one block);
+    None: each layer has its own (both Lan et al. 2020).
+
+    buckets, farthest: of relative positions. scaled_attention: scores divided by sqrt(head width); scaled_embeddings:
+    token vectors times sqrt(width); scaled_head: hidden states divided by sqrt(width) before the logits. A decoder,
+    where an objective asks for one, has the same parts in `decoder_layers` blocks (None: as many as layers), positions
+    of its own, and with shared_embeddings the same token vectors.
     """
 
     name: Literal["transformer"] = "transformer"
     layers: PositiveInt = 6
     width: PositiveInt = 256
+    embedding_width: PositiveInt | None = None
+    shared_layers: PositiveInt | None = None
     heads: PositiveInt = 4
     kv_heads: PositiveInt | None = None
     head_width: PositiveInt | None = None
@@ -45,8 +62,10 @@ class Transformer(Settings):
     head_norm: bool = False
     embedding_norm: bool = False
     first_norm: bool = True
-    positions: Literal["rotary", "learned"] = "rotary"
+    positions: Literal["rotary", "learned", "relative"] = "rotary"
     position_offset: NonNegativeInt = 0
+    buckets: int = Field(default=32, ge=4, multiple_of=4)
+    farthest: PositiveInt = 128
     segments: NonNegativeInt = 0
     theta: float = 10000.0
     window: PositiveInt | None = None
@@ -57,6 +76,11 @@ class Transformer(Settings):
     bias: bool = False
     tied: bool = True
     output_bias: bool = False
+    scaled_attention: bool = True
+    scaled_embeddings: bool = False
+    scaled_head: bool = False
+    decoder_layers: PositiveInt | None = None
+    shared_embeddings: bool = True
     dropout: float = 0.0
 
     @model_validator(mode="after")
@@ -73,6 +97,14 @@ class Transformer(Settings):
             raise ValueError("position_offset: only learned positions have one")
         if self.each_head % 2 and self.positions == "rotary":
             raise ValueError(f"rotary positions need an even head width, not {self.each_head}")
+        if self.shared_layers and (self.window or not (self.first_norm or self.post_norm)):
+            raise ValueError(
+                "shared_layers: layers that share a block are alike; leave out window and first_norm: false"
+            )
+        if self.positions == "relative" and self.window:
+            raise ValueError("window: layers with relative positions have none")
+        if self.farthest <= self.buckets // 2:
+            raise ValueError(f"farthest {self.farthest} must be above half of the buckets, {self.buckets // 2}")
         return self
 
     @property
@@ -88,6 +120,16 @@ class Transformer(Settings):
         """Feed-forward width: 4 x width, or for gated ones 8/3 x width rounded up to 64, about the same parameters."""
         return self.hidden or (-(-8 * self.width // 3 // 64) * 64 if self.gated else 4 * self.width)
 
+    def blocks_of(self, layers: int) -> tuple[int, ...]:
+        """The block of each of so many layers."""
+        blocks = min(self.shared_layers or layers, layers)
+        return tuple(layer * blocks // layers for layer in range(layers))
+
+    @property
+    def block_numbers(self) -> tuple[int, ...]:
+        """The block of each layer."""
+        return self.blocks_of(self.layers)
+
     def window_of(self, layer: int) -> int | None:
         """How far layer number `layer` (from 0) sees; None without bound."""
         return None if layer % self.global_every == 0 else self.window
@@ -99,18 +141,22 @@ class Transformer(Settings):
     def build(self) -> TransformerBackbone:
         return TransformerBackbone(self)
 
+    def build_decoder(self) -> TransformerDecoder:
+        return TransformerDecoder(self)
+
+    def decoder_embedders(self) -> dict[str, nn.Embedding]:
+        """Embeddings that a decoder has in place of those of `embedders`."""
+        return {name: table for name, table in self.embedders().items() if name == "position"}
+
     def embedders(self) -> dict[str, nn.Embedding]:
         """Embeddings this architecture wants summed to the tokens', by input name."""
         tables: dict[str, nn.Embedding] = {}
+        width = self.embedding_width or self.width
         if self.positions == "learned":
-            tables["position"] = PositionEmbedding(self.context, self.width, self.position_offset)
+            tables["position"] = PositionEmbedding(self.context, width, self.position_offset)
         if self.segments:
-            tables["segment"] = nn.Embedding(self.segments, self.width)
+            tables["segment"] = nn.Embedding(self.segments, width)
         return tables
-
-
-def norm_of(settings: Transformer, width: int) -> nn.Module:
-    return NORMS[settings.norm](width, settings.epsilon, settings.norm_bias)
 
 
 class Block(nn.Module):
@@ -120,43 +166,25 @@ class Block(nn.Module):
     def __init__(self, settings: Transformer, layer: int):
         super().__init__()
         self.post_norm = settings.post_norm
-        unnormed = layer == 0 and not settings.first_norm and not settings.post_norm
-        self.attention_norm = nn.Identity() if unnormed else norm_of(settings, settings.width)
-        d = settings.each_head
-        head_norms = (norm_of(settings, d), norm_of(settings, d)) if settings.head_norm else None
-        window = settings.window_of(layer)
-        self.attention = Attention(
-            settings.width, settings.heads, settings.groups, d, settings.bias, head_norms, window
-        )
+        self.attention_norm = first_norm_of(settings, layer)
+        self.attention = attention_of(settings, settings.window_of(layer))
         self.feed_forward_norm = norm_of(settings, settings.width)
-        kind = Gated if settings.gated else Plain
-        self.feed_forward = kind(settings.width, settings.inner, settings.activation, settings.bias)
+        self.feed_forward = feed_forward_of(settings)
         self.drop = nn.Dropout(settings.dropout)
-        self.initialise()
+        initialise(self)
 
-    def initialise(self) -> None:
-        """Normal weights of standard deviation 1/sqrt(inputs); the last map of each half starts at zero, so that a
-        block begins as the identity (Zhang et al. 2019)."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=module.in_features**-0.5)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-        nn.init.zeros_(self.attention.out.weight)
-        nn.init.zeros_(self.feed_forward.down.weight)
-
-    def forward(self, x: Tensor, layout: Layout, angles: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(self, x: Tensor, layout: Layout, angles: Angles, bias: Tensor | None = None) -> Tensor:
         if self.post_norm:
-            x = self.attention_norm(x + self.drop(self.attention(x, layout, angles)))
+            x = self.attention_norm(x + self.drop(self.attention(x, layout, angles, bias)))
             return self.feed_forward_norm(x + self.drop(self.feed_forward(x)))
-        x = x + self.drop(self.attention(self.attention_norm(x), layout, angles))
+        x = x + self.drop(self.attention(self.attention_norm(x), layout, angles, bias))
         return x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
 
     def extend(
-        self, x: Tensor, mask: Tensor, angles: tuple[Tensor, Tensor] | None, known: Cache | None
+        self, x: Tensor, mask: Tensor, angles: Angles, known: Cache | None, bias: Tensor | None = None
     ) -> tuple[Tensor, Cache]:
         """As `forward`, for new positions only, and without dropout."""
-        a, cache = self.attention.extend(x if self.post_norm else self.attention_norm(x), mask, angles, known)
+        a, cache = self.attention.extend(x if self.post_norm else self.attention_norm(x), mask, angles, known, bias)
         if self.post_norm:
             x = self.attention_norm(x + a)
             return self.feed_forward_norm(x + self.feed_forward(x)), cache
@@ -173,7 +201,7 @@ class State:
 
 
 class TransformerBackbone(nn.Module):
-    """[T, width] -> [T, width]; honours every case of rule 1."""
+    """[T, embedding width] -> [T, width]; honours every case of rule 1."""
 
     offers = frozenset({"causal", "full", "any"})
 
@@ -181,41 +209,42 @@ class TransformerBackbone(nn.Module):
         super().__init__()
         self.settings = settings
         self.width = settings.width
-        self.embedding_norm = norm_of(settings, settings.width) if settings.embedding_norm else nn.Identity()
-        self.blocks = nn.ModuleList(Block(settings, i) for i in range(settings.layers))
+        narrow = settings.embedding_width or settings.width
+        self.embedding_norm = norm_of(settings, narrow) if settings.embedding_norm else nn.Identity()
+        self.embedding_map = entrance(settings.embedding_width, settings.width, settings.bias)
+        self.order = settings.block_numbers
+        self.blocks = nn.ModuleList(Block(settings, i) for i in range(self.order[-1] + 1))
         self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)
-
+        self.relative = relative_of(settings, both=True)
         self.windows = [settings.window_of(i) for i in range(settings.layers)]
-
-    def angles(self, stream: Stream) -> dict[int | None, tuple[Tensor, Tensor] | None]:
-        """By window, for the layers that have it."""
-        position, width = stream.inputs["position"], self.settings.each_head
-        if self.settings.positions != "rotary":
-            return dict.fromkeys(self.windows)
-        return {w: rotary_angles(position, width, self.settings.theta_of(w)) for w in dict.fromkeys(self.windows)}
 
     def forward(self, x: Tensor, stream: Stream, layout: Layout | None = None) -> Tensor:
         """`layout` overrides the fast attention (tests pass the reference)."""
+        x = self.embedding_map(self.embedding_norm(x))
         if not len(stream):
             return x
         layout = layout or layout_of(
-            stream, tuple(dict.fromkeys(self.windows)), self.settings.each_head, product_dtype(x)
+            stream,
+            tuple(dict.fromkeys(self.windows)),
+            self.settings.each_head,
+            product_dtype(x),
+            self.relative is not None,
         )
-        angles = self.angles(stream)
-        x = self.embedding_norm(x)
-        for block, window in zip(self.blocks, self.windows, strict=True):
-            x = block(x, layout, angles[window])
+        angles = angles_by_window(self.settings, stream, self.windows)
+        bias = None if self.relative is None else layout.biased(self.relative)
+        for number, window in zip(self.order, self.windows, strict=True):
+            x = self.blocks[number](x, layout, angles[window], bias)
         return self.final_norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
-        if state is None:
-            nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
-            state = State(Known(nothing, nothing, nothing), [])
+        state = State(Known.nothing(stream), []) if state is None else state
+        known = state.known.grown(stream)
         masks = {w: extension_mask(stream, state.known, w) for w in dict.fromkeys(self.windows)}
-        angles, caches = self.angles(stream), []
-        x = self.embedding_norm(x)
-        for i, (block, window) in enumerate(zip(self.blocks, self.windows, strict=True)):
+        angles, caches = angles_by_window(self.settings, stream, self.windows), []
+        bias = None if self.relative is None else self.relative(stream.inputs["position"], known.position)
+        x = self.embedding_map(self.embedding_norm(x))
+        for i, (number, window) in enumerate(zip(self.order, self.windows, strict=True)):
             cached = state.layers[i] if state.layers else None
-            x, cache = block.extend(x, masks[window], angles[window], cached)  # type: ignore[operator]
+            x, cache = self.blocks[number].extend(x, masks[window], angles[window], cached, bias)  # type: ignore[operator]
             caches.append(cache)
-        return self.final_norm(x), State(state.known.grown(stream), caches)
+        return self.final_norm(x), State(known, caches)

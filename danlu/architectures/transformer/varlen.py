@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from danlu.architectures.transformer.orders import Case
+from danlu.architectures.transformer.relative import RelativePositions
 from danlu.waist import Stream, sent
 
 HALF = (torch.bfloat16, torch.float16)
@@ -53,14 +54,19 @@ class Varlen:
     def serves(case: Case) -> bool:
         """Its windows are counted in steps, ours in positions."""
         fits = case.dtype in HALF and case.head_width % 8 == 0 and case.head_width <= WIDEST
-        return fits and case.order != "any" and (case.steady or not case.windowed)
+        return fits and not case.biased and case.order != "any" and (case.steady or not case.windowed)
 
     def reach(self, window: int | None) -> tuple[int, int]:
         """How many steps to the left and to the right a position sees, -1 for all."""
         left = -1 if window is None else window
         return left, 0 if self.causal else left
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None) -> Tensor:
+    def biased(self, positions: RelativePositions) -> Tensor:
+        raise ValueError("scores that something is added to are laid out in rows")
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         return self.kernel(
             query, key, value, self.offsets, self.offsets, self.longest, self.longest,
             window_size=self.reach(window), enable_gqa=query.shape[1] != key.shape[1],

@@ -11,6 +11,8 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Simplified(Filter):
+    """Traditional characters become simplified ones; words stay as they are (軟體 becomes 软体, not 软件)."""
+
     name: Literal["simplified"] = "simplified"
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)
 
@@ -20,7 +22,7 @@ class Simplified(Filter):
 
 @filters.register
 class Traditional(Filter):
-    """phrases: also the words that Taiwan uses (软件 becomes 軟體)."""
+    """Simplified characters become traditional ones. phrases: also the words that Taiwan uses (软件 becomes 軟體)."""
 
     name: Literal["traditional"] = "traditional"
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)

@@ -14,7 +14,8 @@ from danlu.text.languages import LIBRARY, language_counter
 
 @filters.register
 class Language(Filter):
-    """keep: ISO codes; share: the least share of a document's letters that must be in them, together."""
+    """Texts in other languages are left out. keep: ISO codes; share: the least share of a document's letters that must
+    be in them, together."""
 
     name: Literal["language"] = "language"
     libraries: ClassVar[tuple[str, ...]] = (LIBRARY,)

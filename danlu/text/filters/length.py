@@ -13,7 +13,7 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Length(Filter):
-    """Characters, without white space at the ends."""
+    """Texts of fewer than `min` or more than `max` characters are left out; white space at the ends does not count."""
 
     name: Literal["length"] = "length"
     min: PositiveInt = 1

@@ -11,7 +11,8 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Mojibake(Filter):
-    """Only the encoding: full-width punctuation, curly quotes, ligatures and HTML entities stay as they are."""
+    """Text that was decoded with the wrong encoding (`cafÃ©`) is mended. Only the encoding: full-width
+    punctuation, curly quotes, ligatures and HTML entities stay as they are."""
 
     name: Literal["mojibake"] = "mojibake"
     libraries: ClassVar[tuple[str, ...]] = ("ftfy",)

@@ -37,7 +37,8 @@ def repeated_characters(text: str) -> float:
 
 @filters.register
 class Repetition(Filter):
-    """The largest shares that are kept, of repeated lines and of repeated runs of characters."""
+    """Texts that say the same again and again are left out: the largest shares that are kept, of repeated lines and of
+    repeated runs of characters."""
 
     name: Literal["repetition"] = "repetition"
     lines: float = Field(0.3, ge=0, le=1)

@@ -23,6 +23,9 @@ def normalised(text: str) -> str:
 
 @filters.register
 class Spaces(Filter):
+    """White space that carries nothing: blanks at the ends of lines, more than one blank line, control and zero-width
+    characters; odd blanks and line ends become usual ones. Indentation stays."""
+
     name: Literal["spaces"] = "spaces"
 
     def build(self) -> Clean:

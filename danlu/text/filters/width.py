@@ -15,6 +15,8 @@ HALF_WIDTH = {ord(c) + OFFSET: c for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZa
 
 @filters.register
 class Width(Filter):
+    """Full-width Latin letters and digits become half-width ones (ＡＢ１ becomes AB1); Chinese punctuation stays."""
+
     name: Literal["width"] = "width"
 
     def build(self) -> Clean:

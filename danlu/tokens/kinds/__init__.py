@@ -1,5 +1,5 @@
 """Kinds of tokenizers: one file each, and one import line here."""
 
-from danlu.tokens.kinds import byte, byte_bpe, character, file, unigram, wordpiece
+from danlu.tokens.kinds import byte, byte_bpe, character, file, unigram, word, wordpiece
 
-__all__ = ["byte", "byte_bpe", "character", "file", "unigram", "wordpiece"]
+__all__ = ["byte", "byte_bpe", "character", "file", "unigram", "word", "wordpiece"]

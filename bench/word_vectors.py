@@ -1,0 +1,154 @@
+"""`python -m bench.word_vectors [--rounds 3] [--epochs 5] [--threads 2]`: skip-gram beside gensim's.
+
+The same words of builtin:pydocs, 100 dimensions, windows of 5, 5 noise words, words thinned at 1e-3, in turns. Speed is
+words of the text a second, before thinning, of the training loop alone; quality is how often a held-out pair of words
+scores above a noise word, by danlu's own judgement of both sides' vectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.sides import OURS, Side
+from danlu.architectures import Learner, build_learner
+from danlu.recipes.loading import load_recipe
+from danlu.recipes.schema import ModelRecipe
+from danlu.stages.preparation import Data
+from danlu.stages.sources import RunSource
+from danlu.text.corpus import build_corpus
+from danlu.tokens.shards import write_shards
+from danlu.training.budget import Budget
+from danlu.training.checkpoint import Checkpoints
+from danlu.training.draws import RowDraws
+from danlu.training.journal import Journal
+from danlu.training.loop import Job, train
+from danlu.training.outfit import fit_out
+from danlu.training.plan import make_plan
+from danlu.training.precision import Machine
+from danlu.training.step import micro_batches
+
+LONGEST_SENTENCE = 10_000
+"""gensim drops what stands behind it in a sentence."""
+
+RESULTS = Path(__file__).with_name("word_vectors.json")
+
+
+@functools.cache
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="bench-"))
+
+
+@functools.cache
+def source() -> RunSource:
+    """The text of the shipped recipe."""
+    recipe = load_recipe("skipgram")
+    corpus = build_corpus(recipe.corpus)
+    tokenizer = recipe.tokenizer.train(corpus.texts("train"))
+    return RunSource(Data(corpus, tokenizer, write_shards(corpus, tokenizer)), folder() / "units", {})
+
+
+@functools.cache
+def sentences() -> list[np.ndarray]:
+    """The training documents without special tokens, no longer than gensim reads."""
+    store, vocabulary = source().store("train"), source().vocabulary
+    documents = (store.document(i) for i in range(store.documents))
+    texts = [ids[vocabulary.ordinary(ids)] for ids in documents]
+    return [part for text in texts for part in np.split(text, range(LONGEST_SENTENCE, len(text), LONGEST_SENTENCE))]
+
+
+def words() -> int:
+    return sum(len(part) for part in sentences())
+
+
+def recipe_of(overrides: tuple[str, ...]) -> ModelRecipe:
+    return load_recipe("skipgram", overrides).models["words"]
+
+
+def our_round(epochs: int, threads: int, overrides: tuple[str, ...] = ()) -> tuple[float, float]:
+    """Words a second, and pairs above noise."""
+    recipe, machine = recipe_of(overrides), Machine("cpu", "float32", threads)
+    machine.apply()
+    settings = recipe.training.model_copy(update={"budget": Budget(epochs, "epochs"), "validations": 1, "keep": "last"})
+    model = build_learner(recipe.objective, recipe.architecture, source().vocabulary.size, settings.seed)
+    fit_out(model, settings)
+    made = recipe.objective.units(source(), "train")
+    draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, settings.seed)
+    plan = make_plan(settings, model, recipe.objective, draws, machine, None)
+    with tempfile.TemporaryDirectory() as place:
+        journal = Journal(Path(place) / "metrics.jsonl")
+        job = Job("bench", model, recipe.objective, draws, settings, plan, Checkpoints(Path(place) / "saved"), journal)
+        start = time.perf_counter()
+        train(job)
+        seconds = time.perf_counter() - start
+        journal.close()
+    return plan.steps * plan.step_units / draws.units * words() / seconds, judged(model.eval())
+
+
+def their_round(epochs: int, threads: int) -> tuple[float, float]:
+    """Words a second, and pairs above noise."""
+    from gensim.models import Word2Vec
+
+    recipe = recipe_of(())
+    text = [[str(i) for i in part] for part in sentences()]
+    objective, width = recipe.objective, recipe.architecture.width
+    model = Word2Vec(
+        vector_size=width, window=objective.window, negative=objective.negatives, sample=objective.sample,
+        sg=1, min_count=1, workers=threads, seed=1, ns_exponent=objective.noise_power,
+    )  # fmt: skip
+    model.build_vocab(text)
+    start = time.perf_counter()
+    model.train(text, total_examples=len(text), epochs=epochs)
+    seconds = time.perf_counter() - start
+    ours = build_learner(objective, recipe.architecture, source().vocabulary.size, 0)
+    at = [int(word) for word in model.wv.index_to_key]
+    with torch.no_grad():
+        ours.embedders["token"].weight[at] = torch.from_numpy(model.wv.vectors)  # type: ignore[index]
+        ours.parts.context.weight[at] = torch.from_numpy(model.syn1neg)  # type: ignore[union-attr]
+    return epochs * words() / seconds, judged(ours.eval())
+
+
+@torch.no_grad()
+def judged(model: Learner) -> float:
+    objective: Any = model.objective
+    made = objective.units(source(), "validation")
+    draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, 0, shuffled=False)
+    batches = micro_batches(objective, draws, 0, draws.units, 2, 1.0)
+    return objective.judge(model, model.parts, batches, source())["figures"]["pairs_above_noise"]
+
+
+def main() -> None:
+    given = argparse.ArgumentParser(prog="bench.word_vectors", description=__doc__)
+    given.add_argument("--rounds", type=int, default=3)
+    given.add_argument("--epochs", type=int, default=5)
+    given.add_argument("--threads", type=int, default=2)
+    asked = given.parse_args()
+    ours, theirs = Side(OURS), Side({})
+    found: dict[str, list[tuple[float, float]]] = {"danlu": [], "gensim": []}
+    for _ in range(asked.rounds):
+        found["gensim"].append(theirs.ask(their_round, asked.epochs, asked.threads))
+        found["danlu"].append(ours.ask(our_round, asked.epochs, asked.threads))
+    ours.close()
+    theirs.close()
+    results: dict[str, Any] = {"epochs": asked.epochs, "threads": asked.threads}
+    for name, rounds in found.items():
+        rate, above = (statistics.median(column) for column in zip(*rounds, strict=True))
+        results[name] = {"words_per_second": rate, "pairs_above_noise": above}
+        print(f"{name:8s} {rate:10,.0f} words a second; held-out pairs above noise {above:.3f}")
+    pairs = zip(found["danlu"], found["gensim"], strict=True)
+    results["danlu_over_gensim"] = statistics.median(mine / peer for (mine, _), (peer, _) in pairs)
+    print(f"danlu over gensim {results['danlu_over_gensim']:.3f}")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

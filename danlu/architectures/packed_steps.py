@@ -1,0 +1,42 @@
+"""Ragged sequences through torch's recurrent cells, step after step and without a padded one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from danlu.waist import Stream, sent
+
+
+def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
+    """How torch wants ragged sequences: step after step, at each step the longest sequence first.
+
+    Returns which position of the stream comes k-th [T], how many sequences each step still has [longest] (on the CPU,
+    as torch asks), and the sequences by falling length [N].
+    """
+    lengths = torch.tensor(stream.lengths)
+    by_length = torch.argsort(lengths, descending=True, stable=True)
+    rank = torch.empty_like(by_length)
+    rank[by_length] = torch.arange(len(lengths))
+    step = torch.cat([torch.arange(n) for n in stream.lengths])
+    order = torch.argsort(step * len(lengths) + rank.repeat_interleave(lengths))
+    return order, torch.bincount(step), by_length
+
+
+def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor], state: Any) -> tuple[Tensor, Any]:
+    """Cells over the sequences of a stream, `packing` being its `packed_order`: [T, width] -> [T, outputs], and torch's
+    state after each sequence."""
+    order, sizes, by_length = packing
+    back, unsorted = torch.argsort(order), torch.argsort(by_length)
+    order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
+    out, state = cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
+    return out.data[back], state
+
+
+def run_packed(cells: nn.RNNBase, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
+    """[T, width] -> [T, width] over at least one sequence; `state` is torch's, [layers, N, width] for each of the N
+    sequences of the stream, None for zeros."""
+    return stepped(cells, x, packed_order(stream), state)

@@ -1,0 +1,110 @@
+"""ALBERT (Lan et al. 2020): BERT with narrow embeddings and layers that share their weights."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from danlu.architectures.presets.bert import (
+    WITHOUT,
+    Bert,
+    embedding_names,
+    encoder_config,
+    encoder_sizes,
+    post_norm_misfit,
+)
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput, nearest
+from danlu.published_heads import MASKED_LM
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
+"""Of the settings, and what its config calls them."""
+
+FREE = frozenset({"segments", "embedding_width", "shared_layers", "activation"})
+EXACT = {name: value for name, value in WITHOUT.items() if name != "hidden_act"}
+
+
+@architectures.register
+class Albert(Bert):
+    """The Transformer with ALBERT's parts. All layers share one block; more of them, in groups: shared_layers."""
+
+    name: Literal["albert"] = "albert"  # type: ignore[assignment]
+    embedding_width: int | None = 128
+    shared_layers: int | None = 1
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := post_norm_misfit(settings, objective, FREE):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.activation not in ACTIVATIONS:
+        return f"needs activation gelu or gelu_tanh, not {settings.activation}"
+    if settings.embedding_width is None:
+        return "needs an embedding_width, which may be the width"
+    return None if settings.shared_layers else "needs shared_layers 1 or more"
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [FAMILY.class_name],
+        "model_type": FAMILY.model_type,
+        **encoder_config(settings, vocabulary, dtype),
+        "hidden_act": ACTIVATIONS[settings.activation],
+        "embedding_size": settings.embedding_width,
+        "num_hidden_groups": len(set(settings.block_numbers)),
+        "inner_group_num": 1,
+    }
+
+
+def names(settings: Transformer) -> WeightNames:
+    """A group of layers has the weights of one."""
+    table = [
+        *embedding_names("albert."),
+        *linear("albert.encoder.embedding_hidden_mapping_in", "backbone.embedding_map", bias=True),
+    ]
+    for i in sorted(set(settings.block_numbers)):
+        theirs, ours = f"albert.encoder.albert_layer_groups.{i}.albert_layers.0", f"backbone.blocks.{i}"
+        for part in ("query", "key", "value"):
+            table += linear(f"{theirs}.attention.{part}", f"{ours}.attention.{part}", bias=True)
+        table += linear(f"{theirs}.attention.dense", f"{ours}.attention.out", bias=True)
+        table += linear(f"{theirs}.attention.LayerNorm", f"{ours}.attention_norm", bias=True)
+        table += linear(f"{theirs}.ffn", f"{ours}.feed_forward.up", bias=True)
+        table += linear(f"{theirs}.ffn_output", f"{ours}.feed_forward.down", bias=True)
+        table += linear(f"{theirs}.full_layer_layer_norm", f"{ours}.feed_forward_norm", bias=True)
+    table += linear("predictions.dense", "parts.dense", bias=True)
+    table += linear("predictions.LayerNorm", "parts.norm", bias=True)
+    return (*table, Weight("predictions.bias", ("output_bias",)))
+
+
+def settings_of(config: Config) -> Transformer:
+    activations = {theirs: ours for ours, theirs in ACTIVATIONS.items()} | {"gelu_pytorch_tanh": "gelu_tanh"}
+    given = config.get("hidden_act", "gelu_new")
+    if given not in activations:
+        raise WrongInput(f"config.json: danlu's albert has no hidden_act {given!r}; {nearest(given, activations)}")
+    return transformer(
+        encoder_sizes(config, EXACT | {"inner_group_num": 1})
+        | {
+            "context": need(config, "max_position_embeddings"),
+            "embedding_width": need(config, "embedding_size"),
+            "shared_layers": need(config, "num_hidden_groups"),
+            "activation": activations[given],
+        }
+    )
+
+
+FAMILY = Family(
+    model_type="albert",
+    class_name="AlbertForMaskedLM",
+    head=MASKED_LM,
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,150 @@
+"""BART (Lewis et al. 2020): an encoder-decoder of BERT's make, each side with learned positions of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+OFFSET = 2
+"""Rows of its tables of positions before that of position 0."""
+
+FIXED = {
+    "norm": "layer",
+    "norm_bias": True,
+    "epsilon": 1e-5,
+    "post_norm": True,
+    "embedding_norm": True,
+    "positions": "learned",
+    "position_offset": OFFSET,
+    "gated": False,
+    "activation": "gelu",
+    "bias": True,
+    "tied": True,
+    "output_bias": True,
+    "shared_embeddings": True,
+}
+
+FREE = SIZES - {"theta", "epsilon", "tied", "shared_embeddings"} | {"scaled_embeddings"}
+
+WITHOUT = {"activation_function": "gelu", "is_encoder_decoder": True, "tie_word_embeddings": True}
+"""Fields of its config that danlu computes at one value only."""
+
+
+@architectures.register
+class Bart(Transformer):
+    """The Transformer with BART's parts."""
+
+    name: Literal["bart"] = "bart"  # type: ignore[assignment]
+    epsilon: float = 1e-5
+    norm: Literal["rms", "layer"] = "layer"
+    norm_bias: bool = True
+    post_norm: bool = True
+    embedding_norm: bool = True
+    positions: Literal["rotary", "learned", "relative"] = "learned"
+    position_offset: int = OFFSET
+    gated: bool = False
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
+    bias: bool = True
+    output_bias: bool = True
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
+        return reason
+    assert isinstance(settings, Transformer)
+    return whole_heads(settings)
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    sides = {
+        f"{side}_{name}": value
+        for side in ("encoder", "decoder")
+        for name, value in (("ffn_dim", settings.inner), ("attention_heads", settings.heads), ("layerdrop", 0.0))
+    }
+    return {
+        "architectures": [FAMILY.class_name],
+        "model_type": FAMILY.model_type,
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "d_model": settings.width,
+        "encoder_layers": settings.layers,
+        "decoder_layers": settings.decoder_layers or settings.layers,
+        **sides,
+        "max_position_embeddings": settings.context,
+        "scale_embedding": settings.scaled_embeddings,
+        **WITHOUT,
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+        "decoder_start_token_id": vocabulary.eos,
+        "forced_eos_token_id": None,
+    }
+
+
+def names(settings: Transformer) -> WeightNames:
+    table = [*linear("model.shared", "embedders.token"), Weight("final_logits_bias", ("output_bias",), as_row=True)]
+    sides = (
+        ("model.encoder", "backbone", "embedders", settings.layers),
+        ("model.decoder", "decoder", "decoder_embedders", settings.decoder_layers or settings.layers),
+    )
+    for theirs, ours, tables, layers in sides:
+        table += linear(f"{theirs}.embed_positions", f"{tables}.position")
+        table += linear(f"{theirs}.layernorm_embedding", f"{ours}.embedding_norm", bias=True)
+        for i in range(layers):
+            table += block_names(f"{theirs}.layers.{i}", f"{ours}.blocks.{i}", ours == "decoder")
+    return tuple(table)
+
+
+def block_names(theirs: str, ours: str, cross: bool) -> WeightNames:
+    table: list = []
+    for their_half, our_half in [("self_attn", "attention")] + [("encoder_attn", "cross")] * cross:
+        for part, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj")):
+            table += linear(f"{theirs}.{their_half}.{name}", f"{ours}.{our_half}.{part}", bias=True)
+        table += linear(f"{theirs}.{their_half}_layer_norm", f"{ours}.{our_half}_norm", bias=True)
+    table += linear(f"{theirs}.fc1", f"{ours}.feed_forward.up", bias=True)
+    table += linear(f"{theirs}.fc2", f"{ours}.feed_forward.down", bias=True)
+    return (*table, *linear(f"{theirs}.final_layer_norm", f"{ours}.feed_forward_norm", bias=True))
+
+
+def settings_of(config: Config) -> Transformer:
+    expect(config, WITHOUT)
+    for name in ("ffn_dim", "attention_heads"):
+        one, other = (need(config, f"{side}_{name}") for side in ("encoder", "decoder"))
+        if one != other:
+            raise WrongInput(f"config.json: encoder_{name} is {one} and decoder_{name} {other}; danlu's are the same")
+    return transformer(
+        FIXED
+        | {
+            "layers": need(config, "encoder_layers"),
+            "decoder_layers": need(config, "decoder_layers"),
+            "width": need(config, "d_model"),
+            "heads": need(config, "encoder_attention_heads"),
+            "hidden": need(config, "encoder_ffn_dim"),
+            "context": need(config, "max_position_embeddings"),
+            "scaled_embeddings": config.get("scale_embedding", False),
+        }
+    )
+
+
+FAMILY = Family(
+    model_type="bart",
+    class_name="BartForConditionalGeneration",
+    head=SEQ2SEQ_LM_OF_MASKS,
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

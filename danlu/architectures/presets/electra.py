@@ -1,0 +1,91 @@
+"""ELECTRA (Clark et al. 2020): BERT's parts with embeddings that may be narrower, as a discriminator that finds
+replaced tokens, and as the generator that puts them in, which is a masked language model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Literal
+
+from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_misfit
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.published_heads import DISCRIMINATOR, MASKED_LM, Head
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FREE = frozenset({"segments", "embedding_width"})
+
+
+@architectures.register
+class Electra(Bert):
+    """The Transformer with ELECTRA's parts. The small published one has embedding_width 128 and width 256."""
+
+    name: Literal["electra"] = "electra"  # type: ignore[assignment]
+
+
+def fits_as(head: Head, settings: Settings, objective: Objective) -> str | None:
+    if reason := post_norm_misfit(settings, objective, FREE, head):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.embedding_width == settings.width:
+        return f"needs an embedding_width other than width {settings.width}, or none"
+    return None
+
+
+def config_as(class_name: str, settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [class_name],
+        "model_type": "electra",
+        **encoder_config(settings, vocabulary, dtype),
+        "embedding_size": settings.embedding_width or settings.width,
+    }
+
+
+def names_with(head: WeightNames, settings: Transformer) -> WeightNames:
+    narrow = settings.embedding_width is not None
+    projection = linear("electra.embeddings_project", "backbone.embedding_map", bias=True) if narrow else ()
+    return (*body_names(settings, "electra."), *projection, *head)
+
+
+def settings_of(config: Config) -> Transformer:
+    narrow, width = need(config, "embedding_size"), need(config, "hidden_size")
+    sizes = {"context": need(config, "max_position_embeddings"), "embedding_width": None if narrow == width else narrow}
+    return transformer(encoder_sizes(config) | sizes)
+
+
+DETECTOR = (
+    *linear("discriminator_predictions.dense", "parts.detector.dense", bias=True),
+    *linear("discriminator_predictions.dense_prediction", "parts.detector.out", bias=True),
+)
+
+MASKED_HEAD = (
+    *linear("generator_predictions.dense", "parts.dense", bias=True),
+    *linear("generator_predictions.LayerNorm", "parts.norm", bias=True),
+    Weight("generator_lm_head.bias", ("output_bias",)),
+)
+
+FAMILY = Family(
+    model_type="electra",
+    class_name="ElectraForPreTraining",
+    head=DISCRIMINATOR,
+    fits=lambda settings, objective: fits_as(DISCRIMINATOR, settings, objective),
+    config=lambda settings, vocabulary, dtype: config_as("ElectraForPreTraining", settings, vocabulary, dtype),
+    names=lambda settings: names_with(DETECTOR, settings),
+    settings_of=settings_of,
+    objective_settings={"generator": None},
+)
+
+GENERATOR = replace(
+    FAMILY,
+    label="electra_generator",
+    class_name="ElectraForMaskedLM",
+    head=MASKED_LM,
+    objective_settings={},
+    fits=lambda settings, objective: fits_as(MASKED_LM, settings, objective),
+    config=lambda settings, vocabulary, dtype: config_as("ElectraForMaskedLM", settings, vocabulary, dtype),
+    names=lambda settings: names_with(MASKED_HEAD, settings),
+)

@@ -1,0 +1,168 @@
+"""T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, unscaled scores, no biases.
+
+Its settings are those of version 1.1: gated GELU and a head of its own. Version 1.0 has a plain ReLU and a tied head
+before which hidden states are divided by sqrt(width): `gated: false, activation: relu, tied: true, scaled_head: true`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, shown, transformer
+from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.published_heads import SEQ2SEQ_LM_OF_SENTINELS
+from danlu.registry import architectures
+from danlu.settings import Settings
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Objective
+
+FIXED = {
+    "norm": "rms",
+    "positions": "relative",
+    "scaled_attention": False,
+    "bias": False,
+    "shared_embeddings": True,
+}
+
+OWN = frozenset({"buckets", "farthest", "gated", "activation", "scaled_head"})
+
+FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | OWN
+
+ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu", "silu": "silu"}
+"""danlu's names and those of transformers; by its `feed_forward_proj` "gated-gelu" means gelu_new."""
+
+CONTEXT = 512
+"""What T5 was trained with; its configs name no longest text, and danlu writes one as `n_positions`."""
+
+
+@architectures.register
+class T5(Transformer):
+    """The Transformer with T5's parts (1.1)."""
+
+    name: Literal["t5"] = "t5"  # type: ignore[assignment]
+    positions: Literal["rotary", "learned", "relative"] = "relative"
+    scaled_attention: bool = False
+    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
+    tied: bool = False
+
+
+def fits(settings: Settings, objective: Objective) -> str | None:
+    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
+        return reason
+    assert isinstance(settings, Transformer)
+    if settings.groups != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.scaled_head != settings.tied:
+        return f"needs scaled_head {shown(settings.tied)} where tied is {shown(settings.tied)}"
+    if settings.gated and settings.activation == "gelu":
+        return "needs activation gelu_tanh where gated, not gelu"
+    if settings.activation not in ACTIVATIONS:
+        return f"needs activation {' or '.join(ACTIVATIONS)}, not {settings.activation}"
+    return None
+
+
+def feed_forward_kind(settings: Transformer) -> str:
+    """`feed_forward_proj`."""
+    if not settings.gated:
+        return ACTIVATIONS[settings.activation]
+    return "gated-gelu" if settings.activation == "gelu_tanh" else f"gated-{ACTIVATIONS[settings.activation]}"
+
+
+def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
+    return {
+        "architectures": [FAMILY.class_name],
+        "model_type": FAMILY.model_type,
+        "dtype": dtype,
+        "vocab_size": vocabulary.size,
+        "d_model": settings.width,
+        "d_kv": settings.each_head,
+        "d_ff": settings.inner,
+        "num_layers": settings.layers,
+        "num_decoder_layers": settings.decoder_layers or settings.layers,
+        "num_heads": settings.heads,
+        "relative_attention_num_buckets": settings.buckets,
+        "relative_attention_max_distance": settings.farthest,
+        "layer_norm_epsilon": settings.epsilon,
+        "feed_forward_proj": feed_forward_kind(settings),
+        "n_positions": settings.context,
+        "tie_word_embeddings": settings.tied,
+        "scale_decoder_outputs": settings.tied,
+        "is_encoder_decoder": True,
+        "dropout_rate": 0.0,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+        "decoder_start_token_id": vocabulary.pad,
+    }
+
+
+def names(settings: Transformer) -> WeightNames:
+    table = [*linear("shared", "embedders.token")]
+    decoder_layers = settings.decoder_layers or settings.layers
+    for theirs, ours, layers in (("encoder", "backbone", settings.layers), ("decoder", "decoder", decoder_layers)):
+        for i in range(layers):
+            table += block_names(settings, f"{theirs}.block.{i}.layer", f"{ours}.blocks.{i}", ours == "decoder")
+        bias = f"{theirs}.block.0.layer.0.SelfAttention.relative_attention_bias"
+        table += linear(bias, f"{ours}.relative.table")
+        table += linear(f"{theirs}.final_layer_norm", f"{ours}.final_norm")
+    if not settings.tied:
+        table += linear("lm_head", "unembedding")
+    return tuple(table)
+
+
+def block_names(settings: Transformer, theirs: str, ours: str, cross: bool) -> WeightNames:
+    table: list = []
+    halves = [("SelfAttention", "attention")] + [("EncDecAttention", "cross")] * cross
+    for k, (their_half, our_half) in enumerate(halves):
+        for part, name in (("query", "q"), ("key", "k"), ("value", "v"), ("out", "o")):
+            table += linear(f"{theirs}.{k}.{their_half}.{name}", f"{ours}.{our_half}.{part}")
+        table += linear(f"{theirs}.{k}.layer_norm", f"{ours}.{our_half}_norm")
+    last = f"{theirs}.{len(halves)}"
+    maps = [("wi_0", "gate"), ("wi_1", "up")] if settings.gated else [("wi", "up")]
+    for name, part in (*maps, ("wo", "down")):
+        table += linear(f"{last}.DenseReluDense.{name}", f"{ours}.feed_forward.{part}")
+    return (*table, *linear(f"{last}.layer_norm", f"{ours}.feed_forward_norm"))
+
+
+def settings_of(config: Config) -> Transformer:
+    expect(config, {"is_encoder_decoder": True})
+    kind = config.get("feed_forward_proj", "relu")
+    gated, _, activation = kind.rpartition("-")
+    if kind == "gated-gelu":
+        activation = "gelu_new"
+    ours = {theirs: name for name, theirs in ACTIVATIONS.items()}
+    if gated not in ("", "gated") or activation not in ours:
+        raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu's t5 has {', '.join(ours)}, gated or not")
+    tied = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
+    return transformer(
+        FIXED
+        | {
+            "layers": need(config, "num_layers"),
+            "decoder_layers": config.get("num_decoder_layers"),
+            "width": need(config, "d_model"),
+            "heads": need(config, "num_heads"),
+            "head_width": need(config, "d_kv"),
+            "hidden": need(config, "d_ff"),
+            "context": config.get("n_positions", CONTEXT),
+            "epsilon": config.get("layer_norm_epsilon", 1e-6),
+            "buckets": config.get("relative_attention_num_buckets", 32),
+            "farthest": config.get("relative_attention_max_distance", 128),
+            "gated": gated == "gated",
+            "activation": ours[activation],
+            "tied": tied,
+            "scaled_head": tied,
+        }
+    )
+
+
+FAMILY = Family(
+    model_type="t5",
+    class_name="T5ForConditionalGeneration",
+    head=SEQ2SEQ_LM_OF_SENTINELS,
+    fits=fits,
+    config=config,
+    names=names,
+    settings_of=settings_of,
+)

@@ -1,0 +1,24 @@
+"""`danlu neighbours MODEL WORD`"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("neighbours")
+@click.argument("model", type=click.Path())
+@click.argument("word")
+@click.option("--top", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+def command(model: str, word: str, top: int, as_json: bool) -> None:
+    """Say which tokens have vectors near that of WORD, nearest first, with their cosines."""
+    import danlu
+    from danlu.commands.tables import print_table
+
+    found = danlu.load(model).neighbours(word, top=top)
+    if as_json:
+        click.echo(json.dumps([{"token": token, "cosine": cosine} for token, cosine in found], ensure_ascii=False))
+        return
+    print_table(["token", "cosine"], [[token, cosine] for token, cosine in found])

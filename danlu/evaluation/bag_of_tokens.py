@@ -1,0 +1,20 @@
+"""TF-IDF vectors of token ids: what two texts have in common without any model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def tfidf_vectors(texts: Sequence[np.ndarray]) -> np.ndarray:
+    """[n, tokens that occur] float32 rows of length 1 (0 for an empty text): (1 + log count) times
+    log((1 + n) / (1 + texts with the token)) + 1, the frequencies being those of the n texts themselves."""
+    occurring, column = np.unique(np.concatenate([np.zeros(0, np.int64), *texts]), return_inverse=True)
+    row = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+    counts = np.zeros((len(texts), len(occurring)), np.float32)
+    np.add.at(counts, (row, column), 1)
+    frequency = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0)
+    weighted = frequency * (np.log((1 + len(texts)) / (1 + (counts > 0).sum(0))) + 1)
+    length = np.sqrt((weighted**2).sum(1, keepdims=True))
+    return (weighted / np.maximum(length, 1e-12)).astype(np.float32)

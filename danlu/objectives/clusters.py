@@ -1,0 +1,156 @@
+"""Masked prediction of clusters: the model learns its own earlier representations' groups (HuBERT, Hsu et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.extras import need
+from danlu.objectives.masked import MaskedHead
+from danlu.objectives.masking import by_span
+from danlu.objectives.pseudo_labels import MOST, NONE, pseudo_labels, stored_tokens
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.tokens.units import WindowUnits
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, full_order
+
+SHOWN_CLUSTERS, SHOWN_TOKENS = 12, 10
+
+
+class ClusterHead(nn.Module):
+    """[T, width] -> logits [T, k]."""
+
+    def __init__(self, shape: ModelShape, k: int):
+        super().__init__()
+        self.dense = MaskedHead(shape)
+        self.out = nn.Linear(shape.narrow, k)
+        nn.init.normal_(self.out.weight, std=shape.narrow**-0.5)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.out(self.dense(hidden))
+
+
+@dataclass(frozen=True)
+class LabelledPieces:
+    """A window of the text: ids and clusters of each document it touches, [n] int64 each, -1 for no cluster."""
+
+    pieces: list[np.ndarray]
+    clusters: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class LabelledWindows(Sequence[LabelledPieces]):
+    windows: WindowUnits
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, i: int) -> LabelledPieces:  # type: ignore[override]
+        pieces = self.windows.pieces(i)
+        start = i * self.windows.length
+        found = self.labels[start : start + sum(map(len, pieces))].astype(np.int64)
+        known = np.where(found == NONE, -1, found)
+        return LabelledPieces(pieces, np.split(known, np.cumsum([len(piece) for piece in pieces])[:-1]))
+
+
+@objectives.register
+class Clusters(Settings):
+    """Hide spans and predict the cluster, of `k`, that each hidden token is in.
+
+    Clusters are pseudo-labels, made once for all tokens by k-means. Without a `teacher`, of the tokens' own vectors,
+    from which words stand near which (round 0); with one, the name of a model that stands earlier in the recipe, of its
+    hidden states (a further round). rate: share of the tokens hidden, in spans of `mean_span` on average. unit_tokens:
+    tokens a unit, at most the architecture's context.
+    """
+
+    name: Literal["clusters"] = "clusters"
+    k: int = Field(default=100, ge=2, le=MOST)
+    teacher: str | None = None
+    rate: float = Field(default=0.3, gt=0, lt=1)
+    mean_span: float = Field(default=3.0, ge=1)
+    unit_tokens: int = Field(default=256, ge=2)
+
+    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"cluster": np.int64})}
+    terms: ClassVar[tuple[str, ...]] = ("cluster",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+    numbers: ClassVar[frozenset[str]] = frozenset({"cluster"})
+
+    def units(self, source: Source, split: str) -> Units:
+        windows = WindowUnits(source.store(split), self.unit_tokens)
+        labels = pseudo_labels(source, self.teacher, self.k, self.unit_tokens, split)
+        return Units(LabelledWindows(windows, labels), windows.store.tokens / len(windows))
+
+    def example(self, draw: Draw) -> Example:
+        row: LabelledPieces = draw.row()
+        mask = draw.vocabulary.require_mask()
+        places = by_span(row.pieces, self.rate, self.mean_span, draw.rng, draw.vocabulary)
+        return {
+            "text": [
+                Seq(
+                    {"token": np.where(place.hidden, mask, piece)},
+                    full_order(len(piece)),
+                    labels={"cluster": np.where(place.hidden, clusters, -1)},
+                )
+                for piece, clusters, place in zip(row.pieces, row.clusters, places, strict=True)
+            ]
+        }
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return ClusterHead(shape, self.k)
+
+    def logits(self, model: Parts, parts: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of the n hidden tokens of a batch: logits [n, k] and clusters [n]."""
+        text = batch["text"]
+        at = text.labels["cluster"] >= 0
+        return parts(model.hidden(text)[at]), text.labels["cluster"][at]
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"cluster": model.class_loss(*self.logits(model, parts, batch))}
+
+    def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """accuracy on hidden tokens beside always answering the cluster most frequent there; and what the clusters are:
+        how much they say of a token's identity (normalised mutual information, 0 for chance, 1 for everything) beside
+        the same of shuffled clusters, and the share of tokens whose identity is their cluster's most frequent one."""
+        found = [self.logits(model, parts, batch) for batch in batches]
+        labels = torch.cat([clusters for _, clusters in found]).cpu()
+        told = torch.cat([logits.argmax(1) for logits, _ in found]).cpu()
+        store = source.store("test")
+        tokens = stored_tokens(store)
+        clusters = np.array(pseudo_labels(source, self.teacher, self.k, self.unit_tokens, "test"))
+        tokens, clusters = tokens[clusters != NONE], clusters[clusters != NONE].astype(np.int64)
+        information = need("sklearn.metrics", "demo", "judging clusters").normalized_mutual_info_score
+        table = np.zeros((self.k, source.vocabulary.size), np.int64)
+        np.add.at(table, (clusters, tokens), 1)
+        return {
+            "figures": {
+                "accuracy": float((told == labels).double().mean()),
+                "majority": float(labels.bincount().max() / len(labels)),
+                "token_information": float(information(tokens, clusters)),
+                "token_information_shuffled": float(
+                    information(tokens, np.random.default_rng(0).permutation(clusters))
+                ),
+                "purity": float(table.max(1).sum() / table.sum()),
+            },
+            "samples": [shown(number, table[number], source) for number in largest(table)],
+        }
+
+
+def largest(table: np.ndarray) -> list[int]:
+    """The clusters of most tokens, of [k, vocabulary] counts."""
+    return np.argsort(-table.sum(1), kind="stable")[:SHOWN_CLUSTERS].tolist()
+
+
+def shown(number: int, counts: np.ndarray, source: Source) -> dict[str, str]:
+    """A cluster and its most frequent tokens."""
+    order = [i for i in np.argsort(-counts, kind="stable")[:SHOWN_TOKENS] if counts[i]]
+    return {"given": f"cluster {number}", "made": " | ".join(source.decode([i]).strip() for i in order)}

@@ -1,0 +1,28 @@
+"""How far apart two clouds of vectors are, and how wide one is."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """The squared Fréchet distance of the normal distributions with the means and covariances of the rows of two tables
+    [n, d] and [m, d]: |mean - mean|^2 + trace(A + B - 2 (A B)^1/2) (Heusel et al. 2017)."""
+    one, other = (np.asarray(x.double().cpu()) for x in (a, b))
+    first, second = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (one, other))
+    root = square_root(first)
+    crossed = np.linalg.eigvalsh(root @ second @ root).clip(0)  # those of A B, and this one is symmetric
+    apart = np.square(one.mean(0) - other.mean(0)).sum()
+    return float(apart + np.trace(first) + np.trace(second) - 2 * np.sqrt(crossed).sum())
+
+
+def square_root(covariance: np.ndarray) -> np.ndarray:
+    """Of a symmetric matrix without negative eigenvalues but rounding."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
+
+def spread(x: Tensor) -> float:
+    """The variance of the rows of [n, d], summed over their entries; 0 when all are one."""
+    return float(x.double().var(0).sum())

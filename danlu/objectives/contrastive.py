@@ -1,0 +1,156 @@
+"""Contrastive learning of text vectors: two views of a text are to be closer than views of other texts.
+
+Views: the same text under two draws of dropout (SimCSE, Gao et al. 2021), two crops (Izacard et al. 2022), neighbouring
+spans of a document (Giorgi et al. 2021; Neelakantan et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.sentences import Text, cut_at_sentence, texts, window
+from danlu.objectives.text_pairs import APART, framed
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order
+
+Views = Callable[["Contrastive", Text, np.random.Generator], "tuple[Text, Text] | None"]
+
+
+def same_text(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text]:
+    """The text twice: what differs is the dropout of the device."""
+    return text, text
+
+
+def two_crops(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text]:
+    """Two spans of the text, each of a share drawn between `shortest` and `longest` at any place; they may overlap."""
+    return one_crop(settings, text, rng), one_crop(settings, text, rng)
+
+
+def one_crop(settings: Contrastive, text: Text, rng: np.random.Generator) -> Text:
+    share = settings.shortest + (settings.longest - settings.shortest) * rng.random()
+    length = min(len(text), max(1, round(share * len(text))))
+    start = int(rng.integers(len(text) - length + 1))
+    return text.cut(start, start + length)
+
+
+def neighbours(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text] | None:
+    """Two spans that meet where a sentence begins; None where none does."""
+    return cut_at_sentence(text, rng)
+
+
+VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbours": neighbours}
+
+
+@objectives.register
+class Contrastive(Settings):
+    """The views of a text are told from the views of the other texts of a group, both ways.
+
+    views: `dropout`, the same text twice (the architecture needs dropout); `crops`, two spans of it of a share between
+    shortest and longest; `neighbours`, two spans of sentences that follow each other. group: windows of text a group is
+    made of, no two of the same document; every text in them counts. at_least: tokens of a text that takes part.
+    temperature: cosines are divided by it; learned: it is where the temperature begins, as a parameter.
+    """
+
+    name: Literal["contrastive"] = "contrastive"
+    views: Literal["dropout", "crops", "neighbours"] = "crops"
+    group: PositiveInt = Field(default=8, ge=2)
+    shortest: float = Field(default=0.2, gt=0, le=1)
+    longest: float = Field(default=0.6, gt=0, le=1)
+    at_least: PositiveInt = Field(default=8, ge=2)
+    temperature: float = Field(default=0.05, gt=0)
+    learned: bool = False
+
+    fields: ClassVar[Mapping[str, Fields]] = {
+        side: Fields(marks={"contrastive": np.int64}) for side in ("first", "second")
+    }
+    terms: ClassVar[tuple[str, ...]] = ("contrastive",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+    embeds_text: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Contrastive:
+        if self.shortest > self.longest:
+            raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
+        return self
+
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset({"sentence"} if self.views == "neighbours" else ())
+
+    @property
+    def windows(self) -> float:
+        """How many windows' worth of positions an example has."""
+        return self.group * {"dropout": 2.0, "crops": self.shortest + self.longest, "neighbours": 1.0}[self.views]
+
+    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+        if self.views != "dropout" or draws_dropout(models["backbone"]):
+            return None
+        return (
+            f"contrastive with views dropout needs an architecture that drops out; {name} does not: set its dropout, "
+            "such as dropout: 0.1 (a recurrent network drops out between layers only), or take views crops"
+        )
+
+    def example(self, draw: Draw) -> Example:
+        first, second = [], []
+        for each in (draw, *(draw.another() for _ in range(self.group - 1))):
+            room = max(0, window(each) - APART)
+            for text in texts(each, bounds=bool(self.bounds)):
+                text = text.cut(0, room)
+                views = VIEWS[self.views](self, text, draw.rng) if len(text) >= self.at_least else None
+                if views is not None:
+                    first.append(views[0])
+                    second.append(views[1])
+        one, other = ([self.sequence(text, draw) for text in side] for side in (first, second))
+        for number, pair in enumerate(zip(one, other, strict=True)):
+            for seq in pair:
+                seq.marks["contrastive"] = number if len(one) > 1 else -1
+        return {"first": one, "second": other}
+
+    @staticmethod
+    def sequence(text: Text, draw: Draw) -> Seq:
+        ids, _, _ = framed([text], draw.vocabulary)
+        return Seq({"token": ids}, full_order(len(ids)))
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
+
+    def sides(self, model: Parts, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
+        """The two streams with their vectors [N, width] of length 1."""
+        one, other = ((s, unit_length(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
+        return one, other
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        one, other = self.sides(model, batch)
+        scale = parts["temperature"]()
+        there = group_loss(model, one, other, "contrastive", scale)
+        return {"contrastive": there + group_loss(model, other, one, "contrastive", scale)}
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """How often the other view is the nearest of the group. Without dropout, views dropout are the same text, and
+        nothing is to be found out."""
+        if self.views == "dropout":
+            return {}
+        right: list[float] = []
+        chance: list[float] = []
+        for batch in batches:
+            found, guessed = found_in_group(*self.sides(model, batch), "contrastive")
+            right, chance = right + found, chance + guessed
+        if not right:
+            return {}
+        return {"figures": {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}}
+
+
+def draws_dropout(model: nn.Module) -> bool:
+    """Whether two passes in training differ: a dropout layer, or a recurrent one that has dropout between layers."""
+    return any(
+        (isinstance(m, nn.Dropout) and m.p > 0) or (isinstance(m, nn.RNNBase) and m.dropout > 0)
+        for m in model.modules()
+    )

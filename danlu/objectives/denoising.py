@@ -1,0 +1,132 @@
+"""Denoising (BART, Lewis et al. 2020): the encoder reads a text that was spoilt, the decoder writes it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from torch import Tensor, nn
+
+from danlu.objectives.rewriting import (
+    joined,
+    pair,
+    parted,
+    rounded,
+    token_accuracy,
+    without_ends,
+    written_hidden,
+)
+from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS, Head
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.tokens.bounds import numbered
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
+
+
+@objectives.register
+class Denoising(Settings):
+    """Each piece of a document is spoilt in three ways, one after another, and written back whole.
+
+    permute: its sentences change places; delete: the share of tokens that vanish without a trace; rate: the share of
+    what is left that is infilled, in spans whose lengths have a Poisson distribution of mean `mean_span`. A span, also
+    an empty one, becomes one mask token. The encoder reads bos, the spoilt text, eos; the decoder begins with eos, as
+    BART does, and writes bos, the text, eos. No sequence is longer than the unit, so that windows that reach the
+    model's context are cut by the two tokens that bos and eos take.
+    """
+
+    name: Literal["denoising"] = "denoising"
+    rate: float = Field(default=0.3, ge=0, lt=1)
+    mean_span: float = Field(default=3.0, gt=0)
+    permute: bool = True
+    delete: float = Field(default=0.0, ge=0, lt=1)
+
+    fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"denoised": np.int64})}
+    terms: ClassVar[tuple[str, ...]] = ("denoised",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {
+        "backbone": frozenset({"full"}),
+        "decoder": frozenset({"causal"}),
+    }
+    continues_text: ClassVar[bool] = False
+    published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_MASKS
+
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset({"sentence"} if self.permute else ())
+
+    def example(self, draw: Draw) -> Example:
+        pieces = draw.pieces()
+        room = sum(map(len, pieces))
+        flags = draw.bounds() if self.permute else [np.ones(len(piece), np.uint8) for piece in pieces]
+        made = []
+        for piece, found in zip(pieces, flags, strict=True):
+            inside = without_ends(piece, draw.vocabulary)[: max(0, room - 2)]
+            start = int(piece[0] == draw.vocabulary.bos)
+            if len(inside):
+                spoilt = self.spoilt(inside, found[start : start + len(inside)], draw.rng, draw.vocabulary)
+                made.append(self.framed(spoilt, inside, draw.vocabulary))
+        return {"source": [source for source, _ in made], "target": [target for _, target in made]}
+
+    def framed(self, spoilt: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
+        before, after = [vocabulary.bos], [vocabulary.eos]
+        source, target = (np.concatenate([before, text, after]).astype(np.int64) for text in (spoilt, ids))
+        return pair(source, vocabulary.eos, target, "denoised")
+
+    def spoilt(
+        self, ids: np.ndarray, flags: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary
+    ) -> np.ndarray:
+        """No longer than the text [n]; `flags` [n] say where sentences begin."""
+        shown = permuted(ids, numbered(flags, "sentence"), rng) if self.permute else ids
+        if self.delete:
+            shown = shown[rng.random(len(shown)) >= self.delete]
+        return infilled(shown, self.rate, self.mean_span, len(ids), vocabulary.require_mask(), rng)
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.Module()
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"denoised": model.token_loss(written_hidden(model, batch), batch["target"].labels["denoised"])}
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        return token_accuracy(model, batches, "denoised")
+
+    def read(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
+        """The text between bos and eos, with the mask token for each blank."""
+        masks = [np.array([vocabulary.require_mask()])] * (len(parts) - 1)
+        return np.concatenate([[vocabulary.bos], joined(parts, masks), [vocabulary.eos]]).astype(np.int64)
+
+    def begin(self, vocabulary: Vocabulary) -> np.ndarray:
+        return np.array([vocabulary.eos, vocabulary.bos], np.int64)
+
+    def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
+        return frozenset()
+
+    def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+        return made
+
+
+def permuted(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """[n]: the sentences (numbered from 0, [n]) in a random order, each as it is."""
+    place = rng.permutation(int(sentence.max(initial=-1)) + 1)
+    return ids[np.argsort(place[sentence], kind="stable")]
+
+
+def infilled(
+    ids: np.ndarray, rate: float, mean: float, longest: int, mask: int, rng: np.random.Generator
+) -> np.ndarray:
+    """`ids` [n] with spans of about `rate` of them, each replaced by one mask; at most `longest` (n or more) long."""
+    wanted = rounded(rate * len(ids), rng)
+    lengths: list[int] = []
+    while (left := wanted - sum(lengths)) > 0:
+        lengths.append(min(int(rng.poisson(mean)), left))
+    while 0 in lengths and len(ids) - wanted + len(lengths) > longest:
+        lengths.remove(0)
+    while len(lengths) > len(ids) - sum(lengths) + 1:
+        lengths.pop()
+    if not lengths:
+        return ids
+    runs = parted(ids, np.array(lengths, np.int64), rng)
+    return joined(runs[0::2], [np.array([mask])] * len(lengths))

@@ -1,0 +1,50 @@
+"""`builtin:digits`: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak 1998), which scikit-learn carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from danlu.extras import need
+from danlu.text.split import SPLITS, cuts, fraction
+
+SIDE, LEVELS = 8, 16
+PATCH = 2
+"""Pixels along a side of a patch."""
+
+FEATURES, POSITIONS = PATCH * PATCH, (SIDE // PATCH) ** 2
+VALIDATION, TEST = 0.1, 0.2
+
+
+@dataclass(frozen=True)
+class Digits:
+    """images [n, 8, 8] float32 in 0..1, 1 the ink; labels [n], the digit each is of."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@cache
+def digits() -> dict[str, Digits]:
+    """By split, which depends on nothing but the image: equal images are in the same one."""
+    found = need("sklearn.datasets", "demo", "builtin:digits").load_digits()
+    images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
+    where = cuts(VALIDATION, TEST)
+    splits = np.array(
+        [where.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in found.images]
+    )
+    return {split: Digits(images[splits == split], labels[splits == split]) for split in SPLITS}
+
+
+def patches_of(images: np.ndarray) -> np.ndarray:
+    """[n, 8, 8] -> [n, 16, 4]: squares of 2 x 2 pixels, row by row."""
+    cells = SIDE // PATCH
+    return images.reshape(-1, cells, PATCH, cells, PATCH).swapaxes(2, 3).reshape(len(images), POSITIONS, FEATURES)
+
+
+def image_of(patches: np.ndarray) -> np.ndarray:
+    """[16, 4] -> [8, 8], the reverse for one image."""
+    cells = SIDE // PATCH
+    return patches.reshape(cells, cells, PATCH, PATCH).swapaxes(1, 2).reshape(SIDE, SIDE)

@@ -1,0 +1,203 @@
+"""Image-text contrastive learning: an image and its caption are to be closer than others of their group, both ways
+(CLIP, Radford et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt, field_validator
+from torch import Tensor, nn
+
+from danlu.errors import WrongInput
+from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.patches import grey
+from danlu.packing import pack
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.text.digit_captions import captions
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
+
+FRAME = 2
+"""Tokens around a caption: the beginning and the end of a text."""
+
+SHOWN = 12
+"""Held-out images that are drawn, with the caption that was found for each."""
+
+
+@dataclass(frozen=True)
+class ImageGroup:
+    """patches [k, positions, features] of k images of different digits [k]; captions, for each digit there is, as token
+    ids."""
+
+    patches: np.ndarray
+    digits: np.ndarray
+    captions: Sequence[Sequence[np.ndarray]]
+
+
+def grouped(labels: np.ndarray, size: int) -> list[np.ndarray]:
+    """Numbers of images in groups of at most `size` of different labels; each image is in one group, but for those
+    left alone at the end.
+
+    Each group takes one of the labels of which most are left, so that groups stay as large as can be.
+    """
+    left = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    groups = []
+    while sum(map(bool, left)) > 1:
+        fullest = sorted((own for own in left if own), key=len, reverse=True)[:size]
+        groups.append(np.array([own.pop(0) for own in fullest]))
+    return groups
+
+
+@objectives.register
+class ImageText(Settings):
+    """Each of a group of handwritten digits is told from the others by its caption, and each caption by its image; both
+    go through the same backbone, and a vector is the mean of the hidden states.
+
+    group: images of different digits in a group. templates: your own wordings, such as "a {english}" or "数字{chinese}"
+    or "{figure}", in place of the built-in ones, of which other ones are kept for validation and test. max_tokens: of a
+    caption, at most. temperature: cosines are divided by it; learned: where the temperature begins, as a parameter.
+    """
+
+    name: Literal["image_text"] = "image_text"
+    group: PositiveInt = Field(default=10, ge=2, le=10)
+    templates: list[str] = Field(default_factory=list)
+    max_tokens: PositiveInt = Field(default=64, ge=FRAME + 1)
+    temperature: float = Field(default=0.07, gt=0)
+    learned: bool = True
+
+    fields: ClassVar[Mapping[str, Fields]] = {
+        "image": Fields(inputs={"patch": (np.float32, (FEATURES,))}, marks={"match": np.int64}),
+        "text": Fields(marks={"match": np.int64}),
+    }
+    terms: ClassVar[tuple[str, ...]] = ("match",)
+    numbers: ClassVar[frozenset[str]] = frozenset({"match"})
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+
+    @field_validator("templates")
+    @classmethod
+    def _fillable(cls, templates: list[str]) -> list[str]:
+        for template in templates:
+            try:
+                made = captions("train", [template])
+            except (KeyError, IndexError, ValueError):
+                known = "{english}, {a}, {chinese} and {figure}"
+                raise ValueError(f"{template!r} cannot be filled; what is filled in is {known}") from None
+            if len({text for (text,) in made}) < len(made):
+                raise ValueError(f"{template!r} does not say which digit it is; put {{english}} or {{figure}} into it")
+        return templates
+
+    def units(self, source: Source, split: str) -> Units:
+        found, texts = digits()[split], captions(split, self.templates)
+        written = [source.encode(of_digit) for of_digit in texts]
+        for digit, (own, ids) in enumerate(zip(texts, written, strict=True)):
+            for text, tokens in zip(own, ids, strict=True):
+                if len(tokens) + FRAME > self.max_tokens:
+                    raise WrongInput(
+                        f"image_text.max_tokens is {self.max_tokens}, and the caption {text!r} of {digit} has "
+                        f"{len(tokens) + FRAME} tokens; set it higher, or learn a tokenizer with longer tokens"
+                    )
+        rows = [
+            ImageGroup(patches_of(found.images[members]), found.labels[members], written)
+            for members in grouped(found.labels, self.group)
+        ]
+        words = np.mean([len(ids) + FRAME for of_digit in written for ids in of_digit])
+        images = np.mean([len(row.digits) for row in rows])
+        return Units(rows, float(images * (POSITIONS + words)))
+
+    def example(self, draw: Draw) -> Example:
+        row: ImageGroup = draw.row()
+        image, text = [], []
+        turn = draw.rng.permutation(len(row.digits))
+        for number, k in enumerate(turn):
+            own = row.captions[int(row.digits[k])]
+            ids = framed(own[int(draw.rng.integers(len(own)))], draw.vocabulary)
+            order = full_order(len(row.patches[k]))
+            image.append(Seq({"patch": row.patches[k]}, order, marks={"match": number}))
+            text.append(Seq({"token": ids}, full_order(len(ids)), marks={"match": number}))
+        return {"image": image, "text": text}
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
+
+    def sides(self, model: Parts, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
+        """The images and the captions, each a stream with its vectors [N, width] of length 1."""
+        for stream in batch.streams.values():
+            if max(stream.lengths, default=0) > model.context:
+                raise WrongInput(
+                    f"image_text makes sequences of {max(stream.lengths)} positions and the model has {model.context}; "
+                    f"set architecture.context to {max(stream.lengths)}"
+                )
+        image, text = ((s, vectors(model, s)) for s in (batch["image"], batch["text"]))
+        return image, text
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        image, text = self.sides(model, batch)
+        scale = parts["temperature"]()
+        there = group_loss(model, image, text, "match", scale)
+        return {"match": there + group_loss(model, text, image, "match", scale)}
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """Held-out images and wordings. recall@1: how often an image's own caption is the nearest of its group. Zero
+        shot: how often the digit, among ten, is the one whose captions are nearest in the mean; no classifier is
+        trained."""
+        right: list[float] = []
+        guessed: list[float] = []
+        classes = self.class_vectors(model, source)
+        for batch in batches:
+            found, chance = found_in_group(*self.sides(model, batch), "match")
+            right, guessed = right + found, guessed + chance
+        held_out = digits()["test"]
+        named = nearest_class(model, held_out.images, classes)
+        drawn = zip(held_out.images[:SHOWN], named[:SHOWN], strict=True)
+        return {
+            "figures": {
+                "recall@1": np.array(right),
+                "recall@1 by chance": float(np.mean(guessed)),
+                "zero-shot accuracy": (named == held_out.labels).astype(np.float64),
+                "zero-shot accuracy by chance": 1 / len(classes),
+            },
+            "pictures": [
+                {"title": captions("test", self.templates)[digit][0], "rows": grey(image)} for image, digit in drawn
+            ],
+        }
+
+    def class_vectors(self, model: Parts, source: Source) -> Tensor:
+        """[10, width]: for each digit the mean vector of its held-out captions, of length 1."""
+        found = []
+        for own in captions("test", self.templates):
+            seqs = []
+            for ids in source.encode(own):
+                whole = framed(ids, source.vocabulary)
+                seqs.append(Seq({"token": whole}, full_order(len(whole))))
+            found.append(vectors(model, stream_of("text", seqs, model)).mean(0))
+        return unit_length(torch.stack(found))
+
+
+def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
+    """A caption between the beginning and the end of a text."""
+    return np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]])
+
+
+def vectors(model: Parts, stream: Stream) -> Tensor:
+    """[N, width] of length 1."""
+    return unit_length(stream.mean(model.hidden(stream)))
+
+
+def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:
+    return pack([{name: seqs}], {name: ImageText.fields[name]})[name].to(model.device)
+
+
+def nearest_class(model: Parts, images: np.ndarray, classes: Tensor) -> np.ndarray:
+    """[n] class numbers of images [n, 8, 8]."""
+    found = []
+    for start in range(0, len(images), 64):
+        seqs = [Seq({"patch": p}, full_order(len(p))) for p in patches_of(images[start : start + 64])]
+        found.append((vectors(model, stream_of("image", seqs, model)) @ classes.T).argmax(1).cpu().numpy())
+    return np.concatenate(found)

@@ -1,0 +1,116 @@
+"""Masked sentence prediction: a hidden sentence is told from the hidden sentences of other documents by its
+surroundings (after Zhang et al. 2019, HIBERT, and Logeswaran & Lee 2018, who tell sentences from candidates)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.sentences import Text, texts, window
+from danlu.objectives.text_pairs import APART, TOGETHER, framed
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order
+
+
+@objectives.register
+class MaskedSentence(Settings):
+    """One whole sentence of each text is replaced by a mask token; the mean hidden state of the surroundings and, by a
+    layer of its own, that of the mask are compared with the mean hidden states of all hidden sentences of the group,
+    encoded alone.
+
+    group: windows of text a group is made of, no two of the same document; every text in them counts. shortest: tokens
+    a sentence has at least to be hidden. temperature: cosines are divided by it; learned: it is where the temperature
+    begins, as a parameter.
+    """
+
+    name: Literal["masked_sentence"] = "masked_sentence"
+    group: PositiveInt = Field(default=8, ge=2)
+    shortest: PositiveInt = 4
+    temperature: float = Field(default=0.05, gt=0)
+    learned: bool = True
+
+    fields: ClassVar[Mapping[str, Fields]] = {
+        "context": Fields(marks={"sentence": np.int64, "place": np.int64}),
+        "sentence": Fields(),
+    }
+    terms: ClassVar[tuple[str, ...]] = ("sentence",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    bounds: ClassVar[frozenset[str]] = frozenset({"sentence"})
+    continues_text: ClassVar[bool] = False
+    embeds_text: ClassVar[bool] = True
+
+    @property
+    def windows(self) -> float:
+        """How many windows' worth of positions an example has: a text without its sentence, and the sentence."""
+        return float(self.group)
+
+    def example(self, draw: Draw) -> Example:
+        contexts, sentences = [], []
+        for each in (draw, *(draw.another() for _ in range(self.group - 1))):
+            for text in texts(each):
+                hidden = self.hide(text, window(each), draw)
+                if hidden is not None:
+                    contexts.append(hidden[0])
+                    sentences.append(hidden[1])
+        for number, seq in enumerate(contexts):
+            seq.marks["sentence"] = number if len(contexts) > 1 else -1
+        return {"context": contexts, "sentence": sentences}
+
+    def hide(self, text: Text, size: int, draw: Draw) -> tuple[Seq, Seq] | None:
+        """The text with a sentence masked, and that sentence, each of at most `size` tokens; None where no sentence is
+        whole, long enough and has something beside it."""
+        long_enough = [
+            (i, j) for i, j in text.whole_sentences if self.shortest <= j - i <= size - APART and j - i < len(text)
+        ]
+        if not long_enough:
+            return None
+        i, j = long_enough[int(draw.rng.integers(len(long_enough)))]
+        before, after = text.cut(0, i), text.cut(j, len(text))
+        over = max(0, len(before) + len(after) + TOGETHER - size)
+        if over > max(len(before), len(after)):
+            return None
+        if len(before) > len(after):
+            before = before.cut(over, len(before))
+        else:
+            after = after.cut(0, len(after) - over)
+        v = draw.vocabulary
+        ids = np.concatenate([[v.bos], before.ids, [v.require_mask()], after.ids, [v.eos]])
+        alone, _, _ = framed([text.cut(i, j)], v)
+        context = Seq({"token": ids}, full_order(len(ids)), marks={"place": 1 + len(before)})
+        return context, Seq({"token": alone}, full_order(len(alone)))
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        asked = nn.Linear(shape.width, shape.width)
+        nn.init.zeros_(asked.weight)  # begins with what the surroundings are about, which no random projection hides
+        nn.init.zeros_(asked.bias)
+        return nn.ModuleDict({"asked": asked, "temperature": Temperature(self.temperature, self.learned)})
+
+    def sides(self, model: Parts, parts: Any, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
+        """Contexts and sentences with their vectors [N, width] of length 1."""
+        context, sentence = batch["context"], batch["sentence"]
+        places = context.offsets[:-1] + context.marks["place"].clamp(min=0)
+        hidden = model.hidden(context)
+        asked = context.mean(hidden) + parts["asked"](hidden[places])
+        return (context, unit_length(asked)), (sentence, unit_length(sentence.mean(model.hidden(sentence))))
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        context, sentence = self.sides(model, parts, batch)
+        return {"sentence": group_loss(model, context, sentence, "sentence", parts["temperature"]())}
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """How often the hidden sentence is the nearest of the group's."""
+        right: list[float] = []
+        chance: list[float] = []
+        for batch in batches:
+            found, guessed = found_in_group(*self.sides(model, parts, batch), "sentence")
+            right, chance = right + found, chance + guessed
+        if not right:
+            return {}
+        return {"figures": {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}}

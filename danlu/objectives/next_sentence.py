@@ -1,0 +1,87 @@
+"""Next sentence prediction (Devlin et al. 2019), with masked language modelling or alone, in one sequence or in two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+from torch import Tensor, nn
+
+from danlu.objectives import text_pairs
+from danlu.objectives.masked import Masked
+from danlu.objectives.sentences import cut_at_sentence
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a pair is laid out, the tokens around it, where the vectors of its two sides are, and whether it needs
+    segments (where each text is alone one would only add the same vector to every text)."""
+
+    laid_out: Callable[..., list[Seq]]
+    around: int
+    sides: text_pairs.Sides
+    segments: bool
+
+
+FORMS: Mapping[str, Form] = {
+    "together": Form(text_pairs.together, text_pairs.TOGETHER, text_pairs.sides_together, True),
+    "apart": Form(text_pairs.apart, text_pairs.APART, text_pairs.sides_apart, False),
+}
+
+
+@objectives.register
+class NextSentence(Settings):
+    """Tell whether a span of sentences follows the one before it in its document or is from another document, each half
+    of the time.
+
+    form: `together`, both in one sequence [bos] A [eos] B [eos] with segments, as BERT; `apart`, each encoded alone.
+    Either way u, v, |u - v| and u v of the two sides' mean hidden states are classified. masked: settings of a masked
+    objective that hides tokens of the same sequences (a number: its rate); false or 0: none, sentences alone.
+    """
+
+    name: Literal["next_sentence"] = "next_sentence"
+    form: Literal["together", "apart"] = "together"
+    masked: Masked | None = Masked()
+
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+    embeds_text: ClassVar[bool] = True
+
+    _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
+
+    @property
+    def fields(self) -> Mapping[str, Fields]:
+        return text_pairs.pair_fields("next", self.masked, FORMS[self.form].segments)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return ("next",) if self.masked is None else ("next", "masked")
+
+    @property
+    def bounds(self) -> frozenset[str]:
+        return frozenset({"sentence"}) | (self.masked.bounds if self.masked else frozenset())
+
+    def example(self, draw: Draw) -> Example:
+        form = FORMS[self.form]
+        pairs = text_pairs.true_or_strange(draw, cut_at_sentence, form.around, bounds=True)
+        return {"text": form.laid_out(pairs, draw, self.masked, "next")}
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return text_pairs.pair_parts(shape, self.masked)
+
+    @property
+    def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
+        return text_pairs.blank_logits(self.masked)
+
+    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+        return text_pairs.pair_losses(model, parts, batch["text"], "next", FORMS[self.form].sides)
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        sides, names = FORMS[self.form].sides, ("random", "next")
+        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "next", sides, names)}

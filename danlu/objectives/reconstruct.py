@@ -1,0 +1,170 @@
+"""A sentence to one vector and back: a sequence autoencoder (Li et al. 2015), and with deleted tokens TSDAE (Wang et
+al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from danlu.objectives.chrf import chrf
+from danlu.objectives.greedy_decoding import decode_greedily
+from danlu.packing import pack
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.tokens.bounds import numbered
+from danlu.waist import (
+    Batch,
+    Draw,
+    Example,
+    Fields,
+    Memory,
+    ModelShape,
+    Parts,
+    Seq,
+    Source,
+    Stream,
+    causal_order,
+    full_order,
+)
+
+JUDGED = 128
+"""Sentences that are decoded to judge a model."""
+
+SHOWN = 5
+
+
+class Codes(nn.Module):
+    """Between the encoder's width and that of the codes; codes have mean 0 and variance 1 over their entries."""
+
+    def __init__(self, width: int, size: int):
+        super().__init__()
+        self.narrow = nn.Linear(width, size)
+        self.norm = nn.LayerNorm(size, elementwise_affine=False)
+        self.widen = nn.Linear(size, width)
+
+
+@objectives.register
+class Reconstruct(Settings):
+    """Each sentence is read, averaged to one vector, its code, and told again by a decoder that sees the code alone.
+
+    longest: tokens of a sentence; what is longer is told in parts. drop: the share of its tokens that the encoder does
+    not get to see (TSDAE: 0.6). code: entries of the vector, the width of the architecture where it is not given.
+    """
+
+    name: Literal["reconstruct"] = "reconstruct"
+    longest: PositiveInt = 32
+    drop: float = Field(default=0.0, ge=0, lt=1)
+    code: PositiveInt | None = None
+
+    fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"rebuilt": np.int64})}
+    terms: ClassVar[tuple[str, ...]] = ("rebuilt",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {
+        "backbone": frozenset({"full"}),
+        "decoder": frozenset({"causal"}),
+    }
+    continues_text: ClassVar[bool] = False
+    bounds: ClassVar[frozenset[str]] = frozenset({"sentence"})
+
+    def example(self, draw: Draw) -> Example:
+        bos, eos = draw.vocabulary.bos, draw.vocabulary.eos
+        sources, targets = [], []
+        for ids in self.sentences(draw):
+            seen = kept(ids, self.drop, draw.rng)
+            sources.append(Seq({"token": seen}, full_order(len(seen))))
+            told, labels = np.concatenate([[bos], ids]), np.concatenate([ids, [eos]])
+            targets.append(Seq({"token": told}, causal_order(len(told)), labels={"rebuilt": labels}))
+        return {"source": sources, "target": targets}
+
+    def sentences(self, draw: Draw) -> list[np.ndarray]:
+        """The sentences of a unit without special tokens, none empty or longer than `longest`, and with the end token
+        none longer than the unit."""
+        found, pieces = [], draw.pieces()
+        longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
+        for piece, flags in zip(pieces, draw.bounds(), strict=True):
+            number, ordinary = numbered(flags, "sentence"), draw.vocabulary.ordinary(piece)
+            for k in range(int(number[-1]) + 1 if len(number) else 0):
+                ids = piece[(number == k) & ordinary]
+                found += [ids[start : start + longest] for start in range(0, len(ids), longest)]
+        return found
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return Codes(shape.width, self.code or shape.width)
+
+    def codes(self, model: Parts, parts: Any, source: Stream) -> Tensor:
+        """[N, code]: one vector for each sequence."""
+        return parts.norm(parts.narrow(source.mean(model.hidden(source))))
+
+    def memory(self, parts: Any, codes: Tensor) -> Memory:
+        """All that the decoder sees of a sentence: one position."""
+        return Memory(parts.widen(codes), one_position_each(len(codes), codes.device))
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        source, target = batch["source"], batch["target"]
+        told = model.decode(target, self.memory(parts, self.codes(model, parts, source)))
+        return {"rebuilt": model.token_loss(told, target.labels["rebuilt"])}
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """Greedy decoding of whole sentences beside the sentences: shares told exactly, chrF, and the cosine of the
+        codes of the two. The same against the sentence that comes next is what any two sentences have in common."""
+        given, device = told_sentences(batches, JUDGED)
+        if len(given) < 2:
+            return {}
+        codes = self.codes(model, parts, whole(given, device))
+        made = decode_greedily(model, self.memory(parts, codes), source.vocabulary, self.longest)
+        spoken = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
+        again = self.codes(model, parts, whole(spoken, device))
+        texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]
+        return {
+            "figures": {
+                "exact_match": sum(map(np.array_equal, given, made)) / len(given),
+                "chrf": chrf(copies, texts),
+                "chrf_of_the_next_sentence": chrf(copies, texts[1:] + texts[:1]),
+                "code_cosine": cosine(codes, again),
+                "code_cosine_of_the_next_sentence": cosine(codes, again.roll(1, 0)),
+            },
+            "samples": [{"given": a, "made": b} for a, b in zip(texts[:SHOWN], copies[:SHOWN], strict=True)],
+        }
+
+
+def kept(ids: np.ndarray, drop: float, rng: np.random.Generator) -> np.ndarray:
+    """`ids` without a share of them, each left out on its own; at least one stays."""
+    stays = rng.random(len(ids)) >= drop
+    stays[rng.integers(len(ids))] |= not stays.any()
+    return ids[stays]
+
+
+def one_position_each(count: int, device: torch.device) -> Stream:
+    """A stream of `count` sequences of one position."""
+    zeros = torch.zeros(count, dtype=torch.int64, device=device)
+    numbers = torch.arange(count + 1, device=device)
+    return Stream({"position": zeros}, {}, {}, zeros, zeros, numbers, numbers[:-1], (1,) * count)
+
+
+def whole(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
+    """A stream of sentences of which nothing is left out."""
+    seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sentences]
+    return pack([{"text": seqs}], {"text": Fields()})["text"].to(device)
+
+
+def told_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray], torch.device]:
+    """The first sentences that the decoder is to tell, without their end token, and where the batches are."""
+    found: list[np.ndarray] = []
+    device = torch.device("cpu")
+    for batch in batches:
+        labels, device = batch["target"].labels["rebuilt"], batch["target"].key.device
+        found += [ids[:-1].cpu().numpy() for ids in labels.split(batch["target"].lengths)]
+        if len(found) >= most:
+            break
+    return found[:most], device
+
+
+def cosine(a: Tensor, b: Tensor) -> float:
+    """The mean cosine of the rows of two tables [N, n]."""
+    return float(F.cosine_similarity(a, b, dim=1).mean())

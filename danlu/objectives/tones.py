@@ -1,0 +1,62 @@
+"""`builtin:tones`: short sounds that are computed, as the magnitude spectra of their frames."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from danlu.text.split import SPLITS
+
+RATE = 4_000
+"""Samples a second."""
+
+WINDOW, HOP, FRAMES = 64, 32, 32
+BINS = WINDOW // 2
+"""Of a frame, each of RATE / WINDOW = 62.5 Hz; the constant part is left out."""
+
+SAMPLES = WINDOW + HOP * (FRAMES - 1)
+LOWEST, HIGHEST = 100.0, 1_800.0
+SOUNDS = {"train": 4_000, "validation": 400, "test": 400}
+SALT = 20_260_101
+CONTRAST = 20.0
+
+
+def sound(split: str, number: int) -> np.ndarray:
+    """[SAMPLES] of one sound, a pure function of its split and number: a tone with overtones, a chord of three, or a
+    sweep, that swells, fades, and has a little noise in it."""
+    rng = np.random.default_rng((SALT, SPLITS.index(split), number))
+    time = np.arange(SAMPLES) / RATE
+    kind = rng.integers(3)
+    if kind == 0:
+        base = pitch(rng, HIGHEST / 4)
+        waves = sum(np.sin(2 * np.pi * base * k * time + rng.uniform(0, 2 * np.pi)) / k for k in range(1, 5))
+    elif kind == 1:
+        base = pitch(rng, HIGHEST / 2)
+        steps = (0, rng.integers(3, 5), 7)  # half tones: minor or major
+        waves = sum(np.sin(2 * np.pi * base * 2 ** (s / 12) * time + rng.uniform(0, 2 * np.pi)) for s in steps)
+    else:
+        first, last = pitch(rng, HIGHEST), pitch(rng, HIGHEST)
+        turns = np.cumsum(first * (last / first) ** (time / time[-1])) / RATE
+        waves = np.sin(2 * np.pi * turns)
+    swelling, fading = rng.uniform(0.005, 0.08), rng.uniform(0.1, 0.6)
+    loudness = np.minimum(time / swelling, 1) * np.exp(-time / fading)
+    return np.asarray(waves) * loudness + 0.01 * rng.standard_normal(SAMPLES)
+
+
+def pitch(rng: np.random.Generator, highest: float) -> float:
+    """In Hz; each octave is as likely."""
+    return float(LOWEST * (highest / LOWEST) ** rng.random())
+
+
+def spectrogram(samples: np.ndarray) -> np.ndarray:
+    """[FRAMES, BINS] float32 in 0..1: the logarithm of each frame's magnitudes, from the lowest frequency."""
+    at = HOP * np.arange(FRAMES)[:, None] + np.arange(WINDOW)
+    magnitudes = np.abs(np.fft.rfft(samples[at] * np.hanning(WINDOW)))[:, 1:] / (WINDOW / 4)
+    return np.clip(np.log1p(CONTRAST * magnitudes) / np.log1p(CONTRAST), 0, 1).astype(np.float32)
+
+
+@cache
+def spectrograms(split: str) -> np.ndarray:
+    """[sounds, FRAMES, BINS] of a split."""
+    return np.stack([spectrogram(sound(split, number)) for number in range(SOUNDS[split])])

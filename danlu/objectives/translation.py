@@ -1,0 +1,163 @@
+"""Translation language modelling: hidden tokens of two sentences that say the same (TLM, Lample and Conneau 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from danlu.errors import WrongInput
+from danlu.objectives.masked import Masked
+from danlu.objectives.masking import by_unit
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.text.parallel_lines import pairs_of_split, read_pairs
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
+
+ENDS = 2
+"""Tokens that frame a side: its beginning and its end."""
+
+SHOWN = 5
+
+
+@objectives.register
+class Translation(Settings):
+    """Both sides of a pair in one sequence, each between beginning and end, with a segment of its own and positions
+    counted anew; what is hidden of one side can be read off the other.
+
+    pairs: a .tsv or .csv with a header, plain or .gz or .zst, or builtin:sentence_pairs. columns: its two columns.
+    longest: tokens of a side; pairs with a longer one are left out. validation, test: the shares of the pairs that are
+    held out. masked: what is hidden (`danlu.objectives.masked`, by token or span).
+    """
+
+    name: Literal["translation"] = "translation"
+    pairs: str = "builtin:sentence_pairs"
+    columns: tuple[str, str] = ("en", "zh")
+    longest: PositiveInt = 62
+    validation: float = Field(default=0.04, gt=0, lt=0.5)
+    test: float = Field(default=0.04, gt=0, lt=0.5)
+    masked: Masked = Masked()
+
+    fields: ClassVar[Mapping[str, Fields]] = {
+        "text": Fields({"token": np.int64, "segment": np.int64}, {"masked": np.int64})
+    }
+    terms: ClassVar[tuple[str, ...]] = ("masked",)
+    weights: ClassVar[Mapping[str, float]] = {}
+    needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
+    continues_text: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _by_token(self) -> Translation:
+        if self.masked.unit == "word":
+            raise ValueError("the words of parallel lines are not looked for; mask by token or span")
+        return self
+
+    def units(self, source: Source, split: str) -> Units:
+        """The pairs of a split, each as two arrays of ids."""
+        pairs = pairs_of_split(read_pairs(self.pairs, self.columns), split, self.validation, self.test)
+        sides = [source.encode(side) for side in zip(*pairs, strict=True)]
+        rows = [row for row in zip(*sides, strict=True) if all(0 < len(ids) <= self.longest for ids in row)]
+        if not rows:
+            raise WrongInput(f"{self.pairs}: every pair of {split} has a side of more than {self.longest} tokens")
+        return Units(rows, sum(len(a) + len(b) + 2 * ENDS for a, b in rows) / len(rows))
+
+    def example(self, draw: Draw) -> Example:
+        return {"text": [self.sequence(draw.row(), draw)]}
+
+    def sequence(self, row: tuple[np.ndarray, np.ndarray], draw: Draw) -> Seq:
+        vocabulary = draw.vocabulary
+        pieces = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in row]
+        places = by_unit(self.masked.unit, pieces, self.masked.rate_at(draw.progress), self.masked.mean_span, draw)
+        shown = [self.masked.corrupt(ids, p, draw.rng, vocabulary) for ids, p in zip(pieces, places, strict=True)]
+        lengths = [len(ids) for ids in pieces]
+        return Seq(
+            {
+                "token": np.concatenate(shown),
+                "segment": np.repeat([0, 1], lengths),
+                "position": np.concatenate([np.arange(n) for n in lengths]),
+            },
+            full_order(sum(lengths)),
+            labels={"masked": np.where(np.concatenate([p.hidden for p in places]), np.concatenate(pieces), -1)},
+        )
+
+    def parts(self, shape: ModelShape) -> nn.Module:
+        return self.masked.parts(shape)
+
+    def blank_logits(self, model: Parts, parts: nn.Module, hidden: Tensor) -> Tensor:
+        """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
+        return self.masked.blank_logits(model, parts, hidden)
+
+    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        if self.longest + ENDS > model.context:
+            needed = f"needs an architecture whose context is {self.longest + ENDS} or more, not {model.context}"
+            raise WrongInput(
+                f"translation: longest {self.longest} {needed}; give a smaller longest or a larger context"
+            )
+        return self.masked.losses(model, parts, batch)
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """The share of hidden tokens told rightly, and the same where the other side is that of another pair: what the
+        model gains from the translation is the difference."""
+        texts = [batch["text"] for batch in batches if len(batch["text"]) > 1]
+        if not texts:
+            return {}
+        told = [self.told(model, parts, text) for text in texts]
+        right = torch.cat([t == x.labels["masked"][x.labels["masked"] >= 0] for t, x in zip(told, texts, strict=True)])
+        strange = [beside_strangers(text) for text in texts]
+        wrong = [self.told(model, parts, x) == x.labels["masked"][x.labels["masked"] >= 0] for x in strange]
+        return {
+            "figures": {
+                "accuracy": float(right.float().mean()),
+                "accuracy_beside_another_pair": float(torch.cat(wrong).float().mean()),
+            },
+            "samples": samples(texts[0], told[0], source),
+        }
+
+    def told(self, model: Parts, parts: nn.Module, text: Stream) -> Tensor:
+        """[k]: the likeliest token at each hidden position."""
+        at = text.labels["masked"] >= 0
+        return self.blank_logits(model, parts, model.hidden(text)[at]).argmax(1)
+
+
+def beside_strangers(text: Stream) -> Stream:
+    """The first side of each pair beside the second side of the next pair, with what was hidden of both."""
+    first, of = text.inputs["segment"] == 0, text.sequence
+    count, numbers = len(text), torch.arange(len(text.key), device=text.key.device)
+    sides = [torch.cat([numbers[(of == k) & first], numbers[(of == (k + 1) % count) & ~first]]) for k in range(count)]
+    order, lengths = torch.cat(sides), tuple(len(side) for side in sides)
+    return replace(
+        text,
+        inputs={name: value[order] for name, value in text.inputs.items()},
+        labels={name: value[order] for name, value in text.labels.items()},
+        key=text.key[order],
+        query=text.query[order],
+        offsets=torch.tensor([0, *np.cumsum(lengths).tolist()], device=text.key.device),
+        lengths=lengths,
+    )
+
+
+def samples(text: Stream, told: Tensor, source: Source) -> list[dict[str, str]]:
+    """The first pairs with ___ for what is hidden, and with what was told there."""
+    labels = text.labels["masked"].cpu().numpy()
+    filled = text.inputs["token"].cpu().numpy().copy()
+    filled[labels >= 0] = told.cpu().numpy()
+    found = []
+    for start, stop in zip(text.offsets.tolist()[:SHOWN], text.offsets.tolist()[1:], strict=False):
+        ids, hidden = filled[start:stop], labels[start:stop] >= 0
+        found.append({"given": with_blanks(ids, hidden, source), "made": with_blanks(ids, hidden & False, source)})
+    return found
+
+
+def with_blanks(ids: np.ndarray, hidden: np.ndarray, source: Source) -> str:
+    """The two sides of a pair, ` | ` between them, with ___ for each run of hidden tokens."""
+    ends = np.flatnonzero(ids == source.vocabulary.eos)
+    sides = []
+    for side in (slice(0, ends[0]), slice(ends[0] + 1, None)):
+        runs = np.split(np.arange(len(ids))[side], np.flatnonzero(np.diff(hidden[side].astype(int))) + 1)
+        sides.append("".join("___" if hidden[run[0]] else source.decode(ids[run].tolist()) for run in runs))
+    return " | ".join(sides)

@@ -1,0 +1,172 @@
+"""CONTRIBUTING is done to the letter: a copy of danlu gets the file, the line and the recipe of its page and nothing
+else, a package of one's own the file and the entry point; what its table names is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from guide_blocks import blocks
+
+from danlu import registry
+from danlu.recipes.matrix import matrix
+from danlu.registry import Registry
+from danlu.tasks.heads import heads
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "CONTRIBUTING.md"
+FILES = blocks(PAGE, ["python", "yaml"])
+"""The objective, the line and the recipe, in this order."""
+
+ENTRIES = tomllib.loads(blocks(PAGE, ["toml"])[0].text)["project"]["entry-points"]
+BEFORE = shutil.ignore_patterns("__pycache__", ".*")
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """A copy of danlu and its tests after the three blocks: a new file is written, one that is there gets the line."""
+    folder = tmp_path_factory.mktemp("grown")
+    for part in ("danlu", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=BEFORE)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    for block in FILES:
+        file, text = block.named
+        with (folder / file).open("a", encoding="utf-8") as written:
+            written.write(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """The file as a package of its own, installed with the entry point, beside the danlu of this repository."""
+    folder = tmp_path_factory.mktemp("package")
+    (folder / "ahead.py").write_text(FILES[0].named[1], "utf-8")
+    metadata = folder / "ahead-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: ahead\nVersion: 1\n", "utf-8")
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in names.items()) for group, names in ENTRIES.items()]
+    (metadata / "entry_points.txt").write_text("".join(lines), "utf-8")
+    return folder
+
+
+def run(words, work, *path):
+    """A command of the page, in a folder, with these folders before all others on Python's path."""
+    program, *arguments = words
+    command = [sys.executable, "-m", "danlu", *arguments] if program == "danlu" else [sys.executable, *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+
+
+def commands():
+    """The lines of the page's shell blocks, as words."""
+    return [
+        [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', line)]
+        for block in blocks(PAGE, ["sh"])
+        for line in block.text.splitlines()
+    ]
+
+
+def test_a_file_a_line_and_a_recipe_are_all(grown):
+    assert len(FILES) == 3
+    relative = {p.relative_to(grown).as_posix() for p in (grown / "danlu").rglob("*.*") if p.suffix in (".py", ".yaml")}
+    new = {file for file in relative if not (ROOT / file).exists()}
+    assert new == {"danlu/objectives/ahead.py", "danlu/recipes/ahead.yaml"}
+    changed = {f for f in relative - new if (grown / f).read_bytes() != (ROOT / f).read_bytes()}
+    assert changed == {"danlu/objectives/__init__.py"}
+    init = (grown / "danlu/objectives/__init__.py").read_text("utf-8")
+    added = init.removeprefix((ROOT / "danlu/objectives/__init__.py").read_text("utf-8"))
+    assert added.splitlines() == ["from danlu.objectives import ahead as ahead"]
+
+
+def allowed(done):
+    assert done.returncode == 0, done.stderr
+    found = [pair for pair in json.loads(done.stdout) if pair["objective"] == "ahead" and pair["allowed"]]
+    return {pair["architecture"]: pair["reason"] for pair in found}
+
+
+def from_left_to_right():
+    """Every architecture that reads so, and the setting that it then has."""
+    return {pair.architecture: pair.reason for pair in matrix() if pair.objective == "causal" and pair.allowed}
+
+
+def test_the_matrix_has_it_with_what_reads_from_left_to_right(grown, tmp_path):
+    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, grown)) == from_left_to_right()
+
+
+def test_without_the_line_it_is_unknown(tmp_path):
+    file, text = FILES[2].named
+    (tmp_path / Path(file).name).write_text(text, "utf-8")
+    done = run(["danlu", "run", Path(file).name], tmp_path, ROOT)
+    assert done.returncode == 2
+    assert "no objective is called 'ahead'" in done.stderr
+
+
+def results_of(folder):
+    (found,) = json.loads((folder / "results.json").read_text("utf-8"))["pretrain"]
+    return found
+
+
+@pytest.mark.slow
+def test_every_command_of_the_page_runs_and_the_model_has_learnt(grown, tmp_path):
+    asked = commands()
+    assert [words[:2] for words in asked[:2]] == [["danlu", "matrix"], ["danlu", "run"]]
+    for words in asked:
+        at = tmp_path if words[0] == "danlu" else grown
+        done = run(words, at, grown)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        assert "ahead" in done.stdout or "passed" in done.stdout
+    found = results_of(tmp_path / "runs/ahead")
+    assert found["terms"]["ahead"]["loss"] < 0.95 * found["judged"]["figures"]["entropy_of_targets"]
+
+
+def test_in_a_script_an_import_is_enough(tmp_path):
+    (tmp_path / "ahead.py").write_text(FILES[0].named[1], "utf-8")
+    (tmp_path / "mine.yaml").write_text(FILES[2].named[1], "utf-8")
+    script = "import ahead, danlu.recipes.loading as l; print(l.load_recipe('mine.yaml').models['decoder'].objective)"
+    done = run(["python", "-c", script], tmp_path, tmp_path, ROOT)
+    assert (done.returncode, done.stdout) == (0, "name='ahead' distance=2\n"), done.stderr
+
+
+@pytest.mark.slow
+def test_a_package_of_its_own_is_trained_and_loaded(package, tmp_path):
+    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, package, ROOT)) == from_left_to_right()
+    file, text = FILES[2].named
+    (tmp_path / Path(file).name).write_text(text, "utf-8")
+    short = ["models.decoder.training.budget=3 steps", "models.decoder.training.validations=1"]
+    done = run(["danlu", "run", Path(file).name, *short], tmp_path, package, ROOT)
+    assert done.returncode == 0, done.stderr
+    assert results_of(tmp_path / "runs/ahead")["objective"] == "ahead"
+    (tmp_path / "text.txt").write_text("a text\n", "utf-8")
+    embed = ["danlu", "embed", "runs/ahead", "text.txt", "--json"]
+    done = run(embed, tmp_path, package, ROOT)
+    assert done.returncode == 0, done.stderr
+    done = run(embed, tmp_path, ROOT)
+    assert done.returncode == 2
+    assert "no objective is called 'ahead'" in done.stderr
+
+
+def test_every_group_of_entry_points_is_named():
+    kinds = [*(found for found in vars(registry).values() if isinstance(found, Registry)), heads]
+    text = PAGE.read_text("utf-8")
+    assert {f"danlu.{kind.kind}s" for kind in kinds} <= set(re.findall(r"`(danlu\.\w+)`", text))
+    assert set(ENTRIES) == {"danlu.objectives"}
+
+
+def test_tables_and_files_that_the_page_names_are_there():
+    """`NAME` of a tests file, `path/to/file` of the repository: what moved away would lead a reader astray."""
+    text = PAGE.read_text("utf-8")
+    paths = re.findall(r"`((?:danlu|tests|docs)/[\w./]+\.\w+)`", text)
+    assert len(paths) > 15
+    for path in paths:
+        assert (ROOT / path).exists(), path
+    tables = re.findall(r"`([A-Z]{4,})` (?:in|of) `((?:danlu|tests)/[\w./]+\.py)`", text)
+    assert len(tables) > 9
+    for name, path in tables:
+        assert re.search(rf"^{name}\b", (ROOT / path).read_text("utf-8"), re.MULTILINE), f"{path} has no {name}"

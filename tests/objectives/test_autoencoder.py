@@ -1,0 +1,133 @@
+"""A bag or an average through a bottleneck: what the target is, what its loss is, and what a judge says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+from toy_language import VOCABULARY, ToyDraws, ToySource
+
+from danlu.architectures import build_learner
+from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, picked
+from danlu.packing import pack
+from danlu.registry import architectures
+from danlu.waist import counts
+
+KINDS = pytest.mark.parametrize("of", ["bag", "average"])
+
+
+def learner_of(objective):
+    settings = {"name": "recurrent", "directions": "both", "layers": 1, "width": 16, "context": 16}
+    return build_learner(objective, architectures.validate(settings), VOCABULARY.size, seed=0).double().eval()
+
+
+def batch_of(objective, count=6):
+    return pack([objective.example(ToyDraws().draw(n)) for n in range(count)], objective.fields)
+
+
+@given(st.integers(0, 60))
+def test_a_bag_has_each_ordinary_token_of_the_text_once(n):
+    for piece, seq in zip(ToyDraws().draw(n).pieces(), Autoencoder().example(ToyDraws().draw(n))["text"], strict=True):
+        labels = seq.labels["bag"]
+        there = labels[labels >= 0]
+        assert sorted(there) == sorted({*piece.tolist()} - VOCABULARY.special)
+        assert (labels[labels >= 0] == piece[labels >= 0]).all()
+
+
+def test_the_loss_of_a_bag_is_binary_cross_entropy_counted_by_its_tokens():
+    objective = Autoencoder(code=4)
+    model, batch = learner_of(objective), batch_of(objective)
+    text = batch["text"]
+    made = objective.made(model, model.parts, text)
+    expected = 0.0
+    for row, ids in zip(made, text.inputs["token"].split(text.lengths), strict=True):
+        there = torch.zeros(VOCABULARY.size, dtype=row.dtype)
+        there[[int(i) for i in ids if int(i) not in VOCABULARY.special]] = 1
+        expected += F.binary_cross_entropy_with_logits(row, there, reduction="sum") if there.any() else 0.0
+    torch.testing.assert_close(model(batch)["bag"], torch.as_tensor(expected))
+    tokens = [{*ids.tolist()} - VOCABULARY.special for ids in text.inputs["token"].split(text.lengths)]
+    assert counts(objective, batch) == {"bag": sum(map(len, tokens))}
+
+
+def test_the_loss_of_an_average_is_the_squared_distance_of_every_entry():
+    objective = Autoencoder(of="average", code=4, size=5)
+    model, batch = learner_of(objective), batch_of(objective)
+    wanted, made = batch["text"].marks["average"], objective.made(model, model.parts, batch["text"])
+    assert counts(objective, batch) == {"average": wanted.numel()}
+    torch.testing.assert_close(model(batch)["average"], (made - wanted).square().sum())
+
+
+def test_averages_keep_the_inner_products_of_bags():
+    """In the mean, and closely in 4096 dimensions: what two texts share is what their averages share."""
+    one, other = np.array([4, 5, 6, 7]), np.array([6, 7, 8, 9])
+    average = Average(4096)
+    a, b = (average.given(ids, VOCABULARY)["marks"]["average"] for ids in (one, other))
+    assert a @ b / 4096 == pytest.approx(2 / 4, abs=0.1)
+    assert a @ a / 4096 == pytest.approx(1, abs=0.1)
+
+
+def test_the_vectors_are_the_same_in_every_run():
+    first = fixed_vectors(12, 5).copy()
+    fixed_vectors.cache_clear()
+    np.random.seed(1)
+    assert np.array_equal(fixed_vectors(12, 5), first)
+
+
+@KINDS
+def test_a_text_of_special_tokens_has_no_target(of):
+    objective = Autoencoder(of=of, size=5)
+    seq = objective.sequence(np.array([1, 2]), np.random.default_rng(0), VOCABULARY)
+    batch = pack([{"text": [seq]}], objective.fields)
+    assert counts(objective, batch) == {of: 0}
+    assert float(learner_of(objective)(batch)[of].detach()) == 0
+
+
+@KINDS
+def test_what_is_dropped_is_shown_as_the_mask_and_still_told(of):
+    piece = np.arange(4, 12)
+    objective = Autoencoder(of=of, size=5, drop=0.5)
+    seq = objective.sequence(piece, np.random.default_rng(0), VOCABULARY)
+    whole = objective.target.given(piece, VOCABULARY)
+    hidden = seq.inputs["token"] == VOCABULARY.mask
+    assert 0 < hidden.sum() < len(piece)
+    assert (seq.inputs["token"][~hidden] == piece[~hidden]).all()
+    told, expected = (seq.labels, whole["labels"]) if of == "bag" else (seq.marks, whole["marks"])
+    assert np.array_equal(told[of], expected[of])
+
+
+def test_the_words_that_are_picked():
+    there = torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 1]])
+    assert picked(there, there) == 1
+    assert picked(torch.tensor([[3.0, 0, 2, 1], [0, 0, 0, 1]]), there) == pytest.approx(2 / 3)
+    assert picked(1 - there, there) == 0
+
+
+def test_a_judge_says_what_the_usual_words_would_have_given(tmp_path):
+    objective = Autoencoder(code=4)
+    text = batch_of(objective, 12)["text"]
+    there = Bag().wanted(torch.zeros(len(text), VOCABULARY.size), text)
+    perfect = Bag().judge(there, there, ToySource(tmp_path))
+    assert perfect["figures"]["words_found"] == 1 > perfect["figures"]["usual_words_found"]
+    assert all(sample["given"] == sample["made"] for sample in perfect["samples"])
+    averages = batch_of(Autoencoder(of="average", size=5), 12)["text"]
+    wanted = averages.marks["average"]
+    assert Average(5).judge(wanted, wanted, ToySource(tmp_path))["figures"]["variance_told"] == pytest.approx(1)
+    mean = wanted[~wanted.isnan().any(1)].mean(0).expand_as(wanted)
+    figures = Average(5).judge(mean, wanted, ToySource(tmp_path))["figures"]
+    assert figures["variance_told"] == pytest.approx(0, abs=1e-6)
+
+
+@KINDS
+def test_a_model_is_judged_over_all_batches(of, tmp_path):
+    objective = Autoencoder(of=of, code=4, size=5)
+    model = learner_of(objective)
+    batches = [batch_of(objective, 4), pack([], objective.fields), batch_of(objective, 9)]
+    with torch.no_grad():
+        found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+        made = torch.cat([objective.made(model, model.parts, b["text"]) for b in batches]).float()
+    wanted = torch.cat([objective.target.wanted(made[:n], b["text"]) for b in batches for n in [len(b["text"])]])
+    assert found == objective.target.judge(made, wanted, ToySource(tmp_path))
+    assert objective.judge(model, model.parts, [pack([], objective.fields)], ToySource(tmp_path)) == {}

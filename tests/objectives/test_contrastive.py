@@ -1,0 +1,215 @@
+"""Views of texts, groups of documents, and the loss among them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from sentence_store import Documents, english
+from torch.nn import functional as F
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.objectives.contrastive import Contrastive
+from danlu.objectives.masked_sentence import MaskedSentence
+from danlu.objectives.mixture import Mixture
+from danlu.objectives.relatedness import Relatedness
+from danlu.packing import pack
+from danlu.recipes.schema import ModelRecipe
+from danlu.registry import architectures
+from danlu.training.plan import units_of
+from danlu.training.settings import TrainingSettings
+from danlu.training.step import micro_batches, positions
+from danlu.traits import windows_of
+
+SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64}
+
+
+@pytest.fixture
+def made(tmp_path):
+    return Documents(tmp_path, [" ".join(english(d, (3, 5, 9, 14)[d % 4])) for d in range(40)])
+
+
+def learner(made, objective, **settings):
+    chosen = architectures.validate(SMALL | settings)
+    model = build_learner(objective, chosen, made.tokenizer.vocabulary.size, seed=0).double()
+    noise = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.2 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
+    return model.eval()
+
+
+@pytest.mark.parametrize("views", ["dropout", "crops", "neighbours"])
+def test_views_are_of_one_document_and_documents_of_a_group_differ(made, views):
+    objective = Contrastive(views=views, group=4)
+    for example in made.examples(objective, 12):
+        first, second = (example[side] for side in ("first", "second"))
+        assert len(first) == len(second) >= 4
+        assert [s.marks["contrastive"] for s in first] == list(range(len(first)))
+        documents = []
+        for a, b in zip(first, second, strict=True):
+            (one,), (other,) = made.sides(a.inputs["token"]), made.sides(b.inputs["token"])
+            assert max(len(a.key), len(b.key)) <= 64
+            if views == "dropout":
+                assert one == other
+            if views == "neighbours":
+                assert made.of(one + other)
+            documents.append(made.of(one) & made.of(other))
+            assert documents[-1]
+        assert len(set.union(*documents)) >= len(first)
+
+
+def test_the_loss_is_the_softmax_over_the_group_both_ways(made):
+    objective = Contrastive(group=3, temperature=0.1)
+    model, examples = learner(made, objective), made.examples(objective, 4)
+    batch, expected = pack(examples, objective.fields), 0.0
+    with torch.no_grad():
+        u, v = (F.normalize(s.mean(model.hidden(s)), dim=1) for s in (batch["first"], batch["second"]))
+        found = model(batch)["contrastive"]
+        for group in range(4):
+            rows = (batch["first"].group == group).nonzero().squeeze(1)
+            scores = u[rows] @ v[rows].T / 0.1
+            for i in range(len(rows)):
+                expected -= float(scores[i].log_softmax(0)[i] + scores[:, i].log_softmax(0)[i])
+    assert float(found) == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_learned_temperature_is_a_parameter_and_never_too_sharp(made):
+    fixed, learned = Contrastive(temperature=0.1), Contrastive(temperature=0.1, learned=True)
+    model = build_learner(learned, architectures.validate(SMALL), 400, seed=0)
+    assert [n for n, _ in model.named_parameters() if n.startswith("parts")] == ["parts.temperature.log_scale"]
+    assert not list(build_learner(fixed, architectures.validate(SMALL), 400, seed=0).parts.parameters())
+    scale = model.parts["temperature"]
+    assert float(scale().detach()) == pytest.approx(10)
+    with torch.no_grad():
+        scale.log_scale.fill_(9.0)
+    assert float(scale().detach()) == pytest.approx(100)
+
+
+def test_dropout_views_differ_by_dropout_alone(made):
+    objective = Contrastive(views="dropout", group=3)
+    model = learner(made, objective, dropout=0.2)
+    batch = pack(made.examples(objective, 2), objective.fields)
+
+    def vectors():
+        return [batch[side].mean(model.hidden(batch[side])) for side in ("first", "second")]
+
+    with torch.no_grad():
+        one, other = vectors()
+        assert torch.equal(one, other)
+        model.train()
+        one, other = vectors()
+        assert not torch.allclose(one, other)
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [SMALL, {"name": "recurrent", "directions": "both", "layers": 1, "width": 16, "dropout": 0.1}],
+    ids=["none", "one recurrent layer"],
+)
+def test_dropout_views_without_dropout_are_refused_in_one_line(made, architecture):
+    chosen, objective = architectures.validate(architecture), {"name": "contrastive", "views": "dropout"}
+    with pytest.raises(ValidationError, match="needs an architecture that drops out") as refused:
+        ModelRecipe.model_validate({"objective": objective, "architecture": chosen})
+    assert "dropout: 0.1" in str(refused.value)
+    mixed = Mixture.model_validate({"of": {"a": objective, "b": "masked"}})
+    for each in (Contrastive(views="dropout"), mixed):
+        with pytest.raises(WrongInput, match="needs an architecture that drops out") as told:
+            build_learner(each, chosen, 400, seed=0)
+        assert "\n" not in str(told.value)
+    ModelRecipe.model_validate({"objective": objective, "architecture": {**architecture, "layers": 2, "dropout": 0.1}})
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Contrastive(views="dropout", group=8),
+        Contrastive(group=8, at_least=2),
+        Contrastive(views="neighbours", group=8, at_least=2),
+        MaskedSentence(group=8),
+        Relatedness(),
+    ],
+    ids=lambda o: f"{o.name} {getattr(o, 'views', '')}",
+)
+def test_a_step_has_about_the_tokens_that_were_asked_for(tmp_path, objective):
+    """A group of 8 windows is one example of 8 windows' tokens, not of one."""
+    texts = [" ".join(english(d, (4, 9, 14)[d % 3])) for d in range(150)]
+    made = Documents(tmp_path, texts, windows=windows_of(objective))
+    settings = TrainingSettings.model_validate({"batch_tokens": 4096, "micro_batch_tokens": 1024})
+    step_units, micro_units = units_of(settings, made.draws)
+    batches = micro_batches(objective, made.draws, 0, step_units, micro_units, 0.0)
+    assert 0.6 * 4096 < positions(batches) < 1.5 * 4096
+    assert max(positions([batch]) for batch in batches) < 1.8 * 1024 or micro_units == 1
+
+
+def test_an_epoch_of_groups_has_the_tokens_of_the_text(tmp_path):
+    texts = [" ".join(english(d, 9)) for d in range(60)]
+    plain, grouped = (Documents(tmp_path / str(w), texts, windows=w).draws for w in (1, 4))
+    assert grouped.units == round(plain.units / 4)
+    assert grouped.units * grouped.tokens_per_unit == pytest.approx(plain.units * plain.tokens_per_unit, rel=0.1)
+    begins = {grouped.first_window(n) for n in range(40 * grouped.units)}
+    assert begins == set(range(plain.units))  # in time every window begins a group
+    grouped.shuffled = False
+    spread = [grouped.first_window(n) for n in range(grouped.units)]
+    assert max(np.diff(spread)) <= 5
+    assert spread[0] == 0
+
+
+def test_texts_in_groups_of_one_are_no_targets(tmp_path):
+    made = Documents(tmp_path, [" ".join(english(d, 12)) for d in range(6)], context=40)
+    objective = Contrastive(views="neighbours", group=2, at_least=39)
+    for example in made.examples(objective, 5):
+        marks = [s.marks["contrastive"] for s in example["first"]]
+        assert marks in ([], [-1], [0, 1])
+
+
+def test_a_hidden_sentence_and_its_surroundings_are_a_text(made):
+    objective, mask = MaskedSentence(group=3), made.tokenizer.vocabulary.mask
+    for example in made.examples(objective, 12):
+        contexts, sentences = example["context"], example["sentence"]
+        assert [s.marks["sentence"] for s in contexts] == list(range(len(contexts)))
+        assert len(contexts) >= 2
+        for context, sentence in zip(contexts, sentences, strict=True):
+            ids, hidden = context.inputs["token"], sentence.inputs["token"][1:-1]
+            assert ids[context.marks["place"]] == mask
+            assert (ids == mask).sum() == 1
+            assert len(ids) <= 64
+            place = context.marks["place"]
+            whole = made.tokenizer.decode([*ids[1:place], *hidden, *ids[place + 1 : -1]])
+            assert made.of(whole)
+            text = made.tokenizer.decode(hidden).strip()
+            assert text.startswith("The ")
+            assert text.endswith(".")
+
+
+def test_fragments_are_of_one_document_or_of_two(made):
+    labels = []
+    for example in made.examples(Relatedness(), 60):
+        sequences = example["text"]
+        for a, b in zip(sequences[::2], sequences[1::2], strict=True):
+            (one,), (other,) = made.sides(a.inputs["token"]), made.sides(b.inputs["token"])
+            if a.marks["related"]:
+                assert made.of(one + other)
+            labels.append(a.marks["related"])
+            assert b.marks["related"] == -1
+    assert abs(np.mean(labels) - 0.5) < 5 * 0.5 / len(labels) ** 0.5
+
+
+@pytest.mark.parametrize("objective", [Contrastive(group=3), MaskedSentence(group=3)], ids=lambda o: o.name)
+def test_found_in_group_stands_beside_chance(made, objective):
+    model = learner(made, objective)
+    batches = [pack(made.examples(objective, 5), objective.fields)]
+    with torch.no_grad():
+        figures = objective.judge(model, model.parts, batches, None)["figures"]
+    right = figures["found in group"]
+    stream = batches[0]["first" if objective.name == "contrastive" else "context"]
+    sizes = stream.group.bincount()
+    assert len(right) == int(sizes.sum())
+    assert figures["found in group by chance"] == pytest.approx(len(sizes) / int(sizes.sum()))
+    assert set(right.tolist()) <= {0.0, 1.0}
+
+
+def test_the_same_text_twice_is_not_judged_by_finding_it():
+    assert Contrastive(views="dropout").judge(None, None, [], None) == {}

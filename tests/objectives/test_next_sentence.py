@@ -1,0 +1,190 @@
+"""Pairs of sentences: who follows whom, from which document, how often; and what went wrong elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from sentence_store import Documents, chinese, english
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.objectives.next_sentence import NextSentence
+from danlu.packing import pack
+from danlu.registry import architectures
+from danlu.waist import counts
+
+ALONE = NextSentence.model_validate({"masked": False})
+APART = NextSentence.model_validate({"masked": False, "form": "apart"})
+LANGUAGES = {"english": (english, " "), "chinese": (chinese, "")}
+
+
+def documents(folder, language="english", lengths=(1, 2, 3, 5, 9, 14), count=24, context=64, gap=None):
+    sentences, between = LANGUAGES[language]
+    between = between if gap is None else gap
+    texts = [between.join(sentences(d, lengths[d % len(lengths)])) for d in range(count)]
+    return Documents(folder, texts, context)
+
+
+def pairs(made, objective, count):
+    """(A, B, label) of all pairs of some examples."""
+    found = []
+    for example in made.examples(objective, count):
+        sequences = example["text"]
+        for i, seq in enumerate(sequences):
+            if seq.marks["next"] >= 0:
+                sides = [made.sides(s.inputs["token"]) for s in sequences[i : i + 2]]
+                a, b = sides[0] if objective.form == "together" else (sides[0][0], sides[1][0])
+                found.append((a, b, seq.marks["next"]))
+    return found
+
+
+def strangers(made, a, b):
+    """Whether two texts are not both of the same document and of no other."""
+    return len(made.of(a) | made.of(b)) > 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("objective", [ALONE, APART], ids=["together", "apart"])
+def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path, language, objective):
+    made = documents(tmp_path, language)
+    seen = set()
+    for a, b, label in pairs(made, objective, 2 * made.draws.units):
+        if label:
+            assert made.of(a + b)
+            assert a.rstrip()[-1] in ".。"
+            assert b.lstrip()[:1] in ("T", "第")
+        else:
+            assert strangers(made, a, b)
+        seen.add(label)
+    assert seen == {0, 1}
+
+
+@pytest.mark.parametrize("objective", [ALONE, APART], ids=["together", "apart"])
+def test_half_of_the_pairs_are_true_and_their_length_does_not_say_which(tmp_path, objective):
+    made = documents(tmp_path)
+    found = pairs(made, objective, 900)
+    labels = np.array([label for *_, label in found])
+    assert abs(labels.mean() - 0.5) < 5 * 0.5 / len(labels) ** 0.5
+    for side in (0, 1):
+        sizes = np.array([len(pair[side]) for pair in found])
+        one, other = sizes[labels == 1], sizes[labels == 0]
+        error = (one.var() / len(one) + other.var() / len(other)) ** 0.5
+        assert abs(one.mean() - other.mean()) < 5 * error
+
+
+def test_the_frame_has_the_vocabularys_tokens_segments_and_room(tmp_path):
+    made = documents(tmp_path, context=40)
+    v = made.tokenizer.vocabulary
+    assert made.draws.units > 8
+    for example in made.examples(ALONE, made.draws.units):
+        for seq in example["text"]:
+            ids, segment = seq.inputs["token"], seq.inputs["segment"]
+            ends = np.flatnonzero(ids == v.eos)
+            assert ids[0] == v.bos
+            assert (ids == v.bos).sum() == 1
+            assert len(ends) == 2
+            assert ends[-1] == len(ids) - 1
+            assert segment.tolist() == [0] * (ends[0] + 1) + [1] * (ends[1] - ends[0])
+            assert ends[0] > 1
+            assert ends[1] > ends[0] + 1
+            assert len(ids) <= 40
+
+
+def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
+    made = documents(tmp_path, count=12)
+    both, v = NextSentence.model_validate({"masked": 0.3}), made.tokenizer.vocabulary
+    assert both.terms == ("next", "masked")
+    hidden = total = 0
+    for example in made.examples(both, made.draws.units):
+        for seq in example["text"]:
+            at = seq.labels["masked"] >= 0
+            assert not np.isin(seq.inputs["token"][~at], [v.mask]).any()
+            assert v.ordinary(seq.labels["masked"][at]).all()
+            hidden, total = hidden + at.sum(), total + len(at)
+    assert 0.2 < hidden / total < 0.35
+    for none in (False, 0, 0.0):
+        alone = NextSentence.model_validate({"masked": none})
+        assert alone.terms == ("next",)
+        assert not hasattr(alone, "blank_logits")
+        assert all("masked" not in s.labels for e in made.examples(alone, 5) for s in e["text"])
+    assert hasattr(both, "blank_logits")
+    assert NextSentence.model_validate({"masked": {"unit": "word"}}).bounds == {"word", "sentence"}
+
+
+def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
+    made = documents(tmp_path, lengths=(1, 3), count=10)
+    both = NextSentence()
+    sequences = [s for e in made.examples(both, made.draws.units) for s in e["text"]]
+    alone = [s for s in sequences if s.marks["next"] < 0]
+    assert alone
+    assert len(alone) < len(sequences)
+    assert all(len(made.sides(s.inputs["token"])) >= 1 for s in alone if (s.labels["masked"] < 0).all())
+
+
+def test_true_pairs_were_labelled_random_elsewhere(tmp_path):
+    """A partner drawn without looking may be of the same document: here a document fills many windows, all left out."""
+    made = documents(tmp_path, lengths=(2, 30), count=6, context=48)
+    strange = [(a, b) for a, b, label in pairs(made, ALONE, 10 * made.draws.units) if not label]
+    assert len(strange) > 20
+    assert all(strangers(made, a, b) for a, b in strange)
+
+
+def test_blank_lines_made_every_pair_random_elsewhere(tmp_path):
+    made = documents(tmp_path, gap="\n\n")
+    found = pairs(made, ALONE, 300)
+    labels = [label for *_, label in found]
+    assert abs(np.mean(labels) - 0.5) < 5 * 0.5 / len(labels) ** 0.5
+    assert all(made.of(a + b) for a, b, label in found if label)
+
+
+def test_empty_documents_crashed_elsewhere(tmp_path):
+    texts = ["", *[" ".join(english(d, 3)) for d in range(8)], "", "", " ", " ".join(english(8, 3)), ""]
+    made = Documents(tmp_path, texts, context=40)
+    assert {made.store.document(i).size for i in (0, 9)} == {2}
+    assert pairs(made, ALONE, 3 * made.draws.units)
+
+
+def test_the_last_document_was_dropped_elsewhere(tmp_path):
+    """Every document with two sentences begins a pair in an epoch, the last one too, whatever its place."""
+    made = documents(tmp_path, lengths=(2,), count=23)
+    begun = set()
+    for a, _, _ in pairs(made, ALONE, made.draws.units):
+        begun |= made.of(a)
+    # a document that a window cuts between its two sentences has no pair
+    assert len(begun) >= 23 - made.draws.units
+    assert 22 in begun
+
+
+def test_a_single_document_is_refused_in_one_line(tmp_path):
+    made = documents(tmp_path, lengths=(40,), count=1)
+    assert made.draws.units > 3
+    with pytest.raises(WrongInput, match="too few documents") as refused:
+        made.examples(ALONE, 1)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_the_judge_says(tmp_path):
+    made = documents(tmp_path)
+    chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})
+    for objective in (ALONE, APART, NextSentence()):
+        model = build_learner(objective, chosen, made.tokenizer.vocabulary.size, seed=0).eval()
+        batch = pack(made.examples(objective, 30), objective.fields)
+        n = counts(objective, batch)["next"]
+        with torch.no_grad():
+            figures = objective.judge(model, model.parts, [batch], None)["figures"]
+        labels = batch["text"].marks["next"]
+        assert figures["pairs"] == len(figures["accuracy"]) == n > 20
+        assert figures["share next"] == pytest.approx(float((labels == 1).sum() / n))
+        assert figures["share next"] + figures["share random"] == pytest.approx(1)
+        assert figures["accuracy of the more frequent label"] == max(figures["share next"], figures["share random"])
+        assert set(figures["accuracy"].tolist()) <= {0.0, 1.0}
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValidationError, match="less than 1"):
+        NextSentence.model_validate({"masked": 1.5})
+    with pytest.raises(ValidationError, match="did you mean 'rate'"):
+        NextSentence.model_validate({"masked": {"rat": 0.1}})
+    assert NextSentence.model_validate({"masked": True}) == NextSentence()

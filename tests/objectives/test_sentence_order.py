@@ -1,0 +1,61 @@
+"""Swapped neighbours: whole sentences of one document, in their order or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sentence_store import Documents, chinese, english
+
+from danlu.objectives.sentence_order import SentenceOrder, neighbours
+from danlu.objectives.sentences import Text
+
+ALONE = SentenceOrder.model_validate({"masked": False})
+
+
+def found(made, count):
+    return [(*made.sides(s.inputs["token"]), s.marks["order"]) for e in made.examples(ALONE, count) for s in e["text"]]
+
+
+@pytest.mark.parametrize(("sentences", "gap"), [(english, " "), (chinese, "")], ids=["english", "chinese"])
+def test_two_spans_of_whole_sentences_in_order_or_swapped(tmp_path, sentences, gap):
+    made = Documents(tmp_path, [gap.join(sentences(d, (2, 3, 6, 13)[d % 4])) for d in range(20)])
+    labels = []
+    for a, b, label in found(made, 300):
+        whole = a + b if label else b + a
+        (document,) = made.of(whole)
+        at = made.texts[document].index(whole)
+        assert made.texts[document][:at].rstrip()[-1:] in ("", ".", "。")
+        assert whole.rstrip()[-1] in ".。"
+        assert a.strip()[-1] in ".。"
+        labels.append(label)
+    assert abs(np.mean(labels) - 0.5) < 5 * 0.5 / len(labels) ** 0.5
+
+
+def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
+    """The pieces of sentences that a window cuts off are in no pair: they would say what stands first."""
+    made = Documents(tmp_path, [" ".join(english(d, 40)) for d in range(3)], context=50)
+    sides = [side for a, b, _ in found(made, made.draws.units) for side in (a, b)]
+    assert len(sides) > 20
+    assert all(side.strip().startswith("The ") and side.strip().endswith(".") for side in sides)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=7), st.booleans(), st.integers(-2, 40), st.integers(0, 99))
+def test_neighbours_fit_and_meet(lengths, closes, room, seed):
+    flags = np.concatenate([[2] + [0] * (n - 1) for n in lengths]).astype(np.uint8)
+    text = Text(np.arange(len(flags)), flags, closes)
+    pair = neighbours(text, room, np.random.default_rng(seed))
+    if len(text.whole_sentences) < 2 or room < 2:
+        assert pair is None
+        return
+    a, b = pair
+    assert len(a) > 0
+    assert len(b) > 0
+    assert len(a) + len(b) <= room
+    assert flags[a.ids[0]] == flags[b.ids[0]] == 2
+    assert list(a.ids) == list(range(a.ids[0], a.ids[0] + len(a)))
+    if a.closes:
+        assert b.ids[0] == a.ids[-1] + 1
+    else:  # two sentences that are too long together lost their ends
+        assert len(a.whole_sentences) == 0

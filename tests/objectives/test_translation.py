@@ -1,0 +1,190 @@
+"""Pairs of lines: how they are read, split, framed and masked, and what a judge makes of the other side."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from toy_language import VOCABULARY, ToySource
+
+from danlu.architectures import build_learner
+from danlu.errors import WrongInput
+from danlu.objectives.translation import Translation, beside_strangers, with_blanks
+from danlu.packing import pack
+from danlu.registry import architectures
+from danlu.text.compressed import create_text
+from danlu.text.parallel_lines import pairs_of_split, read_pairs
+from danlu.text.sentence_pairs import sentence_pairs
+from danlu.training.draws import RowDraws
+
+TABLE = 'en\tzh\tby\nA "cat".\t一只猫。\tme\nDogs\t狗\tme\nDogs\t狗\tyou\nDogs\t几条狗\tme\n\t空\tme\nFish\t鱼\tme\n'
+PAIRS = [('A "cat".', "一只猫。"), ("Dogs", "狗"), ("Dogs", "几条狗"), ("Fish", "鱼")]
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".tsv.gz", ".tsv.zst"])
+def test_pairs_are_read_plain_and_compressed(tmp_path, ending):
+    path = tmp_path / f"pairs{ending}"
+    if ending == ".tsv.zst":
+        with create_text(path) as file:
+            file.write(TABLE)
+    else:
+        path.write_bytes(TABLE.encode() if ending == ".tsv" else gzip.compress(TABLE.encode()))
+    assert read_pairs(str(path), ("en", "zh")) == PAIRS
+    assert read_pairs(str(path), ("zh", "en")) == [(b, a) for a, b in PAIRS]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "line"),
+    [
+        (TABLE, ("en", "zhh"), ":1: has no column 'zhh'; did you mean 'zh'?"),
+        ("", ("en", "zh"), ":1: has no column 'en'; known: "),
+        ("en\tzh\nA\tB\tC\n", ("en", "zh"), ":2: has 3 fields, the header has 2"),
+        ("en\tzh\nA\t\n", ("en", "zh"), "pairs: PATH has no row with both 'en' and 'zh' below its header"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_told_in_a_line(tmp_path, text, columns, line):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(WrongInput) as told:
+        read_pairs(str(path), columns)
+    assert str(told.value).removeprefix(str(path)).startswith(line.replace("PATH", str(path)))
+    assert "\n" not in str(told.value)
+
+
+def test_files_that_are_not_there(tmp_path):
+    (tmp_path / "pairs.tsv").write_text(TABLE, "utf-8")
+    with pytest.raises(WrongInput, match=r"pairs: .*pair.tsv does not exist; did you mean .*pairs.tsv"):
+        read_pairs(str(tmp_path / "pair.tsv"), ("en", "zh"))
+    (tmp_path / "pairs.txt").write_text(TABLE, "utf-8")
+    with pytest.raises(WrongInput, match=r"is no table that danlu reads; known: \.tsv, \.csv"):
+        read_pairs(str(tmp_path / "pairs.txt"), ("en", "zh"))
+    with pytest.raises(WrongInput, match="builtin:sentence_pair is unknown; did you mean 'builtin:sentence_pairs'"):
+        read_pairs("builtin:sentence_pair", ("en", "zh"))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.text("xyz", min_size=1)), min_size=3, unique=True))
+def test_splits_are_a_partition_that_keeps_the_translations_of_a_sentence_together(pairs):
+    if len({first for first, _ in pairs}) < 3:
+        with pytest.raises(WrongInput, match="different first sides cannot fill 3 splits"):
+            [pairs_of_split(pairs, split, 0.1, 0.1) for split in ("train", "validation", "test")]
+        return
+    parts = [pairs_of_split(pairs, split, 0.1, 0.1) for split in ("train", "validation", "test")]
+    assert sorted(pair for part in parts for pair in part) == sorted(pairs)
+    firsts = [{first for first, _ in part} for part in parts]
+    assert all(firsts)
+    assert not firsts[0] & firsts[1] | firsts[0] & firsts[2] | firsts[1] & firsts[2]
+
+
+def test_the_built_in_pairs_are_pairs_of_english_and_chinese():
+    pairs = list(sentence_pairs())
+    assert len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(pairs) > 10_000
+    assert all(a.isascii() and a[0].isupper() and a.endswith(".") for a, _ in pairs)
+    assert all(b.endswith("。") and all("\u4e00" <= c <= "\u9fff" for c in b[:-1]) for _, b in pairs)
+    assert ("Yesterday I drank tea at home.", "昨天我在家里喝了茶。") in pairs
+
+
+def rows_of(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [tuple(rng.integers(4, 12, rng.integers(1, 7)) for _ in range(2)) for _ in range(count)]
+
+
+def examples_of(objective, rows):
+    draws = RowDraws(rows, 10.0, VOCABULARY, seed=0, shuffled=False)
+    return [objective.example(draws.draw(n, 0.0)) for n in range(len(rows))]
+
+
+def test_two_sides_with_segments_and_positions_of_their_own():
+    rows = rows_of(30)
+    for (a, b), example in zip(rows, examples_of(Translation(masked={"rate": 0.4}), rows), strict=True):
+        (seq,) = example["text"]
+        whole, hidden = np.array([1, *a, 2, 1, *b, 2]), seq.labels["masked"] >= 0
+        assert (seq.inputs["token"][~hidden] == whole[~hidden]).all()
+        assert (seq.labels["masked"][hidden] == whole[hidden]).all()
+        assert hidden.any()
+        assert not hidden[[0, len(a) + 1, len(a) + 2, -1]].any()
+        assert seq.inputs["segment"].tolist() == [0] * (len(a) + 2) + [1] * (len(b) + 2)
+        assert seq.inputs["position"].tolist() == [*range(len(a) + 2), *range(len(b) + 2)]
+        assert (seq.key == 0).all()
+
+
+def test_beside_strangers_each_first_side_has_the_second_of_the_next_pair():
+    objective, rows = Translation(masked={"rate": 0.3}), rows_of(5)
+    text = pack(examples_of(objective, rows), objective.fields)["text"]
+    strange = beside_strangers(text)
+    assert strange.lengths == tuple(
+        len(a) + len(b) + 4 for (a, _), (_, b) in zip(rows, rows[1:] + rows[:1], strict=True)
+    )
+    assert strange.offsets.tolist() == np.cumsum([0, *strange.lengths]).tolist()
+    shown = text.inputs["token"].split(text.lengths)
+    sides = [(ids[: len(a) + 2], ids[len(a) + 2 :]) for ids, (a, _) in zip(shown, rows, strict=True)]
+    for k, ids in enumerate(strange.inputs["token"].split(strange.lengths)):
+        assert torch.equal(ids, torch.cat([sides[k][0], sides[(k + 1) % 5][1]]))
+    assert sorted(strange.labels["masked"].tolist()) == sorted(text.labels["masked"].tolist())
+
+
+def learner_of(objective, **settings):
+    shape = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64, **settings}
+    return build_learner(objective, architectures.validate(shape), VOCABULARY.size, seed=0).eval()
+
+
+def test_a_context_that_is_too_small_is_told():
+    objective = Translation()
+    batch = pack(examples_of(objective, rows_of(2)), objective.fields)
+    with pytest.raises(WrongInput, match="longest 62 needs an architecture whose context is 64 or more, not 32"):
+        learner_of(objective, context=32)(batch)
+
+
+def test_units_are_the_pairs_of_a_split_in_tokens(tmp_path):
+    objective = Translation(longest=30)
+    made = {split: objective.units(ToySource(tmp_path), split) for split in ("train", "validation", "test")}
+    pairs = list(sentence_pairs())
+    assert sum(len(units.rows) for units in made.values()) < len(pairs)  # those with a longer side are left out
+    assert 0.02 < len(made["test"].rows) / sum(len(units.rows) for units in made.values()) < 0.08
+    assert max(max(map(len, row)) for row in made["train"].rows) == 30
+    mean = np.mean([len(a) + len(b) + 4 for a, b in made["test"].rows])
+    assert made["test"].tokens_per_unit == pytest.approx(mean)
+    with pytest.raises(WrongInput, match="every pair of test has a side of more than 3 tokens"):
+        Translation(longest=3).units(ToySource(tmp_path), "test")
+
+
+def test_words_cannot_be_masked_whole():
+    with pytest.raises(ValidationError, match="mask by token or span"):
+        Translation(masked={"unit": "word"})
+
+
+def test_a_judge_measures_with_and_without_the_translation(tmp_path):
+    objective = Translation(masked={"rate": 0.4, "random": 0, "replace": 1})
+    batches = [pack(examples_of(objective, rows_of(8, seed)), objective.fields) for seed in range(2)]
+    model = learner_of(objective)
+
+    class Copies(Translation):
+        """Tells each hidden token by its place on the other side, where that is shown."""
+
+        def told(self, model, parts, text):
+            found = []
+            for ids, labels in zip(
+                text.inputs["token"].split(text.lengths), text.labels["masked"].split(text.lengths), strict=True
+            ):
+                half = len(ids) // 2
+                found += [int(ids[(int(i) + half) % len(ids)]) for i in torch.nonzero(labels >= 0)[:, 0]]
+            return torch.tensor(found)
+
+    same = [(a, a) for a, _ in rows_of(40)]
+    equal = [(a, b) for a, b in same if len(a) == 5]
+    batch = pack(examples_of(objective, equal), objective.fields)
+    figures = Copies(masked=objective.masked).judge(model, model.parts, [batch], ToySource(tmp_path))["figures"]
+    assert figures["accuracy"] > figures["accuracy_beside_another_pair"] + 0.2
+    found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+    assert set(found["figures"]) == {"accuracy", "accuracy_beside_another_pair"}
+    assert all(" | " in s["given"] and "___" in s["given"] and "___" not in s["made"] for s in found["samples"])
+
+
+def test_blanks_are_shown_where_tokens_are_hidden(tmp_path):
+    ids = np.array([1, 4, 5, 6, 2, 1, 7, 8, 2])
+    hidden = np.array([0, 1, 1, 0, 0, 0, 0, 1, 0], bool)
+    assert with_blanks(ids, hidden, ToySource(tmp_path)) == "1___6 | 1 7___2"

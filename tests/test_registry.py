@@ -1,0 +1,38 @@
+"""Everything registered: found by a recipe without further imports, and said in words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import danlu.recipes.schema  # noqa: F401  (fills the registries)
+from danlu import registry
+from danlu.registry import Registry
+from danlu.tasks.heads import heads
+
+PACKAGE = Path(registry.__file__).parent
+REGISTERS = re.compile(r"^@\w+\.register$", re.MULTILINE)
+REGISTRIES = [*(found for found in vars(registry).values() if isinstance(found, Registry)), heads]
+
+
+def test_whatever_registers_itself_is_imported_with_the_recipes():
+    """A file whose line in an `__init__` was lost would be known to nobody."""
+    wanted = set()
+    for path in PACKAGE.rglob("*.py"):
+        if REGISTERS.search(path.read_text("utf-8")):
+            wanted.add(".".join(("danlu", *path.relative_to(PACKAGE).with_suffix("").parts)))
+    script = "import sys, danlu.recipes.schema; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert len(wanted) > len(REGISTRIES)
+    assert wanted - set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("kinds", REGISTRIES, ids=lambda kinds: kinds.kind)
+def test_every_registered_class_says_what_it_is(kinds):
+    assert len(kinds)
+    silent = [name for name in kinds if not (vars(kinds[name]).get("__doc__") or "").strip()]
+    assert silent == []
