@@ -53,7 +53,9 @@ def ratios(results: dict[str, Any]) -> dict[str, float | None]:
         found[of_size] = min(peers)
         found[least] = min(found.get(least) or float("inf"), found[of_size])
     if "quality" in results:
-        reached, given = results["quality"]["seconds_to_the_trainers_best"], results["quality"]["trainer_seconds"]
+        quality_found = results["quality"]
+        reached = quality_found["seconds_to_the_trainers_best"]
+        given = quality_found["trainer"][quality_found["trainer_best"]]["seconds"]
         found["time_to_peer_quality"] = given / reached if reached else None
     shares = [entry["forward_and_backward"]["share_of_peak"] for entry in results.get("parts", ())]
     found["share_of_matmul_peak"] = min(shares, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -78,6 +79,12 @@ class Part:
     size: tuple[float, float] = (1.0, 1.0)
 
 
+class ReadsFiles(Protocol):
+    """What an objective has besides whose units come from files of its own; a run goes on with the same files only."""
+
+    files: tuple[Path, ...]
+
+
 class HasModelsWithin(Protocol):
     """What an objective has besides that trains several models at once, each of some use alone."""
 
@@ -127,6 +134,11 @@ def bounds_of(objective: Objective) -> frozenset[str]:
 def numbers_of(objective: Objective) -> frozenset[str]:
     """The labels whose integers are no tokens (classes, clusters): what its `numbers` says, none without."""
     return getattr(objective, "numbers", frozenset())
+
+
+def files_of(objective: Objective) -> tuple[Path, ...]:
+    """The files beside the corpus that an objective reads: what its `files` says, none without."""
+    return getattr(objective, "files", ())
 
 
 def models_within(objective: Objective) -> Mapping[str, Part]:

@@ -161,6 +161,7 @@ class Autoencoder(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
 
     @cached_property
     def target(self) -> Target:

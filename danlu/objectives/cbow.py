@@ -38,6 +38,7 @@ class Cbow(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
 
     @property
     def fields(self) -> Mapping[str, Fields]:

@@ -83,6 +83,7 @@ class Clusters(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
     numbers: ClassVar[frozenset[str]] = frozenset({"cluster"})
 
     def units(self, source: Source, split: str) -> Units:

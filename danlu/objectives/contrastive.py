@@ -73,6 +73,7 @@ class Contrastive(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
     embeds_text: ClassVar[bool] = True
 
     @model_validator(mode="after")

@@ -76,6 +76,7 @@ class Glove(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
 
     def units(self, source: Source, split: str) -> Units:
         cells = cooccurrence(source, self.window, split)

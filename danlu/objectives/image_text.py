@@ -79,6 +79,7 @@ class ImageText(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
 
     @field_validator("templates")
     @classmethod

@@ -127,7 +127,7 @@ class LatentGAN(Settings):
             return rebuilt
         fake = parts["generator"](torch.cat([noise for _, noise in found])[: len(real)].to(real.dtype))
         memory = self.reconstruct.memory(parts["codes"], fake[:DECODED])
-        made = decode_greedily(model, memory, source.vocabulary, self.reconstruct.longest)
+        made = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
         texts, half, middle = [source.decode(ids.tolist()) for ids in made], len(real) // 2, GAMES[self.game].middle
         told = [parts["critic"](real) > middle, parts["critic"](fake) <= middle]
         return {

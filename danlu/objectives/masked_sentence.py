@@ -44,6 +44,7 @@ class MaskedSentence(Settings):
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     bounds: ClassVar[frozenset[str]] = frozenset({"sentence"})
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
     embeds_text: ClassVar[bool] = True
 
     @property

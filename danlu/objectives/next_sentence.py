@@ -14,6 +14,7 @@ from danlu.objectives.masked import Masked
 from danlu.objectives.sentences import cut_at_sentence
 from danlu.registry import objectives
 from danlu.settings import Settings
+from danlu.traits import token_head
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
 
 
@@ -62,6 +63,10 @@ class NextSentence(Settings):
     @property
     def terms(self) -> tuple[str, ...]:
         return ("next",) if self.masked is None else ("next", "masked")
+
+    @property
+    def token_head(self) -> str:
+        return "none" if self.masked is None else token_head(self.masked)
 
     @property
     def bounds(self) -> frozenset[str]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -61,6 +62,10 @@ class Patches(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return () if self.data.startswith("builtin:") else (Path(self.data),)
 
     @model_validator(mode="before")
     @classmethod

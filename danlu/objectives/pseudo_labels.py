@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from danlu import durable
+from danlu.errors import WrongInput
 from danlu.extras import need
 from danlu.objectives.cooccurrence import Cells, cooccurrence
 from danlu.objectives.word_windows import training_counts
@@ -71,6 +72,11 @@ def labels_by_teacher(
 ) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
     """Each occurrence has the cluster of the hidden state that an earlier model gives it."""
     teacher = source.model(name)
+    if unit_tokens > teacher.context:
+        raise WrongInput(
+            f"objective.unit_tokens {unit_tokens} is more than the {teacher.context} tokens that the teacher {name!r} "
+            "reads; at most that"
+        )
     train = WindowUnits(source.store("train"), unit_tokens)
     step = max(1, len(train) * unit_tokens // FITTED_POSITIONS)
     fitted = list(hidden_states(teacher, train, range(0, len(train), step)))

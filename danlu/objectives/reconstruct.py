@@ -117,7 +117,7 @@ class Reconstruct(Settings):
         if len(given) < 2:
             return {}
         codes = self.codes(model, parts, whole(given, device))
-        made = decode_greedily(model, self.memory(parts, codes), source.vocabulary, self.longest)
+        made = decode_greedily(model, self.memory(parts, codes), source.vocabulary, min(self.longest, model.context))
         spoken = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
         again = self.codes(model, parts, whole(spoken, device))
         texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]

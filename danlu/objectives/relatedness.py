@@ -43,6 +43,7 @@ class Relatedness(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = "none"
     embeds_text: ClassVar[bool] = True
 
     def example(self, draw: Draw) -> Example:

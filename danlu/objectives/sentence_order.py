@@ -14,6 +14,7 @@ from danlu.objectives.masked import Masked
 from danlu.objectives.sentences import Text, texts, window
 from danlu.registry import objectives
 from danlu.settings import Settings
+from danlu.traits import token_head
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
@@ -67,6 +68,10 @@ class SentenceOrder(Settings):
     @property
     def terms(self) -> tuple[str, ...]:
         return ("order",) if self.masked is None else ("order", "masked")
+
+    @property
+    def token_head(self) -> str:
+        return "none" if self.masked is None else token_head(self.masked)
 
     @property
     def bounds(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -50,6 +51,11 @@ class Translation(Settings):
     weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    token_head: ClassVar[str] = Masked.token_head
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return () if self.pairs.startswith("builtin:") else (Path(self.pairs),)
 
     @model_validator(mode="after")
     def _by_token(self) -> Translation:

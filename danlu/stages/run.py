@@ -17,6 +17,7 @@ from danlu.recipes.loading import dump_recipe, load_recipe, parse_recipe
 from danlu.recipes.schema import Recipe
 from danlu.recipes.starting import ALL, Choice
 from danlu.report.page import write_report
+from danlu.stages.data_files import bind_files
 from danlu.stages.evaluation import baselines, evaluate, say_outcome
 from danlu.stages.exporting import export_model, require_checker, say_export
 from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
@@ -135,6 +136,8 @@ class Main:
         machine.apply()
         watch = followed(self.watch, recipe, directory.path)
         starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
+        for key, model in recipe.models.items():
+            bind_files(directory, key, model.objective)
         data, facts = prepare(directory, recipe, self.say)
         for key, start in starts.items():
             if start and not directory.finished(f"pretrain/{key}"):

@@ -51,6 +51,7 @@ class Classification:
     name = "classify"
     terms: tuple[str, ...] = ("label",)
     continues_text = False
+    token_head = "none"
 
     @property
     def weights(self) -> Mapping[str, float]:

@@ -38,6 +38,15 @@ def test_every_parameter_gets_a_finite_gradient(pair):
         assert all(torch.isfinite(g).all() for g in found.values())
 
 
+VOCABULARY_HEAD = ("unembedding.weight", "output_map.weight", "output_bias")
+
+
+def test_a_head_over_the_vocabulary_is_there_where_it_is_used(pair):
+    found, _ = gradients(pair, [pair.examples(12)])
+    idle = [name for name in VOCABULARY_HEAD if name in found and not found[name].any()]
+    assert not idle
+
+
 def test_an_empty_step_has_no_gradient_and_no_loss(pair):
     found, losses = gradients(pair, [[]])
     assert all(not g.any() for g in found.values())

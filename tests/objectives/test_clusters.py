@@ -115,3 +115,10 @@ def test_a_teacher_must_stand_earlier(tmp_path):
 def test_units_longer_than_the_context_are_refused(tmp_path):
     with pytest.raises(WrongInput, match=r"objective.unit_tokens 17 is more than architecture.context 16"):
         danlu.run(write_tiny_recipe(tmp_path), ["models.small.objective={name: clusters, unit_tokens: 17}"])
+
+
+def test_units_longer_than_the_teachers_context_are_refused(tmp_path):
+    overrides = [*TWO_ROUNDS[:1], "models.second.architecture.context=32", *TWO_ROUNDS[1:]]
+    overrides += ["models.second.objective={name: clusters, k: 5, teacher: small, unit_tokens: 32}"]
+    with pytest.raises(WrongInput, match="unit_tokens 32 is more than the 16 tokens that the teacher 'small' reads"):
+        danlu.run(write_tiny_recipe(tmp_path), overrides, out=tmp_path / "run")

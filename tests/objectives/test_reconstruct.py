@@ -153,3 +153,13 @@ def test_nothing_to_judge_is_nothing_said(tmp_path):
     objective = Reconstruct()
     model = learner_of(objective)
     assert objective.judge(model, model.parts, [pack([], objective.fields)], ToySource(tmp_path)) == {}
+
+
+def test_what_is_told_stays_within_positions_that_are_learnt(tmp_path):
+    objective = Reconstruct(longest=32)
+    settings = {"name": "bart", "layers": 1, "width": 16, "heads": 2, "hidden": 32, "context": 16}
+    model = build_learner(objective, architectures.validate(settings), VOCABULARY.size, seed=0).eval()
+    held_out = micro_batches(objective, ToyDraws(seed=9), 0, 6, 6, 1.0)
+    with torch.no_grad():
+        found = objective.judge(model, model.parts, held_out, ToySource(tmp_path))
+    assert 0 <= found["figures"]["exact_match"] <= 1

@@ -9,7 +9,7 @@ import pytest
 
 import danlu
 from danlu.architectures import build_learner
-from danlu.errors import WrongInput
+from danlu.errors import Stopped, WrongInput
 from danlu.recipes.loading import parse_recipe
 from danlu.recipes.schema import Recipe
 from danlu.registry import architectures, objectives
@@ -61,6 +61,18 @@ def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
     ):
         with pytest.raises(WrongInput, match=r"^this model was trained by 'patches', which [^\n]*$"):
             use()
+
+
+def test_other_arrays_than_a_run_was_begun_with_are_refused(folder):
+    recipe, seen = recipe_of("{name: patches, data: mine.npz}"), []
+    with pytest.raises(Stopped):
+        danlu.run(recipe, out="run", watch=lambda record, plan: seen.append(record), stop=lambda: len(seen) == 2)
+    whole = (folder / "mine.npz").read_bytes()
+    np.savez("mine.npz", **{split: np.eye(12 * 6, 3).reshape(12, 6, 3) for split in ("train", "validation", "test")})
+    with pytest.raises(WrongInput, match="models.seen.objective: mine.npz is not what run was begun with; put it back"):
+        danlu.run(recipe, out="run")
+    (folder / "mine.npz").write_bytes(whole)
+    assert danlu.run(recipe, out="run")["pretrain"][0]["steps"] == 4
 
 
 def test_images_and_captions_run_to_a_report_and_embed_text(folder):
