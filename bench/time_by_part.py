@@ -87,6 +87,8 @@ def measure(objective: str, size: str) -> dict[str, Any]:
             6.0 * targets * width * model.vocabulary_size,
         ),
     }  # fmt: skip
+    batches = micro_batches(model.objective, draws, 0, units, units, 0.0)
+    whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))  # every parameter has a gradient now
     for chosen in (AdamW(), Muon()):
         found[f"optimiser ({chosen.name})"] = (
             sum(lower_quartile(built.step) for built in chosen.build(model)),
@@ -96,8 +98,6 @@ def measure(objective: str, size: str) -> dict[str, Any]:
         lower_quartile(lambda: micro_batches(model.objective, draws, units, units, units, 0.0)),
         0.0,
     )
-    batches = micro_batches(model.objective, draws, 0, units, units, 0.0)
-    whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))
     best = peak(getattr(torch, machine.dtype))
     operations = sum(o for _, o in found.values())
     return {
