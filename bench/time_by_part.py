@@ -88,9 +88,9 @@ def measure(objective: str, size: str) -> dict[str, Any]:
         ),
     }  # fmt: skip
     batches = micro_batches(model.objective, draws, 0, units, units, 0.0)
-    whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))  # every parameter has a gradient now
+    whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))
     for chosen in (AdamW(), Muon()):
-        found[f"optimiser ({chosen.name})"] = (
+        found[f"optimiser ({chosen.name})"] = (  # now that every parameter has a gradient
             sum(lower_quartile(built.step) for built in chosen.build(model)),
             0.0,
         )
