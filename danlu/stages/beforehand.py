@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import shorten
 
 from danlu.errors import WrongInput
 from danlu.evaluation.rewriting import BLANK, rewrites, source_of
@@ -10,6 +11,9 @@ from danlu.recipes.schema import ModelRecipe
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
 from danlu.waist import Batch, Objective
+
+SHOWN = 40
+"""Characters of a prompt that is refused."""
 
 
 def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> None:
@@ -22,7 +26,7 @@ def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> N
         try:
             source_of(recipe.objective, parts, tokenizer.vocabulary, recipe.architecture.context)
         except WrongInput as error:
-            raise WrongInput(f"models.{name}.prompts.{number}: {prompt!r}: {error}") from None
+            raise WrongInput(f"models.{name}.prompts.{number}: {shorten(prompt, SHOWN)!r}: {error}") from None
 
 
 def measurable(name: str, objective: Objective, split: str, make: Callable[[], list[Batch]]) -> list[Batch]:

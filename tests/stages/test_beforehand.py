@@ -31,35 +31,25 @@ DENOISING = {"name": "denoising", "delete": 0.1}
 
 def written(objective):
     """Overrides of the tiny recipe for a model that rewrites text."""
-    return [
-        f"models.small.objective={json.dumps(objective)}",
-        f"models.small.architecture={json.dumps(ENCODER_DECODER)}",
-    ]
+    changed = {"objective": objective, "architecture": ENCODER_DECODER}
+    return [f"models.small.{key}={json.dumps(value)}" for key, value in changed.items()]
 
 
 @pytest.mark.parametrize(
     ("objective", "prompts", "told"),
     [
-        (
-            SPANS,
-            ["The ___ burns", "no blank"],
-            r"models.small.prompts.1: 'no blank': the text has no blank; write <mask>",
-        ),
-        (
-            SPANS,
-            ["___ a ___ b ___ c ___ d ___ e ___ f ___"],
-            r"models.small.prompts.0: .*has 7 blanks, the model knows 6",
-        ),
-        (DENOISING, ["furnace " * 40], r"models.small.prompts.0: .*the text has [0-9]+ tokens, the model reads 24"),
+        (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; write <mask>"),
+        (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model knows 6"),
+        (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model reads 24"),
     ],
 )
 def test_a_prompt_that_cannot_be_rewritten_is_told_before_step_1(objective, prompts, told, tmp_path):
     changed = [*written(objective), f"models.small.prompts={json.dumps(prompts)}"]
-    with pytest.raises(WrongInput, match=f"^{told}") as refused:
+    with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}") as refused:
         danlu.run(write_tiny_recipe(tmp_path), changed, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run" / "checkpoints").exists()
-    with pytest.raises(WrongInput, match=f"^{told}"):
+    with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}"):
         danlu.show(write_tiny_recipe(tmp_path), changed)
 
 
