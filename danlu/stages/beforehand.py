@@ -10,6 +10,7 @@ from danlu.evaluation.rewriting import BLANK, rewrites, source_of
 from danlu.recipes.schema import ModelRecipe
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
+from danlu.traits import name_of
 from danlu.waist import Batch, Objective
 
 SHOWN = 40
@@ -39,7 +40,7 @@ def measurable(name: str, objective: Objective, split: str, make: Callable[[], l
     if not any(total_counts(objective, batches).values()):
         units = sum(len(batch.units) for batch in batches)
         raise WrongInput(
-            f"models.{name}, {split} split: {objective.name} finds nothing to learn in {units} units of held-out "  # type: ignore[attr-defined]
+            f"models.{name}, {split} split: {name_of(objective)} finds nothing to learn in {units} units of held-out "
             "text; its documents may be too short for it (such as one sentence each), or too few"
         )
     return batches
