@@ -13,11 +13,12 @@ from torch import Tensor
 from danlu.published_heads import Head
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Objective, Parts, Source, Stream, Units
+from danlu.waist import Batch, Objective, Parts, Source, Stream, Units, scope_of
 
 
 class Numbered(Protocol):
-    """What an objective has besides of whose integer labels some are numbers of something else than tokens."""
+    """What an objective has besides of whose integer labels some are numbers of something else than tokens; they have
+    the names that its terms have."""
 
     numbers: frozenset[str]
 
@@ -59,6 +60,19 @@ class Rewrites(Protocol):
     def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
         """The ids of the text that comes of what it wrote (eos left out)."""
         ...
+
+
+class NeedsBlank(Protocol):
+    """What an objective has besides that rewrites texts (`Rewrites`) and refuses one without a blank."""
+
+    needs_blank: ClassVar[bool]
+
+
+class Taught(Protocol):
+    """What an objective has besides whose units may be made by an earlier model of the recipe reading the text: its
+    name, or None for no such model."""
+
+    teacher: str | None
 
 
 class HasUnits(Protocol):
@@ -141,6 +155,22 @@ def files_of(objective: Objective) -> tuple[Path, ...]:
     return getattr(objective, "files", ())
 
 
+def numbers_in(objective: Objective, stream: str) -> frozenset[str]:
+    """Those that a stream may carry, by the names that its sequences have for them."""
+    scope = scope_of(stream)
+    return frozenset(name.removeprefix(scope) for name in numbers_of(objective) if name.startswith(scope))
+
+
+def needs_blank(objective: Objective) -> bool:
+    """Whether a text must have a blank for the trained model to rewrite it: what its `needs_blank` says, no without."""
+    return getattr(objective, "needs_blank", False)
+
+
+def teacher_of(objective: Objective) -> str | None:
+    """The earlier model that its units need: what its `teacher` says, None without."""
+    return getattr(objective, "teacher", None)
+
+
 def models_within(objective: Objective) -> Mapping[str, Part]:
     """What an objective's `models_within` says, none without."""
     found = getattr(objective, "models_within", None)
@@ -182,9 +212,8 @@ def reads_tokens(objective: Objective) -> bool:
 def in_nats(objective: Objective, term: str) -> bool:
     """Whether a term is a sum of cross-entropies: its targets are whole numbers, and not measurements."""
     for name, fields in objective.fields.items():
-        scope = name.rsplit(".", 1)[0] + "." if "." in name else ""
         for label, declared in (*fields.labels.items(), *fields.marks.items()):
-            if scope + label == term:
+            if scope_of(name) + label == term:
                 return np.dtype(declared[0] if isinstance(declared, tuple) else declared).kind != "f"
     raise KeyError(f"{term!r} is no label or mark of any stream")
 

@@ -348,11 +348,17 @@ class Objective(Protocol):
         ...
 
 
+def scope_of(stream: str) -> str:
+    """What stands before the name of a label or mark of this stream in `terms`: of a mixture, whose streams are called
+    `part.stream`, the part and a dot."""
+    return stream.rsplit(".", 1)[0] + "." if "." in stream else ""
+
+
 def counts(objective: Objective, batch: Batch) -> dict[str, int]:
     """Targets of each term in one micro-batch: every term, also those that are 0 here."""
     total = dict.fromkeys(objective.terms, 0)
     for stream_name, stream in batch.streams.items():
-        scope = stream_name.rsplit(".", 1)[0] + "." if "." in stream_name else ""
+        scope = scope_of(stream_name)
         for name, value in (*stream.labels.items(), *stream.marks.items()):
             if scope + name in total:
                 total[scope + name] += int(present(value).sum())

@@ -42,6 +42,12 @@ def tell(facts: dict[str, Any]) -> None:
             head, [[facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]]
         )
         return
+    if facts.get("text_lost"):
+        from danlu.stages.evaluation import TEXT_LOST
+
+        print_table(["", "nats a token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
+        click.echo(f"\nno bits per byte: {TEXT_LOST}")
+        return
     others = sorted(facts["baselines"].items(), key=lambda item: item[1])
     rows = [[facts["objective"], facts["bits_per_byte"], *(facts["bits_per_byte_interval"] or (None, None))]]
     print_table(["", "bits per byte", "from", "to"], rows + [[name, value, None, None] for name, value in others])

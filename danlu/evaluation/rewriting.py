@@ -27,6 +27,15 @@ def rewrites(objective: Any) -> bool:
     return isinstance(objective, Rewrites)
 
 
+def source_of(objective: Any, parts: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> np.ndarray:
+    """The ids that the backbone is given for a text in its parts around blanks; WrongInput where the objective refuses
+    it (`danlu.traits.Rewrites`) or it is longer than the context."""
+    ids = objective.read(parts, vocabulary)
+    if len(ids) > context:
+        raise WrongInput(f"the text has {len(ids)} tokens, the model reads {context}; shorten it")
+    return ids
+
+
 def remembered(model: Any, sources: Sequence[np.ndarray], machine: Machine) -> Memory:
     """What the backbone makes of each of some texts."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sources]
@@ -47,10 +56,7 @@ def rewrite_many(
     """The ids of what each text, given in its parts around blanks, is rewritten to; at most `sampling.tokens` are
     written for it. WrongInput where a text is longer than the context. Otherwise as `generate_many`."""
     objective = model.objective
-    sources = [objective.read(parts, vocabulary) for parts in texts]
-    for ids in sources:
-        if len(ids) > context:
-            raise WrongInput(f"the text has {len(ids)} tokens, the model reads {context}; shorten it")
+    sources = [source_of(objective, parts, vocabulary, context) for parts in texts]
     was = model.training
     model.eval()
     memory = remembered(model, sources, machine)

@@ -109,13 +109,13 @@ class Glove(Settings):
         return {"glove": (weight * error.square()).sum()}
 
     def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """The share of the weighted variance of held-out log counts that the model explains, and the neighbours of
-        frequent words."""
+        """The share of the weighted variance of held-out log counts that the model explains, where they vary, and the
+        neighbours of frequent words."""
         found = [(*self.errors(model, parts, batch), batch["cells"].labels["glove"]) for batch in batches]
         weight, error, logs = (torch.cat(column).double() for column in zip(*found, strict=True))
-        mean = (weight * logs).sum() / weight.sum()
-        unexplained = (weight * error.square()).sum() / (weight * (logs - mean).square()).sum()
-        return {
-            "figures": {"explained_variance": 1 - float(unexplained)},
-            "samples": neighbour_samples(model, training_counts(source), source),
-        }
+        figures = {}
+        if logs.max() > logs.min():
+            mean = (weight * logs).sum() / weight.sum()
+            unexplained = (weight * error.square()).sum() / (weight * (logs - mean).square()).sum()
+            figures = {"explained_variance": 1 - float(unexplained)}
+        return {"figures": figures, "samples": neighbour_samples(model, training_counts(source), source)}

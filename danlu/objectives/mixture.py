@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import bounds_of, refusal, sentinels_of, token_head, windows_of
+from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, windows_of
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
 
 
@@ -53,6 +53,10 @@ class Mixture(Settings):
     @property
     def bounds(self) -> frozenset[str]:
         return frozenset().union(*(bounds_of(o) for o in self.of.values()))
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        return frozenset(f"{k}.{label}" for k, o in self.of.items() for label in numbers_of(o))
 
     @property
     def token_head(self) -> str:

@@ -51,6 +51,7 @@ class Spans(Settings):
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
+    needs_blank: ClassVar[bool] = True
     published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_SENTINELS
 
     def example(self, draw: Draw) -> Example:

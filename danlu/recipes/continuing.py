@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from danlu.evaluation.rewriting import BLANK
+from danlu.export import describe_model
 from danlu.recipes.commented import one_line, quoted, time
 from danlu.recipes.drafting import TIME, Draft, time_of
 from danlu.recipes.findings import look
 from danlu.recipes.loading import parse_recipe
+from danlu.traits import needs_blank
 
 RECIPE = """\
 # Goes on training the model in {start_line} on {name}.
@@ -41,7 +44,9 @@ language: {language}                   # of the report: en or zh
 def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") -> Draft:
     """Look at a text and write a recipe that goes on training the model in the folder `start` on it."""
     seconds = time_of(budget)
+    facts, _ = describe_model(Path(start).expanduser())
     findings = look(str(source))
+    prompts = [with_blank(p) for p in findings.prompts] if needs_blank(facts.objective) else findings.prompts
     text = RECIPE.format(
         start_line=one_line(start),
         name=one_line(findings.source),
@@ -50,7 +55,12 @@ def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") 
         held=findings.settings.validation,
         start=quoted(start),
         seconds=time(seconds),
-        prompts="[" + ", ".join(quoted(p) for p in findings.prompts) + "]",
+        prompts="[" + ", ".join(quoted(p) for p in prompts) + "]",
         language="zh" if findings.chinese else "en",
     )
     return Draft(text, parse_recipe(text, "draft"), findings)
+
+
+def with_blank(prompt: str) -> str:
+    """A prompt with a blank behind it, or as it is where it has one."""
+    return prompt if BLANK.search(prompt) else f"{prompt} ___"

@@ -25,7 +25,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
-from danlu.traits import reads_tokens
+from danlu.traits import reads_tokens, teacher_of
 
 
 class MachineSettings(Settings):
@@ -144,6 +144,11 @@ class Recipe(Settings):
         for name, model in self.models.items():
             if sentence := self._unfit_embeddings(name, model):
                 raise misplaced(sentence, "models", name, "embeddings")
+            if sentence := self._unfit_teacher(name, model):
+                raise misplaced(sentence, "models", name, "objective", "teacher")
+            if self.evaluation.similarity and not reads_tokens(model.objective):
+                message = f"{name!r} is trained by {model.objective.name}, which reads no text; leave similarity out"
+                raise misplaced(message, "evaluation", "similarity")
         for name, task in self.tasks.items():
             if task.model not in self.models:
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
@@ -171,6 +176,20 @@ class Recipe(Settings):
         widths = [self.models[key].architecture.width for key in (given, name)]
         if widths[0] != widths[1]:
             return f"{given} is {widths[0]} wide, {name} {widths[1]}; give both the same architecture.width"
+        return None
+
+    def _unfit_teacher(self, name: str, model: ModelRecipe) -> str | None:
+        """One sentence when the model that the objective learns from does not stand earlier, or reads no text."""
+        teacher, names = teacher_of(model.objective), list(self.models)
+        earlier = names[: names.index(name)]
+        if teacher is None:
+            return None
+        if teacher not in earlier:
+            known = nearest(teacher, earlier) if earlier else "it is the first"
+            return f"no model called {teacher!r} stands earlier in the recipe; {known}"
+        other = self.models[teacher].objective
+        if not reads_tokens(other):
+            return f"{teacher!r} is trained by {other.name}, which reads no text; name one that does"
         return None
 
     def with_time(self, seconds: float) -> Recipe:

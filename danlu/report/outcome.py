@@ -82,7 +82,8 @@ def beside(model: Pretrained, bits: float, name: str, value: float) -> Beside:
 
 
 def of_loss(model: Pretrained) -> Sentence:
-    return Sentence(model.name, phrase("outcome.loss", loss=number(model.loss), **introduction(model)), None)
+    key = "outcome.text_lost" if model.text_lost else "outcome.loss"
+    return Sentence(model.name, phrase(key, loss=number(model.loss), **introduction(model)), None)
 
 
 def of_task(task: Task) -> Sentence:

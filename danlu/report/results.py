@@ -131,6 +131,7 @@ class Pretrained(Part):
     best_step: int | None = None
     bits_per_byte: float | None = None
     bits_per_byte_interval: tuple[float, float] | None = None
+    text_lost: bool | None = None
     loss: float | None = None
     perplexity: float | None = None
     baselines: dict[str, float | None] | None = None

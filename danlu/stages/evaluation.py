@@ -13,7 +13,7 @@ from danlu.architectures import Learner
 from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.intervals import bootstrap_interval
 from danlu.evaluation.kneser_ney import KneserNey
-from danlu.evaluation.likelihood import likelihood
+from danlu.evaluation.likelihood import Likelihood, likelihood
 from danlu.evaluation.rewriting import rewrites
 from danlu.evaluation.similarity import similarity_figures
 from danlu.evaluation.text_vectors import vector_figures
@@ -21,18 +21,14 @@ from danlu.evaluation.unigram import unigram_nats
 from danlu.recipes.schema import EvaluationSettings
 from danlu.report.formatting import places
 from danlu.stages.examples import decoded_example
-from danlu.stages.preparation import Data
+from danlu.stages.preparation import HELD_OUT, Data
 from danlu.stages.pretraining import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
-from danlu.training.step import measure, micro_batches
-from danlu.traits import in_nats, windows_of
+from danlu.training.step import measure
+from danlu.traits import in_nats
 from danlu.waist import Batch, Objective
 
-TEST_SEED = 1_000_000_009
-UNITS = 16
-"""Windows in a batch."""
-
-HELD_OUT = ("validation", "test")
+TEXT_LOST = "the tokenizer does not give every text back: what it loses costs no bits"
 
 
 def documents(data: Data, split: str) -> list[np.ndarray]:
@@ -40,13 +36,15 @@ def documents(data: Data, split: str) -> list[np.ndarray]:
     return [store.document(i) for i in range(store.documents)]
 
 
-def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, Any]]:
-    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}, and the
-    n-gram's bits for each test document.
+def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
+    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}, None where
+    text is lost in the tokens (`Data.exact`), and the n-gram's bits for each test document.
 
     The n-gram and the unigram are fitted to the same training tokens and pay for the same targets as a language model,
     the end of each document among them; the compressors see the same bytes with a newline between documents.
     """
+    if not data.exact:
+        return {**dict.fromkeys(HELD_OUT), "test_document_bits": {}}
     size = data.tokenizer.vocabulary.size
     training = documents(data, "train")
     model = KneserNey.fit(training, size, settings.ngram)
@@ -67,7 +65,7 @@ def baselines(data: Data, settings: EvaluationSettings) -> dict[str, dict[str, A
 
 
 def evaluate(
-    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, dict[str, Any]]
+    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, Any]
 ) -> dict[str, Any]:
     """The facts of one pre-trained model on the test split, for results.json. In float32 whatever trained it."""
     model = job.trained(trained).to(job.machine.device)
@@ -77,35 +75,43 @@ def evaluate(
         "test": {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens},
         "example": decoded_example(job),
         "bits_per_byte": None,
+        "text_lost": job.recipe.objective.continues_text and not job.data.exact,
         "baselines": None,
         "samples": [],
     }
-    draws = job.draws("test", TEST_SEED, shuffled=False)
-    each = max(1, round(UNITS / windows_of(job.recipe.objective)))
-    batches = micro_batches(job.recipe.objective, draws, 0, draws.units, each, 1.0)
+    batches = job.test_batches()
     losses = measure(model, job.recipe.objective, batches, machine)
     facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
     facts["judged"] = judged(job, model, batches, machine, settings)
     if job.recipe.objective.continues_text:
         context = job.recipe.architecture.context
         found = likelihood(model, store, context, min(settings.stride, context), machine)
-        bits, size = found.nats / math.log(2), found.bytes.astype(float)
-        interval = bootstrap_interval(bits, size)
         facts |= {
-            "bits_per_byte": found.bits_per_byte,
-            "bits_per_byte_interval": None if interval.low is None else [interval.low, interval.high],
             "loss": found.loss,
             "perplexity": found.perplexity,
-            "baselines": beside["test"],
-            "differences": {
-                name: bootstrap_interval(bits - np.array(theirs), size).json()
-                for name, theirs in beside["test_document_bits"].items()
-            },
-            "validation_baselines": beside["validation"],
             "samples": [continued(job, model, p, job.recipe.sampling) for p in job.recipe.prompts],
         }
-        if settings.documents:
-            facts |= {"document_bits": bits.tolist(), "document_bytes": size.tolist()}
+        if not facts["text_lost"]:
+            facts |= in_bits(found, beside, settings)
+    return facts
+
+
+def in_bits(found: Likelihood, beside: dict[str, Any], settings: EvaluationSettings) -> dict[str, Any]:
+    """Bits per byte of the test split beside the baselines, of tokens in which no text is lost."""
+    bits, size = found.nats / math.log(2), found.bytes.astype(float)
+    interval = bootstrap_interval(bits, size)
+    facts: dict[str, Any] = {
+        "bits_per_byte": found.bits_per_byte,
+        "bits_per_byte_interval": None if interval.low is None else [interval.low, interval.high],
+        "baselines": beside["test"],
+        "differences": {
+            name: bootstrap_interval(bits - np.array(theirs), size).json()
+            for name, theirs in beside["test_document_bits"].items()
+        },
+        "validation_baselines": beside["validation"],
+    }
+    if settings.documents:
+        facts |= {"document_bits": bits.tolist(), "document_bytes": size.tolist()}
     return facts
 
 
@@ -162,6 +168,10 @@ def what_is_read(objective: Objective) -> str:
 
 def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Callable[[str], None]) -> None:
     """One line a model: its figure, and for bits per byte the baselines beside it."""
+    if facts.get("text_lost"):
+        nats = f"{facts['loss']:.3f} nats a token on held-out documents, perplexity {facts['perplexity']:.1f}"
+        say(f"{name:10s} {nats}; no bits per byte, since {TEXT_LOST}")
+        return
     if facts["bits_per_byte"] is None:
         terms = ", ".join(
             f"{term} loss {figure(v['loss'])} {unit(objective, term)}" for term, v in facts["terms"].items()

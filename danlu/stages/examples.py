@@ -9,7 +9,7 @@ import numpy as np
 
 from danlu.stages.pretraining import Pretraining
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.traits import numbers_of
+from danlu.traits import numbers_in
 from danlu.waist import Seq
 
 MOST = 60
@@ -24,7 +24,7 @@ def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
     objective, tokenizer = job.recipe.objective, job.data.tokenizer
     example = objective.example(draws.draw(0, 0.0))
     return [
-        {"stream": stream, **decoded(sequences[0], numbers_of(objective), tokenizer)}
+        {"stream": stream, **decoded(sequences[0], numbers_in(objective, stream), tokenizer)}
         for stream, sequences in example.items()
         if sequences and "token" in sequences[0].inputs
     ]

@@ -24,7 +24,7 @@ from danlu.export import SavedModel, read_model
 from danlu.stages.run import Say, quiet
 from danlu.text.documents import Document
 from danlu.text.readers import open_sources
-from danlu.tokens.shards import TokenStore, store_texts
+from danlu.tokens.shards import TokenStore, given_back, store_texts
 from danlu.training.precision import Machine, resolve_machine
 
 STRIDE = 128
@@ -73,8 +73,9 @@ def evaluate(
 
     A model that continues text is measured in bits per byte, beside zstd and a unigram that learns as it reads. With
     the text `train` the unigram is fitted to that, an n-gram (Kneser-Ney, of order `ngram`) too, and zstd is primed
-    with it. stride: positions each window scores beyond the first (default 128). A model that fills blanks is measured
-    in nats a token, one token in `every` hidden at a time. documents, text_field: as in a recipe's corpus. In float32.
+    with it. Where its tokenizer does not give the text back (`text_lost`), nats a token are all there is. stride:
+    positions each window scores beyond the first (default 128). A model that fills blanks is measured in nats a token,
+    one token in `every` hidden at a time. documents, text_field: as in a recipe's corpus. In float32.
     """
     saved = read_model(Path(model).expanduser())
     read = read_texts(text, documents, text_field)
@@ -97,6 +98,8 @@ def evaluate(
         if objective.continues_text:
             taken = min(stride or STRIDE, saved.learner.context)
             found = likelihood(saved.learner, store, saved.learner.context, taken, machine)
+            if not given_back(store, read.documents, saved.tokenizer):
+                return facts | in_nats(found) | {"text_lost": True, "bits_per_byte": None}
             return facts | of_continuing(found) | beside(found, saved, store, read, known, ngram)
         if hasattr(objective, "blank_logits"):
             return facts | of_filling(saved, store, every, machine)
@@ -116,8 +119,12 @@ def stored(texts: Sequence[str], saved: SavedModel) -> Iterator[TokenStore]:
 def of_continuing(found: Likelihood) -> dict[str, Any]:
     """Bits per byte and their interval."""
     bounds = interval(found.nats / math.log(2), found.bytes.astype(float))
-    rest = {"loss": found.loss, "perplexity": found.perplexity}
-    return {"bits_per_byte": found.bits_per_byte, "bits_per_byte_interval": bounds, **rest}
+    return {"bits_per_byte": found.bits_per_byte, "bits_per_byte_interval": bounds, **in_nats(found)}
+
+
+def in_nats(found: Likelihood) -> dict[str, Any]:
+    """What does not depend on the bytes of the text."""
+    return {"loss": found.loss, "perplexity": found.perplexity}
 
 
 def beside(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from danlu.stages.run_directory import RunDirectory
 from danlu.text.corpus import Corpus, build_corpus
 from danlu.text.split import SPLITS
 from danlu.tokens.report import report
-from danlu.tokens.shards import TokenStore, write_shards
+from danlu.tokens.shards import TokenStore, given_back, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.traits import bounds_of, sentinels_of
 
 REPORTED_TEXTS = 200
+
+HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Data:
 
     def store(self, split: str) -> TokenStore:
         return TokenStore(self.shards, split)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the tokens of every held-out document decode to its very text. Bits per byte mean nothing where they
+        do not, for what is lost costs no bits."""
+        return all(given_back(self.store(split), self.corpus.texts(split), self.tokenizer) for split in HELD_OUT)
 
 
 def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tuple[Data, dict[str, Any]]:

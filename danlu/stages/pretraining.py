@@ -16,6 +16,7 @@ from danlu.evaluation.generation import Sampling, generate
 from danlu.evaluation.rewriting import BLANK, rewrite_many
 from danlu.export import load_model
 from danlu.recipes.schema import ModelRecipe
+from danlu.stages.beforehand import check_prompts, measurable
 from danlu.stages.embeddings import take_embeddings
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
@@ -28,11 +29,16 @@ from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
-from danlu.training.step import Losses, measure, micro_batches, total_counts
+from danlu.training.step import Losses, measure, micro_batches
 from danlu.traits import windows_of
+from danlu.waist import Batch
 
 VALIDATION_SEED = 1_000_000_007
 """Masks and other draws of validation are the same at every validation and differ from training's."""
+
+TEST_SEED = 1_000_000_009
+TEST_WINDOWS = 16
+"""In a batch of the test split."""
 
 Watch = Callable[[dict[str, Any], Plan], None]
 
@@ -112,25 +118,43 @@ class Pretraining:
     def source(self) -> RunSource:
         return RunSource(self.data, self.run.path / "units" / self.name, self.earlier)
 
+    def checked(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
+        """What `validation` gives; WrongInput for what would end the run when its training is done: a prompt that
+        cannot be rewritten, a held-out split that cannot be measured."""
+        check_prompts(self.name, self.recipe, self.data.tokenizer)
+        found = self.validation()
+        self.test_batches()
+        return found
+
+    def test_batches(self) -> list[Batch]:
+        """The whole test split, always the same."""
+        objective, draws = self.recipe.objective, self.draws("test", TEST_SEED, shuffled=False)
+        each = max(1, round(TEST_WINDOWS / windows_of(objective)))
+        return measurable(
+            self.name, objective, "test", lambda: micro_batches(objective, draws, 0, draws.units, each, 1.0)
+        )
+
     def validation(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
-        """Losses on held-out windows, always the same; and the bytes they stand for when they are the whole split."""
+        """Losses on held-out windows, always the same; and the bytes they stand for when they are the whole split and
+        no text is lost in its tokens."""
         draws = self.draws("validation", VALIDATION_SEED)
         wanted = max(1, round(self.recipe.training.validation_tokens / draws.tokens_per_unit))
         units = min(wanted, draws.units)
         each = max(1, int(self.recipe.training.micro_batch_tokens / draws.tokens_per_unit))
         capacity = capacity_of(self.recipe.training, self.draws("train", self.recipe.training.seed), self.machine)
-        batches = micro_batches(self.recipe.objective, draws, 0, units, each, 1.0, capacity)
-        size = self.data.store("validation").bytes if units == draws.units else None
-        if not any(total_counts(self.recipe.objective, batches).values()):
-            raise WrongInput(
-                f"models.{self.name}: {self.recipe.objective.name} finds nothing to learn in {units} units of held-out "
-                "text; its documents may be too short for it (such as one sentence each), or too few"
-            )
+        objective = self.recipe.objective
+        batches = measurable(
+            self.name,
+            objective,
+            "validation",
+            lambda: micro_batches(objective, draws, 0, units, each, 1.0, capacity),
+        )
+        whole = objective.continues_text and units == draws.units and self.data.exact
 
         def validate(model: nn.Module) -> Losses:
-            return measure(model, self.recipe.objective, batches, self.machine)
+            return measure(model, objective, batches, self.machine)
 
-        return validate, size
+        return validate, self.data.store("validation").bytes if whole else None
 
     def sampler(self) -> Callable[[nn.Module], list[dict[str, Any]]] | None:
         """The first prompt continued, for objectives that continue text."""
@@ -140,6 +164,7 @@ class Pretraining:
 
     def work(self) -> dict[str, Any]:
         """Train to the end; the facts of the training."""
+        validate, size = self.checked()
         model, embeddings = self.started()
         start = self.start and self.start | take_weights(model, self.start, self.name)
         model.to(self.machine.device)
@@ -148,7 +173,6 @@ class Pretraining:
             model, self.recipe.objective, draws, *units_of(self.recipe.training, draws), self.machine
         )
         fit_out(model, self.recipe.training)
-        validate, size = self.validation()
         objective, settings = self.recipe.objective, self.recipe.training
         stage = f"pretrain/{self.name}"
         plan = Plan.of(
@@ -159,7 +183,7 @@ class Pretraining:
         )
         job = Job(
             stage, model, objective, draws, settings, plan, self.checkpoints, self.run.journal, self.run.journal_end,
-            validate, self.sampler(), self.watch, self.stop, judged_facts(objective.continues_text, size),
+            validate, self.sampler(), self.watch, self.stop, judged_facts(size),
         )  # fmt: skip
         position = train(job)
         final = validate(model)
@@ -180,11 +204,11 @@ class Pretraining:
         }
 
 
-def judged_facts(continues_text: bool, size: int | None) -> Callable[[Losses], dict[str, Any]]:
-    """Bits per byte for each validation, where they are defined: a model that continues text, on the whole split."""
+def judged_facts(size: int | None) -> Callable[[Losses], dict[str, Any]]:
+    """Bits per byte for each validation, where they are defined: by the bytes that `validation` gives."""
 
     def facts(losses: Losses) -> dict[str, Any]:
-        if not continues_text or size is None or len(losses.sums) != 1:
+        if size is None or len(losses.sums) != 1:
             return {}
         return {"bits_per_byte": sum(losses.sums.values()) / math.log(2) / size}
 

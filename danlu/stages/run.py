@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import Machine, environment
+from danlu.traits import needs_blank, teacher_of
 
 Say = Callable[[str], None]
 
@@ -157,9 +158,13 @@ class Main:
             "environment": environment(machine),
         }
         trained: dict[str, Pretrained] = {}
-        for key, model in recipe.models.items():
-            earlier = {name: one.load for name, one in trained.items()}
-            job = Pretraining(directory, key, model, data, machine, watch, self.stop, earlier, starts[key])
+        jobs = {
+            key: Pretraining(directory, key, model, data, machine, watch, self.stop, start=starts[key])
+            for key, model in recipe.models.items()
+        }
+        check_later(directory, jobs)
+        for key, job in jobs.items():
+            job.earlier = {name: one.load for name, one in trained.items()}
             trained[key] = one_model(job, recipe, beside, results, self.say)
         for key, task in recipe.tasks.items() if self.tasks else ():
             tuning = Finetuning(directory, machine, watch, self.stop, trained[task.model], key, task, rows[key])
@@ -196,8 +201,16 @@ def followed(watch: Watch, recipe: Recipe, path: Path) -> Watch:
     return both
 
 
+def check_later(directory: RunDirectory, jobs: Mapping[str, Pretraining]) -> None:
+    """WrongInput, before the first model trains, for what would end a later one; what needs an earlier model to be
+    looked at is looked at when that has trained."""
+    for key, job in list(jobs.items())[1:]:
+        if not directory.finished(f"pretrain/{key}") and teacher_of(job.recipe.objective) is None:
+            job.checked()
+
+
 def one_model(
-    job: Pretraining, recipe: Recipe, beside: dict[str, dict[str, Any]], results: dict[str, Any], say: Say
+    job: Pretraining, recipe: Recipe, beside: dict[str, Any], results: dict[str, Any], say: Say
 ) -> Pretrained:
     """Train, evaluate and export one model; its entries go into `results`."""
     if job.start:
@@ -233,7 +246,8 @@ def usage(path: Path, recipe: Recipe) -> dict[str, Any]:
     folder = path / "model" / (speaks or next(iter(recipe.models)))
     if speaks is None:
         return {"shell": [], "python": f'import danlu\n\nmodel = danlu.load("{folder}")\n'}
-    prompt = next(iter(recipe.models[speaks].prompts), "The")
+    chosen = recipe.models[speaks]
+    prompt = next(iter(chosen.prompts), "The ___" if needs_blank(chosen.objective) else "The")
     return {
         "shell": [f"danlu generate {folder} {prompt!r}"],
         "python": f'import danlu\n\nmodel = danlu.load("{folder}")\nprint(model.generate({prompt!r}))\n',

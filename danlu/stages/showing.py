@@ -56,7 +56,7 @@ def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
     draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
     model = job.fresh().to(job.machine.device)
     fit_out(model, settings)
-    validate, _ = job.validation()
+    validate, _ = job.checked()
     return forecast(model, job.recipe.objective, draws, settings, job.machine, validate, timed) | {
         "tokens_per_epoch": round(draws.units * draws.tokens_per_unit)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 
@@ -87,3 +88,20 @@ def test_the_loss_is_that_of_the_paper():
         told = words[a] @ parts.context.weight[b] + parts.bias.weight[a] + parts.context_bias.weight[b]
         expected += min(1, x / 10) ** 0.5 * (float(told.detach()) - math.log(x)) ** 2
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+def judged(counts, tmp_path):
+    objective = Glove()
+    model = build_learner(objective, BAG, VOCABULARY.size, seed=0)
+    rows = RowDraws([Cells(np.array([4, 5]), np.array([6, 4]), np.array(counts, np.float32))], 2, VOCABULARY, seed=0)
+    batch = pack([objective.example(rows.draw(0, 0.0))], objective.fields)
+    with torch.no_grad():
+        return objective.judge(model, model.parts, [batch], ToySource(tmp_path))
+
+
+def test_counts_that_do_not_vary_have_no_variance_to_explain(tmp_path):
+    """1 - error / 0 is minus infinity, which no JSON holds."""
+    same = judged([1.5, 1.5], tmp_path)
+    assert same["figures"] == {}
+    json.dumps(same, allow_nan=False)
+    assert judged([1.5, 2.5], tmp_path)["figures"]["explained_variance"] < 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from tiny_recipe import write_tiny_recipe
 
+import danlu
+from danlu.objectives.mixture import Mixture
 from danlu.objectives.replaced import Replaced
 from danlu.stages.examples import decoded
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.draws import OneDraw
-from danlu.traits import numbers_of
+from danlu.traits import numbers_in, numbers_of
 from danlu.waist import Seq, full_order
 
 TOKENIZER = ByteBPE(size=300).train(["iron melts, tin melts sooner"])
@@ -30,3 +33,20 @@ def test_yes_and_no_are_shown_as_numbers_whatever_token_has_that_id():
     (seq,) = objective.example(OneDraw(0, 0, 0.0, TOKENIZER.vocabulary, lambda overlap: [np.arange(6, 30)]))["text"]
     shown = decoded(seq, numbers_of(objective), TOKENIZER)["targets"]
     assert set(shown) == {"0", "1"}
+
+
+def test_inside_a_mixture_too(tmp_path):
+    mixture = "models.small.objective={name: mixture, of: {found: {name: replaced, generator: null}}}"
+    shown = danlu.show(write_tiny_recipe(tmp_path), [mixture])["models"]["small"]["examples"]
+    targets = {target for stream in shown for target in stream["targets"]}
+    assert targets <= {"0", "1", None}
+    assert "0" in targets
+
+
+def test_the_numbers_of_a_mixture_are_those_of_its_parts():
+    whole = Mixture.model_validate({"of": {"found": "replaced", "left": "causal"}})
+    assert numbers_of(whole) == {"found.replaced"}
+    assert numbers_in(whole, "found.text") == {"replaced"}
+    assert numbers_in(whole, "left.text") == frozenset()
+    nested = Mixture.model_validate({"of": {"inner": {"name": "mixture", "of": {"found": "replaced"}}}})
+    assert numbers_in(nested, "inner.found.text") == {"replaced"}

@@ -109,3 +109,20 @@ def test_a_task_over_text_is_refused_a_model_without_tokens(folder):
 def test_data_that_is_not_there_is_told_with_its_place(folder):
     with pytest.raises(WrongInput, match=r"seen.yaml:5: models.seen.objective: no file min.npz; did you mean 'mine"):
         recipe_of("{name: patches, data: min.npz}")
+
+
+def test_pairs_of_texts_are_refused_a_model_without_tokens(folder):
+    pairs = "evaluation: {similarity: {sts: {rows: pairs.tsv}}}\n"
+    told = r"^seen.yaml:9: evaluation.similarity: 'seen' is trained by patches, which reads no text; leave similarity"
+    with pytest.raises(WrongInput, match=told):
+        recipe_of("{name: patches, data: mine.npz}", pairs)
+
+
+def test_a_teacher_without_tokens_is_refused(folder):
+    second = [
+        "models.second.objective={name: clusters, k: 5, teacher: seen, unit_tokens: 16}",
+        "models.second.architecture={name: transformer, layers: 1, width: 16, heads: 2, context: 16}",
+    ]
+    told = r"models.second.objective.teacher: 'seen' is trained by patches, which reads no text; name one that does"
+    with pytest.raises(WrongInput, match=told):
+        parse_recipe(RECIPE.format(objective="{name: patches, data: mine.npz}"), "seen.yaml", second)

@@ -1,0 +1,46 @@
+"""What would end a run once it has trained, told before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from textwrap import shorten
+
+from danlu.errors import WrongInput
+from danlu.evaluation.rewriting import BLANK, rewrites, source_of
+from danlu.recipes.schema import ModelRecipe
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.training.step import total_counts
+from danlu.traits import name_of
+from danlu.waist import Batch, Objective
+
+SHOWN = 40
+"""Characters of a prompt that is refused."""
+
+
+def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> None:
+    """WrongInput, with its place, for a prompt that the model could not rewrite; a model that continues text takes any
+    prompt."""
+    if not rewrites(recipe.objective):
+        return
+    for number, prompt in enumerate(recipe.prompts):
+        parts = [tokenizer.encode(part) for part in BLANK.split(prompt)]
+        try:
+            source_of(recipe.objective, parts, tokenizer.vocabulary, recipe.architecture.context)
+        except WrongInput as error:
+            raise WrongInput(f"models.{name}.prompts.{number}: {shorten(prompt, SHOWN)!r}: {error}") from None
+
+
+def measurable(name: str, objective: Objective, split: str, make: Callable[[], list[Batch]]) -> list[Batch]:
+    """The batches of a held-out split that `make` gives; WrongInput, with model and split, where they cannot be made or
+    hold nothing to be told."""
+    try:
+        batches = make()
+    except WrongInput as error:
+        raise WrongInput(f"models.{name}, {split} split: {error}") from None
+    if not any(total_counts(objective, batches).values()):
+        units = sum(len(batch.units) for batch in batches)
+        raise WrongInput(
+            f"models.{name}, {split} split: {name_of(objective)} finds nothing to learn in {units} units of held-out "
+            "text; its documents may be too short for it (such as one sentence each), or too few"
+        )
+    return batches
