@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -86,6 +87,13 @@ class HasModelsWithin(Protocol):
         ...
 
 
+class NamesModels(Protocol):
+    """What an objective has besides that makes its units with earlier models of the run: `names_models`, the settings
+    that hold the name of a model that stands earlier in the recipe, or None."""
+
+    names_models: ClassVar[tuple[str, ...]]
+
+
 class Choosy(Protocol):
     """What an objective has besides that asks more of the models, by role, than an order of attention."""
 
@@ -133,6 +141,12 @@ def models_within(objective: Objective) -> Mapping[str, Part]:
     """What an objective's `models_within` says, none without."""
     found = getattr(objective, "models_within", None)
     return found() if found else {}
+
+
+def models_named(objective: Objective) -> dict[str, str]:
+    """{setting: name} of the earlier models of the recipe that an objective uses (`NamesModels`)."""
+    settings = getattr(objective, "names_models", ())
+    return {setting: name for setting in settings if (name := attrgetter(setting)(objective)) is not None}
 
 
 def token_head(objective: Objective) -> Literal["model", "own", "none"]:

@@ -84,6 +84,7 @@ class Clusters(Settings):
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     numbers: ClassVar[frozenset[str]] = frozenset({"cluster"})
+    names_models: ClassVar[tuple[str, ...]] = ("teacher",)
 
     def units(self, source: Source, split: str) -> Units:
         windows = WindowUnits(source.store(split), self.unit_tokens)
