@@ -115,7 +115,7 @@ class Main:
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
         for pairs in resolved.evaluation.similarity.values():
             pairs.read()  # a wrong table is told at once
-        starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
+        starts = {key: looked_at(path, key, resolved) for key in resolved.models}
         directory = RunDirectory(path, resolved)
         try:
             return self.work(directory, resolved, name, rows, starts)
@@ -156,7 +156,7 @@ class Main:
         trained: dict[str, Pretrained] = {}
         for key, model in recipe.models.items():
             earlier = {name: one.load for name, one in trained.items()}
-            job = Pretraining(directory, key, model, data, machine, watch, self.stop, earlier, starts[key])
+            job = Pretraining(directory, key, model, data, machine, watch, self.stop, earlier, starts[key], self.say)
             trained[key] = one_model(job, recipe, beside, results, self.say)
         for key, task in recipe.tasks.items() if self.tasks else ():
             tuning = Finetuning(directory, machine, watch, self.stop, trained[task.model], key, task, rows[key])
