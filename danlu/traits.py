@@ -88,10 +88,10 @@ class HasModelsWithin(Protocol):
 
 
 class NamesModels(Protocol):
-    """What an objective has besides that makes its units with earlier models of the run: `names_models`, the settings
-    that hold the name of a model that stands earlier in the recipe, or None."""
+    """What an objective has besides that makes its units with earlier models of the run."""
 
     names_models: ClassVar[tuple[str, ...]]
+    """The settings that hold the name of a model that stands earlier in the recipe, or None."""
 
 
 class Choosy(Protocol):

@@ -73,11 +73,13 @@ def seeded(model: ModelRecipe, budget: Budget, seed: int, names: Mapping[str, st
     """One training of a model. `names`: what the models of its recipe are called here, without the seed; embeddings
     that are none of them are those of a folder."""
     given, objective = model.embeddings, model.objective
+    if given is not None and given in names:
+        given = f"{names[given]}-{seed}"
     used = {setting: f"{names[name]}-{seed}" for setting, name in models_named(objective).items()}
     return model.model_copy(
         update={
             "objective": objective.model_copy(update=used),
-            "embeddings": f"{names[given]}-{seed}" if given in names else given,
+            "embeddings": given,
             "training": model.training.model_copy(update={"budget": budget, "seed": seed}),
             "prompts": [],
         }
