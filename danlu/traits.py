@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -68,13 +69,6 @@ class NeedsBlank(Protocol):
     needs_blank: ClassVar[bool]
 
 
-class Taught(Protocol):
-    """What an objective has besides whose units may be made by an earlier model of the recipe reading the text: its
-    name, or None for no such model."""
-
-    teacher: str | None
-
-
 class HasUnits(Protocol):
     """What an objective has besides whose units are no windows of the text: pairs of lines, counts, images."""
 
@@ -105,6 +99,13 @@ class HasModelsWithin(Protocol):
     def models_within(self) -> Mapping[str, Part]:
         """By name, "" for the chief one."""
         ...
+
+
+class NamesModels(Protocol):
+    """What an objective has besides that makes its units with earlier models of the run."""
+
+    names_models: ClassVar[tuple[str, ...]]
+    """The settings that hold the name of a model that stands earlier in the recipe, or None."""
 
 
 class Choosy(Protocol):
@@ -166,15 +167,16 @@ def needs_blank(objective: Objective) -> bool:
     return getattr(objective, "needs_blank", False)
 
 
-def teacher_of(objective: Objective) -> str | None:
-    """The earlier model that its units need: what its `teacher` says, None without."""
-    return getattr(objective, "teacher", None)
-
-
 def models_within(objective: Objective) -> Mapping[str, Part]:
     """What an objective's `models_within` says, none without."""
     found = getattr(objective, "models_within", None)
     return found() if found else {}
+
+
+def models_named(objective: Objective) -> dict[str, str]:
+    """{setting: name} of the earlier models of the recipe that an objective uses (`NamesModels`)."""
+    settings = getattr(objective, "names_models", ())
+    return {setting: name for setting in settings if (name := attrgetter(setting)(objective)) is not None}
 
 
 def token_head(objective: Objective) -> Literal["model", "own", "none"]:

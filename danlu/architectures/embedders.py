@@ -51,6 +51,15 @@ def patch(declared: Declared, vocabulary_size: int, width: int) -> nn.Module:
 INPUTS: Mapping[str, Callable[[Declared, int, int], nn.Module]] = {"segment": segment, "patch": patch, "token": token}
 """By input name. An objective may declare further inputs, which are not embedded but read by itself."""
 
+UNSAID = frozenset({"segment"})
+"""Inputs that every stream has, whether it says them or not (`danlu.architectures.learner.summed`): a model that has a
+table for one adds it to whatever it reads."""
+
+
+def embedding_width_of(architecture: Any) -> int:
+    """Of the embeddings: a width of their own, or that of the hidden states."""
+    return getattr(architecture, "embedding_width", None) or architecture.width
+
 
 def entrance(embedding_width: int | None, width: int, bias: bool = False) -> nn.Module:
     """What a backbone begins with: a map [T, embedding_width] -> [T, width], or nothing where the embeddings have no
@@ -64,9 +73,23 @@ def entrance(embedding_width: int | None, width: int, bias: bool = False) -> nn.
     return found
 
 
-def embedders_of(objective: Objective, architecture: Any, vocabulary_size: int, width: int) -> dict[str, nn.Module]:
-    """Those of the architecture (positions, segments), and those of the inputs the objective declares."""
-    declared = {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}
+def declared_by(objective: Objective) -> dict[str, Declared]:
+    """The inputs of all streams of an objective."""
+    return {name: kind for fields in objective.fields.values() for name, kind in fields.inputs.items()}
+
+
+def embedders_of(
+    objective: Objective, architecture: Any, vocabulary_size: int, width: int, trained_by: Objective | None = None
+) -> dict[str, nn.Module]:
+    """Those of the architecture (positions, segments), and those of the inputs the objective declares.
+
+    trained_by: the objective of pre-training, where this is a task's. What that has a table for and the task reads
+    without saying so is there too: whoever has learnt segments reads every text as segment 0. What the task does not
+    read, such as patches, is left out.
+    """
+    declared = declared_by(objective)
+    if trained_by is not None:
+        declared |= {name: kind for name, kind in declared_by(trained_by).items() if name in UNSAID}
     tables: dict[str, nn.Module] = dict(architecture.embedders())
     for name, make in INPUTS.items():
         if name in declared:

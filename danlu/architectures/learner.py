@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.architectures.embedders import decoder_embedders_of, embedders_of
+from danlu.architectures.embedders import decoder_embedders_of, embedders_of, embedding_width_of
 from danlu.architectures.scaling import scaled
 from danlu.architectures.transformer.feed_forward import ACTIVATIONS
 from danlu.errors import WrongInput
@@ -22,9 +22,18 @@ MAKE = ("bias", "norm_bias", "epsilon")
 
 
 class Learner(nn.Module):
-    """Called with a batch, gives {term: sum of losses}; called with None, gives the tie (see `forward`)."""
+    """Called with a batch, gives {term: sum of losses}; called with None, gives the tie (see `forward`).
 
-    def __init__(self, objective: Objective, architecture: Settings, vocabulary_size: int):
+    trained_by: the objective of pre-training, where `objective` is a task's (`embedders_of`).
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        architecture: Settings,
+        vocabulary_size: int,
+        trained_by: Objective | None = None,
+    ):
         super().__init__()
         chosen: Any = architecture
         self.objective, self.vocabulary_size = objective, vocabulary_size
@@ -34,9 +43,10 @@ class Learner(nn.Module):
         self.backbone = models["backbone"]
         self.decoder = models["decoder"] if "decoder" in objective.needs else None
         self.width: int = self.backbone.width
-        self.embedding_width: int = getattr(chosen, "embedding_width", None) or self.width
+        self.embedding_width: int = embedding_width_of(chosen)
         self.context: int = chosen.context
-        self.embedders = nn.ModuleDict(embedders_of(objective, chosen, vocabulary_size, self.embedding_width))
+        tables = embedders_of(objective, chosen, vocabulary_size, self.embedding_width, trained_by)
+        self.embedders = nn.ModuleDict(tables)
         own = {} if self.decoder is None else decoder_embedders_of(chosen, vocabulary_size, self.embedding_width)
         self.decoder_embedders = nn.ModuleDict(own)
         self.head_scale: float = self.width**-0.5 if getattr(chosen, "scaled_head", False) else 1.0
@@ -148,8 +158,14 @@ def models_of(architecture: Any, roles: Container[str] = ("backbone", "decoder")
     return {"backbone": architecture.build(), **decoder}
 
 
-def build_learner(objective: Objective, architecture: Settings, vocabulary_size: int, seed: int) -> Learner:
+def build_learner(
+    objective: Objective,
+    architecture: Settings,
+    vocabulary_size: int,
+    seed: int,
+    trained_by: Objective | None = None,
+) -> Learner:
     """A learner whose weights depend on nothing but its arguments."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Learner(objective, architecture, vocabulary_size)
+        return Learner(objective, architecture, vocabulary_size, trained_by)

@@ -4,6 +4,7 @@ from danlu.export.checking import check_export
 from danlu.export.hugging_face import Export, NotExported, export, save_native
 from danlu.export.loading import SavedModel, describe_model, load_model, read_model
 from danlu.export.model_card import Origin
+from danlu.export.within import together
 
 __all__ = [
     "Export",
@@ -16,4 +17,5 @@ __all__ = [
     "load_model",
     "read_model",
     "save_native",
+    "together",
 ]

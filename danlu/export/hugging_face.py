@@ -63,7 +63,8 @@ def export(
         families[name] = family
 
     def fill(fresh: Path) -> None:
-        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin())
+        whole = objective if len(models) > 1 else None
+        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin(), whole)
         for name in models.keys() - {""}:
             inner = partial(
                 fill_folder,
@@ -78,8 +79,15 @@ def export(
     return Export(families[""].name, folder, families[""].class_name)
 
 
-def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextTokenizer, origin: Origin) -> None:
-    """The files of one model of a family."""
+def fill_folder(
+    fresh: Path,
+    model: Within,
+    family: Family,
+    tokenizer: TextTokenizer,
+    origin: Origin,
+    whole: Objective | None = None,
+) -> None:
+    """The files of one model of a family; `whole` as in `ModelFacts`."""
     learner, architecture = model.learner, model.architecture
     assert isinstance(architecture, Transformer)
     vocabulary = vocabulary_of(learner, tokenizer)
@@ -88,7 +96,7 @@ def fill_folder(fresh: Path, model: Within, family: Family, tokenizer: TextToken
     save_for_transformers(tokenizer, fresh, family.head, architecture.context)
     if written := generation_config(model.objective, vocabulary):
         durable.write_json(fresh / "generation_config.json", written)
-    facts = facts_of(model.objective, architecture, vocabulary, family.name)
+    facts = facts_of(model.objective, architecture, vocabulary, family.name).model_copy(update={"whole": whole})
     durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
     durable.write_text(fresh / "README.md", card_of(model, family, origin))
 

@@ -56,7 +56,7 @@ def read_model(folder: Path) -> SavedModel:
     facts, tokenizer = describe_model(folder)
     path = Path(folder) / WEIGHTS
     state = own_names(facts, read_weights(path), path)
-    learner = build_learner(facts.trained_for(), facts.architecture, facts.vocabulary.size, seed=0)
+    learner = build_learner(facts.trained_for(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
     fill(learner, state, path)
     return SavedModel(learner.eval(), tokenizer, facts)
 

@@ -23,7 +23,7 @@ import danlu.tasks  # noqa: F401  (the three register what danlu.json may name)
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.export.headless import saved_objective
-from danlu.registry import architectures
+from danlu.registry import architectures, objectives
 from danlu.settings import Settings
 from danlu.tasks.heads import heads
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
@@ -40,7 +40,8 @@ NATIVE = "danlu"
 
 class ModelFacts(Settings):
     """What danlu.json holds. `weights` is NATIVE or the model_type whose names the weights have; `objective` is that of
-    pre-training; `head` is there where the model was fine-tuned."""
+    pre-training; `head` is there where the model was fine-tuned; `whole` where the model was trained together with
+    others, each in a folder inside this one: the objective of them all (`danlu.traits.HasModelsWithin`)."""
 
     format: Literal[1] = 1
     danlu: str
@@ -51,6 +52,7 @@ class ModelFacts(Settings):
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
     head: heads.choice() | None = None  # type: ignore[valid-type]
+    whole: objectives.choice() | None = None  # type: ignore[valid-type]
 
     def trained_for(self) -> Any:
         """The objective that the weights are for: that of the head, where fine-tuning gave the model one."""

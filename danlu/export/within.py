@@ -1,8 +1,11 @@
-"""The models inside a learner that can be saved alone, each as a learner of its own."""
+"""The models inside a learner that can be saved alone, each as a learner of its own, and the way back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from danlu.architectures.learner import Learner, build_learner
 from danlu.architectures.scaling import scaled
@@ -41,3 +44,16 @@ def taken(learner: Learner, part: Part, architecture: Settings) -> Within:
     example = next(learner.parameters())
     made.to(example.device, example.dtype).load_state_dict(state)
     return Within(made.train(learner.training), part.objective, settings)
+
+
+def together(states: Mapping[str, Mapping[str, Tensor]], objective: Objective) -> dict[str, Tensor]:
+    """The weights of the whole learner, by name, from those of its models apart, as far as they are there; of what
+    several have, the chief's."""
+    found: dict[str, Tensor] = {}
+    parts = models_within(objective)
+    for name in sorted(parts.keys() & states.keys(), reverse=True):  # the chief's name is "": it comes last
+        for ours, theirs in parts[name].modules.items():
+            for key, value in states[name].items():
+                if key == ours or key.startswith(f"{ours}."):
+                    found[theirs + key.removeprefix(ours)] = value
+    return found

@@ -85,6 +85,7 @@ class Clusters(Settings):
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"
     numbers: ClassVar[frozenset[str]] = frozenset({"cluster"})
+    names_models: ClassVar[tuple[str, ...]] = ("teacher",)
 
     def units(self, source: Source, split: str) -> Units:
         windows = WindowUnits(source.store(split), self.unit_tokens)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from danlu.errors import WrongInput, nearest
-from danlu.recipes.schema import ModelRecipe, Recipe, TaskRecipe
+from danlu.recipes.schema import ModelRecipe, Recipe, TaskRecipe, unfit
 from danlu.training.budget import Budget
+from danlu.traits import models_named
 
 SHARED = ("corpus", "tokenizer", "machine")
 
@@ -32,7 +33,8 @@ class Comparison:
 
 def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: str | None = None) -> Comparison:
     """recipes by the names they were given by; task: which of their tasks all models are fine-tuned for (None: the
-    first, if there is one). WrongInput when corpus, tokenizer or machine differ, or nothing is to be compared."""
+    first, if there is one). A model that another one of its recipe uses is there the one of the same seed. WrongInput
+    when corpus, tokenizer or machine differ, a model does not fit the task, or nothing is to be compared."""
     first, *others = recipes
     for field in SHARED:
         for other in others:
@@ -41,18 +43,24 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
                     f"{other} has another {field} than {first}; a comparison needs one: "
                     f"set it for all, such as {field}.name=... behind the recipes"
                 )
-    models = {
-        key if len(recipe.models) == 1 else f"{key}-{name}": model
+    names = {
+        key: {name: key if len(recipe.models) == 1 else f"{key}-{name}" for name in recipe.models}
         for key, recipe in recipes.items()
-        for name, model in recipe.models.items()
     }
+    models = {
+        names[key][name]: (key, model) for key, recipe in recipes.items() for name, model in recipe.models.items()
+    }
+    if len(models) < sum(map(len, names.values())):
+        raise WrongInput(f"two models of {', '.join(recipes)} would have one name; copy a recipe under another name")
     if len(models) < 2:
         raise WrongInput(f"{first} holds one model; name another recipe to compare it with")
     chosen, template = shared_task(recipes, task)
     every, tasks = {}, {}
-    for name, model in models.items():
+    for name, (key, model) in models.items():
+        if template is not None:
+            refuse_unfit(template, chosen, name, model)
         for seed in range(seeds):
-            every[f"{name}-{seed}"] = seeded(model, budget, seed)
+            every[f"{name}-{seed}"] = seeded(model, budget, seed, names[key])
             if template is not None:
                 tasks[f"{chosen}-{name}-{seed}"] = template.model_copy(update={"model": f"{name}-{seed}"})
     whole = recipes[first]
@@ -61,10 +69,28 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
     return Comparison(recipe, tuple(models), seeds, chosen)
 
 
-def seeded(model: ModelRecipe, budget: Budget, seed: int) -> ModelRecipe:
+def seeded(model: ModelRecipe, budget: Budget, seed: int, names: Mapping[str, str]) -> ModelRecipe:
+    """One training of a model. `names`: what the models of its recipe are called here, without the seed; embeddings
+    that are none of them are those of a folder."""
+    given, objective = model.embeddings, model.objective
+    if given is not None and given in names:
+        given = f"{names[given]}-{seed}"
+    used = {setting: f"{names[name]}-{seed}" for setting, name in models_named(objective).items()}
     return model.model_copy(
-        update={"training": model.training.model_copy(update={"budget": budget, "seed": seed}), "prompts": []}
+        update={
+            "objective": objective.model_copy(update=used),
+            "embeddings": given,
+            "training": model.training.model_copy(update={"budget": budget, "seed": seed}),
+            "prompts": [],
+        }
     )
+
+
+def refuse_unfit(task: TaskRecipe, name: str | None, who: str, model: ModelRecipe) -> None:
+    """WrongInput when one of the models cannot be fine-tuned for the task of all."""
+    if found := unfit(task, repr(who), model.objective, model.architecture):
+        place = ".".join(("tasks", str(name), *found.place))
+        raise WrongInput(f"{place}: {found.sentence}; or compare without a task: tasks={{}} behind the recipes")
 
 
 def shared_task(recipes: Mapping[str, Recipe], name: str | None) -> tuple[str | None, TaskRecipe | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +14,7 @@ import danlu.objectives
 import danlu.tasks
 import danlu.tokens.kinds
 import danlu.training.tracking  # noqa: F401
+from danlu.architectures.embedders import embedding_width_of
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.evaluation.similarity import ScoredPairs
@@ -25,7 +27,7 @@ from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
-from danlu.traits import reads_tokens, teacher_of
+from danlu.traits import models_named, name_of, reads_tokens
 
 
 class MachineSettings(Settings):
@@ -93,6 +95,26 @@ class TaskRecipe(Settings):
         return self
 
 
+@dataclass(frozen=True)
+class Unfit:
+    """Why a model cannot be fine-tuned for a task, in one sentence, and the place in the task's recipe."""
+
+    sentence: str
+    place: tuple[str, ...]
+
+
+def unfit(recipe: TaskRecipe, who: str, objective: Any, architecture: Any) -> Unfit | None:
+    """What keeps a model of this objective and architecture, called `who`, from a task; None where nothing does."""
+    if not reads_tokens(objective):
+        sentence = f"{who} is trained by {name_of(objective)}, which reads no text; name one that does"
+        return Unfit(sentence, ("model",))
+    context = architecture.context
+    if (asked := getattr(recipe.task, "max_tokens", 0)) > context:
+        sentence = f"{asked} is more than the {context} tokens that {who} reads; at most that"
+        return Unfit(sentence, ("task", "max_tokens"))
+    return None
+
+
 class FinetuneRecipe(TaskRecipe):
     """What a fine-tuning outside a run is told; `model` is a folder."""
 
@@ -144,8 +166,8 @@ class Recipe(Settings):
         for name, model in self.models.items():
             if sentence := self._unfit_embeddings(name, model):
                 raise misplaced(sentence, "models", name, "embeddings")
-            if sentence := self._unfit_teacher(name, model):
-                raise misplaced(sentence, "models", name, "objective", "teacher")
+            if sentence := self._unfit_names(name, model):
+                raise misplaced(sentence[1], "models", name, "objective", sentence[0])
             if self.evaluation.similarity and not reads_tokens(model.objective):
                 message = f"{name!r} is trained by {model.objective.name}, which reads no text; leave similarity out"
                 raise misplaced(message, "evaluation", "similarity")
@@ -154,42 +176,39 @@ class Recipe(Settings):
                 message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
                 raise misplaced(message, "tasks", name, "model")
             model = self.models[task.model]
-            if not reads_tokens(model.objective):
-                message = (
-                    f"{task.model!r} is trained by {model.objective.name}, which reads no text; name one that does"
-                )
-                raise misplaced(message, "tasks", name, "model")
-            context = model.architecture.context
-            if (asked := getattr(task.task, "max_tokens", 0)) > context:
-                message = f"{asked} is more than the {context} tokens that {task.model!r} reads; at most that"
-                raise misplaced(message, "tasks", name, "task", "max_tokens")
+            if found := unfit(task, repr(task.model), model.objective, model.architecture):
+                raise misplaced(found.sentence, "tasks", name, *found.place)
         return self
+
+    def _before(self, name: str) -> list[str]:
+        """The models that stand earlier."""
+        names = list(self.models)
+        return names[: names.index(name)]
 
     def _unfit_embeddings(self, name: str, model: ModelRecipe) -> str | None:
         """One sentence when what the embeddings are to start from is not there or of another width."""
-        given, names = model.embeddings, list(self.models)
-        earlier = names[: names.index(name)]
-        if given is None or (given not in names and Path(given).is_dir()):
+        given, earlier = model.embeddings, self._before(name)
+        if given is None or (given not in self.models and Path(given).is_dir()):
             return None
         if given not in earlier:
             return f"{given!r} is neither a model that stands earlier nor a folder; {nearest(given, earlier)}"
-        widths = [self.models[key].architecture.width for key in (given, name)]
+        widths = [embedding_width_of(self.models[key].architecture) for key in (given, name)]
         if widths[0] != widths[1]:
-            return f"{given} is {widths[0]} wide, {name} {widths[1]}; give both the same architecture.width"
+            return (
+                f"the embeddings of {given} are {widths[0]} wide, those of {name} {widths[1]}; give both the same "
+                "architecture.width, or embedding_width where there is one"
+            )
         return None
 
-    def _unfit_teacher(self, name: str, model: ModelRecipe) -> str | None:
-        """One sentence when the model that the objective learns from does not stand earlier, or reads no text."""
-        teacher, names = teacher_of(model.objective), list(self.models)
-        earlier = names[: names.index(name)]
-        if teacher is None:
-            return None
-        if teacher not in earlier:
-            known = nearest(teacher, earlier) if earlier else "it is the first"
-            return f"no model called {teacher!r} stands earlier in the recipe; {known}"
-        other = self.models[teacher].objective
-        if not reads_tokens(other):
-            return f"{teacher!r} is trained by {other.name}, which reads no text; name one that does"
+    def _unfit_names(self, name: str, model: ModelRecipe) -> tuple[str, str] | None:
+        """(setting, one sentence) when a model that the objective names does not stand earlier, or reads no text."""
+        earlier = self._before(name)
+        for setting, given in models_named(model.objective).items():
+            if given not in earlier:
+                advice = nearest(given, earlier) if earlier else f"{name} is the first"
+                return setting, f"{given!r} is no model that stands earlier; {advice}"
+            if not reads_tokens(other := self.models[given].objective):
+                return setting, f"{given!r} is trained by {other.name}, which reads no text; name one that does"
         return None
 
     def with_time(self, seconds: float) -> Recipe:

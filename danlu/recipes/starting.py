@@ -14,6 +14,7 @@ PARTS = ("objective", "architecture")
 
 def with_start(model: dict[str, Any]) -> dict[str, Any]:
     """A model of a recipe with objective and architecture whole: settings without a name are changes to the folder's.
+    Where the folder holds a model that was trained together with others, the objective is that of them all.
 
     ValueError, in one line, when the folder holds no model. A model that says everything needs no folder.
     """
@@ -24,9 +25,10 @@ def with_start(model: dict[str, Any]) -> dict[str, Any]:
     except WrongInput as error:
         raise ValueError(f"start: {error}") from None
     whole = dict(model)
+    theirs = {"objective": facts.whole or facts.objective, "architecture": facts.architecture}
     for part in PARTS:
         if not named(given := model.get(part)):
-            whole[part] = getattr(facts, part).model_dump(mode="json") | (given or {})
+            whole[part] = theirs[part].model_dump(mode="json") | (given or {})
     return whole
 
 

@@ -56,8 +56,10 @@ def take_embeddings(
     (the layers above are made for these). WrongInput, which begins with `where`, when that cannot be done."""
     if "token" not in donor.embedders or "token" not in model.embedders:
         raise WrongInput(f"{where} and this model do not both embed tokens")
-    if donor.width != model.width:
-        raise WrongInput(f"{where} is {donor.width} wide, this model {model.width}; choose architecture.width to fit")
+    if donor.embedding_width != model.embedding_width:
+        widths = f"{donor.embedding_width} wide, this model {model.embedding_width}"
+        advice = "choose architecture.width, or embedding_width where there is one, to fit"
+        raise WrongInput(f"{where} has embeddings {widths}; {advice}")
     table, source = model.embedders["token"].weight, donor.embedders["token"].weight
     at = torch.from_numpy(matched(own, theirs))
     there = at >= 0

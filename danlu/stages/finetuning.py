@@ -88,11 +88,14 @@ class Finetuning:
         return self.recipe.task.objective(self.rows.classes, self.model.full)
 
     def learner(self, arm: str, seed: int) -> Learner:
-        """A classifier with the pre-trained or with random weights; its head is new either way."""
-        model = build_learner(self.objective(), self.model.architecture, self.model.vocabulary_size, seed)
+        """A classifier with the pre-trained or with random weights; its head is new either way. The weights are copied:
+        what `load` gives may be one model for all seeds."""
+        source = self.model
+        model = build_learner(self.objective(), source.architecture, source.vocabulary_size, seed, source.objective)
         if arm == "ours":
-            trained = self.model.load()
-            model.embedders = trained.embedders  # all that it was trained with, also those of segments
+            trained = source.load()
+            for name, table in model.embedders.items():
+                table.load_state_dict(trained.embedders[name].state_dict())
             model.backbone.load_state_dict(trained.backbone.state_dict())
         model.to(self.machine.device)
         fit_out(model, self.recipe.training)

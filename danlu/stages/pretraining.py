@@ -21,7 +21,7 @@ from danlu.stages.embeddings import take_embeddings
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
 from danlu.stages.sources import RunSource
-from danlu.stages.starting import take_weights
+from danlu.stages.starting import said, take_weights
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.draws import Draws, RowDraws, WindowDraws
@@ -58,6 +58,7 @@ class Pretraining:
     """The trained models of this run that stand before this one, each loaded when it is asked for."""
     start: dict[str, Any] | None = None
     """What `starting.start_of` found, where training goes on from a saved model."""
+    say: Callable[[str], None] = lambda line: None
 
     @property
     def vocabulary_size(self) -> int:
@@ -166,7 +167,12 @@ class Pretraining:
         """Train to the end; the facts of the training."""
         validate, size = self.checked()
         model, embeddings = self.started()
-        start = self.start and self.start | take_weights(model, self.start, self.name)
+        start = self.start
+        if start is not None:
+            taken = take_weights(model, start, self.name)
+            for line in said(self.name, taken):
+                self.say(line)
+            start = start | taken
         model.to(self.machine.device)
         draws = self.draws("train", self.recipe.training.seed)
         operations = operations_of(

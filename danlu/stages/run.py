@@ -28,7 +28,7 @@ from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import Machine, environment
-from danlu.traits import needs_blank, teacher_of
+from danlu.traits import models_named, needs_blank
 
 Say = Callable[[str], None]
 
@@ -117,7 +117,7 @@ class Main:
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
         for pairs in resolved.evaluation.similarity.values():
             pairs.read()  # a wrong table is told at once
-        starts = {key: looked_at(path, key, model) for key, model in resolved.models.items()}
+        starts = {key: looked_at(path, key, resolved) for key in resolved.models}
         directory = RunDirectory(path, resolved)
         try:
             return self.work(directory, resolved, name, rows, starts)
@@ -159,7 +159,7 @@ class Main:
         }
         trained: dict[str, Pretrained] = {}
         jobs = {
-            key: Pretraining(directory, key, model, data, machine, watch, self.stop, start=starts[key])
+            key: Pretraining(directory, key, model, data, machine, watch, self.stop, start=starts[key], say=self.say)
             for key, model in recipe.models.items()
         }
         check_later(directory, jobs)
@@ -205,7 +205,7 @@ def check_later(directory: RunDirectory, jobs: Mapping[str, Pretraining]) -> Non
     """WrongInput, before the first model trains, for what would end a later one; what needs an earlier model to be
     looked at is looked at when that has trained."""
     for key, job in list(jobs.items())[1:]:
-        if not directory.finished(f"pretrain/{key}") and teacher_of(job.recipe.objective) is None:
+        if not directory.finished(f"pretrain/{key}") and not models_named(job.recipe.objective):
             job.checked()
 
 

@@ -39,7 +39,7 @@ def show(
             data, facts = prepare(run, resolved, say)
             models, earlier = {}, {}
             for name, model in resolved.models.items():
-                start = start_of(run, name, model, looked_at(run.path, name, model))
+                start = start_of(run, name, model, looked_at(run.path, name, resolved))
                 job = Pretraining(
                     run, name, model, data, machine, lambda record, plan: None, lambda: False, {**earlier}, start
                 )

@@ -6,16 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from danlu.architectures import Learner
 from danlu.durable import sha256
 from danlu.errors import WrongInput
-from danlu.export import describe_model, read_model
+from danlu.export import describe_model, read_model, together
 from danlu.export.loading import WEIGHTS
+from danlu.export.model_folder import ModelFacts
 from danlu.export.tokenizer_files import load_tokenizer
 from danlu.recipes.loading import first_difference
-from danlu.recipes.schema import ModelRecipe
+from danlu.recipes.schema import ModelRecipe, Recipe
 from danlu.stages.run_directory import RunDirectory, finished
 from danlu.tokens.tokenizer import TextTokenizer
+from danlu.traits import models_within, name_of, sentinels_of
 
 CHANGEABLE = frozenset({"name", "context", "dropout"})
 """Settings of an architecture that may differ from the folder's: its weights mean the same with another value."""
@@ -25,6 +30,12 @@ ADDED = ("post_processor", "truncation", "padding")
 
 PARTS = "parts."
 """How the names of an objective's own weights begin."""
+
+TABLES = ("embedders.", "decoder_embedders.")
+"""How the names of embeddings begin, whose rows are numbered."""
+
+TUNED = ("backbone.", "embedders.", PARTS)
+"""How the names of what fine-tuning trains begin."""
 
 
 def start_of(run: RunDirectory, name: str, recipe: ModelRecipe, looked: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -42,14 +53,16 @@ def start_of(run: RunDirectory, name: str, recipe: ModelRecipe, looked: dict[str
     return recorded
 
 
-def looked_at(run: Path, name: str, recipe: ModelRecipe) -> dict[str, Any] | None:
-    """The folder, the hash of its weights, the size of its vocabulary and its objective; None when there is no start or
-    the training in the directory `run` has ended, which needs it no more. WrongInput for a folder that is damaged or
-    does not fit the recipe."""
+def looked_at(run: Path, name: str, whole: Recipe) -> dict[str, Any] | None:
+    """The folder, the hash of its weights, the size of its vocabulary and its objective; None when the model `name` has
+    no start or its training in the directory `run` has ended, which needs it no more. WrongInput for a folder that is
+    damaged or does not fit the recipe."""
+    recipe = whole.models[name]
     if recipe.start is None or finished(run, f"pretrain/{name}"):
         return None
     folder = Path(recipe.start).expanduser()
-    facts, _ = describe_model(folder)
+    facts, tokenizer = describe_model(folder)
+    refuse_missing_sentinels(folder, tokenizer, whole)
     theirs, ours = facts.architecture.model_dump(mode="json"), recipe.architecture.model_dump(mode="json")
     if ours["context"] > theirs["context"]:
         raise WrongInput(
@@ -68,7 +81,28 @@ def looked_at(run: Path, name: str, recipe: ModelRecipe) -> dict[str, Any] | Non
         "sha256": sha256(folder / WEIGHTS),
         "vocabulary_size": facts.vocabulary.size,
         "objective": getattr(facts.objective, "name", None),
+        **within(folder, facts),
     }
+
+
+def within(folder: Path, facts: ModelFacts) -> dict[str, Any]:
+    """The hashes of the weights of the models that were trained together with this one, where there are any."""
+    inside = {name: folder / name / WEIGHTS for name in models_within(facts.whole) if name} if facts.whole else {}
+    found = {name: sha256(path) for name, path in inside.items() if path.is_file()}
+    return {"within": found} if found else {}
+
+
+def refuse_missing_sentinels(folder: Path, tokenizer: TextTokenizer, recipe: Recipe) -> None:
+    """WrongInput when an objective needs more sentinels than the saved model's tokenizer has: all models of a run have
+    one tokenizer, and a vocabulary that a model has learnt does not grow."""
+    known = len(tokenizer.vocabulary.sentinels)
+    for name, model in recipe.models.items():
+        if (wanted := sentinels_of(model.objective)) > known:
+            raise WrongInput(
+                f"models.{name}.objective: {name_of(model.objective)} needs {wanted} sentinels (<extra_id_0>, ...) and "
+                f"the vocabulary of the model in {folder}, which does not grow, has {known}; choose another objective, "
+                "or start from a model that was trained with sentinels"
+            )
 
 
 def refuse_other_tokenizer(start: str, tokenizer: TextTokenizer) -> None:
@@ -100,24 +134,66 @@ def differing(theirs: TextTokenizer, ours: TextTokenizer) -> str:
 
 
 def take_weights(model: Learner, start: dict[str, Any], name: str) -> dict[str, list[str]]:
-    """Put the saved weights into a fresh learner, by name: {"new", "left"}, the weights of the objective's own parts
-    that the folder does not have, and those of it that the objective has no use for.
+    """Put the saved weights into a fresh learner, by name: {"new", "left"}, what begins anew, since the folder does not
+    have it, and what of the folder there is no use for.
 
-    Everything but the objective's parts has to be there. The parts are taken whole, or not at all where they are
-    another objective's.
+    Another objective may bring a decoder, segments or an output of its own, and have no use for those of the first. The
+    objective's parts are taken whole, or not at all where they are another's. Of a table of embeddings that has become
+    longer or shorter (positions, segments) the rows that both have are taken; `name[n:]` are the others.
     """
-    saved = read_model(Path(start["folder"]).expanduser())
-    theirs, wanted = saved.learner.state_dict(), model.state_dict()
+    folder = Path(start["folder"]).expanduser()
+    theirs, wanted = saved_weights(folder, model.objective), model.state_dict()
     shapes = [{k: v.shape for k, v in state.items() if k.startswith(PARTS)} for state in (theirs, wanted)]
-    same = shapes[0] == shapes[1]
-    taken = {k: v for k, v in theirs.items() if same or not k.startswith(PARTS)}
-    own = {k: v for k, v in wanted.items() if not same and k.startswith(PARTS)}
-    for key, value in taken.items():
-        if key not in wanted or wanted[key].shape != value.shape:
-            shape = " x ".join(map(str, value.shape))
-            raise WrongInput(
-                f"models.{name}: the weight {key} ({shape}) of {start['folder']} does not fit; leave the architecture "
-                "out of the recipe"
-            )
-    model.load_state_dict(taken | own)
-    return {"new": sorted(own), "left": [] if same else sorted(shapes[0])}
+    if shapes[0] != shapes[1]:
+        parts = {k for k in theirs if k.startswith(PARTS)}
+        left, theirs = sorted(parts), {k: v for k, v in theirs.items() if k not in parts}
+    else:
+        left = []
+    left += [key for key in theirs if key not in wanted]
+    new, state = [], {}
+    for key, value in wanted.items():
+        given = theirs.get(key)
+        if given is None:
+            new.append(key)
+            state[key] = value
+        elif given.shape == value.shape:
+            state[key] = given
+        elif key.startswith(TABLES) and given.shape[1:] == value.shape[1:]:
+            both = min(len(given), len(value))
+            (new if len(value) > both else left).append(f"{key}[{both}:]")
+            state[key] = torch.cat([given[:both], value[both:]])
+        else:
+            shape = " x ".join(map(str, given.shape))
+            raise WrongInput(f"models.{name}: the weight {key} ({shape}) of {folder} does not fit the architecture")
+    model.load_state_dict(state)
+    return {"new": sorted(new), "left": sorted(left)}
+
+
+def saved_weights(folder: Path, objective: Any) -> dict[str, Tensor]:
+    """The weights in a folder by name; of several models that were trained together and lie inside one another all of
+    them, where the objective trains them together again. What a fine-tuned model would make tokens with was never
+    trained and is left out."""
+    saved = read_model(folder)
+    own, whole = saved.learner.state_dict(), saved.facts.whole
+    if saved.facts.head is not None:
+        return {name: value for name, value in own.items() if name.startswith(TUNED)}
+    if whole is None or not models_within(objective):
+        return own
+    inside = [name for name in models_within(whole) if name and (folder / name / WEIGHTS).is_file()]
+    states = {"": own} | {name: read_model(folder / name).learner.state_dict() for name in inside}
+    return together(states, whole)
+
+
+def said(name: str, taken: dict[str, list[str]]) -> list[str]:
+    """What `take_weights` found, in a line each where there is something to say."""
+    words = {"new": "begins anew:", "left": "not used of the saved model:"}
+    return [f"{name:10s} {text} {', '.join(modules(taken[key]))}" for key, text in words.items() if taken[key]]
+
+
+def modules(names: list[str]) -> list[str]:
+    """The modules that some weights are in, each once; rows of a table as they are."""
+    found = {}
+    for name in names:
+        depth = 2 if name.startswith((PARTS, *TABLES)) else 1
+        found[name if name.endswith("]") else ".".join(name.split(".")[:depth])] = None
+    return list(found)

@@ -16,7 +16,7 @@ from danlu.export import describe_model, read_model
 from danlu.export.loading import WEIGHTS
 from danlu.export.model_folder import ModelFacts
 from danlu.recipes.loading import complaint, override
-from danlu.recipes.schema import FinetuneRecipe
+from danlu.recipes.schema import FinetuneRecipe, unfit
 from danlu.report.page import write_report
 from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
 from danlu.stages.pretraining import Watch
@@ -99,12 +99,8 @@ def resolved(told: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) 
         recipe = FinetuneRecipe.model_validate(told)
     except ValidationError as error:
         raise WrongInput(complaint(error, None, told, "finetune", keys)) from None
-    context = facts.architecture.context
-    if recipe.task.max_tokens > context:
-        asked = recipe.task.max_tokens
-        raise WrongInput(
-            f"task.max_tokens: {asked} is more than the {context} tokens that the model reads; at most that"
-        )
+    if found := unfit(recipe, "the model", facts.objective, facts.architecture):
+        raise WrongInput(f"{'.'.join(found.place)}: {found.sentence}")
     return recipe
 
 

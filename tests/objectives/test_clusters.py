@@ -108,7 +108,7 @@ def test_two_rounds_in_one_recipe(tmp_path):
 
 def test_a_teacher_must_stand_earlier(tmp_path):
     overrides = [*TWO_ROUNDS[:-2], "models.small.objective={name: clusters, k: 5, teacher: second, unit_tokens: 16}"]
-    with pytest.raises(WrongInput, match="no model called 'second' stands earlier in the recipe"):
+    with pytest.raises(WrongInput, match=r"teacher: 'second' is no model that stands earlier; small is the first"):
         danlu.run(write_tiny_recipe(tmp_path), [*overrides, "models.small.prompts=[]"], out=tmp_path / "run")
 
 

@@ -98,6 +98,14 @@ def test_a_file_loads_and_comes_back(write):
             ("    model: encoder", "    model: encodr"),
             ":16: tasks.topic.model: 'encodr' is none of the models; did you mean 'encoder'?",
         ),
+        (
+            ("objective: masked", "objective: {name: clusters, teacher: decodr}"),
+            ":11: models.encoder.objective.teacher: 'decodr' is no model that stands earlier; did you mean 'decoder'?",
+        ),
+        (
+            ("objective: causal", "objective: {name: clusters, teacher: encoder}"),
+            ":5: models.decoder.objective.teacher: 'encoder' is no model that stands earlier; decoder is the first",
+        ),
         (("  source: text.txt", "  documents: line"), ":1: corpus.source: is missing"),
         (("  source: text.txt", "  source: text.txt\n  source: b.txt"), ':3: found duplicate key "source"'),
         (("budget: 2min", "budget: [2min"), ":9: not YAML: "),

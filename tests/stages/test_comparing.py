@@ -13,6 +13,9 @@ import danlu
 from danlu.durable import read_json
 from danlu.errors import WrongInput
 from danlu.evaluation.comparing import Measured, bits_of, differences, score_of
+from danlu.recipes.comparison import compared
+from danlu.recipes.loading import dump_recipe, load_recipe, parse_recipe, shipped
+from danlu.training.budget import Budget
 
 TASK = """\
 tasks:
@@ -87,6 +90,74 @@ def test_what_cannot_be_compared_is_told_before_any_work(recipes, tmp_path, word
     with pytest.raises(WrongInput, match=told):
         danlu.compare(given, words.pop("budget", "2 steps"), seeds=1, out=tmp_path / "out", **words)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_reads_no_text_is_told_before_a_task_is_tried_on_it(recipes, tmp_path):
+    text = Path(recipes[0]).read_text("utf-8").partition("tasks:")[0]
+    (tmp_path / "images.yaml").write_text(text.replace("objective: causal", "objective: patches"), "utf-8")
+    given = [recipes[0], str(tmp_path / "images.yaml")]
+    with pytest.raises(WrongInput, match=r"tasks.place.model: 'images' is trained by patches, which reads no") as told:
+        danlu.compare(given, "2 steps", seeds=1, out=tmp_path / "out")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "out").exists()
+    without = compared({Path(name).stem: load_recipe(name, ["tasks={}"]) for name in given}, Budget(2, "steps"), 1)
+    assert without.task is None
+
+
+def test_a_model_that_reads_less_than_the_task_gives_is_told(recipes, tmp_path):
+    text = Path(recipes[0]).read_text("utf-8").partition("tasks:")[0]
+    (tmp_path / "short.yaml").write_text(text.replace("context: 16", "context: 8"), "utf-8")
+    with pytest.raises(
+        WrongInput, match=r"tasks.place.task.max_tokens: 12 is more than the 8 tokens that 'short' reads"
+    ):
+        danlu.compare([recipes[0], str(tmp_path / "short.yaml")], "2 steps", seeds=1, out=tmp_path / "out")
+
+
+ROUNDS = [
+    "models.small.objective={name: clusters, k: 4, unit_tokens: 16}",
+    "models.again.objective={name: clusters, k: 4, unit_tokens: 16, teacher: small}",
+    "models.again.architecture={name: transformer, layers: 1, width: 16, heads: 2, context: 16}",
+    "models.again.training={budget: 2 steps, batch_tokens: 64, validations: 1, validation_tokens: 64}",
+    "models.again.embeddings=small",
+    "models.small.prompts=[]",
+    "tasks={}",
+]
+
+
+def test_models_that_use_another_use_that_of_their_seed(recipes):
+    """Every model is called otherwise in a comparison, and whoever named one was refused after it had been trained."""
+    made = compared({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 2).recipe
+    assert list(made.models) == ["tiny-small-0", "tiny-small-1", "tiny-again-0", "tiny-again-1"]
+    for seed in range(2):
+        again = made.models[f"tiny-again-{seed}"]
+        assert again.objective.teacher == again.embeddings == f"tiny-small-{seed}"
+    assert made.models["tiny-small-0"].objective.teacher is None
+
+
+def test_embeddings_of_a_folder_stay_those_of_the_folder(recipes, tmp_path):
+    found = {Path(name).stem: load_recipe(name, [f"models.small.embeddings={tmp_path}"]) for name in recipes}
+    assert {m.embeddings for m in compared(found, Budget(2, "steps"), 1).recipe.models.values()} == {str(tmp_path)}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_recipe_can_be_compared(name):
+    recipe = load_recipe(name)
+    made = compared({name: recipe, "other": recipe}, Budget(2, "steps"), 2).recipe
+    assert parse_recipe(dump_recipe(made), "the comparison") == made
+    assert len(made.models) == 4 * len(recipe.models)
+
+
+@pytest.mark.slow
+def test_rounds_of_clusters_are_compared(recipes, tmp_path):
+    pytest.importorskip("sklearn")
+    made = danlu.compare(recipes[:1], "2 steps", seeds=2, overrides=ROUNDS, out=tmp_path / "out")
+    assert [model["name"] for model in made["models"]] == ["tiny-small", "tiny-again"]
+
+
+def test_two_names_that_become_one_are_refused(recipes):
+    one, both = load_recipe(recipes[1]), load_recipe(recipes[0], ["tasks={}", *ROUNDS])
+    with pytest.raises(WrongInput, match="two models of tiny, tiny-again would have one name"):
+        compared({"tiny": both, "tiny-again": one}, Budget(2, "steps"), 1)
 
 
 def test_pairs_cancel_what_they_share():

@@ -65,7 +65,7 @@ def test_directions_are_taken_and_lengths_kept():
 
 def test_what_does_not_fit_is_one_line():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
-    with pytest.raises(WrongInput, match="here is 4 wide, this model 8"):
+    with pytest.raises(WrongInput, match="here has embeddings 4 wide, this model 8"):
         take_embeddings(learner(bpe), bpe, learner(word, width=4), word, "here")
     donor = learner(word)
     torch.nn.init.zeros_(donor.embedders["token"].weight)
@@ -87,8 +87,18 @@ def test_a_name_that_is_no_earlier_model_is_one_line(given, line, tmp_path):
 
 
 def test_another_width_is_refused_before_anything_is_done(tmp_path):
-    with pytest.raises(WrongInput, match="words is 12 wide, later 16"):
+    with pytest.raises(WrongInput, match="the embeddings of words are 12 wide, those of later 16; give both"):
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, "models.words.architecture.width=12"], out=tmp_path / "run")
+    narrow = "models.later.architecture.embedding_width=12"
+    with pytest.raises(WrongInput, match="the embeddings of words are 16 wide, those of later 12; give both"):
+        danlu.run(write_tiny_recipe(tmp_path), [*LATER, narrow], out=tmp_path / "run")
+
+
+def test_embeddings_that_are_narrower_than_the_hidden_states_are_taken(tmp_path):
+    """What has to be alike is the width of the embeddings, as they may have one of their own."""
+    both = ["models.words.architecture.width=12", "models.later.architecture.embedding_width=12"]
+    facts = danlu.run(write_tiny_recipe(tmp_path), [*LATER, *both], out=tmp_path / "run")["pretrain"][-1]["embeddings"]
+    assert facts["matched"] == facts["tokens"]
 
 
 def weights(folder, name):

@@ -17,8 +17,11 @@ from danlu.errors import Stopped, WrongInput
 from danlu.export import export, read_model, save_native
 from danlu.objectives.causal import Causal
 from danlu.recipes.loading import load_recipe
-from danlu.registry import architectures
+from danlu.recipes.schema import ModelRecipe
+from danlu.registry import architectures, objectives
 from danlu.stages import pretraining
+from danlu.stages.starting import said, take_weights
+from danlu.tasks.heads import heads
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
 FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"
@@ -161,6 +164,130 @@ def test_the_parts_of_another_objective_are_new_and_named(more, saved, tmp_path)
     assert start["left"] == []
     assert set(start["new"]) == {"parts.dense.weight", "parts.norm.weight"}
     assert read_model(tmp_path / "run/model/small").facts.architecture == facts.architecture
+
+
+SHAPE = {"layers": 1, "width": 16, "heads": 2, "context": 16}
+NARROW = {"albert": {"embedding_width": 8}}
+SEGMENT = "embedders.segment"
+GOES_ON = [
+    ("transformer", "masked", {"name": "next_sentence", "masked": False}, [SEGMENT, "parts.pair"], ["parts.dense"]),
+    ("transformer", "masked", "denoising", ["decoder"], ["parts.dense", "parts.norm"]),
+    ("transformer", "denoising", "masked", ["parts.dense", "parts.norm"], ["decoder"]),
+    ("electra", {"name": "replaced", "generator": None}, "masked", ["output_bias"], ["parts.detector"]),
+    ("albert", "masked", "sentence_order", ["output_map"], []),
+    ("roberta", "masked", "next_sentence", [f"{SEGMENT}.weight[1:]"], []),
+    ("roberta", "next_sentence", "masked", [], [f"{SEGMENT}.weight[1:]"]),
+]
+"""Architecture, objective, another, and of what begins anew and what is left some names, by modules."""
+
+
+def folder_of(objective, architecture, folder, seed=3):
+    """An untrained model in a folder: (the learner, its architecture)."""
+    objective, tokenizer = objectives.validate(objective), ByteBPE(size=300).train(["The kiln burns."] * 3)
+    chosen = architectures.validate({"name": architecture, **SHAPE, **NARROW.get(architecture, {})})
+    learner = build_learner(objective, chosen, tokenizer.vocabulary.size, seed)
+    save_native(learner, tokenizer, folder, objective, chosen)
+    return learner, chosen
+
+
+@pytest.mark.parametrize(("architecture", "first", "second", "new", "left"), GOES_ON)
+def test_what_another_objective_brings_begins_anew_and_is_said(architecture, first, second, new, left, tmp_path):
+    learner, chosen = folder_of(first, architecture, tmp_path / "m")
+    model = build_learner(objectives.validate(second), chosen, learner.vocabulary_size, seed=4)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    taken = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
+    told = said("small", taken)
+    for words, key, names in (("begins anew: ", "new", new), ("not used of the saved model: ", "left", left)):
+        line = next((line for line in told if words in line), "")
+        assert bool(line) == bool(taken[key])
+        assert [name for name in names if name not in line] == []
+    before, after = learner.state_dict(), model.state_dict()
+    for name, value in after.items():
+        if name in taken["new"]:
+            assert torch.equal(value, fresh[name])
+        elif value.shape == before[name].shape:
+            assert torch.equal(value, before[name])
+        else:
+            both = min(len(value), len(before[name]))
+            assert torch.equal(value[:both], before[name][:both])
+            assert torch.equal(value[both:], fresh[name][both:])
+    whole = {name for name in taken["left"] if not name.endswith("]")}
+    assert before.keys() - after.keys() <= whole
+    assert not [name for name in taken["new"] if name.startswith("backbone.")]
+
+
+def test_fewer_positions_are_the_first_ones(tmp_path):
+    learner, chosen = folder_of("causal", "gpt2", tmp_path / "m")
+    model = build_learner(Causal(), chosen.model_copy(update={"context": 8}), learner.vocabulary_size, seed=4)
+    assert take_weights(model, {"folder": str(tmp_path / "m")}, "small") == {
+        "new": [],
+        "left": ["embedders.position.weight[8:]"],
+    }
+    table = model.state_dict()["embedders.position.weight"]
+    assert torch.equal(table, learner.state_dict()["embedders.position.weight"][:8])
+
+
+def test_what_a_fine_tuned_model_has_never_trained_begins_anew(tmp_path):
+    """It has a table and a bias of the vocabulary at random, for it tells classes and no tokens."""
+    head = heads.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
+    chosen, tokenizer = (
+        architectures.validate({"name": "llama", **SHAPE, "tied": False}),
+        ByteBPE(size=300).train(["It."]),
+    )
+    size = tokenizer.vocabulary.size
+    tuned = build_learner(head.objective(), chosen, size, 3, Causal())
+    save_native(tuned, tokenizer, tmp_path / "m", Causal(), chosen, head)
+    model = build_learner(Causal(), chosen, size, seed=4)
+    found = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
+    assert found == {"new": ["unembedding.weight"], "left": ["parts.1.bias", "parts.1.weight"]}
+
+
+def other_objective(more, start, objective, folder):
+    """A recipe that goes on from a folder with another objective."""
+    text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {start}\n    objective: {objective}")
+    text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
+    (folder / "other.yaml").write_text(text, "utf-8")
+    return folder / "other.yaml"
+
+
+def test_a_run_says_what_begins_anew(more, saved, tmp_path):
+    lines = []
+    recipe = other_objective(more, saved, "denoising", tmp_path)
+    results = danlu.pretrain(recipe, ["models.small.prompts=[]"], out=tmp_path / "run", say=lines.append)
+    assert "small      begins anew: decoder" in lines
+    new = results["pretrain"][0]["start"]["new"]
+    assert new
+    assert all(name.startswith("decoder.") for name in new)
+
+
+def test_sentinels_that_a_saved_vocabulary_does_not_have_are_one_line(more, saved, tmp_path):
+    """It said to leave a tokenizer out of the recipe that was not in it."""
+    with pytest.raises(WrongInput, match=r"models.small.objective: spans needs 100 sentinels .* has 0; choose") as told:
+        danlu.pretrain(other_objective(more, saved, "spans", tmp_path), out=tmp_path / "run")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
+    """The chief model of an export says no more of its objective than what it needs alone; the generator is beside."""
+    objective = objectives.validate({"name": "replaced", "rate": 0.3, "generator": {"width": 0.5}})
+    chosen = architectures.validate({"name": "electra", **SHAPE, "embedding_width": 8})
+    tokenizer = ByteBPE(size=300).train(["The kiln burns."] * 3)
+    learner = build_learner(objective, chosen, tokenizer.vocabulary.size, seed=3)
+    export(learner, tokenizer, tmp_path / "m", objective, chosen)
+    recipe = ModelRecipe.model_validate({"start": str(tmp_path / "m")})
+    assert recipe.objective == objective
+    model = build_learner(recipe.objective, recipe.architecture, learner.vocabulary_size, seed=4)
+    start = {"folder": str(tmp_path / "m")}
+    assert take_weights(model, start, "small") == {"new": [], "left": []}
+    assert states_equal(model.state_dict(), learner.state_dict())
+    changed = ModelRecipe.model_validate({"start": str(tmp_path / "m"), "objective": {"rate": 0.2}})
+    assert changed.objective == objective.model_copy(update={"rate": 0.2})
+    shutil.rmtree(tmp_path / "m" / "generator")
+    model = build_learner(recipe.objective, recipe.architecture, learner.vocabulary_size, seed=4)
+    found = take_weights(model, start, "small")
+    assert {name.split(".")[1] for name in found["new"] if name.startswith("parts.")} == {"detector", "generator"}
+    assert said("small", found)[0].startswith("small      begins anew: ")
 
 
 def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp_path):

@@ -9,7 +9,12 @@ from safetensors.torch import load_file
 from tiny_recipe import write_tiny_recipe
 
 import danlu
+from danlu.architectures import build_learner
 from danlu.errors import Stopped, WrongInput
+from danlu.export import read_model, save_native
+from danlu.registry import architectures, objectives
+from danlu.stages import finetuning
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.journal import CLOCK_FIELDS
 
 pytest.importorskip("sklearn")
@@ -96,6 +101,41 @@ def test_stopped_and_run_again_equals_undisturbed(tuned):
     states = [load_file(folder / run / "tasks/labels/model/model.safetensors") for run in ("ft", "cut")]
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
     assert not CLOCK_FIELDS & set(whole["tasks"][0])
+
+
+def test_every_seed_begins_with_the_saved_weights(folder, monkeypatch):
+    """The embeddings of a later seed were those that the earlier ones had tuned: one loaded model served all."""
+    began, train = {}, finetuning.train
+
+    def watched(job):
+        began[job.stage] = {k: v.clone() for k, v in job.model.state_dict().items()}
+        return train(job)
+
+    monkeypatch.setattr(finetuning, "train", watched)
+    danlu.finetune(
+        folder / "run/model/small", folder / "train.tsv", folder / "test.tsv",
+        labels_per_class=10, seeds=3, budget="18 steps", out=folder / "seeds", overrides=SHORT,
+    )  # fmt: skip
+    saved = read_model(folder / "run/model/small").learner.state_dict()
+    for seed in range(3):
+        own = began[f"finetune/labels/ours-{seed}"]
+        names = [name for name in own if name.startswith(("embedders.", "backbone."))]
+        assert "embedders.token.weight" in names
+        assert [name for name in names if not torch.equal(own[name], saved[name])] == []
+        blank = began[f"finetune/labels/random_weights-{seed}"]
+        assert own.keys() == blank.keys()
+        assert not torch.equal(own["embedders.token.weight"], blank["embedders.token.weight"])
+
+
+def test_a_model_that_reads_no_text_is_told_in_one_line(folder, tmp_path):
+    patches = objectives.validate("patches")
+    small = {"name": "transformer", "layers": 1, "width": 8, "heads": 2, "context": 16}
+    architecture, tokenizer = architectures.validate(small), ByteBPE(size=300).train(["The mill."] * 3)
+    learner = build_learner(patches, architecture, tokenizer.vocabulary.size, 0)
+    save_native(learner, tokenizer, tmp_path / "m", patches, architecture)
+    with pytest.raises(WrongInput, match="model: the model is trained by patches, which reads no text") as refused:
+        danlu.finetune(tmp_path / "m", folder / "train.tsv", folder / "test.tsv", out=tmp_path / "none")
+    assert "\n" not in str(refused.value)
 
 
 def test_another_model_in_its_place_is_refused(tuned, tmp_path):
