@@ -14,7 +14,6 @@ from danlu.objectives.masked import Masked
 from danlu.objectives.sentences import Text, texts, window
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import token_head
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
@@ -71,7 +70,7 @@ class SentenceOrder(Settings):
 
     @property
     def token_head(self) -> str:
-        return "none" if self.masked is None else token_head(self.masked)
+        return "none" if self.masked is None else self.masked.token_head
 
     @property
     def bounds(self) -> frozenset[str]:
