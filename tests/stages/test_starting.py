@@ -174,7 +174,7 @@ GOES_ON = [
     ("transformer", "masked", "denoising", ["decoder"], ["parts.dense", "parts.norm"]),
     ("transformer", "denoising", "masked", ["parts.dense", "parts.norm"], ["decoder"]),
     ("electra", {"name": "replaced", "generator": None}, "masked", ["output_bias"], ["parts.detector"]),
-    ("albert", "masked", "sentence_order", ["output_map"], []),
+    ("albert", "masked", "causal", ["output_map"], ["parts.dense"]),
     ("roberta", "masked", "next_sentence", [f"{SEGMENT}.weight[1:]"], []),
     ("roberta", "next_sentence", "masked", [], [f"{SEGMENT}.weight[1:]"]),
 ]
