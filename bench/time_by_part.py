@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bench.speed import BATCH_TOKENS, SIZES, our_model, texts
 from danlu.architectures.transformer.layout import layout_of
+from danlu.architectures.transformer.positions import angles_by_window
 from danlu.training.draws import WindowDraws
 from danlu.training.optimizers import AdamW, Muon
 from danlu.training.precision import Machine, resolve_machine
@@ -44,6 +45,11 @@ def both_ways(machine: Machine, work: Callable[..., Any], *given: Tensor) -> flo
     return lower_quartile(step)
 
 
+def projected(attention: Any, x: Tensor, angles: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of [T, width]."""
+    return attention.queries(x, angles), *attention.keys_values(x, angles)
+
+
 def measure(objective: str, size: str) -> dict[str, Any]:
     """{part: seconds, operations a step, share of the peak}; the whole step beside their sum."""
     _, model = our_model(objective, size)
@@ -55,10 +61,10 @@ def measure(objective: str, size: str) -> dict[str, Any]:
     stream = micro_batches(model.objective, draws, 0, units, units, 0.0)[0]["text"]
     layers, width, tokens = SIZES[size]["layers"], SIZES[size]["width"], len(stream.key)
     block, layout = model.backbone.blocks[-1], layout_of(stream)
-    angles = next(iter(model.backbone.angles(stream).values()))
+    angles = next(iter(angles_by_window(model.backbone.settings, stream, model.backbone.windows).values()))
     x = torch.randn(tokens, width)
     with machine.autocast():
-        heads = tuple(v.detach() for v in block.attention.project(x, angles))
+        heads = tuple(v.detach() for v in projected(block.attention, x, angles))
     rows = getattr(layout, "shape", (len(stream), stream.lengths[0]))
     label = next(iter(stream.labels.values()))
     targets = int((label >= 0).sum())
@@ -70,7 +76,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
     found = {
         "embedding": (lower_quartile(lambda: model.embed(stream).sum().backward()), 0.0),
         "attention's projections": (
-            layers * (both_ways(machine, lambda x: block.attention.project(x, angles), x)
+            layers * (both_ways(machine, lambda x: projected(block.attention, x, angles), x)
                       + both_ways(machine, block.attention.out, x)),
             layers * per_weight * weights["attention"],
         ),

@@ -29,8 +29,8 @@ def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
 def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """The same by sentinels, as many as there are."""
     shown = ids.copy()
-    for at, sentinel in zip(range(EVERY // 2, len(ids), EVERY), vocabulary.sentinels, strict=False):
-        shown[at] = sentinel
+    places = np.arange(EVERY // 2, len(ids), EVERY)[: len(vocabulary.sentinels)]
+    shown[places] = vocabulary.sentinels[: len(places)]
     return shown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,8 +40,7 @@ class Text:
     def whole_sentences(self) -> list[tuple[int, int]]:
         """(start, stop) of each sentence that is there from its first to its last token."""
         starts = self.sentence_starts.tolist()
-        stops = [*starts[1:], *([len(self)] if self.closes and starts else [])]
-        return list(zip(starts, stops, strict=False))
+        return list(pairwise([*starts, *([len(self)] if self.closes else [])]))
 
 
 def texts(draw: Draw, bounds: bool = True) -> list[Text]:

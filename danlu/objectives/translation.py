@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -153,7 +154,7 @@ def samples(text: Stream, told: Tensor, source: Source) -> list[dict[str, str]]:
     filled = text.inputs["token"].cpu().numpy().copy()
     filled[labels >= 0] = told.cpu().numpy()
     found = []
-    for start, stop in zip(text.offsets.tolist()[:SHOWN], text.offsets.tolist()[1:], strict=False):
+    for start, stop in pairwise(text.offsets.tolist()[: SHOWN + 1]):
         ids, hidden = filled[start:stop], labels[start:stop] >= 0
         found.append({"given": with_blanks(ids, hidden, source), "made": with_blanks(ids, hidden & False, source)})
     return found

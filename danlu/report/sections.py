@@ -257,7 +257,9 @@ def stream_view(shown: Shown, byte_level: bool) -> StreamView:
     pieces = [next(seen) for _ in pieces]
     answers = [None if target is None else next(seen) for target in shown.targets]
     answers += [None] * (len(pieces) - len(answers))
-    return StreamView(shown.stream, list(zip(pieces, answers, strict=False)), len(shown.tokens), shown.marks)
+    return StreamView(
+        shown.stream, list(zip(pieces, answers[: len(pieces)], strict=True)), len(shown.tokens), shown.marks
+    )
 
 
 def cuts(results: Results) -> list[Cut]:

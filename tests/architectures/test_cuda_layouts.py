@@ -46,7 +46,7 @@ def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_si
     assert enable_gqa or query.shape[1] == key.shape[1]
     left, right = (len(query) if n < 0 else n for n in window_size)
     out = torch.full_like(query, torch.nan)
-    for start, stop in zip(cu_seq_q.tolist(), cu_seq_k.tolist()[1:], strict=False):
+    for start, stop in zip(cu_seq_q.tolist()[:-1], cu_seq_k.tolist()[1:], strict=True):
         assert stop - start <= min(max_q, max_k)
         at = torch.arange(stop - start)
         step = at[:, None] - at

@@ -23,7 +23,7 @@ ALL = ("convolution", "attention", "recurrent")
 
 def stream_of(lengths, order=causal_order, start=(0, 0, 0, 0)):
     seqs = []
-    for n, first in zip(lengths, start, strict=False):
+    for n, first in zip(lengths, start[: len(lengths)], strict=True):
         places = order(n) + first if order is causal_order else order(n)
         seqs.append(Seq({"token": np.zeros(n, np.int64), "position": np.arange(n) + first}, places))
     return pack([{"text": seqs}], {"text": Fields()})["text"]
