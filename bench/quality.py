@@ -21,7 +21,7 @@ RATES = (5e-4, 1e-3, 3e-3)
 HALF = BATCH_TOKENS // 2
 """Tokens a step of ours: in so short a time more steps are worth more than larger ones. The Trainer tries it too."""
 
-BUDGETS = (10, 15, 20, 30, 45, 60)
+BUDGETS = (10, 15, 20, 30, 45, 60, 75, 90, 120)
 """Seconds given to danlu, one after another until it is as good."""
 
 
