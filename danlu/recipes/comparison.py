@@ -43,10 +43,7 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
                     f"{other} has another {field} than {first}; a comparison needs one: "
                     f"set it for all, such as {field}.name=... behind the recipes"
                 )
-    names = {
-        key: {name: key if len(recipe.models) == 1 else f"{key}-{name}" for name in recipe.models}
-        for key, recipe in recipes.items()
-    }
+    names = {key: {name: called(key, name, recipes) for name in recipe.models} for key, recipe in recipes.items()}
     models = {
         names[key][name]: (key, model) for key, recipe in recipes.items() for name, model in recipe.models.items()
     }
@@ -67,6 +64,14 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
     evaluation = whole.evaluation.model_copy(update={"documents": True})
     recipe = whole.model_copy(update={"models": every, "tasks": tasks, "evaluation": evaluation})
     return Comparison(recipe, tuple(models), seeds, chosen)
+
+
+def called(key: str, name: str, recipes: Mapping[str, Recipe]) -> str:
+    """What a model of a recipe is called here: its own name says enough in a single recipe, the recipe's where it holds
+    one model."""
+    if len(recipes) == 1:
+        return name
+    return key if len(recipes[key].models) == 1 else f"{key}-{name}"
 
 
 def seeded(model: ModelRecipe, budget: Budget, seed: int, names: Mapping[str, str]) -> ModelRecipe:

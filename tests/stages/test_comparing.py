@@ -126,12 +126,19 @@ ROUNDS = [
 
 def test_models_that_use_another_use_that_of_their_seed(recipes):
     """Every model is called otherwise in a comparison, and whoever named one was refused after it had been trained."""
-    made = compared({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 2).recipe
-    assert list(made.models) == ["tiny-small-0", "tiny-small-1", "tiny-again-0", "tiny-again-1"]
+    rounds = load_recipe(recipes[0], ROUNDS)
+    made = compared({"tiny": rounds, "other": rounds}, Budget(2, "steps"), 2).recipe
+    assert list(made.models)[:4] == ["tiny-small-0", "tiny-small-1", "tiny-again-0", "tiny-again-1"]
     for seed in range(2):
         again = made.models[f"tiny-again-{seed}"]
         assert again.objective.teacher == again.embeddings == f"tiny-small-{seed}"
     assert made.models["tiny-small-0"].objective.teacher is None
+
+
+def test_models_of_one_recipe_keep_their_names(recipes):
+    made = compared({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 1)
+    assert made.names == ("small", "again")
+    assert made.recipe.models["again-0"].embeddings == "small-0"
 
 
 def test_embeddings_of_a_folder_stay_those_of_the_folder(recipes, tmp_path):
@@ -151,7 +158,7 @@ def test_every_shipped_recipe_can_be_compared(name):
 def test_rounds_of_clusters_are_compared(recipes, tmp_path):
     pytest.importorskip("sklearn")
     made = danlu.compare(recipes[:1], "2 steps", seeds=2, overrides=ROUNDS, out=tmp_path / "out")
-    assert [model["name"] for model in made["models"]] == ["tiny-small", "tiny-again"]
+    assert [model["name"] for model in made["models"]] == ["small", "again"]
 
 
 def test_two_names_that_become_one_are_refused(recipes):
