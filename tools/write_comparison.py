@@ -11,7 +11,8 @@ from typing import Any
 WORDS = {
     "README.md": {
         "head": (
-            "", "parameters", "tokens", "bits per byte", "from {first}", "task", "random weights", "gain", "from {first}"
+            "", "parameters", "tokens", "bits per byte", "from {first}", "task", "random weights", "gain",
+            "from {first}",
         ),
         "baselines": "Without a network, bits per byte: {found}.",
         "controls": "Without pre-training: {found}.",

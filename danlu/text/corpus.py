@@ -30,7 +30,7 @@ from danlu.text.languages import LIBRARY, language_counter
 from danlu.text.readers import Source, open_sources
 from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when the same input would give another corpus; it is part of the cache key."""
 
 MIN_DOCUMENTS = 3
@@ -59,6 +59,11 @@ class CorpusSettings(Settings):
     """Filters by name, or {name: ..., option: ...}, in the order in which they work."""
     language_shares: bool = False
     """Whether the facts shall say the languages of the text; it takes a while, and the extra `clean`."""
+
+    @property
+    def named(self) -> str:
+        """The sources as one line."""
+        return self.source if isinstance(self.source, str) else ", ".join(self.source)
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusS
 
 def _check(census: Census, settings: CorpusSettings, layout: str) -> None:
     """WrongInput when nothing is left, or too little to train and to measure on."""
-    where = settings.source if isinstance(settings.source, str) else ", ".join(settings.source)
+    where = settings.named
     if not census.read:
         raise WrongInput(f"source: {where} holds no text at all")
     if not census.kept:
@@ -199,7 +204,7 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
         level = logging.INFO if reason == DUPLICATE else logging.WARNING
         log.log(level, "left out %d of %d documents, such as %s", n, census.read, census.example(reason))
     facts = {
-        "source": settings.source,
+        "source": settings.named,
         "layout": layout,
         "files": [source.facts() for source in sources],
         "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},

@@ -135,6 +135,17 @@ def test_models_that_use_another_use_that_of_their_seed(recipes):
     assert made.models["tiny-small-0"].objective.teacher is None
 
 
+def test_a_corpus_of_several_sources_is_named_whole(recipes, tmp_path):
+    """Everything was trained, and then the page refused results.json: a list of sources is no line of text."""
+    text = tmp_path / "text.txt"
+    (tmp_path / "more.txt").write_text(text.read_text("utf-8").replace("furnace", "kiln"), "utf-8")
+    sources = f"corpus.source=[{text}, {tmp_path / 'more.txt'}]"
+    made = danlu.compare(recipes, "2 steps", seeds=1, overrides=[sources, "tasks={}"], out=tmp_path / "out")
+    assert made["corpus"] == f"{text}, {tmp_path / 'more.txt'}"
+    for page in ("report.html", "comparison.html"):
+        assert "more.txt" in (tmp_path / "out" / page).read_text("utf-8")
+
+
 def test_models_of_one_recipe_keep_their_names(recipes):
     made = compared({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 1)
     assert made.names == ("small", "again")
