@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from danlu.architectures.embedders import entrance
+from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.recurrent_decoder import RecurrentDecoder
 from danlu.architectures.transformer.norms import RMSNorm
@@ -82,7 +83,7 @@ def open_forget_gates(cells: nn.RNNBase) -> None:
 
 
 class RecurrentBackbone(nn.Module):
-    """[T, embedding width] -> [T, width] over ragged sequences: no step is spent on padding."""
+    """[T, embedding width] -> [T, width] over ragged sequences."""
 
     def __init__(self, settings: Recurrent):
         super().__init__()
@@ -94,7 +95,8 @@ class RecurrentBackbone(nn.Module):
         self.norm = RMSNorm(settings.width, eps=1e-6)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
-        return self.extend(x, stream, None)[0]
+        x = self.embedding_map(x)
+        return self.norm(Steps(stream)(self.cells, x)) if len(stream) else x
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
         """`state` is torch's, [layers, N, width] for each of the same N sequences."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import run_packed
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.waist import Memory, Stream
@@ -67,17 +68,22 @@ class RecurrentDecoder(nn.Module):
         found = tuple(begun[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
         return found if self.tensors > 1 else found[0]
 
-    def forward(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
-        return self.extend(x, stream, None, memory)[0]
-
-    def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]:
-        """`state` is that of the cells, for the same sequences as the memory's; None at their beginning.
-
-        ValueError when the memory has another number of sequences than the stream.
-        """
+    def entered(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
+        """ValueError when the memory has another number of sequences than the stream."""
         if len(stream) != len(memory.stream):
             raise ValueError(f"{len(stream)} sequences are decoded beside a memory of {len(memory.stream)}")
-        x = self.embedding_map(x)
+        return self.embedding_map(x)
+
+    def forward(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
+        x = self.entered(x, stream, memory)
+        if not len(stream):
+            return x
+        hidden = Steps(stream)(self.cells, x, self.first_state(memory))
+        return self.norm(self.attention(hidden, stream, memory))
+
+    def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]:
+        """`state` is that of the cells, for the same sequences as the memory's; None at their beginning."""
+        x = self.entered(x, stream, memory)
         if not len(stream):
             return x, state
         if state is None:

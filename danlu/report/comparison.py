@@ -35,6 +35,7 @@ class Compared(Part):
     seconds: float
     operations: float
     bits_per_byte: Measured | None = None
+    text_lost: bool | None = None
     loss: Measured | None = None
     task: Measured | None = None
     random_weights: Measured | None = None
@@ -105,6 +106,7 @@ def write_comparison(folder: Path, language: str = "en") -> Path:
             title=" / ".join(model.name for model in found.models),
             found=found,
             figures=figures,
+            without_bits=without_bits(found),
             script=Markup(script),
             script_hash=hash_of(script),
         )
@@ -130,6 +132,14 @@ def bits_figure(found: Found) -> FigureView:
         controls = sorted((found.baselines or {}).items(), key=lambda item: item[1])
         rows += [Row(word("baseline", name), Measured(mean=value), model=False) for name, value in controls]
     return figure_of("bits", phrase("bits.title"), phrase("compare.bits"), rows)
+
+
+def without_bits(found: Found) -> list[Text]:
+    """Why some models have no bits per byte, a sentence for each reason."""
+    lost = [model.name for model in found.models if model.text_lost]
+    silent = [model.name for model in found.models if model.bits_per_byte is None and not model.text_lost]
+    reasons = (("compare.text_lost", lost), ("compare.no_likelihood", silent))
+    return [phrase(key, names=", ".join(names)) for key, names in reasons if names]
 
 
 def task_figure(found: Found) -> FigureView:

@@ -72,6 +72,7 @@ def side_by_side(comparison: Comparison, results: dict[str, Any]) -> dict[str, A
             **{key: own[0][key] for key in ("objective", "architecture", "parameters")},
             **{key: sum(entry[key] for entry in own) / len(own) for key in ("tokens", "seconds", "operations")},
             "bits_per_byte": told(bits[name]),
+            "text_lost": own[0]["text_lost"],
             "loss": told(loss[name]),
             "task": told(ours[name]),
             "random_weights": told(blank[name]),

@@ -74,4 +74,5 @@ def test_a_comparison_has_no_bits_per_byte_and_a_page(tmp_path):
     made = compare([str(path), str(path.with_name("other.yaml"))], "300 tokens", 1, None, LOSSY, tmp_path / "run")
     assert [model["bits_per_byte"] for model in made["models"]] == [None, None]
     assert made["baselines"] is None
-    assert (tmp_path / "run" / "comparison.html").exists()
+    page = (tmp_path / "run" / "comparison.html").read_text("utf-8")
+    assert "No bits per byte for tiny, other: the tokenizer does not give every held-out text back" in page

@@ -15,7 +15,6 @@ from danlu.objectives.causal import Causal
 from danlu.registry import optimizers
 from danlu.training.forecast import forecast, parameter_table
 from danlu.training.operations import forward_operations
-from danlu.training.plan import usual
 from danlu.training.step import accumulate, micro_batches, positions
 
 
@@ -80,8 +79,3 @@ def test_asking_changes_nothing_and_the_answer_is_json():
     assert found["time"]["steps"] >= 1
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
-
-
-def test_a_busy_moment_does_not_set_the_pace():
-    assert usual([1.0, 1.1, 1.0, 9.0, 8.0, 7.0, 9.0]) <= 1.1
-    assert usual([1.0]) == 1.0

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from danlu.architectures.convolutional import Joined, gathered, joined, neighbours
+from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.recurrent import CELLS, open_forget_gates
 from danlu.architectures.transformer.attention import Attention, Known, extension_mask
@@ -41,18 +42,19 @@ class Sizes:
 
 @dataclass
 class Whole:
-    """A stream from its beginning: how attention lays it out, by what angles it turns, in what order cells step through
-    it, who is whose neighbour."""
+    """A stream from its beginning: how attention lays it out, by what angles it turns, how cells step through it, who
+    is whose neighbour."""
 
     layout: Layout
     angles: tuple[Tensor, Tensor]
-    packing: tuple[Tensor, Tensor, Tensor]
+    steps: Steps
     at: Tensor
 
 
 @dataclass
 class Beside:
-    """New positions beside those that are known: who sees whom [new, known + new], and as in `Whole`."""
+    """New positions beside those that are known: who sees whom [new, known + new], in what order cells step through
+    them, and as in `Whole`."""
 
     mask: Tensor
     angles: tuple[Tensor, Tensor]
@@ -62,7 +64,7 @@ class Beside:
 
 def whole(stream: Stream, sizes: Sizes) -> Whole:
     angles = rotary_angles(stream.inputs["position"], sizes.head_width, sizes.theta)
-    return Whole(layout_of(stream), angles, packed_order(stream), neighbours(stream.sequence, sizes.offsets))
+    return Whole(layout_of(stream), angles, Steps(stream), neighbours(stream.sequence, sizes.offsets))
 
 
 def beside(stream: Stream, known: Known, remembered: Tensor, sizes: Sizes) -> Beside:
@@ -106,7 +108,7 @@ class RecurrentMixer(nn.Module):
             open_forget_gates(self.cells)
 
     def forward(self, x: Tensor, view: Whole) -> Tensor:
-        return self.out(stepped(self.cells, x, view.packing, None)[0])
+        return self.out(view.steps(self.cells, x))
 
     def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]:
         x, state = stepped(self.cells, x, view.packing, state)
