@@ -36,6 +36,7 @@ lint: $(READY)
 
 docs: $(READY)
 	$(BIN)/python tools/write_reference.py docs/reference
+	$(BIN)/python tools/write_comparison.py docs/comparison
 
 bench: $(READY)
 	@$(BIN)/python -c 'import accelerate, sentence_transformers' 2>/dev/null || $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e '.[bench]'

@@ -11,21 +11,24 @@ from typing import Any
 WORDS = {
     "README.md": {
         "head": (
-            "", "parameters", "tokens", "bits per byte", "from {first}", "task", "random weights", "gain",
+            "", "parameters", "tokens", "seconds", "bits per byte", "from {first}", "task", "random weights", "gain",
             "from {first}",
         ),
         "baselines": "Without a network, bits per byte: {found}.",
         "controls": "Without pre-training: {found}.",
         "condition": {"tfidf": "TF-IDF", "majority": "majority"},
-        "told": "{corpus}; {budget} for each training, {seeds} training(s) of each; {labels} classes, {rows} labelled "
+        "told": "{corpus}; {budget} for each training, {seeds} training(s) of each; fine-tuned on {rows} labelled "
                 "texts, {draws} draws of them.",
     },
     "README.zh.md": {
-        "head": ("", "参数", "词元", "比特每字节", "与 {first} 之差", "任务", "随机权重", "增益", "与 {first} 之差"),
+        "head": (
+            "", "参数", "词元", "秒", "比特每字节", "与 {first} 之差", "任务", "随机权重", "增益",
+            "与 {first} 之差",
+        ),
         "baselines": "不用网络的比特每字节：{found}。",
         "controls": "不预训练：{found}。",
         "condition": {"tfidf": "TF-IDF", "majority": "多数类"},
-        "told": "{corpus}；每次训练 {budget}，各 {seeds} 次；{labels} 类，{rows} 条有标签的文本，抽取 {draws} 次。",
+        "told": "{corpus}；每次训练 {budget}，各 {seeds} 次；用 {rows} 条有标签的文本微调，抽取 {draws} 次。",
     },
 }  # fmt: skip
 PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,17 +48,16 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
     lines = [" | ".join(head), " | ".join(["---"] * len(head))]
     for model in made["models"]:
         apart = model["differences"]
-        cells = [model["name"], f"{model['parameters']:,}", f"{model['tokens']:,.0f}"]
+        cells = [model["name"], f"{model['parameters']:,}", f"{model['tokens']:,.0f}", f"{model['seconds']:.0f}"]
         cells += [with_bounds(model["bits_per_byte"]), with_bounds(apart["bits_per_byte"], "+")]
         cells += [with_bounds(model["task"]), with_bounds(model["random_weights"])]
         cells += [with_bounds(model["pretraining_gain"], "+"), with_bounds(apart["task"], "+")]
         lines.append(" | ".join(cells))
     baselines = ", ".join(f"{name} {value:.3f}" for name, value in made["baselines"].items())
     controls = ", ".join(f"{words['condition'][name]} {with_bounds(v)}" for name, v in task["controls"].items())
-    facts = {"labels": task["labels"], "rows": task["train_rows"], "draws": task["draws"]}
-    corpus = made["corpus"] if isinstance(made["corpus"], str) else ", ".join(made["corpus"])
-    names = ", ".join(f"`{Path(one).name}`" for one in corpus.split(", "))
-    told = words["told"].format(corpus=names, budget=made["budget"], seeds=made["seeds"], **facts)
+    corpus = ", ".join(f"`{one}`" for one in made["corpus"].split(", "))
+    facts = {"budget": made["budget"], "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
+    told = words["told"].format(corpus=corpus, **facts)
     rows = "\n".join(f"| {line} |" for line in lines)
     notes = (told, words["baselines"].format(found=baselines), words["controls"].format(found=controls))
     return f"\n{rows}\n\n" + "\n".join(notes) + "\n\n"
