@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from danlu.commands.compare import with_bounds
+
 WORDS = {
     "README.md": {
         "head": (
@@ -32,13 +34,6 @@ WORDS = {
     },
 }  # fmt: skip
 PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def with_bounds(found: dict[str, Any] | None, sign: str = "") -> str:
-    if found is None:
-        return "–"
-    bounds = "" if found["low"] is None else f" [{found['low']:{sign}.3f}, {found['high']:{sign}.3f}]"
-    return f"{found['mean']:{sign}.3f}{bounds}"
 
 
 def table(made: dict[str, Any], words: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Ragged sequences through torch's recurrent cells in whole passes.
 
-On a CPU torch steps through packed sequences one operation at a time and takes five to nine times as long as its fused
+On a CPU torch steps through packed sequences one operation at a time and takes five to seven times as long as its fused
 cells do on sequences of one length. So sequences of similar lengths go together, filled up behind their ends, where
 nothing real ever reads; only the cells see the filler. A GPU has fused cells for packed sequences.
 """

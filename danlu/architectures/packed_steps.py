@@ -34,9 +34,3 @@ def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor]
     order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
     out, state = cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
     return out.data[back], state
-
-
-def run_packed(cells: nn.RNNBase, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
-    """[T, width] -> [T, width] over at least one sequence; `state` is torch's, [layers, N, width] for each of the N
-    sequences of the stream, None for zeros."""
-    return stepped(cells, x, packed_order(stream), state)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.architectures.even_steps import Steps
-from danlu.architectures.packed_steps import run_packed
+from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.waist import Memory, Stream
 
@@ -88,5 +88,5 @@ class RecurrentDecoder(nn.Module):
             return x, state
         if state is None:
             state = self.first_state(memory)
-        hidden, state = run_packed(self.cells, x, stream, state)
+        hidden, state = stepped(self.cells, x, packed_order(stream), state)
         return self.norm(self.attention(hidden, stream, memory)), state

@@ -77,7 +77,9 @@ def tell(made: dict[str, Any]) -> None:
         click.echo("without pre-training: " + ", ".join(f"{k} {with_bounds(v)}" for k, v in task["controls"].items()))
 
 
-def with_bounds(found: dict[str, Any] | None) -> str:
+def with_bounds(found: dict[str, Any] | None, sign: str = "") -> str:
+    """sign: "+" shows it for positive figures too, as differences have it."""
     if found is None:
         return "–"
-    return f"{found['mean']:.3f}" + ("" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]")
+    bounds = "" if found["low"] is None else f" [{found['low']:{sign}.3f}, {found['high']:{sign}.3f}]"
+    return f"{found['mean']:{sign}.3f}{bounds}"

@@ -45,7 +45,7 @@ def test_time_is_measured_in_steps_less_validations(monkeypatch):
 
 
 def test_steps_of_two_kinds_take_their_mean_and_a_busy_moment_does_not_count(monkeypatch):
-    """The quarter of the quickest was taken for all: an LSTM whose steps took 0.12 or 0.47 s ran 15 minutes of 8."""
+    """The quarter of the quickest was taken for all: an LSTM whose steps took 0.12 or 0.47 s ran 16 minutes of 8."""
     clock, asked = [0.0], []
 
     def work(model, objective, batches, machine, step):
