@@ -97,7 +97,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
     whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))
     for chosen in (AdamW(), Muon()):
         found[f"optimiser ({chosen.name})"] = (  # now that every parameter has a gradient
-            sum(lower_quartile(built.step) for built in chosen.build(model)),
+            sum(lower_quartile(built.step) for built in chosen.build(model, machine)),
             0.0,
         )
     found["data"] = (

@@ -145,8 +145,8 @@ class ImageText(Settings):
         return {"match": there + group_loss(model, text, image, "match", scale)}
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
-        """Held-out images and wordings. recall@1: how often an image's own caption is the nearest of its group. Zero
-        shot: how often the digit, among ten, is the one whose captions are nearest in the mean; no classifier is
+        """Held-out images and wordings. Found in group: how often an image's own caption is the nearest of its group.
+        Zero shot: how often the digit, among ten, is the one whose captions are nearest in the mean; no classifier is
         trained."""
         right: list[float] = []
         guessed: list[float] = []
@@ -159,8 +159,8 @@ class ImageText(Settings):
         drawn = zip(held_out.images[:SHOWN], named[:SHOWN], strict=True)
         return {
             "figures": {
-                "recall@1": np.array(right),
-                "recall@1 by chance": float(np.mean(guessed)),
+                "found in group": np.array(right),
+                "found in group by chance": float(np.mean(guessed)),
                 "zero-shot accuracy": (named == held_out.labels).astype(np.float64),
                 "zero-shot accuracy by chance": 1 / len(classes),
             },

@@ -156,7 +156,7 @@ class JudgedView:
     id: str
     name: str
     objective: str
-    figures: list[tuple[str, Figure]]
+    figures: list[tuple[Text, Figure]]
     samples: list[Pair]
     drawn: list[tuple[str, Markup]]
 
@@ -166,12 +166,21 @@ def judged(results: Results) -> list[JudgedView]:
     for i, model in enumerate(results.pretrain):
         said = model.judged or Judged()
         figures = [
-            (name, value if isinstance(value, Figure) else Figure(value=value)) for name, value in said.figures.items()
+            (figure_name(name), value if isinstance(value, Figure) else Figure(value=value))
+            for name, value in said.figures.items()
         ]
         drawn = [(picture.title, grey_picture(picture)) for picture in said.pictures]
         if figures or said.samples or drawn:
             found.append(JudgedView(f"judged-{i}", model.name, model.objective, figures, said.samples, drawn))
     return found
+
+
+def figure_name(name: str) -> Text:
+    """A figure's name in the page's words; behind a last comma it says of whose vectors it is."""
+    figure, comma, whose = name.rpartition(", ")
+    if comma and word("figure", name) == name:
+        return phrase("judged.of", figure=word("figure", figure), whose=word("figure", whose))
+    return word("figure", name)
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ def activation_bytes(model: nn.Module, batch: Batch, machine: Machine) -> int:
     return sum(kept.values())
 
 
-def optimizer_bytes(model: nn.Module, settings: TrainingSettings) -> int:
+def optimizer_bytes(model: nn.Module, settings: TrainingSettings, machine: Machine) -> int:
     """Bytes of the optimisers' state, from one step on a copy without storage."""
     shadow = copy.deepcopy(model).to("meta")
-    built: list[torch.optim.Optimizer] = settings.optimizer.build(shadow)
+    built: list[torch.optim.Optimizer] = settings.optimizer.build(shadow, machine)
     for parameter in shadow.parameters():
         parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
     for optimizer in built:
@@ -91,7 +91,7 @@ def forecast(
     memory = {
         "weights": weights,
         "gradients": gradients,
-        "optimizer": optimizer_bytes(model, settings),
+        "optimizer": optimizer_bytes(model, settings, machine),
         "activations": activation_bytes(model, here, machine),
     }
     torch.random.set_rng_state(state)

@@ -49,7 +49,7 @@ def train(job: Job) -> Position:
 
     Raises Stopped when asked to stop, after saving; DanluError when the loss stops being a number.
     """
-    optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model)
+    optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model, job.plan.machine)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = Average(job.model, job.settings.ema) if job.settings.ema else None
     position = resume(job, optimizers, average)

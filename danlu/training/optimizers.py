@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from danlu.registry import optimizers
 from danlu.settings import Settings
+from danlu.training import muon
 from danlu.training.depths import EMBEDDERS, depths
+from danlu.training.precision import Machine
 
 Named = Sequence[tuple[str, nn.Parameter]]
 
@@ -64,8 +67,12 @@ class AdamW(Rates):
 
     name: Literal["adamw"] = "adamw"
 
-    def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+    def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
         return self.adamw(model, trained(model))
+
+
+MUON = {"bfloat16": partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw"), "float32": muon.Muon}
+"""By the number format of the machine's matrix products."""
 
 
 @optimizers.register
@@ -73,6 +80,7 @@ class Muon(Rates):
     """Muon (Jordan et al. 2024) for the matrices of backbones and decoders, AdamW for embeddings, heads and vectors.
 
     learning_rate is AdamW's and, scaled to AdamW's update size (Liu et al. 2025), Muon's unless matrix_rate is given.
+    Its matrix products are in bfloat16 where the machine's are, else in float32.
     """
 
     name: Literal["muon"] = "muon"
@@ -80,7 +88,7 @@ class Muon(Rates):
     momentum: float = Field(default=0.95, ge=0, lt=1)
     iterations: int = Field(default=5, ge=1)
 
-    def build(self, model: nn.Module) -> list[torch.optim.Optimizer]:
+    def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
         named = trained(model)
         tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}  # of relative positions
         inside = [(n, p) for n, p in named if MODELS & set(n.split("."))]
@@ -89,13 +97,8 @@ class Muon(Rates):
         others = self.adamw(model, [(n, p) for n, p in named if n not in chosen])
         if not matrices:
             return others
-        muon = torch.optim.Muon(
-            self.groups(model, matrices, self.matrix_rate or self.learning_rate),
-            momentum=self.momentum,
-            ns_steps=self.iterations,
-            adjust_lr_fn="match_rms_adamw",
-        )
-        return [muon, *others]
+        groups = self.groups(model, matrices, self.matrix_rate or self.learning_rate)
+        return [MUON[machine.dtype](groups, momentum=self.momentum, ns_steps=self.iterations), *others]
 
 
 def state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:

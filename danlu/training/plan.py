@@ -122,7 +122,7 @@ def time_steps(
     capacity = capacity_of(settings, draws, machine)
     if settings.compile:
         compile_blocks(trial)  # a copy is not compiled
-    optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial)
+    optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial, machine)
 
     def timed(step: int) -> float:
         start = time.perf_counter()

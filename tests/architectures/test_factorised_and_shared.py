@@ -100,7 +100,7 @@ def test_an_optimiser_updates_each_shared_weight_once(name):
     """By the sum of what its layers ask for."""
     batches = micro_batches(Causal(), ToyDraws(), 0, 6, 3, 0.0)
     model = learner(shared_layers=1, embedding_width=6).float()
-    built = optimizers.validate(name).build(model)
+    built = optimizers.validate(name).build(model, MACHINE)
     held = [p for o in built for g in o.param_groups for p in g["params"]]
     assert len(held) == len(set(held)) == len(list(model.parameters()))
     before = [p.detach().clone() for p in model.parameters()]

@@ -121,8 +121,8 @@ def test_a_model_is_judged_by_what_it_finds(tmp_path):
         found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
     figures = found["figures"]
     images = sum(len(row.digits) for row in draws.rows)
-    assert len(figures["recall@1"]) == images
-    assert figures["recall@1 by chance"] == pytest.approx(draws.units / images)  # one in each group
+    assert len(figures["found in group"]) == images
+    assert figures["found in group by chance"] == pytest.approx(draws.units / images)  # one in each group
     assert len(figures["zero-shot accuracy"]) == len(digits()["test"].images)
     assert figures["zero-shot accuracy by chance"] == 0.1
     assert all(len(picture["rows"]) == 8 for picture in found["pictures"])
@@ -151,5 +151,5 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
     draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
     batches = [pack([objective.example(draws.draw(n, 1.0))], objective.fields) for n in range(10)]
     figures = objective.judge(Knowing(), None, batches, source)["figures"]
-    assert figures["recall@1"].all()
+    assert figures["found in group"].all()
     assert figures["zero-shot accuracy"].all()

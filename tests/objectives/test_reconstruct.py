@@ -124,7 +124,7 @@ def test_greedy_decoding_takes_the_likeliest_ordinary_token_at_each_step():
 
 def trained(objective, steps=150):
     model = learner_of(objective, width=32)
-    optimizer = AdamW(learning_rate=1e-2).build(model)[0]
+    optimizer = AdamW(learning_rate=1e-2).build(model, MACHINE)[0]
     for step in range(steps):
         batches = micro_batches(objective, ToyDraws(), 12 * step, 12, 12, 0.0)
         with torch.enable_grad():

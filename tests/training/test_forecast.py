@@ -52,7 +52,7 @@ def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_
 @pytest.mark.parametrize("name", list(optimizers))
 def test_optimizer_bytes_are_what_a_step_really_makes(name):
     model, chosen = learner(), settings(optimizer=name)
-    built = chosen.optimizer.build(model)
+    built = chosen.optimizer.build(model, MACHINE)
     accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0), MACHINE, 0)
     for optimizer in built:
         optimizer.step()

@@ -89,7 +89,9 @@ def test_depth_counts_from_the_embeddings_to_the_heads():
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_layers_further_down_learn_by_less(name):
     model = deep()
-    built = settings(optimizer={"name": name, "learning_rate": 0.01, "layer_decay": 0.5}).optimizer.build(model)
+    built = settings(optimizer={"name": name, "learning_rate": 0.01, "layer_decay": 0.5}).optimizer.build(
+        model, MACHINE
+    )
     rates = {id(p): g["lr"] for o in built for g in o.param_groups for p in g["params"]}
     for parameter, depth in depths(model).items():
         assert rates[id(dict(model.named_parameters())[parameter])] == pytest.approx(0.01 * 0.5 ** (4 - depth))
@@ -98,7 +100,7 @@ def test_layers_further_down_learn_by_less(name):
 def test_embeddings_can_be_spared_the_decay():
     model = deep()
     for spare, expected in ((True, 0.1), (False, 0.0)):
-        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model)
+        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
         decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
         assert decays[id(model.embedders["token"].weight)] == expected
         assert decays[id(model.parts.dense.weight)] == 0.1
