@@ -24,6 +24,14 @@ class Numbered(Protocol):
     numbers: frozenset[str]
 
 
+class MovesWeights(Protocol):
+    """What an objective has besides whose terms weigh more or less in the course of a run."""
+
+    def weights_at(self, progress: float) -> Mapping[str, float]:
+        """`weights` when `progress` (0 .. 1) of the run is done; at 1 what `weights` says."""
+        ...
+
+
 class FillsBlanks(Protocol):
     """What an objective has besides whose trained model can say what stands at a masked position."""
 
@@ -232,6 +240,13 @@ def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str |
             wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
             return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
     return objective.refuses(models, name) if hasattr(objective, "refuses") else None  # type: ignore[attr-defined]
+
+
+def weights_at(objective: Objective, progress: float) -> Mapping[str, float]:
+    """What the terms weigh when `progress` (0 .. 1) of the run is done: what an objective's `weights_at` says, its
+    `weights` without."""
+    found = getattr(objective, "weights_at", None)
+    return found(progress) if found else objective.weights
 
 
 def windows_of(objective: Objective) -> float:

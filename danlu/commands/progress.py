@@ -66,8 +66,9 @@ class Progress:
         _, step, began, tokens = self.start
         rate = (record["tokens"] - tokens) / max(now - began, 1e-9)
         left = (plan.steps - record["step"]) * (now - began) / max(1, record["step"] - step)
+        loss = "none" if record["loss"] is None else f"{record['loss']:.4f}"
         line = (
-            f"{record['stage']}  step {record['step']}/{plan.steps}  loss {record['loss']:.4f}  "
+            f"{record['stage']}  step {record['step']}/{plan.steps}  loss {loss}  "
             f"{rate:,.0f} tokens/s  {clock(left)} left"
         )
         if self.live:

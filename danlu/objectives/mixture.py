@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -10,18 +10,19 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, windows_of
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts
+from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, weights_at, windows_of
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
 @objectives.register
 class Mixture(Settings):
     """Objectives by a name of your own; each has its own streams, terms and parts and shares the model.
 
-    shares: how often each is drawn, relative to the others (1 where not given); of two numbers, [1, 0.2], the first
-    holds at the beginning of the run, the second at its end, and between them the share moves on a line. 0 is never:
-    held-out text is drawn as at the end, so what is then drawn never is not measured either. loss_weights: the weight
-    of each one's terms in the loss (1 where not given).
+    shares: how often each is drawn, relative to the others (1 where not given), and how much its terms weigh in the
+    loss: each is a mean over what a step drew of it, so one that is drawn seldom would otherwise weigh as much as the
+    rest. Of two numbers, [1, 0.2], the first holds at the beginning of the run, the second at its end, and between them
+    the share moves on a line. 0 is never: held-out text is drawn as at the end, so what is then drawn never is not
+    measured either. loss_weights: what each one's terms weigh besides (1 where not given).
     """
 
     name: Literal["mixture"] = "mixture"
@@ -66,8 +67,7 @@ class Mixture(Settings):
     @property
     def windows(self) -> float:
         """In the mean over what is drawn, at the middle of the run."""
-        shares = {k: self.share(k, 0.5) for k in self.of}
-        return sum(shares[k] * windows_of(o) for k, o in self.of.items()) / sum(shares.values())
+        return sum(share * windows_of(self.of[key]) for key, share in self.drawn(0.5).items())
 
     @property
     def sentinels(self) -> int:
@@ -81,6 +81,18 @@ class Mixture(Settings):
         return any(o.continues_text for o in self.of.values())
 
     @property
+    def embeds_text(self) -> bool:
+        return any(getattr(o, "embeds_text", False) for o in self.of.values())
+
+    @property
+    def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
+        """Those of the first that fills blanks."""
+        for key, objective in self.of.items():
+            if hasattr(objective, "blank_logits"):
+                return lambda model, parts, hidden: objective.blank_logits(model, parts[key], hidden)
+        raise AttributeError("none of the mixed objectives fills blanks")
+
+    @property
     def fields(self) -> Mapping[str, Fields]:
         return {f"{k}.{s}": f for k, o in self.of.items() for s, f in o.fields.items()}
 
@@ -90,11 +102,16 @@ class Mixture(Settings):
 
     @property
     def weights(self) -> Mapping[str, float]:
-        return {
-            f"{k}.{t}": self.loss_weights.get(k, 1.0) * o.weights.get(t, 1.0)
-            for k, o in self.of.items()
-            for t in o.terms
-        }
+        """Those at the end of the run."""
+        return self.weights_at(1.0)
+
+    def weights_at(self, progress: float) -> Mapping[str, float]:
+        found = {}
+        for key, share in self.drawn(progress).items():
+            inner = weights_at(self.of[key], progress)
+            weight = share * self.loss_weights.get(key, 1.0)
+            found |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
+        return found
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
@@ -107,10 +124,14 @@ class Mixture(Settings):
         first, last = value if isinstance(value, tuple) else (value, value)
         return first + (last - first) * progress
 
+    def drawn(self, progress: float) -> dict[str, float]:
+        """How likely each is drawn; all together 1."""
+        shares = {key: self.share(key, progress) for key in self.of}
+        return {key: share / sum(shares.values()) for key, share in shares.items()}
+
     def example(self, draw: Draw) -> Example:
-        names = list(self.of)
-        shares = [self.share(k, draw.progress) for k in names]
-        chosen = names[draw.rng.choice(len(names), p=[s / sum(shares) for s in shares])]
+        drawn = self.drawn(draw.progress)
+        chosen = list(drawn)[draw.rng.choice(len(drawn), p=list(drawn.values()))]
         return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(draw).items()}
 
     def parts(self, shape: ModelShape) -> nn.Module:
@@ -122,3 +143,17 @@ class Mixture(Settings):
             for k, o in self.of.items()
             for term, loss in o.losses(model, parts[k], batch.of(k)).items()
         }
+
+    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+        """What each says of the batches that hold examples of it, its figures named `part: figure`."""
+        listed = list(batches)
+        found: dict[str, Any] = {"figures": {}, "samples": [], "pictures": []}
+        for key, objective in self.of.items():
+            own = [batch.of(key) for batch in listed]
+            own = [batch for batch in own if any(len(stream) for stream in batch.streams.values())]
+            if own and hasattr(objective, "judge"):
+                said = objective.judge(model, parts[key], own, source)
+                found["figures"] |= {f"{key}: {name}": value for name, value in said.get("figures", {}).items()}
+                for what in ("samples", "pictures"):
+                    found[what] += said.get(what, [])
+        return {what: value for what, value in found.items() if value}

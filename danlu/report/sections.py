@@ -176,11 +176,15 @@ def judged(results: Results) -> list[JudgedView]:
 
 
 def figure_name(name: str) -> Text:
-    """A figure's name in the page's words; behind a last comma it says of whose vectors it is."""
+    """A figure's name in the page's words. Before a colon it says which part or table it is of, behind a comma of whose
+    vectors."""
+    if (known := word("figure", name)) != name:
+        return known
+    part, colon, figure = name.partition(": ")
+    if colon:
+        return phrase("judged.part", part=part, figure=figure_name(figure))
     figure, comma, whose = name.rpartition(", ")
-    if comma and word("figure", name) == name:
-        return phrase("judged.of", figure=word("figure", figure), whose=word("figure", whose))
-    return word("figure", name)
+    return phrase("judged.of", figure=word("figure", figure), whose=word("figure", whose)) if comma else name
 
 
 @dataclass(frozen=True)

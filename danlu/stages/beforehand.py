@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from textwrap import shorten
 
 from danlu.errors import WrongInput
@@ -10,7 +10,7 @@ from danlu.evaluation.rewriting import BLANK, rewrites, source_of
 from danlu.recipes.schema import ModelRecipe
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
-from danlu.traits import name_of
+from danlu.traits import name_of, weights_at
 from danlu.waist import Batch, Objective
 
 SHOWN = 40
@@ -44,3 +44,33 @@ def measurable(name: str, objective: Objective, split: str, make: Callable[[], l
             "text; its documents may be too short for it (such as one sentence each), or too few"
         )
     return batches
+
+
+def without_targets(objective: Objective, batches: Sequence[Batch]) -> list[str]:
+    """The terms that weigh something at the end of a run and for which these batches ask nothing."""
+    counted, weights = total_counts(objective, batches), weights_at(objective, 1.0)
+    return [term for term in objective.terms if not counted[term] and weights.get(term, 1.0)]
+
+
+def check_terms(
+    name: str,
+    objective: Objective,
+    held_out: Sequence[Batch],
+    first: Callable[[], Sequence[Batch]],
+    say: Callable[[str], None],
+) -> None:
+    """WrongInput for a term that neither the held-out batches nor the `first` ones of training ask for: the model would
+    be called what it was not trained for. A term that is only not held out is said."""
+    missing = without_targets(objective, held_out)
+    if not missing:
+        return
+    batches = first()
+    never = set(missing) & set(without_targets(objective, batches))
+    for term in missing:
+        if term in never:
+            units = sum(len(batch.units) for batch in (*held_out, *batches))
+            raise WrongInput(
+                f"models.{name}: {name_of(objective)} finds nothing to learn for its term {term!r} in {units} units of "
+                "text; its documents may be too short for it (such as one sentence each)"
+            )
+        say(f"{name:10s} {term} is trained but not measured: the held-out units ask for none of it")

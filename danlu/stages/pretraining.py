@@ -16,7 +16,7 @@ from danlu.evaluation.generation import Sampling, generate
 from danlu.evaluation.rewriting import BLANK, rewrite_many
 from danlu.export import load_model
 from danlu.recipes.schema import ModelRecipe
-from danlu.stages.beforehand import check_prompts, measurable
+from danlu.stages.beforehand import check_prompts, check_terms, measurable
 from danlu.stages.embeddings import take_embeddings
 from danlu.stages.preparation import Data
 from danlu.stages.run_directory import RunDirectory
@@ -29,7 +29,7 @@ from danlu.training.loop import Job, chosen_step, train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
-from danlu.training.step import Losses, measure, micro_batches
+from danlu.training.step import Losses, measure, micro_batches, total_counts
 from danlu.traits import windows_of
 from danlu.waist import Batch
 
@@ -39,6 +39,9 @@ VALIDATION_SEED = 1_000_000_007
 TEST_SEED = 1_000_000_009
 TEST_WINDOWS = 16
 """In a batch of the test split."""
+
+FIRST_UNITS, MICRO_UNITS = 256, 16
+"""How many units of training are looked at beforehand, and how many at a time."""
 
 Watch = Callable[[dict[str, Any], Plan], None]
 
@@ -136,8 +139,8 @@ class Pretraining:
         )
 
     def validation(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
-        """Losses on held-out windows, always the same; and the bytes they stand for when they are the whole split and
-        no text is lost in its tokens."""
+        """Losses on held-out windows, always the same; and the bytes they stand for when every token of the split but
+        the first of each document is predicted once, and no text is lost in its tokens."""
         draws = self.draws("validation", VALIDATION_SEED)
         wanted = max(1, round(self.recipe.training.validation_tokens / draws.tokens_per_unit))
         units = min(wanted, draws.units)
@@ -150,12 +153,20 @@ class Pretraining:
             "validation",
             lambda: micro_batches(objective, draws, 0, units, each, 1.0, capacity),
         )
-        whole = objective.continues_text and units == draws.units and self.data.exact
+        check_terms(self.name, objective, batches, self.first_batches, self.say)
+        store = self.data.store("validation")
+        every_token = sum(total_counts(objective, batches).values()) == store.tokens - store.documents
+        whole = objective.continues_text and every_token and self.data.exact
 
         def validate(model: nn.Module) -> Losses:
             return measure(model, objective, batches, self.machine)
 
-        return validate, self.data.store("validation").bytes if whole else None
+        return validate, store.bytes if whole else None
+
+    def first_batches(self) -> list[Batch]:
+        """Units that training begins with, drawn as in the middle of the run."""
+        draws = self.draws("train", self.recipe.training.seed)
+        return micro_batches(self.recipe.objective, draws, 0, min(FIRST_UNITS, draws.units), MICRO_UNITS, 0.5)
 
     def sampler(self) -> Callable[[nn.Module], list[dict[str, Any]]] | None:
         """The first prompt continued, for objectives that continue text."""

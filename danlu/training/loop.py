@@ -116,7 +116,8 @@ def one_step(job: Job, optimizers: Sequence[torch.optim.Optimizer], position: Po
     plan, step = job.plan, position.step
     first, progress = step * plan.step_units, step / plan.steps
     batches = micro_batches(job.objective, job.draws, first, plan.step_units, plan.micro_units, progress, plan.capacity)
-    losses = accumulate(job.model, job.objective, batches, plan.machine, job.settings.seed * 1_000_003 + step)
+    seed = job.settings.seed * 1_000_003 + step
+    losses = accumulate(job.model, job.objective, batches, plan.machine, seed, progress)
     require_number(job, "loss", losses.loss, step + 1)
     norm = float(torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip))
     require_number(job, "gradient", norm, step + 1)
@@ -152,7 +153,8 @@ def require_number(job: Job, what: str, value: float, step: int) -> None:
 
 
 def loss_facts(losses: Losses) -> dict[str, Any]:
-    return {"loss": losses.loss, "terms": losses.terms}
+    """loss None: nothing was to be predicted, which is no loss of 0."""
+    return {"loss": losses.loss if losses.terms else None, "terms": losses.terms}
 
 
 def note(job: Job, position: Position, clock: float, kind: str, facts: dict[str, Any]) -> None:

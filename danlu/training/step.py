@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from danlu.packing import pack
 from danlu.training.draws import Draws
 from danlu.training.precision import Machine
+from danlu.traits import weights_at
 from danlu.waist import Batch, Objective, counts
 
 
@@ -67,25 +68,34 @@ class Losses:
 
     @property
     def loss(self) -> float:
+        """Of the terms that had targets; 0 where none had."""
         return sum(self.weights.get(k, 1.0) * v for k, v in self.terms.items())
 
 
-def accumulate(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine, seed: int) -> Losses:
+def accumulate(
+    model: nn.Module,
+    objective: Objective,
+    batches: Sequence[Batch],
+    machine: Machine,
+    seed: int,
+    progress: float = 1.0,
+) -> Losses:
     """Gradients of the step's loss: each term's sum over its count in the whole step, weighted, and then the tie.
 
-    `seed` seeds what the model draws itself (dropout), anew for each micro-batch.
+    `seed` seeds what the model draws itself (dropout), anew for each micro-batch. progress: how much of the run is
+    done.
     """
-    total = total_counts(objective, batches)
+    total, weights = total_counts(objective, batches), weights_at(objective, progress)
     found: list[dict[str, Tensor]] = []
     for i, batch in enumerate(batches):
         torch.manual_seed(seed * 4096 + i)
         with machine.autocast():
             terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
-        shares = [objective.weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
+        shares = [weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
         torch.stack(shares).sum().backward()
         found.append({k: v.detach() for k, v in terms.items()})
     model(None)[""].backward()
-    return Losses(summed(found, objective), total, objective.weights)
+    return Losses(summed(found, objective), total, weights)
 
 
 def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[str, float]:

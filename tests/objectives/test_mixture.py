@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import torch
 from pydantic import ValidationError
-from toy_language import ToyDraws
+from toy_language import VOCABULARY, ToyDraws
 
+from danlu.architectures import build_learner
+from danlu.architectures.transformer import Transformer
 from danlu.objectives.mixture import Mixture
 from danlu.packing import pack
+from danlu.training.precision import Machine
+from danlu.training.step import accumulate, micro_batches
 from danlu.traits import sentinels_of
 from danlu.waist import ModelShape, counts
 
+MACHINE = Machine("cpu", "float32", 1)
+SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
 
@@ -34,11 +41,49 @@ def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
         assert abs(drawn["left.text"] - expected * n) <= 5 * (n * expected * (1 - expected)) ** 0.5
 
 
+def test_a_share_is_also_a_weight_however_many_units_a_step_has():
+    mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [3, 1]}})
+    assert mixture.weights_at(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
+    assert mixture.weights_at(1.0) == mixture.weights == {"left.causal": 0.5, "both.masked": 0.5}
+    model = build_learner(mixture, SMALL, VOCABULARY.size, seed=0)
+    batches = micro_batches(mixture, ToyDraws(), 0, 40, 8, 0.5)
+    for progress in (0.0, 1.0):
+        losses = accumulate(model, mixture, batches, MACHINE, seed=0, progress=progress)
+        means, weights = losses.terms, mixture.weights_at(progress)
+        assert losses.loss == pytest.approx(sum(weights[term] * means[term] for term in mixture.terms))
+
+
+def test_a_mixture_in_a_mixture_moves_too():
+    inner = {"name": "mixture", "of": TWO, "shares": {"left": [1, 0]}}
+    mixture = Mixture.model_validate({"of": {"inner": inner, "again": "causal"}, "loss_weights": {"again": 3}})
+    begin = {"inner.left.causal": 0.25, "inner.both.masked": 0.25, "again.causal": 1.5}
+    assert mixture.weights_at(0.0) == begin
+    assert mixture.weights_at(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
+
+
+def test_what_its_parts_can_do_it_can_do():
+    mixture = Mixture.model_validate({"of": TWO | {"found": {"name": "replaced", "generator": None}}})
+    model = build_learner(mixture, SMALL, VOCABULARY.size, seed=0)
+    hidden = torch.randn(3, SMALL.width)
+    own = mixture.of["both"].blank_logits(model, model.parts["both"], hidden)
+    assert torch.equal(mixture.blank_logits(model, model.parts, hidden), own)
+    assert not hasattr(Mixture.model_validate({"of": {"a": "causal"}}), "blank_logits")
+    batches = micro_batches(mixture, ToyDraws(), 0, 12, 4, 1.0)
+    with torch.no_grad():
+        said = mixture.judge(model, model.parts, batches, SimpleNamespace(decode=str))
+        alone = mixture.of["found"].judge(
+            model, model.parts["found"], [batch.of("found") for batch in batches], SimpleNamespace(decode=str)
+        )
+    assert said["figures"] == {f"found: {name}": value for name, value in alone["figures"].items()}
+    assert mixture.embeds_text is False
+    assert Mixture.model_validate({"of": TWO | {"pairs": "next_sentence"}}).embeds_text
+
+
 def test_names_weights_and_needs_are_those_of_its_parts():
     mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
     assert set(mixture.fields) == {"left.text", "both.text"}
     assert mixture.terms == ("left.causal", "both.masked")
-    assert mixture.weights == {"left.causal": 1.0, "both.masked": 0.5}
+    assert mixture.weights == {"left.causal": 0.5, "both.masked": 0.25}
     assert mixture.needs == {"backbone": frozenset({"causal", "full"})}
     assert mixture.continues_text
     assert not Mixture.model_validate({"of": {"a": "masked"}}).continues_text

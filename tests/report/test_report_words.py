@@ -9,13 +9,26 @@ from pathlib import Path
 
 import pytest
 
+import danlu.architectures
+import danlu.objectives
 import danlu.report
+from danlu.registry import architectures, objectives
 from danlu.report.chart_curves import spread
 from danlu.report.phrases import LANGUAGES, both, in_language, phrase, words
 from danlu.report.pieces import readable
 
 ROOM = Path(danlu.report.__file__).parent
-LOOKED_UP = {"objective", "architecture", "metric", "condition", "baseline", "short_baseline", "spoken_baseline"}
+PACKAGE = ROOM.parent
+LOOKED_UP = {
+    "objective",
+    "term",
+    "architecture",
+    "metric",
+    "condition",
+    "baseline",
+    "short_baseline",
+    "spoken_baseline",
+}
 LOOKED_UP |= {"over", "figure", "reason", "split", "environment", "list"}
 ON = ("ground", "raised")
 TEXTS = ("ink", "muted", "ours", "link", "better", "worse", "level")
@@ -44,6 +57,25 @@ def test_every_word_used_is_known_and_every_known_word_used() -> None:
         section, _ = key.split(".")
         endings = key.endswith(("_better", "_worse", "_level", "_controls"))
         assert section in LOOKED_UP or any(key.startswith(prefix) for prefix in built) or endings, key
+
+
+def test_words_for_what_is_registered_are_for_what_is_there() -> None:
+    """A name that was changed leaves no word behind; one that is new needs none."""
+    there = {"objective": set(objectives), "architecture": set(architectures)}
+    for key in words("en"):
+        section, name = key.split(".", 1)
+        assert section not in there or name in there[section], key
+
+
+def test_a_figure_with_a_word_is_said_by_some_objective_or_measurement() -> None:
+    sources = [*(PACKAGE / "objectives").glob("*.py"), *(PACKAGE / "evaluation").glob("*.py")]
+    sources.append(PACKAGE / "stages" / "evaluation.py")
+    written = "".join(path.read_text("utf-8") for path in sources)
+    for key in words("en"):
+        section, name = key.split(".", 1)
+        if section == "figure":
+            *_, last = re.split(r", |less error than |share ", name)
+            assert last in written, key
 
 
 def test_values_are_escaped_in_every_language() -> None:

@@ -7,8 +7,10 @@ import math
 import pytest
 
 from danlu.report.formatting import figure
+from danlu.report.phrases import in_language
 from danlu.report.pictures import grey_picture
 from danlu.report.results import Picture
+from danlu.report.sections import figure_name
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,23 @@ from danlu.report.results import Picture
 )
 def test_three_digits_that_count(value, written):
     assert figure(value) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("precision", "precision", "精确率"),
+        ("MRR, random weights", "mean reciprocal rank, random weights", "平均倒数排名，随机权重"),
+        ("squared error, model", "squared error, the model", "平方误差，模型"),
+        ("both: precision", "both: precision", "both：精确率"),
+        ("sts: Spearman, TF-IDF", "sts: Spearman's correlation with people's scores, TF-IDF", None),
+        ("of one's own", "of one's own", "of one's own"),
+    ],
+)
+def test_the_name_of_a_figure_is_said_in_the_page_s_language(name, english, chinese):
+    said = figure_name(name)
+    assert in_language(said, "en") == english
+    assert in_language(said, "zh") == (chinese or "sts：与人工评分的斯皮尔曼相关，TF-IDF")
 
 
 def test_a_small_figure_that_is_no_number():

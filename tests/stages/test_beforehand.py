@@ -22,6 +22,7 @@ from danlu.registry import architectures, objectives
 from danlu.stages.run import usage
 from danlu.text.split import fraction
 from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.training.journal import read_journal
 from danlu.traits import needs_blank
 
 ENCODER_DECODER = {"name": "t5", "layers": 1, "width": 16, "heads": 2, "context": 24}
@@ -126,6 +127,42 @@ def test_a_test_split_that_cannot_be_measured_is_told_before_step_1(objective, s
         danlu.run(path, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def one_sentence_each(folder, also=()):
+    """A corpus whose documents have one sentence, and those of `also` four."""
+    texts = [*(" ".join(english(d, 1)) for d in range(80)), *also]
+    (folder / "text.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
+    path = folder / "mine.yaml"
+    path.write_text(RECIPE.format(source=folder / "text.jsonl", objective="next_sentence"), "utf-8")
+    return str(path)
+
+
+def test_a_term_that_no_text_has_a_target_for_is_told_before_step_1(tmp_path):
+    told = "^models.encoder: next_sentence finds nothing to learn for its term 'next' in [0-9]+ units of text"
+    with pytest.raises(WrongInput, match=told) as refused:
+        danlu.run(one_sentence_each(tmp_path), out=tmp_path / "run")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_term_that_is_only_not_held_out_is_said(tmp_path):
+    said = []
+    path = one_sentence_each(tmp_path, islice(landing(4, 0.5, 1), 8))
+    results = danlu.run(path, out=tmp_path / "run", say=said.append)
+    assert [line for line in said if "next is trained but not measured" in line]
+    assert set(results["pretrain"][0]["terms"]) == {"masked"}
+
+
+def test_bits_on_the_way_are_there_only_where_every_token_is_predicted(tmp_path):
+    path = write_tiny_recipe(tmp_path)
+    whole = "models.small.training.validation_tokens=100000"
+    for objective, told in (("causal", True), ("prefix", False), ("{name: prefix, shortest: 0, longest: 0}", True)):
+        out = tmp_path / f"run-{objective[:12]}"
+        danlu.run(path, [f"models.small.objective={objective}", whole], out=out)
+        records = [r for r in read_journal(out / "metrics.jsonl") if r["kind"] == "validation"]
+        assert records
+        assert all(("bits_per_byte" in record) == told for record in records), objective
 
 
 def test_no_model_trains_for_a_later_one_that_cannot_be_measured(tmp_path):

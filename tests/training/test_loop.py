@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
-from toy_job import MACHINE, OBJECTIVE, job, settings
-from toy_language import ToyDraws
+from toy_job import MACHINE, OBJECTIVE, SMALL, job, settings
+from toy_language import VOCABULARY, ToyDraws
 
+from danlu.architectures import build_learner
 from danlu.errors import DanluError, Stopped
+from danlu.objectives.causal import Causal
+from danlu.training.draws import OneDraw
 from danlu.training.journal import CLOCK_FIELDS, read_journal
 from danlu.training.loop import train
 from danlu.training.step import Losses, measure, micro_batches
@@ -43,6 +47,24 @@ def test_every_step_and_validation_is_written_down(tmp_path):
         len(s.key) for b in micro_batches(OBJECTIVE, ToyDraws(), 0, 24, 24, 0.0) for s in b.streams.values()
     )
     json.dumps(seen)
+
+
+class NothingAsked:
+    """Draws of a single token: there is no next one."""
+
+    tokens_per_unit, units = 1.0, 100
+
+    def draw(self, n, progress):
+        return OneDraw(0, n, progress, VOCABULARY, lambda overlap: [np.array([VOCABULARY.bos])])
+
+
+def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
+    seen = []
+    causal = Causal()
+    model = build_learner(causal, SMALL, VOCABULARY.size, seed=0)
+    watch = lambda record, plan: seen.append(record["loss"])  # noqa: E731
+    train(job(tmp_path, 2, objective=causal, model=model, draws=NothingAsked(), watch=watch))
+    assert seen == [None, None]
 
 
 def test_logging_can_be_rarer_but_the_last_step_is_there(tmp_path):
