@@ -24,11 +24,11 @@ class Numbered(Protocol):
     numbers: frozenset[str]
 
 
-class MovesWeights(Protocol):
-    """What an objective has besides whose terms weigh more or less in the course of a run."""
+class Weighted(Protocol):
+    """What an objective has besides whose terms do not all weigh 1 in the loss."""
 
-    def weights_at(self, progress: float) -> Mapping[str, float]:
-        """`weights` when `progress` (0 .. 1) of the run is done; at 1 what `weights` says."""
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """The weight of each term, 1 where not given, when `progress` (0 .. 1) of the run is done."""
         ...
 
 
@@ -228,25 +228,36 @@ def in_nats(objective: Objective, term: str) -> bool:
     raise KeyError(f"{term!r} is no label or mark of any stream")
 
 
+def orders(found: frozenset[str]) -> str:
+    """Orders of attention in a sentence."""
+    return " and ".join(sorted("free to read in any order" if order == "any" else order for order in found))
+
+
+def unmet(objective: Objective, offers: Mapping[str, frozenset[str]], name: str) -> str | None:
+    """One sentence when the orders that an architecture offers, by role, are not those that the objective needs."""
+    for role, needed in objective.needs.items():
+        offered, what = offers.get(role), "an architecture" if role == "backbone" else f"a {role}"
+        if offered is None:
+            return f"{name_of(objective)} needs {what} that is {orders(needed)}; {name} has none"
+        if "any" not in offered and (lacking := needed - offered):
+            held = ", ".join(sorted(offered))
+            return f"{name_of(objective)} needs {what} that is {orders(lacking)}; {name} offers {held}"
+    return None
+
+
 def refusal(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
     """One sentence when the models of an architecture, by role, cannot honour what the objective needs."""
-    label = name_of(objective)
-    for role, needed in objective.needs.items():
-        model, what = models.get(role), "an architecture" if role == "backbone" else f"a {role}"
-        wanted = " and ".join(sorted(needed))
-        if model is None:
-            return f"{label} needs {what} that is {wanted}; {name} has none"
-        if "any" not in model.offers and (lacking := needed - model.offers):
-            wanted, offered = " and ".join(sorted(lacking)), ", ".join(sorted(model.offers))
-            return f"{label} needs {what} that is {wanted}; {name} offers {offered}"
-    return objective.refuses(models, name) if hasattr(objective, "refuses") else None  # type: ignore[attr-defined]
+    sentence = unmet(objective, {role: model.offers for role, model in models.items()}, name)
+    if sentence is None and hasattr(objective, "refuses"):
+        return objective.refuses(models, name)  # type: ignore[attr-defined]
+    return sentence
 
 
-def weights_at(objective: Objective, progress: float) -> Mapping[str, float]:
-    """What the terms weigh when `progress` (0 .. 1) of the run is done: what an objective's `weights_at` says, its
-    `weights` without."""
-    found = getattr(objective, "weights_at", None)
-    return found(progress) if found else objective.weights
+def weights_of(objective: Objective, progress: float) -> Mapping[str, float]:
+    """What the terms weigh when `progress` (0 .. 1) of the run is done: what an objective's `weights` says, 1 each
+    without."""
+    found = getattr(objective, "weights", None)
+    return found(progress) if found else {}
 
 
 def windows_of(objective: Objective) -> float:

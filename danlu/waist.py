@@ -326,11 +326,6 @@ class Objective(Protocol):
         ...
 
     @property
-    def weights(self) -> Mapping[str, float]:
-        """The weight of each term in the loss, 1 where not given."""
-        ...
-
-    @property
     def needs(self) -> Mapping[str, frozenset[str]]:
         """By role, the cases of rule 1 that a model must honour: {"backbone": {"full"}, "decoder": {"causal"}}; a
         decoder is made only where one is asked for."""

@@ -11,7 +11,7 @@ import numpy as np
 from danlu import traits
 from danlu.recipes.matrix import Pair, matrix, offered, variants
 from danlu.registry import Registry, architectures, objectives
-from danlu.traits import bounds_of, sentinels_of, token_head, windows_of
+from danlu.traits import bounds_of, sentinels_of, token_head, weights_of, windows_of
 
 ORDERS = {
     "causal": "what came before",
@@ -135,7 +135,7 @@ def objectives_section() -> list[str]:
 
 
 def traits_of(objective: Any) -> list[str]:
-    weights = objective.weights
+    weights = weights_of(objective, 1.0)
     terms = [f"`{t}`" + (f" × {weights[t]:g}" if weights.get(t, 1.0) != 1 else "") for t in objective.terms]
     needs = [f"{role}: {' and '.join(sorted(objective.needs[role]))}" for role in ROLES if role in objective.needs]
     besides = [f"`{name}`" for name, members in protocols().items() if has(objective, members)]

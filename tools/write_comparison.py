@@ -19,18 +19,24 @@ WORDS = {
         "baselines": "Without a network, bits per byte: {found}.",
         "controls": "Without pre-training: {found}.",
         "condition": {"tfidf": "TF-IDF", "majority": "majority"},
-        "told": "{corpus}; {budget} for each training, {seeds} training(s) of each; fine-tuned on {rows} labelled "
-                "texts, {draws} draws of them.",
+        "baseline": {"unigram": "unigram", "ngram5": "5-gram", "zstd": "zstd", "zstd_primed": "primed zstd"},
+        "and": ", ",
+        "seconds": "{seconds} seconds",
+        "told": "{corpus}; {budget} for each training, seeds of each: {seeds}; fine-tuned on {rows} labelled texts, "
+                "{draws} draws of them.",
     },
     "README.zh.md": {
         "head": (
-            "", "参数", "词元", "秒", "比特每字节", "与 {first} 之差", "任务", "随机权重", "增益",
+            "", "参数", "词元", "秒", "每字节比特数", "与 {first} 之差", "任务", "随机权重", "增益",
             "与 {first} 之差",
         ),
-        "baselines": "不用网络的比特每字节：{found}。",
+        "baselines": "不用网络的每字节比特数：{found}。",
         "controls": "不预训练：{found}。",
-        "condition": {"tfidf": "TF-IDF", "majority": "多数类"},
-        "told": "{corpus}；每次训练 {budget}，各 {seeds} 次；用 {rows} 条有标签的文本微调，抽取 {draws} 次。",
+        "condition": {"tfidf": "TF-IDF", "majority": "最常见类别"},
+        "baseline": {"unigram": "一元模型", "ngram5": "五元模型", "zstd": "zstd", "zstd_primed": "预置训练文本的 zstd"},
+        "and": "，",
+        "seconds": "{seconds} 秒",
+        "told": "{corpus}；每次训练 {budget}，每种 {seeds} 个种子；用 {rows} 条有标签的文本微调，抽取 {draws} 次。",
     },
 }  # fmt: skip
 PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -48,10 +54,12 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
         cells += [with_bounds(model["task"]), with_bounds(model["random_weights"])]
         cells += [with_bounds(model["pretraining_gain"], "+"), with_bounds(apart["task"], "+")]
         lines.append(" | ".join(cells))
-    baselines = ", ".join(f"{name} {value:.3f}" for name, value in made["baselines"].items())
-    controls = ", ".join(f"{words['condition'][name]} {with_bounds(v)}" for name, v in task["controls"].items())
-    corpus = ", ".join(f"`{one}`" for one in made["corpus"].split(", "))
-    facts = {"budget": made["budget"], "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
+    listed = words["and"].join
+    baselines = listed(f"{words['baseline'][name]} {value:.3f}" for name, value in made["baselines"].items())
+    controls = listed(f"{words['condition'][name]} {with_bounds(v)}" for name, v in task["controls"].items())
+    corpus = listed(f"`{one}`" for one in made["corpus"].split(", "))
+    budget = words["seconds"].format(seconds=made["budget"].removesuffix(" seconds"))
+    facts = {"budget": budget, "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
     told = words["told"].format(corpus=corpus, **facts)
     rows = "\n".join(f"| {line} |" for line in lines)
     notes = (told, words["baselines"].format(found=baselines), words["controls"].format(found=controls))

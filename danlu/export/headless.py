@@ -24,7 +24,6 @@ class Headless(Settings):
     said: ClassVar[str] = "is an encoder without a head"
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields()}
     terms: ClassVar[tuple[str, ...]] = ()
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     published_head: ClassVar[Head] = HIDDEN_STATES

@@ -158,7 +158,6 @@ class Autoencoder(Settings):
     drop: float = Field(default=0.0, ge=0, lt=1)
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": "bag"}, {"of": "average"})
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"

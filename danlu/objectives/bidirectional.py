@@ -37,7 +37,6 @@ class Bidirectional(Settings):
         "backward": Fields(labels={"backward": np.int64}),
     }
     terms: ClassVar[tuple[str, ...]] = ("forward", "backward")
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"causal"})}
     continues_text: ClassVar[bool] = True
 

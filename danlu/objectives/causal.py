@@ -22,7 +22,6 @@ class Causal(Settings):
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"causal": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("causal",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"causal"})}
     continues_text: ClassVar[bool] = True
     published_head: ClassVar[Head] = CAUSAL_LM

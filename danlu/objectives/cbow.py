@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.word_scores import ContextVectors, above_noise, against, neighbour_samples, wide
+from danlu.objectives.word_scores import ContextVectors, Scored, above_noise, against, neighbour_samples, wide
 from danlu.objectives.word_windows import offsets, training_counts, word_units
 from danlu.registry import objectives
 from danlu.settings import Settings
@@ -35,7 +35,6 @@ class Cbow(Settings):
     unit_tokens: int = Field(default=2048, ge=2)
 
     terms: ClassVar[tuple[str, ...]] = ("cbow",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"
@@ -76,8 +75,14 @@ class Cbow(Settings):
 
     def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
         """How often held-out words score above noise, and the neighbours of frequent words."""
+
+        def scored(batch: Batch) -> Scored:
+            text, (true, noise) = batch["text"], self.scores(model, parts, batch)
+            at = text.labels["cbow"] >= 0
+            return Scored(text.labels["cbow"][at][:, None], true, text.inputs["noise"][at], noise)
+
         return {
-            "figures": {"words_above_noise": above_noise(batches, lambda batch: self.scores(model, parts, batch))},
+            "figures": {"words_above_noise": above_noise(batches, scored)},
             "samples": neighbour_samples(model, training_counts(source), source),
         }
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from danlu.extras import need
 from danlu.objectives.masked import MaskedHead
-from danlu.objectives.masking import by_span
+from danlu.objectives.masking import LONGEST_SPAN, by_span
 from danlu.objectives.pseudo_labels import MOST, NONE, pseudo_labels, stored_tokens
 from danlu.registry import objectives
 from danlu.settings import Settings
@@ -67,20 +67,20 @@ class Clusters(Settings):
 
     Clusters are pseudo-labels, made once for all tokens by k-means. Without a `teacher`, of the tokens' own vectors,
     from which words stand near which (round 0); with one, the name of a model that stands earlier in the recipe, of its
-    hidden states (a further round). rate: share of the tokens hidden, in spans of `mean_span` on average. unit_tokens:
-    tokens a unit, at most the architecture's context.
+    hidden states (a further round). rate: share of the tokens hidden, in spans whose length is geometric with mean
+    `mean_span` and then cut at 10 tokens (a mean of 3 becomes 2.95). unit_tokens: tokens a unit, at most the
+    architecture's context.
     """
 
     name: Literal["clusters"] = "clusters"
     k: int = Field(default=100, ge=2, le=MOST)
     teacher: str | None = None
     rate: float = Field(default=0.3, gt=0, lt=1)
-    mean_span: float = Field(default=3.0, ge=1)
+    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
     unit_tokens: int = Field(default=256, ge=2)
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"cluster": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("cluster",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"

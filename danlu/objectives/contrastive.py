@@ -5,14 +5,16 @@ spans of a document (Giorgi et al. 2021; Neelakantan et al. 2022)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, learnable_start, unit_length
 from danlu.objectives.sentences import Text, cut_at_sentence, texts, window
 from danlu.objectives.text_pairs import APART, framed
 from danlu.registry import objectives
@@ -51,10 +53,11 @@ VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbo
 class Contrastive(Settings):
     """The views of a text are told from the views of the other texts of a group, both ways.
 
-    views: `dropout`, the same text twice (the architecture needs dropout); `crops`, two spans of it of a share between
-    shortest and longest; `neighbours`, two spans of sentences that follow each other. group: windows of text a group is
-    made of, no two of the same document; every text in them counts. at_least: tokens of a text that takes part.
-    temperature: cosines are divided by it; learned: it is where the temperature begins, as a parameter.
+    views: `dropout`, the same text twice (the architecture needs dropout, which is there also where the held-out loss
+    is measured); `crops`, two spans of it of a share between shortest and longest; `neighbours`, two spans of sentences
+    that follow each other. group: windows of text a group is made of, no two of the same document; every text in them
+    counts. at_least: tokens of a text that takes part. temperature: cosines are divided by it; learned: it is where the
+    temperature begins, as a parameter, which needs 0.01 or more.
     """
 
     name: Literal["contrastive"] = "contrastive"
@@ -66,11 +69,12 @@ class Contrastive(Settings):
     temperature: float = Field(default=0.05, gt=0)
     learned: bool = False
 
+    _start = model_validator(mode="after")(learnable_start)
+
     fields: ClassVar[Mapping[str, Fields]] = {
         side: Fields(marks={"contrastive": np.int64}) for side in ("first", "second")
     }
     terms: ClassVar[tuple[str, ...]] = ("contrastive",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"
@@ -129,10 +133,18 @@ class Contrastive(Settings):
         return one, other
 
     def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        one, other = self.sides(model, batch)
+        with self.drawing(model, batch):
+            one, other = self.sides(model, batch)
         scale = parts["temperature"]()
         there = group_loss(model, one, other, "contrastive", scale)
         return {"contrastive": there + group_loss(model, other, one, "contrastive", scale)}
+
+    def drawing(self, model: Any, batch: Batch) -> AbstractContextManager[None]:
+        """For views dropout there is dropout out of training too, the same for the same batch: without it a text would
+        be compared with itself, and the loss that weights are chosen by would say nothing of what is learnt."""
+        if self.views != "dropout" or model.training:
+            return nullcontext()
+        return dropout_on(model, batch["first"].key.device, batch.units[0] if batch.units else 0)
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
         """How often the other view is the nearest of the group. Without dropout, views dropout are the same text, and
@@ -155,3 +167,18 @@ def draws_dropout(model: nn.Module) -> bool:
         (isinstance(m, nn.Dropout) and m.p > 0) or (isinstance(m, nn.RNNBase) and m.dropout > 0)
         for m in model.modules()
     )
+
+
+@contextmanager
+def dropout_on(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+    """The model as in training, with draws that depend on the seed alone; its modes and the generators are then again
+    as they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model.train()
+        try:
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode

@@ -116,12 +116,15 @@ def count(folder: Path, source: Source, window: int) -> None:
 
 
 def write_cells(folder: Path, keys_file: Path, sums_file: Path, size: int) -> None:
-    """One bucket's cells, each to the split its hash says; the bucket's files go."""
+    """One bucket's cells, each to the split that the hash of its pair says; the bucket's files go. Both orders of a
+    pair have one count, so that a split with one of them would give the other away."""
     keys, counts = added_up(np.fromfile(keys_file, np.int64), np.fromfile(sums_file, np.float64))
-    share = (mixed(keys ^ np.int64(0x5DEECE66D)) >> np.uint64(11)) / float(1 << 53)
+    words = keys // size, keys % size
+    pair = np.minimum(*words) * size + np.maximum(*words)
+    share = (mixed(pair ^ np.int64(0x5DEECE66D)) >> np.uint64(11)) / float(1 << 53)
     for name, (low, high) in HELD_OUT.items():
         chosen = (share >= low) & (share < high)
-        found = {"first": keys[chosen] // size, "second": keys[chosen] % size, "count": counts[chosen]}
+        found = {"first": words[0][chosen], "second": words[1][chosen], "count": counts[chosen]}
         for part, dtype in PARTS.items():
             append(folder / f"{name}.{part}", found[part].astype(dtype))
     keys_file.unlink()

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.objectives.rewriting import (
+    composition,
     joined,
     pair,
     parted,
@@ -32,20 +33,20 @@ class Denoising(Settings):
 
     permute: its sentences change places; delete: the share of tokens that vanish without a trace; rate: the share of
     what is left that is infilled, in spans whose lengths have a Poisson distribution of mean `mean_span`. A span, also
-    an empty one, becomes one mask token. The encoder reads bos, the spoilt text, eos; the decoder begins with eos, as
-    BART does, and writes bos, the text, eos. No sequence is longer than the unit, so that windows that reach the
+    an empty one, becomes one mask token. Between two spans stands a token at least: where a high rate leaves too few,
+    spans are put together into longer ones. The encoder reads bos, the spoilt text, eos; the decoder begins with eos,
+    as BART does, and writes bos, the text, eos. No sequence is longer than the unit, so that windows that reach the
     model's context are cut by the two tokens that bos and eos take.
     """
 
     name: Literal["denoising"] = "denoising"
     rate: float = Field(default=0.3, ge=0, lt=1)
-    mean_span: float = Field(default=3.0, gt=0)
+    mean_span: float = Field(default=3.0, ge=1)
     permute: bool = True
     delete: float = Field(default=0.0, ge=0, lt=1)
 
     fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"denoised": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("denoised",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),
@@ -119,14 +120,29 @@ def infilled(
 ) -> np.ndarray:
     """`ids` [n] with spans of about `rate` of them, each replaced by one mask; at most `longest` (n or more) long."""
     wanted = rounded(rate * len(ids), rng)
-    lengths: list[int] = []
-    while (left := wanted - sum(lengths)) > 0:
-        lengths.append(min(int(rng.poisson(mean)), left))
-    while 0 in lengths and len(ids) - wanted + len(lengths) > longest:
-        lengths.remove(0)
-    while len(lengths) > len(ids) - sum(lengths) + 1:
-        lengths.pop()
-    if not lengths:
+    stays = len(ids) - wanted
+    lengths = at_most(span_lengths(wanted, mean, rng), min(longest - stays, stays + 1), rng)
+    if not len(lengths):
         return ids
-    runs = parted(ids, np.array(lengths, np.int64), rng)
+    runs = parted(ids, lengths, rng)
     return joined(runs[0::2], [np.array([mask])] * len(lengths))
+
+
+def span_lengths(total: int, mean: float, rng: np.random.Generator) -> np.ndarray:
+    """[k] lengths by a Poisson distribution, the last one cut so that all add up to `total`."""
+    lengths: list[int] = []
+    left = total
+    while left > 0:
+        lengths.append(min(int(rng.poisson(mean)), left))
+        left -= lengths[-1]
+    return np.array(lengths, np.int64)
+
+
+def at_most(lengths: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """`lengths` as `most` spans or fewer with the same sum: empty ones are left out, then neighbours put together."""
+    empty = np.flatnonzero(lengths == 0)
+    lengths = np.delete(lengths, empty[: max(0, len(lengths) - most)])
+    if len(lengths) <= most:
+        return lengths
+    sizes = composition(len(lengths), most, rng)
+    return np.add.reduceat(lengths, np.cumsum(sizes) - sizes)

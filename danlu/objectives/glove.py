@@ -59,8 +59,9 @@ class Glove(Settings):
     f(x) = (x / most)^power, at most 1.
 
     window: words at most so far apart in a document count, by 1 / distance. A unit is `unit_cells` cells in an order of
-    chance. Held out are cells, one in a hundred each for validation and test, not documents: the loss says how well the
-    rest of the table foretells them.
+    chance. Held out are cells, one in a hundred each for validation and test, not documents, and with a cell the one of
+    its two words the other way round, which has the same count: the loss says how well the rest of the table foretells
+    them.
     """
 
     name: Literal["glove"] = "glove"
@@ -73,7 +74,6 @@ class Glove(Settings):
         "cells": Fields({"token": np.int64, "context": np.int64}, labels={"glove": np.float32})
     }
     terms: ClassVar[tuple[str, ...]] = ("glove",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"

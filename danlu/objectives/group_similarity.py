@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,19 @@ class Temperature(nn.Module):
     def forward(self) -> Tensor | float:
         if self.log_scale is None:
             return math.exp(self.start)
-        return self.log_scale.clamp(max=math.log(SHARPEST)).exp()
+        # the gradient passes as if there were no limit: clamp has none above it, and a factor that got there would stay
+        over = self.log_scale - self.log_scale.clamp(max=math.log(SHARPEST))
+        return (self.log_scale - over.detach()).exp()
+
+
+def learnable_start(settings: Any) -> Any:
+    """Validator of settings with `temperature` and `learned`: what is learned does not begin beyond its limit."""
+    if settings.learned and settings.temperature < 1 / SHARPEST:
+        raise ValueError(
+            f"temperature {settings.temperature} is below {1 / SHARPEST}, the lowest that is learned; "
+            "begin there or above it, or set learned: false"
+        )
+    return settings
 
 
 def unit_length(vectors: Tensor) -> Tensor:

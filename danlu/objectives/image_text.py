@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 from torch import Tensor, nn
 
 from danlu.errors import WrongInput
 from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
-from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, learnable_start, unit_length
 from danlu.objectives.patches import grey
 from danlu.packing import pack
 from danlu.registry import objectives
@@ -60,7 +60,8 @@ class ImageText(Settings):
 
     group: images of different digits in a group. templates: your own wordings, such as "a {english}" or "数字{chinese}"
     or "{figure}", in place of the built-in ones, of which other ones are kept for validation and test. max_tokens: of a
-    caption, at most. temperature: cosines are divided by it; learned: where the temperature begins, as a parameter.
+    caption, at most. temperature: cosines are divided by it; learned: where the temperature begins, as a parameter,
+    which needs 0.01 or more.
     """
 
     name: Literal["image_text"] = "image_text"
@@ -70,13 +71,14 @@ class ImageText(Settings):
     temperature: float = Field(default=0.07, gt=0)
     learned: bool = True
 
+    _start = model_validator(mode="after")(learnable_start)
+
     fields: ClassVar[Mapping[str, Fields]] = {
         "image": Fields(inputs={"patch": (np.float32, (FEATURES,))}, marks={"match": np.int64}),
         "text": Fields(marks={"match": np.int64}),
     }
     terms: ClassVar[tuple[str, ...]] = ("match",)
     numbers: ClassVar[frozenset[str]] = frozenset({"match"})
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"

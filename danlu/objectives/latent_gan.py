@@ -19,7 +19,7 @@ from danlu.objectives.greedy_decoding import decode_greedily
 from danlu.objectives.reconstruct import SHOWN, Reconstruct
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
+from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source, present
 
 JUDGED = 512
 """Codes that are compared, half of them real ones with the other half."""
@@ -64,7 +64,6 @@ class LatentGAN(Settings):
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"game": "least_squares"}, {"game": "hinge"})
     terms: ClassVar[tuple[str, ...]] = (*Reconstruct.terms, "critic", "generator")
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = Reconstruct.needs
     bounds: ClassVar[frozenset[str]] = Reconstruct.bounds
     continues_text: ClassVar[bool] = False
@@ -75,13 +74,14 @@ class LatentGAN(Settings):
 
     @property
     def fields(self) -> Mapping[str, Fields]:
-        marks = {"critic": np.int64, "generator": np.int64, "noise": (np.float64, (self.noise,))}
+        # floats, since what the two sides pay is no cross-entropy: nothing says it in nats
+        marks = {"critic": np.float32, "generator": np.float32, "noise": (np.float64, (self.noise,))}
         return {**Reconstruct.fields, "source": Fields(marks=marks)}
 
     def example(self, draw: Draw) -> Example:
         made = self.reconstruct.example(draw)
         for seq in made["source"]:
-            seq.marks |= {"critic": 0, "generator": 0, "noise": draw.rng.standard_normal(self.noise)}
+            seq.marks |= {"critic": 0.0, "generator": 0.0, "noise": draw.rng.standard_normal(self.noise)}
         return made
 
     def parts(self, shape: ModelShape) -> nn.Module:
@@ -103,7 +103,7 @@ class LatentGAN(Settings):
         source, target, game = batch["source"], batch["target"], GAMES[self.game]
         codes = self.reconstruct.codes(model, parts["codes"], source)
         told = model.decode(target, self.reconstruct.memory(parts["codes"], codes))
-        judged, made = source.marks["critic"] >= 0, source.marks["generator"] >= 0
+        judged, made = present(source.marks["critic"]), present(source.marks["generator"])
         critic = parts["critic"]
         fake = parts["generator"](source.marks["noise"][made].to(codes.dtype))  # what fills a stream up has no noise
         frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
@@ -115,8 +115,9 @@ class LatentGAN(Settings):
 
     def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
         """The reconstruction, and of the generator: the share of codes that the critic tells (0.5: it guesses), the
-        distance of real and made codes beside that of two halves of the real ones, and, since generators collapse,
-        the spread of made codes over that of real ones and how many of the sentences decoded from noise differ."""
+        distance of real and made codes beside that of two halves of the real ones, and, since generators collapse, the
+        spread of made codes over that of real ones, where these differ, and how many of the sentences decoded from
+        noise differ."""
         listed = list(batches)
         rebuilt = self.reconstruct.judge(model, parts["codes"], listed, source)
         found = [
@@ -130,13 +131,14 @@ class LatentGAN(Settings):
         made = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
         texts, half, middle = [source.decode(ids.tolist()) for ids in made], len(real) // 2, GAMES[self.game].middle
         told = [parts["critic"](real) > middle, parts["critic"](fake) <= middle]
+        wide = spread(real)  # 0 where the encoder has collapsed
         return {
             "figures": rebuilt["figures"]
             | {
                 "critic_accuracy": float(torch.cat(told).float().mean()),
                 "code_distance": frechet_distance(real[:half], fake[:half]),
                 "code_distance_of_real_halves": frechet_distance(real[:half], real[half : 2 * half]),
-                "code_spread_beside_real": spread(fake) / spread(real),
+                **({"code_spread_beside_real": spread(fake) / wide} if wide else {}),
                 "distinct_sentences_from_noise": len(set(texts)) / len(texts),
             },
             "samples": rebuilt["samples"] + [{"given": "noise", "made": text} for text in texts[:SHOWN]],

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from danlu.objectives.masking import Places, by_unit
+from danlu.objectives.masking import LONGEST_SPAN, Places, by_unit
 from danlu.published_heads import MASKED_LM, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
@@ -40,23 +40,23 @@ class Masked(Settings):
 
     rate: share hidden at the start; final_rate: at the end (the rate moves linearly between them; None: it stays).
     unit: what is hidden together: a token, a whole word (known by its place in the text, whatever the tokenizer), or a
-    span of about mean_span tokens; all tokens of one share their fate.
-    replace: of the hidden positions, how many show the mask token; random: how many show a random ordinary token; the
-    rest keep their token (BERT's 80/10/10 by default; replace 1, random 0 is pure masking).
+    span, whose length is geometric with mean mean_span and then cut at 10 tokens (a mean of 3 becomes 2.95, one of 10
+    becomes 6.5); all tokens of one share their fate. replace: of the hidden positions, how many show the mask token;
+    random: how many show a random ordinary token; the rest keep their token (BERT's 80/10/10 by default; replace 1,
+    random 0 is pure masking).
     """
 
     name: Literal["masked"] = "masked"
     rate: float = Field(default=0.15, gt=0, lt=1)
     final_rate: float | None = Field(default=None, gt=0, lt=1)
     unit: Literal["token", "word", "span"] = "token"
-    mean_span: float = Field(default=3.0, ge=1)
+    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
     replace: float = Field(default=0.8, ge=0, le=1)
     random: float = Field(default=0.1, ge=0, le=1)
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"unit": unit} for unit in ("token", "word", "span"))
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"masked": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("masked",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     published_head: ClassVar[Head] = MASKED_LM

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, unit_length
+from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, learnable_start, unit_length
 from danlu.objectives.sentences import Text, texts, window
 from danlu.objectives.text_pairs import APART, TOGETHER, framed
 from danlu.registry import objectives
@@ -22,11 +22,12 @@ from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, So
 class MaskedSentence(Settings):
     """One whole sentence of each text is replaced by a mask token; the mean hidden state of the surroundings and, by a
     layer of its own, that of the mask are compared with the mean hidden states of all hidden sentences of the group,
-    encoded alone.
+    encoded alone. The first sentence of a document is not hidden: it has no white space before it, which would tell its
+    place.
 
     group: windows of text a group is made of, no two of the same document; every text in them counts. shortest: tokens
     a sentence has at least to be hidden. temperature: cosines are divided by it; learned: it is where the temperature
-    begins, as a parameter.
+    begins, as a parameter, which needs 0.01 or more.
     """
 
     name: Literal["masked_sentence"] = "masked_sentence"
@@ -35,12 +36,13 @@ class MaskedSentence(Settings):
     temperature: float = Field(default=0.05, gt=0)
     learned: bool = True
 
+    _start = model_validator(mode="after")(learnable_start)
+
     fields: ClassVar[Mapping[str, Fields]] = {
         "context": Fields(marks={"sentence": np.int64, "place": np.int64}),
         "sentence": Fields(),
     }
     terms: ClassVar[tuple[str, ...]] = ("sentence",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     bounds: ClassVar[frozenset[str]] = frozenset({"sentence"})
     continues_text: ClassVar[bool] = False
@@ -65,10 +67,10 @@ class MaskedSentence(Settings):
         return {"context": contexts, "sentence": sentences}
 
     def hide(self, text: Text, size: int, draw: Draw) -> tuple[Seq, Seq] | None:
-        """The text with a sentence masked, and that sentence, each of at most `size` tokens; None where no sentence is
-        whole, long enough and has something beside it."""
+        """The text with a sentence masked, and that sentence, each of at most `size` tokens; None where no sentence but
+        the first of the document is whole, long enough and has something beside it."""
         long_enough = [
-            (i, j) for i, j in text.whole_sentences if self.shortest <= j - i <= size - APART and j - i < len(text)
+            (i, j) for i, j in text.later_sentences if self.shortest <= j - i <= size - APART and j - i < len(text)
         ]
         if not long_enough:
             return None

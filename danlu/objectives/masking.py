@@ -12,6 +12,8 @@ from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Draw
 
 LONGEST_SPAN = 10
+"""Tokens of a span, at most (SpanBERT). Lengths of mean m that are cut there have the mean m (1 - (1 - 1/m)^10): 2.95
+for 3, 6.5 for 10."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def by_group(
 def by_span(
     pieces: Sequence[np.ndarray], rate: float, mean: float, rng: np.random.Generator, vocabulary: Vocabulary
 ) -> list[Places]:
-    """Spans of geometric length (SpanBERT, Joshi et al. 2020), `mean` tokens on average, none longer than
-    `LONGEST_SPAN`, until `rate` of the ordinary tokens of a piece are hidden; spans do not cross special tokens."""
+    """Spans of geometric length (SpanBERT, Joshi et al. 2020) of that mean, each cut at `LONGEST_SPAN`, at what is
+    hidden already and at special tokens, until `rate` of the ordinary tokens of a piece are hidden."""
     may = [vocabulary.ordinary(piece) for piece in pieces]
     hidden, groups = [], []
     for ordinary in may:

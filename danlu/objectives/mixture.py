@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, weights_at, windows_of
+from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, weights_of, windows_of
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
@@ -100,15 +100,10 @@ class Mixture(Settings):
     def terms(self) -> tuple[str, ...]:
         return tuple(f"{k}.{t}" for k, o in self.of.items() for t in o.terms)
 
-    @property
-    def weights(self) -> Mapping[str, float]:
-        """Those at the end of the run."""
-        return self.weights_at(1.0)
-
-    def weights_at(self, progress: float) -> Mapping[str, float]:
+    def weights(self, progress: float) -> Mapping[str, float]:
         found = {}
         for key, share in self.drawn(progress).items():
-            inner = weights_at(self.of[key], progress)
+            inner = weights_of(self.of[key], progress)
             weight = share * self.loss_weights.get(key, 1.0)
             found |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
         return found

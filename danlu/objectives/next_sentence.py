@@ -48,7 +48,6 @@ class NextSentence(Settings):
     form: Literal["together", "apart"] = "together"
     masked: Masked | None = Masked()
 
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     embeds_text: ClassVar[bool] = True

@@ -59,7 +59,6 @@ class Patches(Settings):
     features: int = Field(default=0, ge=0)
 
     terms: ClassVar[tuple[str, ...]] = ("patch",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
 

@@ -30,7 +30,6 @@ class Permutation(Settings):
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"permuted": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("permuted",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"any"})}
     continues_text: ClassVar[bool] = False
 

@@ -26,7 +26,6 @@ class Prefix(Settings):
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"continued": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("continued",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"any"})}
     continues_text: ClassVar[bool] = True
 

@@ -40,7 +40,8 @@ SHOWN = 5
 
 
 class Codes(nn.Module):
-    """Between the encoder's width and that of the codes; codes have mean 0 and variance 1 over their entries."""
+    """Between the encoder's width and that of the codes; codes have mean 0 and variance 1 over their entries, so that
+    of one or two entries next to nothing could be said."""
 
     def __init__(self, width: int, size: int):
         super().__init__()
@@ -54,17 +55,17 @@ class Reconstruct(Settings):
     """Each sentence is read, averaged to one vector, its code, and told again by a decoder that sees the code alone.
 
     longest: tokens of a sentence; what is longer is told in parts. drop: the share of its tokens that the encoder does
-    not get to see (TSDAE: 0.6). code: entries of the vector, the width of the architecture where it is not given.
+    not get to see (TSDAE: 0.6). code: entries of the vector, 3 or more, which have mean 0 and variance 1; the width of
+    the architecture where it is not given.
     """
 
     name: Literal["reconstruct"] = "reconstruct"
     longest: PositiveInt = 32
     drop: float = Field(default=0.0, ge=0, lt=1)
-    code: PositiveInt | None = None
+    code: int | None = Field(default=None, ge=3)
 
     fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"rebuilt": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("rebuilt",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),

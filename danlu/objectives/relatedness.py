@@ -40,7 +40,6 @@ class Relatedness(Settings):
 
     fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(marks={"related": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("related",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from danlu.objectives.detection import Detections, blanked, marked
 from danlu.objectives.masked import Masked, MaskedHead
-from danlu.objectives.masking import by_unit
+from danlu.objectives.masking import LONGEST_SPAN, by_unit
 from danlu.published_heads import DISCRIMINATOR, Head
 from danlu.registry import objectives
 from danlu.settings import Settings
@@ -96,7 +96,7 @@ class Replaced(Settings):
     name: Literal["replaced"] = "replaced"
     rate: float = Field(default=0.15, gt=0, lt=1)
     unit: Literal["token", "word", "span"] = "token"
-    mean_span: float = Field(default=3.0, ge=1, le=10)
+    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
     generator: GeneratorSize | None = GeneratorSize()
     replaced_weight: float = Field(default=50.0, gt=0)
 
@@ -116,8 +116,7 @@ class Replaced(Settings):
     def terms(self) -> tuple[str, ...]:
         return ("replaced",) if self.generator is None else ("masked", "replaced")
 
-    @property
-    def weights(self) -> Mapping[str, float]:
+    def weights(self, progress: float) -> Mapping[str, float]:
         return {"replaced": 1.0} if self.generator is None else {"masked": 1.0, "replaced": self.replaced_weight}
 
     @property

@@ -20,10 +20,11 @@ from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
     """Two neighbouring spans of whole sentences, with at most `room` tokens together; None without two sentences.
 
-    Whole sentences only, since a span that begins or ends inside one would tell its place. What is too long loses
-    sentences where the two do not meet, the longer one first; two single sentences lose their ends.
+    Whole sentences only, since a span that begins or ends inside one would tell its place, and none that begins its
+    document, which has no white space before it. What is too long loses sentences where the two do not meet, the longer
+    one first; two single sentences lose their ends.
     """
-    whole = text.whole_sentences
+    whole = text.later_sentences
     if len(whole) < 2 or room < 2:
         return None
     cut = int(rng.integers(1, len(whole)))
@@ -45,7 +46,8 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 @objectives.register
 class SentenceOrder(Settings):
     """Tell whether two neighbouring spans of a document stand in their order or are swapped, each half of the time, in
-    one sequence [bos] A [eos] B [eos] with segments.
+    one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span: it has no
+    white space before it, which would tell its place.
 
     masked: settings of a masked objective that hides tokens of the same sequences (a number: its rate); false or 0:
     none, sentences alone.
@@ -54,7 +56,6 @@ class SentenceOrder(Settings):
     name: Literal["sentence_order"] = "sentence_order"
     masked: Masked | None = Masked()
 
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
 

@@ -15,12 +15,14 @@ from danlu.waist import Draw
 class Text:
     """n tokens of text of one document, none of them its beginning or end token.
 
-    ids [n] int64; flags [n] uint8 (danlu.tokens.bounds); closes: whether a sentence ends where the text ends.
+    ids [n] int64; flags [n] uint8 (danlu.tokens.bounds); closes: whether a sentence ends where the text ends; opens:
+    whether the document begins where the text begins.
     """
 
     ids: np.ndarray
     flags: np.ndarray
     closes: bool
+    opens: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -29,7 +31,7 @@ class Text:
         """The tokens start .. stop - 1."""
         stop = min(stop, len(self))
         closes = self.closes if stop == len(self) else bool(self.flags[stop] & FLAGS["sentence"])
-        return Text(self.ids[start:stop], self.flags[start:stop], closes)
+        return Text(self.ids[start:stop], self.flags[start:stop], closes, self.opens and start == 0)
 
     @property
     def sentence_starts(self) -> np.ndarray:
@@ -42,6 +44,12 @@ class Text:
         starts = self.sentence_starts.tolist()
         return list(pairwise([*starts, *([len(self)] if self.closes else [])]))
 
+    @property
+    def later_sentences(self) -> list[tuple[int, int]]:
+        """The whole sentences but the one that begins the document: it alone has no white space before it, which would
+        say where it stood."""
+        return [(start, stop) for start, stop in self.whole_sentences if start > 0 or not self.opens]
+
 
 def texts(draw: Draw, bounds: bool = True) -> list[Text]:
     """One for each document the unit touches, those without a token of text left out. bounds: with the flags that the
@@ -52,7 +60,8 @@ def texts(draw: Draw, bounds: bool = True) -> list[Text]:
     for piece, marks in zip(pieces, flags, strict=True):
         inside = (piece != vocabulary.bos) & (piece != vocabulary.eos)
         if inside.any():
-            found.append(Text(piece[inside], marks[inside], bool(piece[-1] == vocabulary.eos)))
+            closes, opens = bool(piece[-1] == vocabulary.eos), bool(piece[0] == vocabulary.bos)
+            found.append(Text(piece[inside], marks[inside], closes, opens))
     return found
 
 

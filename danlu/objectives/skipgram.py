@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.word_scores import ContextVectors, above_noise, against, banded, neighbour_samples, wide
+from danlu.objectives.word_scores import ContextVectors, Scored, above_noise, against, banded, neighbour_samples, wide
 from danlu.objectives.word_windows import contexts, training_counts, word_units
 from danlu.registry import objectives
 from danlu.settings import Settings
@@ -38,7 +37,6 @@ class Skipgram(Settings):
     unit_tokens: int = Field(default=2048, ge=2)
 
     terms: ClassVar[tuple[str, ...]] = ("skipgram",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = "none"
@@ -79,11 +77,11 @@ class Skipgram(Settings):
     def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
         """How often held-out pairs score above noise, and the neighbours of frequent words."""
 
-        def scores(batch: Batch) -> tuple[Tensor, Tensor]:
-            true, noise = self.scores(model, parts, batch)
-            return torch.where(batch["text"].labels["skipgram"] >= 0, true, torch.nan), noise
+        def scored(batch: Batch) -> Scored:
+            text, (true, noise) = batch["text"], self.scores(model, parts, batch)
+            return Scored(text.labels["skipgram"], true, text.inputs["noise"], noise)
 
         return {
-            "figures": {"pairs_above_noise": above_noise(batches, scores)},
+            "figures": {"pairs_above_noise": above_noise(batches, scored)},
             "samples": neighbour_samples(model, training_counts(source), source),
         }

@@ -45,7 +45,6 @@ class Spans(Settings):
 
     fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"spans": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("spans",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),

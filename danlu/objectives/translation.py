@@ -19,6 +19,7 @@ from danlu.objectives.masking import by_unit
 from danlu.registry import objectives
 from danlu.settings import Settings
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
+from danlu.tokens.vocabulary import Vocabulary
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
 
 ENDS = 2
@@ -49,7 +50,6 @@ class Translation(Settings):
         "text": Fields({"token": np.int64, "segment": np.int64}, {"masked": np.int64})
     }
     terms: ClassVar[tuple[str, ...]] = ("masked",)
-    weights: ClassVar[Mapping[str, float]] = {}
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     token_head: ClassVar[str] = Masked.token_head
@@ -113,10 +113,11 @@ class Translation(Settings):
         texts = [batch["text"] for batch in batches if len(batch["text"]) > 1]
         if not texts:
             return {}
-        told = [self.told(model, parts, text) for text in texts]
+        vocabulary = source.vocabulary
+        told = [self.told(model, parts, text, vocabulary) for text in texts]
         right = torch.cat([t == x.labels["masked"][x.labels["masked"] >= 0] for t, x in zip(told, texts, strict=True)])
         strange = [beside_strangers(text) for text in texts]
-        wrong = [self.told(model, parts, x) == x.labels["masked"][x.labels["masked"] >= 0] for x in strange]
+        wrong = [self.told(model, parts, x, vocabulary) == x.labels["masked"][x.labels["masked"] >= 0] for x in strange]
         return {
             "figures": {
                 "accuracy": float(right.float().mean()),
@@ -125,10 +126,12 @@ class Translation(Settings):
             "samples": samples(texts[0], told[0], source),
         }
 
-    def told(self, model: Parts, parts: nn.Module, text: Stream) -> Tensor:
-        """[k]: the likeliest token at each hidden position."""
+    def told(self, model: Parts, parts: nn.Module, text: Stream, vocabulary: Vocabulary) -> Tensor:
+        """[k]: the likeliest ordinary token at each hidden position; no other is ever hidden."""
         at = text.labels["masked"] >= 0
-        return self.blank_logits(model, parts, model.hidden(text)[at]).argmax(1)
+        logits = self.blank_logits(model, parts, model.hidden(text)[at])
+        logits[:, sorted(vocabulary.special)] = -torch.inf
+        return logits.argmax(1)
 
 
 def beside_strangers(text: Stream) -> Stream:
@@ -150,21 +153,22 @@ def beside_strangers(text: Stream) -> Stream:
 
 def samples(text: Stream, told: Tensor, source: Source) -> list[dict[str, str]]:
     """The first pairs with ___ for what is hidden, and with what was told there."""
-    labels = text.labels["masked"].cpu().numpy()
+    labels, segment = text.labels["masked"].cpu().numpy(), text.inputs["segment"].cpu().numpy()
     filled = text.inputs["token"].cpu().numpy().copy()
     filled[labels >= 0] = told.cpu().numpy()
     found = []
     for start, stop in pairwise(text.offsets.tolist()[: SHOWN + 1]):
-        ids, hidden = filled[start:stop], labels[start:stop] >= 0
-        found.append({"given": with_blanks(ids, hidden, source), "made": with_blanks(ids, hidden & False, source)})
+        ids, hidden, side = filled[start:stop], labels[start:stop] >= 0, segment[start:stop]
+        given, made = (with_blanks(ids, blank, side, source) for blank in (hidden, np.zeros_like(hidden)))
+        found.append({"given": given, "made": made})
     return found
 
 
-def with_blanks(ids: np.ndarray, hidden: np.ndarray, source: Source) -> str:
-    """The two sides of a pair, ` | ` between them, with ___ for each run of hidden tokens."""
-    ends = np.flatnonzero(ids == source.vocabulary.eos)
+def with_blanks(ids: np.ndarray, hidden: np.ndarray, segment: np.ndarray, source: Source) -> str:
+    """The two sides of a pair without their ends, ` | ` between them, with ___ for each run of hidden tokens."""
     sides = []
-    for side in (slice(0, ends[0]), slice(ends[0] + 1, None)):
-        runs = np.split(np.arange(len(ids))[side], np.flatnonzero(np.diff(hidden[side].astype(int))) + 1)
-        sides.append("".join("___" if hidden[run[0]] else source.decode(ids[run].tolist()) for run in runs))
+    for number in (0, 1):
+        inside = np.flatnonzero(segment == number)[1:-1]
+        runs = np.split(inside, np.flatnonzero(np.diff(hidden[inside].astype(int))) + 1)
+        sides.append("".join("___" if hidden[run[0]] else source.decode(ids[run].tolist()) for run in runs if len(run)))
     return " | ".join(sides)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,17 +54,29 @@ def against(noise: Tensor, hidden: Tensor) -> Tensor:
     return torch.bmm(noise, hidden[:, :, None]).squeeze(-1)
 
 
-def share_above(true: Tensor, noise: Tensor) -> tuple[int, int]:
-    """Of pairs of a true score [T, n] (NaN: none) and a noise score [T, k] of the same row: in how many the true one is
-    higher, and how many there are."""
-    there = ~true.isnan()
-    higher = (true[:, :, None] > noise[:, None, :]) & there[:, :, None]
-    return int(higher.sum()), int(there.sum()) * noise.shape[1]
+@dataclass(frozen=True)
+class Scored:
+    """For each of T positions n true words (-1: none) and k noise words, [T, n] and [T, k], each with its score."""
+
+    words: Tensor
+    true: Tensor
+    drawn: Tensor
+    noise: Tensor
 
 
-def above_noise(batches: Iterable[Batch], scores: Callable[[Batch], tuple[Tensor, Tensor]]) -> float:
-    """How often a held-out true pair scores above a noise word drawn for the same position; chance is 0.5."""
-    found = [share_above(*scores(batch)) for batch in batches]
+def share_above(found: Scored) -> tuple[float, int]:
+    """Of pairs of a true and a noise word of the same position: in how many the true one scores higher, those where
+    neither does counted half, and how many there are; noise that is the true word itself makes no pair."""
+    true, noise = found.true[:, :, None], found.noise[:, None, :]
+    there = (found.words[:, :, None] >= 0) & (found.words[:, :, None] != found.drawn[:, None, :])
+    higher, equal = (true > noise) & there, (true == noise) & there
+    return int(higher.sum()) + int(equal.sum()) / 2, int(there.sum())
+
+
+def above_noise(batches: Iterable[Batch], scored: Callable[[Batch], Scored]) -> float:
+    """How often a held-out true pair scores above a noise word drawn for the same position; chance is 0.5, which is
+    also what equal scores give."""
+    found = [share_above(scored(batch)) for batch in batches]
     return sum(higher for higher, _ in found) / max(sum(n for _, n in found), 1)
 
 

@@ -13,7 +13,7 @@ import danlu.objectives  # noqa: F401  (the two fill the registries)
 from danlu.architectures.learner import models_of
 from danlu.registry import Registry, architectures, objectives
 from danlu.settings import Settings
-from danlu.traits import refusal
+from danlu.traits import name_of, orders, refusal, unmet
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,26 @@ def pair(objective: str, architecture: str, offers: Sequence[Offer]) -> Pair:
     if fitting:
         with_settings = ", ".join(f"{key} {value}" for key, value in fitting[0].items()) if sentences else ""
         return Pair(objective, architecture, True, f"with {with_settings}" if with_settings else "")
-    return Pair(objective, architecture, False, sentences[0])
+    return Pair(
+        objective,
+        architecture,
+        False,
+        sentences[0] if len(set(sentences)) == 1 else of_all(wanted, offers, architecture),
+    )
+
+
+def of_all(objective: Settings, offers: Sequence[Offer], architecture: str) -> str:
+    """Why no variant of an architecture takes an objective, where each has another reason."""
+    together: dict[str, frozenset[str]] = {}
+    for _, models in offers:
+        for role, model in models.items():
+            together[role] = together.get(role, frozenset()) | model.offers
+    wanted: Any = objective
+    settings = " or ".join(sorted({key for given, _ in offers for key in given}))
+    needed = orders(wanted.needs["backbone"])
+    return unmet(wanted, together, architecture) or (
+        f"{name_of(wanted)} needs an architecture that is {needed} at once; {architecture} is either, by {settings}"
+    )
 
 
 def misfit(objective: Settings, architecture: Settings) -> str | None:

@@ -196,6 +196,7 @@ class Results(Part):
     recipe_text: str | None = None
     corpus: Corpus | None = None
     tokenizer: Tokenizer | None = None
+    text_read: bool | None = None
     pretrain: list[Pretrained] = []
     tasks: list[Task] = []
     exports: list[Export] = []

@@ -10,7 +10,7 @@ from danlu.evaluation.rewriting import BLANK, rewrites, source_of
 from danlu.recipes.schema import ModelRecipe
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
-from danlu.traits import name_of, weights_at
+from danlu.traits import name_of, weights_of
 from danlu.waist import Batch, Objective
 
 SHOWN = 40
@@ -48,7 +48,7 @@ def measurable(name: str, objective: Objective, split: str, make: Callable[[], l
 
 def without_targets(objective: Objective, batches: Sequence[Batch]) -> list[str]:
     """The terms that weigh something at the end of a run and for which these batches ask nothing."""
-    counted, weights = total_counts(objective, batches), weights_at(objective, 1.0)
+    counted, weights = total_counts(objective, batches), weights_of(objective, 1.0)
     return [term for term in objective.terms if not counted[term] and weights.get(term, 1.0)]
 
 

@@ -28,7 +28,7 @@ from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import Machine, environment
-from danlu.traits import models_named, needs_blank
+from danlu.traits import models_named, needs_blank, reads_tokens
 
 Say = Callable[[str], None]
 
@@ -152,6 +152,7 @@ class Main:
             "started": began["time"],
             "recipe_text": (directory.path / "recipe.yaml").read_text("utf-8"),
             **facts,
+            "text_read": any(reads_tokens(model.objective) for model in recipe.models.values()),
             "pretrain": [],
             "tasks": [],
             "exports": [],

@@ -13,7 +13,7 @@ from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining
 from danlu.stages.run import Say, quiet, resolve
 from danlu.stages.run_directory import RunDirectory
-from danlu.stages.starting import looked_at, start_of
+from danlu.stages.starting import looked_at, start_of, take_weights
 from danlu.training.forecast import forecast
 from danlu.training.outfit import fit_out
 
@@ -54,9 +54,12 @@ def show(
 def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
     """The forecast of one model."""
     draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
-    model = job.fresh().to(job.machine.device)
+    model = job.fresh()
+    start = job.start and job.start | take_weights(model, job.start, job.name)
+    model.to(job.machine.device)
     fit_out(model, settings)
     validate, _ = job.checked()
     return forecast(model, job.recipe.objective, draws, settings, job.machine, validate, timed) | {
-        "tokens_per_epoch": round(draws.units * draws.tokens_per_unit)
+        "tokens_per_epoch": round(draws.units * draws.tokens_per_unit),
+        "start": start,
     }

@@ -187,7 +187,8 @@ def saved_weights(folder: Path, objective: Any) -> dict[str, Tensor]:
 def said(name: str, taken: dict[str, list[str]]) -> list[str]:
     """What `take_weights` found, in a line each where there is something to say."""
     words = {"new": "begins anew:", "left": "not used of the saved model:"}
-    return [f"{name:10s} {text} {', '.join(modules(taken[key]))}" for key, text in words.items() if taken[key]]
+    head = f"{name:10s} " if name else ""
+    return [f"{head}{text} {', '.join(modules(taken[key]))}" for key, text in words.items() if taken[key]]
 
 
 def modules(names: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from danlu.packing import pack
 from danlu.training.draws import Draws
 from danlu.training.precision import Machine
-from danlu.traits import weights_at
+from danlu.traits import weights_of
 from danlu.waist import Batch, Objective, counts
 
 
@@ -85,7 +85,7 @@ def accumulate(
     `seed` seeds what the model draws itself (dropout), anew for each micro-batch. progress: how much of the run is
     done.
     """
-    total, weights = total_counts(objective, batches), weights_at(objective, progress)
+    total, weights = total_counts(objective, batches), weights_of(objective, progress)
     found: list[dict[str, Tensor]] = []
     for i, batch in enumerate(batches):
         torch.manual_seed(seed * 4096 + i)
@@ -111,7 +111,7 @@ def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[
 
 @torch.no_grad()
 def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine) -> Losses:
-    """The losses of some batches without learning from them."""
+    """The losses of some batches without learning from them, weighted as at the end of a run."""
     was = model.training
     model.eval()
     found = []
@@ -119,4 +119,4 @@ def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], ma
         with machine.autocast():
             found.append(model(batch.to(torch.device(machine.device))))
     model.train(was)
-    return Losses(summed(found, objective), total_counts(objective, batches), objective.weights)
+    return Losses(summed(found, objective), total_counts(objective, batches), weights_of(objective, 1.0))

@@ -25,7 +25,6 @@ class Images:
     """An objective over patches and tokens, as small as one can be."""
 
     name, terms, fields, continues_text = "images", ("shade",), FIELDS, False
-    weights: ClassVar = {}
     needs: ClassVar = {"backbone": frozenset({"full"})}
 
     def parts(self, shape):

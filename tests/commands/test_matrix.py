@@ -32,6 +32,16 @@ def test_the_command_prints_a_table_and_json(danlu_command):
     )
 
 
+def test_the_reason_is_that_of_all_variants():
+    reasons = {(pair.objective, pair.architecture): pair.reason for pair in matrix() if not pair.allowed}
+    assert reasons["spans", "convolutional"] == "spans needs a decoder that is causal; convolutional has none"
+    assert reasons["cbow", "recurrent"] == "cbow needs an architecture that is pointwise; recurrent offers causal, full"
+    assert reasons["mixture", "recurrent"] == (
+        "mixture needs an architecture that is causal and full at once; recurrent is either, by directions"
+    )
+    assert reasons["prefix", "bag"].startswith("prefix needs an architecture that is free to read in any order; bag")
+
+
 def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(

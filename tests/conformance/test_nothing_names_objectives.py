@@ -214,7 +214,7 @@ def owners():
 
 
 def test_every_objective_has_what_the_waist_asks_for(owners):
-    assert {"fields", "terms", "weights", "needs", "continues_text", "example", "parts", "losses"} <= BASE
+    assert {"fields", "terms", "needs", "continues_text", "example", "parts", "losses"} <= BASE
     for name in BASE:
         assert set(owners(name)) == NAMES, name
 

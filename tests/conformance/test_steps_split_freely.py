@@ -6,6 +6,7 @@ import torch
 from pairs import MACHINE
 
 from danlu.training.step import accumulate
+from danlu.traits import weights_of
 
 
 def gradients(pair, parts):
@@ -61,6 +62,6 @@ def test_the_loss_is_the_weighted_mean_of_each_term(pair):
     with torch.no_grad():
         sums = model(pair.pack(some))
     expected = sum(
-        pair.objective.weights.get(term, 1.0) * float(sums[term]) / n for term, n in losses.counts.items() if n
+        weights_of(pair.objective, 1.0).get(term, 1.0) * float(sums[term]) / n for term, n in losses.counts.items() if n
     )
     assert abs(losses.loss - expected) <= 1e-10 * abs(expected)

@@ -12,12 +12,13 @@ from torch.nn import functional as F
 from danlu.architectures import build_learner
 from danlu.errors import WrongInput
 from danlu.objectives.contrastive import Contrastive
+from danlu.objectives.group_similarity import Temperature
 from danlu.objectives.masked_sentence import MaskedSentence
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.relatedness import Relatedness
 from danlu.packing import pack
 from danlu.recipes.schema import ModelRecipe
-from danlu.registry import architectures
+from danlu.registry import architectures, objectives
 from danlu.training.plan import units_of
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
@@ -88,6 +89,28 @@ def test_a_learned_temperature_is_a_parameter_and_never_too_sharp(made):
     assert float(scale().detach()) == pytest.approx(100)
 
 
+def test_a_learned_temperature_comes_back_from_its_limit():
+    """A factor that an update had put beyond the limit had no gradient, and stayed there for good."""
+    scale = Temperature(0.02, learned=True)
+    with torch.no_grad():
+        scale.log_scale.fill_(5.0)
+    optimizer = torch.optim.SGD(scale.parameters(), lr=0.01)
+    for _ in range(3):
+        scale().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert float(scale().detach()) < 99
+
+
+@pytest.mark.parametrize("objective", ["contrastive", "masked_sentence", "image_text"])
+def test_a_learned_temperature_does_not_begin_beyond_its_limit(objective):
+    wanted = {"name": objective, "temperature": 0.009, "learned": True}
+    with pytest.raises(ValidationError, match=r"temperature 0\.009 is below 0\.01, the lowest that is learned; begin"):
+        objectives.validate(wanted)
+    assert objectives.validate(wanted | {"learned": False}).temperature == 0.009
+    assert objectives.validate(wanted | {"temperature": 0.01}).temperature == 0.01
+
+
 def test_dropout_views_differ_by_dropout_alone(made):
     objective = Contrastive(views="dropout", group=3)
     model = learner(made, objective, dropout=0.2)
@@ -102,6 +125,26 @@ def test_dropout_views_differ_by_dropout_alone(made):
         model.train()
         one, other = vectors()
         assert not torch.allclose(one, other)
+
+
+def test_held_out_dropout_views_are_told_apart_with_dropout(made):
+    """Without it a text was compared with itself, and the held-out loss fell with whatever drew texts apart."""
+    objective = Contrastive(views="dropout", group=3, temperature=0.1)
+    model = learner(made, objective, dropout=0.2)
+    model.label_smoothing = 0.1  # training's alone
+    model.parts.train()  # whatever mode a part is in, it stays in
+    batch, expected = pack(made.examples(objective, 2), objective.fields, [5, 6]), 0.0
+    generator, modes = torch.get_rng_state(), [m.training for m in model.modules()]
+    with torch.no_grad():
+        found, again = (float(model(batch)["contrastive"]) for _ in range(2))
+        assert torch.equal(torch.get_rng_state(), generator)
+        assert [m.training for m in model.modules()] == modes
+        u = F.normalize(batch["first"].mean(model.hidden(batch["first"])), dim=1)
+        for group in range(2):
+            rows = (batch["first"].group == group).nonzero().squeeze(1)
+            expected -= 2 * float((u[rows] @ u[rows].T / 0.1).log_softmax(1).diagonal().sum())
+        torch.manual_seed(1)
+        assert float(model(batch)["contrastive"]) == found == again > 1.01 * expected
 
 
 @pytest.mark.parametrize(
@@ -182,6 +225,12 @@ def test_a_hidden_sentence_and_its_surroundings_are_a_text(made):
             text = made.tokenizer.decode(hidden).strip()
             assert text.startswith("The ")
             assert text.endswith(".")
+
+
+def test_white_space_does_not_tell_which_sentence_was_hidden(made):
+    """The first sentence of a document has no space before it, and its mask stands behind the beginning token."""
+    sentences = [s for e in made.examples(MaskedSentence(group=3), 40) for s in e["sentence"]]
+    assert {made.tokenizer.decode(s.inputs["token"][1:-1])[0] for s in sentences} == {" "}
 
 
 def test_fragments_are_of_one_document_or_of_two(made):

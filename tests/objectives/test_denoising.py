@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from danlu.objectives.denoising import Denoising, infilled, permuted
 from danlu.tokens.bounds import FLAGS
@@ -34,7 +35,7 @@ def example_of(objective, pieces, n=0, every=5):
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=3),
     st.floats(0, 0.95),
-    st.floats(0.1, 6),
+    st.floats(1, 6),
     st.booleans(),
     st.floats(0, 0.5),
     st.integers(0, 99),
@@ -59,7 +60,7 @@ def test_the_target_is_the_text_and_the_source_holds_nothing_else(lengths, rate,
             assert (np.diff(kept) > 0).all()
 
 
-@given(st.integers(3, 40), st.integers(0, 30), st.floats(0.05, 3))
+@given(st.integers(3, 40), st.integers(0, 30), st.floats(1, 3))
 def test_a_window_in_the_middle_of_a_document_stays_within_the_window(length, n, mean):
     """Also of a model whose table of positions ends there, however many empty spans are drawn."""
     objective = Denoising(permute=False, rate=0.5, mean_span=mean)
@@ -100,6 +101,20 @@ def test_the_shares_are_those_asked_for():
         hidden += 100 - (found != MASK).sum()
     assert hidden / 500 == pytest.approx(30, abs=0.01)
     assert 2.5 < hidden / masks < 3.2  # the last span of a text is cut, empty ones count
+
+
+@given(st.integers(1, 120), st.sampled_from([0.5, 0.8, 0.95]), st.floats(1, 5), st.integers(0, 30))
+def test_a_high_rate_is_reached_too(length, rate, mean, n):
+    """Spans that found no token to stand between them were dropped, and with them what they were to hide."""
+    objective = Denoising(rate=rate, mean_span=mean, permute=False)
+    source = example_of(objective, [document(0, length)], n)["source"][0].inputs["token"][1:-1]
+    assert abs(length - (source != MASK).sum() - rate * length) < 1
+    assert not ((source[:-1] == MASK) & (source[1:] == MASK)).any()
+
+
+def test_spans_of_next_to_no_length_are_refused():
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        Denoising(mean_span=1e-6)
 
 
 def test_an_empty_span_is_a_mask_where_nothing_was():

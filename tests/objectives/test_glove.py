@@ -64,6 +64,16 @@ def test_the_splits_are_a_partition_of_the_cells(tmp_path, monkeypatch):
     assert parts[0] | parts[1] | parts[2] == as_table(cooccurrence(source, 3))
 
 
+def test_both_orders_of_a_pair_are_in_one_split(tmp_path, monkeypatch):
+    """They have one count: a held-out cell could be read off its twin in training."""
+    monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
+    source = ToySource(tmp_path)
+    for split in ("train", "validation", "test"):
+        cells = as_table(cooccurrence(source, 3, split))
+        assert any(a != b for a, b in cells)
+        assert {(b, a) for a, b in cells} == set(cells)
+
+
 def test_the_hash_is_one_to_one():
     assert len(np.unique(mixed(np.arange(100_000)))) == 100_000
 

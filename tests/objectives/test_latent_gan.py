@@ -16,6 +16,7 @@ from danlu.objectives.latent_gan import GAMES, LatentGAN
 from danlu.objectives.reconstruct import Reconstruct
 from danlu.packing import pack
 from danlu.registry import architectures
+from danlu.traits import in_nats
 
 SMALL = Reconstruct(longest=6)
 
@@ -51,6 +52,15 @@ def test_the_autoencoder_is_trained_as_without_the_game():
     torch.testing.assert_close(model(batch)["rebuilt"], alone(batch)["rebuilt"])
 
 
+def test_what_the_two_sides_pay_is_not_said_in_nats():
+    objective = LatentGAN(reconstruct=SMALL)
+    assert {term: in_nats(objective, term) for term in objective.terms} == {
+        "rebuilt": True,
+        "critic": False,
+        "generator": False,
+    }
+
+
 def test_the_losses_are_those_of_the_papers():
     real, fake = torch.tensor([0.5, 2.0]), torch.tensor([-2.0, 0.25])
     assert GAMES["least_squares"].critic(real, fake).item() == 0.25 + 1 + 4 + 0.0625
@@ -78,6 +88,16 @@ def test_a_generator_that_has_collapsed_is_noticed(tmp_path):
     assert len({sample["made"] for sample in after["samples"] if sample["given"] == "noise"}) == 1
     assert after["figures"]["code_distance"] > 10 * after["figures"]["code_distance_of_real_halves"]
     assert 0 <= after["figures"]["critic_accuracy"] <= 1
+
+
+def test_an_encoder_that_has_collapsed_has_no_spread_to_compare_with(tmp_path):
+    objective = LatentGAN(reconstruct=SMALL, noise=4, hidden=8)
+    model = learner_of(objective).eval()
+    with torch.no_grad():
+        model.parts["codes"].narrow.weight.zero_()  # whatever the sentence, one code
+        figures = objective.judge(model, model.parts, [batch_of(objective, 20)], ToySource(tmp_path))["figures"]
+    assert "code_distance" in figures
+    assert "code_spread_beside_real" not in figures
 
 
 @given(st.integers(0, 1000))

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from danlu.objectives.masked import Masked
+from danlu.objectives.masking import LONGEST_SPAN, by_span
+from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.draws import OneDraw
 
@@ -150,3 +152,19 @@ def test_spans_are_as_long_as_asked_and_stay_between_special_tokens():
     assert 2.5 < np.mean(lengths) < 5
     assert max(lengths) > 5
     assert sum(n == 1 for n in lengths) < 0.4 * len(lengths)
+
+
+@pytest.mark.parametrize("objective", ["masked", "clusters", "replaced"])
+def test_no_mean_is_asked_for_that_no_span_has(objective):
+    with pytest.raises(ValidationError, match="less than or equal to 10"):
+        objectives.validate({"name": objective, "mean_span": 10.5})
+
+
+@pytest.mark.parametrize(("mean", "capped"), [(3, 2.95), (10, 6.51)])
+def test_the_mean_of_spans_that_are_cut_is_the_one_that_is_told(mean, capped):
+    pieces = [np.full(400, 9)] * 3000
+    places = by_span(pieces, 0.05, mean, np.random.default_rng(0), VOCABULARY)
+    lengths = np.array([(place.group == 1).sum() for place in places])  # the first of a piece: nothing is hidden yet
+    assert lengths.max() == LONGEST_SPAN
+    assert abs(lengths.mean() - capped) < 5 * lengths.std() / len(lengths) ** 0.5
+    assert mean * (1 - (1 - 1 / mean) ** LONGEST_SPAN) == pytest.approx(capped, abs=0.005)

@@ -43,13 +43,13 @@ def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
 
 def test_a_share_is_also_a_weight_however_many_units_a_step_has():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [3, 1]}})
-    assert mixture.weights_at(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
-    assert mixture.weights_at(1.0) == mixture.weights == {"left.causal": 0.5, "both.masked": 0.5}
+    assert mixture.weights(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
+    assert mixture.weights(1.0) == {"left.causal": 0.5, "both.masked": 0.5}
     model = build_learner(mixture, SMALL, VOCABULARY.size, seed=0)
     batches = micro_batches(mixture, ToyDraws(), 0, 40, 8, 0.5)
     for progress in (0.0, 1.0):
         losses = accumulate(model, mixture, batches, MACHINE, seed=0, progress=progress)
-        means, weights = losses.terms, mixture.weights_at(progress)
+        means, weights = losses.terms, mixture.weights(progress)
         assert losses.loss == pytest.approx(sum(weights[term] * means[term] for term in mixture.terms))
 
 
@@ -57,8 +57,8 @@ def test_a_mixture_in_a_mixture_moves_too():
     inner = {"name": "mixture", "of": TWO, "shares": {"left": [1, 0]}}
     mixture = Mixture.model_validate({"of": {"inner": inner, "again": "causal"}, "loss_weights": {"again": 3}})
     begin = {"inner.left.causal": 0.25, "inner.both.masked": 0.25, "again.causal": 1.5}
-    assert mixture.weights_at(0.0) == begin
-    assert mixture.weights_at(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
+    assert mixture.weights(0.0) == begin
+    assert mixture.weights(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
 
 
 def test_what_its_parts_can_do_it_can_do():
@@ -83,7 +83,7 @@ def test_names_weights_and_needs_are_those_of_its_parts():
     mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
     assert set(mixture.fields) == {"left.text", "both.text"}
     assert mixture.terms == ("left.causal", "both.masked")
-    assert mixture.weights == {"left.causal": 0.5, "both.masked": 0.25}
+    assert mixture.weights(1.0) == {"left.causal": 0.5, "both.masked": 0.25}
     assert mixture.needs == {"backbone": frozenset({"causal", "full"})}
     assert mixture.continues_text
     assert not Mixture.model_validate({"of": {"a": "masked"}}).continues_text

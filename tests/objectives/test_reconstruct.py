@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from toy_language import VOCABULARY, ToyDraws, ToySource, sentence
 
 from danlu.architectures import build_learner
@@ -83,6 +84,13 @@ def test_the_decoder_sees_the_sentence_through_its_code_alone():
     moved = Memory(memory.hidden.index_fill(0, torch.tensor([0]), 1.0), memory.stream)
     changed = (model.decode(batch["target"], moved) - told).abs().amax(1) > 0
     assert torch.equal(changed, batch["target"].sequence == 0)
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_codes_that_can_say_next_to_nothing_are_refused(code):
+    """With mean 0 and variance 1, one entry is always 0, and two are (1, -1) or (-1, 1)."""
+    with pytest.raises(ValidationError, match="greater than or equal to 3"):
+        Reconstruct(code=code)
 
 
 def test_one_position_each_is_what_packing_makes():

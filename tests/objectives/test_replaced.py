@@ -152,8 +152,8 @@ def test_counts_are_known_before_the_model_runs():
 
 
 def test_weights_are_the_papers():
-    assert Replaced().weights == {"masked": 1.0, "replaced": 50.0}
-    assert Replaced(replaced_weight=10).weights["replaced"] == 10
+    assert Replaced().weights(1.0) == {"masked": 1.0, "replaced": 50.0}
+    assert Replaced(replaced_weight=10).weights(1.0)["replaced"] == 10
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,34 @@ def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
     assert all(side.strip().startswith("The ") and side.strip().endswith(".") for side in sides)
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=7), st.booleans(), st.integers(-2, 40), st.integers(0, 99))
-def test_neighbours_fit_and_meet(lengths, closes, room, seed):
+def test_white_space_does_not_tell_the_order(tmp_path):
+    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first."""
+    made = Documents(tmp_path, [" ".join(english(d, (3, 6, 9)[d % 3])) for d in range(20)])
+    told = found(made, 300)
+    assert {label for *_, label in told} == {0, 1}
+    assert {side[0] for a, b, _ in told for side in (a, b)} == {" "}
+
+
+def test_a_document_of_two_sentences_has_no_pair(tmp_path):
+    made = Documents(tmp_path, [" ".join(english(d, 2)) for d in range(20)])
+    assert found(made, 20) == []
+    both = SentenceOrder()
+    marks = [s.marks["order"] for e in made.examples(both, 20) for s in e["text"]]
+    assert set(marks) == {-1}  # there for masking
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=7),
+    st.booleans(),
+    st.booleans(),
+    st.integers(-2, 40),
+    st.integers(0, 99),
+)
+def test_neighbours_fit_and_meet(lengths, closes, opens, room, seed):
     flags = np.concatenate([[2] + [0] * (n - 1) for n in lengths]).astype(np.uint8)
-    text = Text(np.arange(len(flags)), flags, closes)
+    text = Text(np.arange(len(flags)), flags, closes, opens)
     pair = neighbours(text, room, np.random.default_rng(seed))
-    if len(text.whole_sentences) < 2 or room < 2:
+    if len(text.whole_sentences) < 2 + opens or room < 2:
         assert pair is None
         return
     a, b = pair
@@ -54,6 +76,7 @@ def test_neighbours_fit_and_meet(lengths, closes, room, seed):
     assert len(b) > 0
     assert len(a) + len(b) <= room
     assert flags[a.ids[0]] == flags[b.ids[0]] == 2
+    assert a.ids[0] > 0 or not opens
     assert list(a.ids) == list(range(a.ids[0], a.ids[0] + len(a)))
     if a.closes:
         assert b.ids[0] == a.ids[-1] + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def test_a_judge_measures_with_and_without_the_translation(tmp_path):
     class Copies(Translation):
         """Tells each hidden token by its place on the other side, where that is shown."""
 
-        def told(self, model, parts, text):
+        def told(self, model, parts, text, vocabulary):
             found = []
             for ids, labels in zip(
                 text.inputs["token"].split(text.lengths), text.labels["masked"].split(text.lengths), strict=True
@@ -187,4 +188,29 @@ def test_a_judge_measures_with_and_without_the_translation(tmp_path):
 def test_blanks_are_shown_where_tokens_are_hidden(tmp_path):
     ids = np.array([1, 4, 5, 6, 2, 1, 7, 8, 2])
     hidden = np.array([0, 1, 1, 0, 0, 0, 0, 1, 0], bool)
-    assert with_blanks(ids, hidden, ToySource(tmp_path)) == "1___6 | 1 7___2"
+    assert with_blanks(ids, hidden, np.repeat([0, 1], [5, 4]), ToySource(tmp_path)) == "___6 | 7___"
+
+
+def test_special_tokens_are_not_told():
+    objective = Translation(masked={"rate": 0.4})
+    text, model = pack(examples_of(objective, rows_of(8)), objective.fields)["text"], learner_of(objective)
+    hidden = int((text.labels["masked"] >= 0).sum())
+
+    class PrefersEnds(Translation):
+        def blank_logits(self, model, parts, hidden):
+            return torch.arange(VOCABULARY.size, 0, -1.0).repeat(len(hidden), 1)  # 0, 1, 2, 3 are special
+
+    told = PrefersEnds(masked=objective.masked).told(model, model.parts, text, VOCABULARY)
+    assert told.tolist() == [4] * hidden
+
+
+def test_one_token_for_both_ends_is_judged_too(tmp_path):
+    """Sides were parted at the first end token, which then is the first token of all."""
+    objective, one = Translation(masked={"rate": 0.4}), replace(VOCABULARY, eos=VOCABULARY.bos)
+    draws = RowDraws(rows_of(8), 10.0, one, seed=0, shuffled=False)
+    batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(8)], objective.fields)
+    source, model = ToySource(tmp_path), learner_of(objective)
+    source.vocabulary = one
+    found = objective.judge(model, model.parts, [batch], source)["samples"]
+    lengths = [[len(side.split()) for side in sample["made"].split(" | ")] for sample in found]
+    assert lengths == [[len(a), len(b)] for a, b in rows_of(8)[: len(found)]]

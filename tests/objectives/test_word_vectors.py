@@ -16,7 +16,7 @@ from danlu import durable
 from danlu.architectures import build_learner
 from danlu.objectives.cbow import Cbow, mean_around
 from danlu.objectives.skipgram import Skipgram
-from danlu.objectives.word_scores import banded, share_above
+from danlu.objectives.word_scores import Scored, banded, share_above
 from danlu.objectives.word_windows import WordRow, Words, contexts, offsets, training_counts
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -141,8 +141,21 @@ def test_the_mean_around_leaves_the_word_itself_out():
 
 
 def test_pairs_above_noise_are_counted_where_there_are_pairs():
-    true = torch.tensor([[3.0, float("nan")], [0.0, 1.0]])
-    assert share_above(true, torch.tensor([[1.0, 5.0], [0.5, -1.0]])) == (4, 6)
+    words, drawn = torch.tensor([[4, -1], [5, 6]]), torch.tensor([[7, 8], [7, 8]])
+    true, noise = torch.tensor([[3.0, 9.0], [0.0, 1.0]]), torch.tensor([[1.0, 5.0], [0.5, -1.0]])
+    assert share_above(Scored(words, true, drawn, noise)) == (4, 6)
+    assert share_above(Scored(words, true, torch.tensor([[4, 8], [7, 6]]), noise)) == (2, 4)  # the true words drawn
+    assert share_above(Scored(words, true, drawn, torch.ones(2, 2))) == (3, 6)  # two of them equal
+
+
+@pytest.mark.parametrize("objective", [Skipgram(unit_tokens=20), Cbow(unit_tokens=20)], ids=lambda o: o.name)
+def test_a_model_that_scores_all_words_alike_is_judged_to_guess(objective, tmp_path):
+    """As every model before training: its context vectors are 0."""
+    model, batch = learner_and_batch(objective, tmp_path)
+    with torch.no_grad():
+        model.parts.context.weight.zero_()
+        (above,) = objective.judge(model, model.parts, [batch], ToySource(tmp_path))["figures"].values()
+    assert above == 0.5
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,8 @@ def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
     assert "nats" not in line
     json.loads((folder / "run/results.json").read_text(), parse_constant=pytest.fail)  # no NaN: other programs read it
     page = (folder / "run/report.html").read_text()
+    assert results["text_read"] is False
+    assert "No model of this run reads text" in page
     assert page.count('<svg class="grey"') == len(entry["judged"]["pictures"])
     assert 'class="hidden"' in page
     (folder / "mine.npz").unlink()
@@ -78,6 +80,8 @@ def test_other_arrays_than_a_run_was_begun_with_are_refused(folder):
 def test_images_and_captions_run_to_a_report_and_embed_text(folder):
     results = danlu.run(recipe_of("{name: image_text, max_tokens: 64}"), out="run")
     (entry,) = results["pretrain"]
+    assert results["text_read"] is True
+    assert "No model of this run reads text" not in (folder / "run/report.html").read_text()
     found = entry["judged"]["figures"]["found in group"]
     assert 0 <= found["low"] <= found["high"] <= 1
     assert [part["stream"] for part in entry["example"]] == ["text"]  # no tokens in an image

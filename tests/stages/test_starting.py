@@ -330,7 +330,13 @@ def test_show_looks_at_the_start_too(more, saved, tmp_path):
     text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {saved}")
     text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
     (tmp_path / "on.yaml").write_text(text, "utf-8")
-    assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["objective"] == "causal"
+    shown = danlu.show(tmp_path / "on.yaml")["models"]["small"]
+    assert shown["objective"] == "causal"
+    assert shown["start"]["folder"] == str(saved)
+    assert (shown["start"]["new"], shown["start"]["left"]) == ([], [])
+    text = text.replace(f"start: {saved}", f"start: {saved}\n    objective: prefix")
+    (tmp_path / "on.yaml").write_text(text, "utf-8")
+    assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["start"]["new"] == []
 
 
 def test_run_does_the_tasks_after_pretrain_and_repeats_nothing(recipe, tmp_path, monkeypatch):
