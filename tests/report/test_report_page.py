@@ -153,7 +153,13 @@ def test_best_step_and_curves_are_drawn(page: str) -> None:
 
 def test_what_the_objective_says_is_shown(page: str) -> None:
     text = Outline(page).text
-    for said in ("retrieval 0.417 [0.390, 0.440]", "uniformity (lower is more even) −2.250 –", "the cat", "follows = 1", "a seven"):
+    for said in (
+        "retrieval 0.417 [0.390, 0.440]",
+        "uniformity (lower is more even) −2.250 –",
+        "the cat",
+        "follows = 1",
+        "a seven",
+    ):
         assert said in text, said
     assert page.count("<rect") >= 3
 
