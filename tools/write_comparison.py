@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.commands.compare import with_bounds
+from danlu.report.phrases import in_language, word
 
 WORDS = {
     "README.md": {
@@ -18,8 +19,7 @@ WORDS = {
         ),
         "baselines": "Without a network, bits per byte: {found}.",
         "controls": "Without pre-training: {found}.",
-        "condition": {"tfidf": "TF-IDF", "majority": "majority"},
-        "baseline": {"unigram": "unigram", "ngram5": "5-gram", "zstd": "zstd", "zstd_primed": "primed zstd"},
+        "language": "en",
         "and": ", ",
         "seconds": "{seconds} seconds",
         "told": "{corpus}; {budget} for each training, seeds of each: {seeds}; fine-tuned on {rows} labelled texts, "
@@ -32,14 +32,18 @@ WORDS = {
         ),
         "baselines": "不用网络的每字节比特数：{found}。",
         "controls": "不预训练：{found}。",
-        "condition": {"tfidf": "TF-IDF", "majority": "最常见类别"},
-        "baseline": {"unigram": "一元模型", "ngram5": "五元模型", "zstd": "zstd", "zstd_primed": "预置训练文本的 zstd"},
+        "language": "zh",
         "and": "，",
         "seconds": "{seconds} 秒",
         "told": "{corpus}；每次训练 {budget}，每种 {seeds} 个种子；用 {rows} 条有标签的文本微调，抽取 {draws} 次。",
     },
 }  # fmt: skip
 PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def said(section: str, name: str, language: str) -> str:
+    """A name out of a run in the words of the report."""
+    return in_language(word(section, name), language)
 
 
 def table(made: dict[str, Any], words: dict[str, Any]) -> str:
@@ -54,9 +58,9 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
         cells += [with_bounds(model["task"]), with_bounds(model["random_weights"])]
         cells += [with_bounds(model["pretraining_gain"], "+"), with_bounds(apart["task"], "+")]
         lines.append(" | ".join(cells))
-    listed = words["and"].join
-    baselines = listed(f"{words['baseline'][name]} {value:.3f}" for name, value in made["baselines"].items())
-    controls = listed(f"{words['condition'][name]} {with_bounds(v)}" for name, v in task["controls"].items())
+    listed, language = words["and"].join, words["language"]
+    baselines = listed(f"{said('baseline', name, language)} {v:.3f}" for name, v in made["baselines"].items())
+    controls = listed(f"{said('condition', name, language)} {with_bounds(v)}" for name, v in task["controls"].items())
     corpus = listed(f"`{one}`" for one in made["corpus"].split(", "))
     budget = words["seconds"].format(seconds=made["budget"].removesuffix(" seconds"))
     facts = {"budget": budget, "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
