@@ -71,6 +71,12 @@ class Rewrites(Protocol):
         ...
 
 
+class HasRewriter(Protocol):
+    """What an objective has besides that is made of others, one of which says how its model rewrites text."""
+
+    rewriter: Rewrites | None
+
+
 class NeedsBlank(Protocol):
     """What an objective has besides that rewrites texts (`Rewrites`) and refuses one without a blank."""
 
@@ -170,9 +176,17 @@ def numbers_in(objective: Objective, stream: str) -> frozenset[str]:
     return frozenset(name.removeprefix(scope) for name in numbers_of(objective) if name.startswith(scope))
 
 
-def needs_blank(objective: Objective) -> bool:
-    """Whether a text must have a blank for the trained model to rewrite it: what its `needs_blank` says, no without."""
-    return getattr(objective, "needs_blank", False)
+def rewriter_of(objective: Any) -> Rewrites | None:
+    """What says how an objective's trained model rewrites text: what its `rewriter` names, itself without one; None for
+    a model that does not."""
+    found = getattr(objective, "rewriter", objective)
+    return found if isinstance(found, Rewrites) else None
+
+
+def needs_blank(objective: Any) -> bool:
+    """Whether a text must have a blank for the trained model to rewrite it: what the `needs_blank` of its rewriter
+    says, no without."""
+    return getattr(rewriter_of(objective), "needs_blank", False)
 
 
 def models_within(objective: Objective) -> Mapping[str, Part]:

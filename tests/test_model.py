@@ -191,9 +191,11 @@ def test_a_rewritten_text_is_shown_whole_and_cut_at_a_stop_text():
     assert cut == whole[: whole.index(whole[4:6])]
 
 
-@pytest.mark.parametrize("objective", ["spans", "denoising"])
+@pytest.mark.parametrize("objective", ["spans", "denoising", "mixture"])
 def test_any_transformer_rewrites(objective):
-    chosen = {"name": "spans", "sentinels": 5} if objective == "spans" else objective
+    spans = {"name": "spans", "sentinels": 5}
+    mixture = {"name": "mixture", "of": {"spans": spans, "masked": "masked"}}
+    chosen = {"spans": spans, "mixture": mixture}.get(objective, objective)
     for name in ("gpt2", "llama", "bert", "transformer"):
         model = model_of(chosen, name)
         assert model.rewrites

@@ -15,7 +15,7 @@ from danlu.evaluation.generation import Sampling, go_on
 from danlu.packing import pack
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.traits import Rewrites
+from danlu.traits import Rewrites, name_of, rewriter_of
 from danlu.waist import Fields, Memory, Seq, Stream, full_order
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
@@ -24,13 +24,21 @@ BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 
 def rewrites(objective: Any) -> bool:
     """Whether a model trained by it reads one text and writes another."""
-    return isinstance(objective, Rewrites)
+    return rewriter_of(objective) is not None
+
+
+def rewriter(objective: Any) -> Rewrites:
+    """What says how a model trained by it rewrites; WrongInput for one that does not."""
+    found = rewriter_of(objective)
+    if found is None:
+        raise WrongInput(f"a model trained by {name_of(objective)} does not rewrite text")
+    return found
 
 
 def source_of(objective: Any, parts: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> np.ndarray:
     """The ids that the backbone is given for a text in its parts around blanks; WrongInput where the objective refuses
     it (`danlu.traits.Rewrites`) or it is longer than the context."""
-    ids = objective.read(parts, vocabulary)
+    ids = rewriter(objective).read(parts, vocabulary)
     if len(ids) > context:
         raise WrongInput(f"the text has {len(ids)} tokens, the model reads {context}; shorten it")
     return ids
@@ -64,8 +72,9 @@ def rewrite_many(
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.decoder.extend(model.embed_for_decoder(stream), stream, state, memory)
 
-    begun = [objective.begin(vocabulary) for _ in sources]
-    allowed = objective.allowed(vocabulary)
+    by = rewriter(objective)
+    begun = [by.begin(vocabulary) for _ in sources]
+    allowed = by.allowed(vocabulary)
     made = go_on(model, begun, step, allowed, vocabulary, sampling, context, machine, watch)
     model.train(was)
-    return [objective.written(parts, ids, vocabulary) for parts, ids in zip(texts, made, strict=True)]
+    return [by.written(parts, ids, vocabulary) for parts, ids in zip(texts, made, strict=True)]

@@ -22,7 +22,7 @@ from danlu.settings import Settings
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.weights import write_weights
-from danlu.traits import Rewrites
+from danlu.traits import rewriter_of
 from danlu.waist import Objective
 
 
@@ -105,10 +105,11 @@ def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str,
     """With what transformers generates as danlu does: where it begins, where it ends, and for models that rewrite text
     the special tokens that are never written. Empty for models that do not generate."""
     ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
-    if not isinstance(objective, Rewrites):
+    by = rewriter_of(objective)
+    if by is None:
         return ids if objective.continues_text else {}
-    first, *forced = objective.begin(vocabulary).tolist()
-    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed(vocabulary))
+    first, *forced = by.begin(vocabulary).tolist()
+    never = sorted(vocabulary.special - {vocabulary.eos} - by.allowed(vocabulary))
     begun = {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
     return ids | begun | {"bad_words_ids": [[id] for id in never]}
 

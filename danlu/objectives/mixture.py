@@ -10,7 +10,17 @@ from torch import Tensor, nn
 
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import bounds_of, numbers_of, refusal, sentinels_of, token_head, weights_of, windows_of
+from danlu.traits import (
+    Rewrites,
+    bounds_of,
+    numbers_of,
+    refusal,
+    rewriter_of,
+    sentinels_of,
+    token_head,
+    weights_of,
+    windows_of,
+)
 from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
@@ -79,6 +89,11 @@ class Mixture(Settings):
     @property
     def continues_text(self) -> bool:
         return any(o.continues_text for o in self.of.values())
+
+    @property
+    def rewriter(self) -> Rewrites | None:
+        """The first that rewrites text, where none continues it."""
+        return None if self.continues_text else next(filter(None, map(rewriter_of, self.of.values())), None)
 
     @property
     def embeds_text(self) -> bool:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from danlu.tokens.bounds import FLAGS
+from danlu.tokens.bounds import FLAGS, SPACE_BEFORE
 from danlu.waist import Draw
 
 
@@ -15,8 +15,8 @@ from danlu.waist import Draw
 class Text:
     """n tokens of text of one document, none of them its beginning or end token.
 
-    ids [n] int64; flags [n] uint8 (danlu.tokens.bounds); closes: whether a sentence ends where the text ends; opens:
-    whether the document begins where the text begins.
+    ids [n] int64; flags [n] uint8 (danlu.tokens.bounds); closes: whether a sentence ends where the text ends, with
+    nothing behind it; opens: whether the document begins where the text begins.
     """
 
     ids: np.ndarray
@@ -60,8 +60,10 @@ def texts(draw: Draw, bounds: bool = True) -> list[Text]:
     for piece, marks in zip(pieces, flags, strict=True):
         inside = (piece != vocabulary.bos) & (piece != vocabulary.eos)
         if inside.any():
-            closes, opens = bool(piece[-1] == vocabulary.eos), bool(piece[0] == vocabulary.bos)
-            found.append(Text(piece[inside], marks[inside], closes, opens))
+            # white space at the end of a document would say which of its sentences is the last
+            closes = piece[-1] == vocabulary.eos and not marks[-1] & SPACE_BEFORE
+            opens = bool(piece[0] == vocabulary.bos)
+            found.append(Text(piece[inside], marks[inside], bool(closes), opens))
     return found
 
 

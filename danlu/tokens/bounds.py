@@ -13,6 +13,9 @@ from danlu.text.words import word_starts
 FLAGS: Mapping[str, int] = {"word": 1, "sentence": 2}
 """Bit of each kind."""
 
+SPACE_BEFORE = 4
+"""Bit of the end token of a document whose text ends in white space, which is then in its last sentence."""
+
 FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sentence": sentence_starts}
 
 
@@ -31,10 +34,11 @@ def flags(text: str, starts: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
     return found
 
 
-def framed(inside: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
-    """With the beginning and end tokens of a document, which are words and sentences of their own."""
-    alone = np.array([sum(FLAGS[kind] for kind in kinds)], np.uint8)
-    return np.concatenate([alone, inside, alone])
+def framed(inside: np.ndarray, text: str, kinds: Iterable[str]) -> np.ndarray:
+    """With the beginning and end tokens of the document `text`, which are words and sentences of their own."""
+    alone = sum(FLAGS[kind] for kind in kinds)
+    last = alone | (SPACE_BEFORE if text[-1:].isspace() else 0)
+    return np.concatenate([[alone], inside, [last]]).astype(np.uint8)
 
 
 def numbered(found: np.ndarray, kind: str) -> np.ndarray:

@@ -30,7 +30,7 @@ from danlu.text.split import SPLITS
 from danlu.tokens.bounds import flags, framed
 from danlu.tokens.tokenizer import TextTokenizer
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when the files change; it is part of the cache key."""
 
 FACTS = "shards.json"
@@ -106,7 +106,7 @@ def encoded(tokenizer: TextTokenizer, batch: list[str], bounds: Sequence[str]) -
         yield from ((ids, None) for ids in tokenizer.encode_batch(batch))
         return
     for text, (ids, starts) in zip(batch, tokenizer.encode_starts_batch(batch), strict=True):
-        yield ids, framed(flags(text, starts, bounds), bounds)
+        yield ids, framed(flags(text, starts, bounds), text, bounds)
 
 
 def write_split(

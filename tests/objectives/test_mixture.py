@@ -16,7 +16,7 @@ from danlu.objectives.mixture import Mixture
 from danlu.packing import pack
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
-from danlu.traits import sentinels_of
+from danlu.traits import needs_blank, rewriter_of, sentinels_of
 from danlu.waist import ModelShape, counts
 
 MACHINE = Machine("cpu", "float32", 1)
@@ -51,6 +51,17 @@ def test_a_share_is_also_a_weight_however_many_units_a_step_has():
         losses = accumulate(model, mixture, batches, MACHINE, seed=0, progress=progress)
         means, weights = losses.terms, mixture.weights(progress)
         assert losses.loss == pytest.approx(sum(weights[term] * means[term] for term in mixture.terms))
+
+
+def test_what_rewrites_text_does_it_in_a_mixture_too():
+    spans = {"name": "spans", "sentinels": 5}
+    mixture = Mixture.model_validate({"of": {"blanks": "masked", "left": spans, "whole": "denoising"}})
+    assert rewriter_of(mixture) is mixture.of["left"]
+    assert needs_blank(mixture)
+    assert (
+        rewriter_of(Mixture.model_validate({"of": {"inner": mixture, "again": "causal"}})) is None
+    )  # it continues text
+    assert not needs_blank(Mixture.model_validate({"of": {"whole": "denoising"}}))
 
 
 def test_a_mixture_in_a_mixture_moves_too():

@@ -41,12 +41,14 @@ def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
     assert all(side.strip().startswith("The ") and side.strip().endswith(".") for side in sides)
 
 
-def test_white_space_does_not_tell_the_order(tmp_path):
-    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first."""
-    made = Documents(tmp_path, [" ".join(english(d, (3, 6, 9)[d % 3])) for d in range(20)])
+@pytest.mark.parametrize("end", ["", "\n"], ids=["bare", "line"])
+def test_white_space_does_not_tell_the_order(tmp_path, end):
+    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first. The
+    line end at the end of a file told which stood last."""
+    made = Documents(tmp_path, [" ".join(english(d, (4, 6, 9)[d % 3])) + end for d in range(20)])
     told = found(made, 300)
     assert {label for *_, label in told} == {0, 1}
-    assert {side[0] for a, b, _ in told for side in (a, b)} == {" "}
+    assert {(side[0], side[-1]) for a, b, _ in told for side in (a, b)} == {(" ", ".")}
 
 
 def test_a_document_of_two_sentences_has_no_pair(tmp_path):
