@@ -95,7 +95,8 @@ def joined(known: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
 
 
 class GatedConvolution(nn.Module):
-    """x + value(norm(x)) * sigmoid(gate(norm(x))). [T, width] -> [T, width]."""
+    """x + out(value(norm(x)) * sigmoid(gate(norm(x)))); out starts at zero, so that a layer begins as the identity.
+    [T, width] -> [T, width]."""
 
     def __init__(self, settings: Convolutional):
         super().__init__()

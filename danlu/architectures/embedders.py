@@ -61,12 +61,20 @@ def embedding_width_of(architecture: Any) -> int:
     return getattr(architecture, "embedding_width", None) or architecture.width
 
 
+class Entrance(nn.Linear):
+    """A map [T, embedding width] -> [T, width] that gives what layers add to: in the dtype of its weights, though the
+    product be made in bfloat16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(self.weight.dtype)
+
+
 def entrance(embedding_width: int | None, width: int, bias: bool = False) -> nn.Module:
     """What a backbone begins with: a map [T, embedding_width] -> [T, width], or nothing where the embeddings have no
     width of their own."""
     if embedding_width is None:
         return nn.Identity()
-    found = nn.Linear(embedding_width, width, bias=bias)
+    found = Entrance(embedding_width, width, bias=bias)
     nn.init.normal_(found.weight, std=embedding_width**-0.5)
     if bias:
         nn.init.zeros_(found.bias)

@@ -109,7 +109,8 @@ class Learner(nn.Module):
         return self.decoder(self.embed_for_decoder(stream, **replaced), stream, memory)
 
     def token_logits(self, hidden: Tensor) -> Tensor:
-        """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]."""
+        """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]. Tied to the decoder's
+        token vectors where it has its own (`shared_embeddings: false`), whichever side made the hidden states."""
         if "token" not in self.embedders:
             raise ValueError("the objective has no tokens among its inputs, so the model has no vocabulary")
         if self.output_map is not None and hidden.shape[-1] == self.width:

@@ -32,5 +32,10 @@ def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor]
     order, sizes, by_length = packing
     back, unsorted = torch.argsort(order), torch.argsort(by_length)
     order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
-    out, state = cells(PackedSequence(x[order], sizes, by_length, unsorted), state)
+    steps = PackedSequence(x[order], sizes, by_length, unsorted)
+    if x.is_cuda:  # whatever autocast is told, there torch takes cells to float16, where small gradients are lost
+        with torch.autocast("cuda", enabled=False):
+            out, state = cells(PackedSequence(steps.data.to(cells.weight_ih_l0.dtype), *steps[1:]), state)
+    else:
+        out, state = cells(steps, state)
     return out.data[back], state

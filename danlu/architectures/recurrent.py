@@ -27,9 +27,9 @@ class Recurrent(Settings):
 
     One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
     trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
-    Embeddings of an `embedding_width` of their own are mapped into the width first. Objectives that need a decoder get
-    one of the same cell and layers, left to right, that attends to what the layers here have read
-    (recurrent_decoder.py).
+    dropout: between the layers, so that a single one has none. Embeddings of an `embedding_width` of their own are
+    mapped into the width first. Objectives that need a decoder get one of the same cell and layers, left to right, that
+    attends to what the layers here have read (recurrent_decoder.py).
     """
 
     name: Literal["recurrent"] = "recurrent"

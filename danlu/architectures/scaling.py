@@ -8,11 +8,17 @@ from typing import Any
 from danlu.settings import Settings
 
 
+def even(size: float) -> int:
+    """The nearest even number, at least 2."""
+    return max(2, 2 * round(size / 2))
+
+
 def scaled(architecture: Settings, width: float, layers: float) -> Settings:
     """The settings of a model with these shares of the width and of the layers, for the same embeddings.
 
-    Heads keep their width and become fewer, and so do groups of keys; the feed-forward width shrinks with the width. An
-    architecture without `embedding_width` keeps its width, since the embeddings have it.
+    Heads keep their width and become fewer, and so do groups of keys; where the share of them is no whole number, those
+    there are become narrower too. The feed-forward width shrinks with the width. An architecture without
+    `embedding_width` keeps its width, since the embeddings have it.
     """
     given: dict[str, Any] = architecture.model_dump()
     changed: dict[str, Any] = {}
@@ -21,12 +27,13 @@ def scaled(architecture: Settings, width: float, layers: float) -> Settings:
     if "embedding_width" not in given:
         return type(architecture).model_validate(given | changed)
     before: int = given["width"]
-    changed["width"] = max(2, 2 * round(before * width / 2))
+    changed["width"] = even(before * width)
     if "heads" in given:
         heads = max(1, round(given["heads"] * width))
         changed["heads"] = heads
         if given.get("head_width") is None:
-            changed["width"] = heads * (before // given["heads"])
+            each = before // given["heads"] if heads == given["heads"] * width else even(changed["width"] / heads)
+            changed["width"] = heads * each
         if given.get("kv_heads"):
             changed["kv_heads"] = gcd(heads, given["kv_heads"])
     if given.get("hidden"):

@@ -19,7 +19,9 @@ from danlu.commands.run import watched
 @click.option("--text", default="text", show_default=True, help="The column of the text.")
 @click.option("--label", default="label", show_default=True, help="The column of the label.")
 @click.option("--labels-per-class", type=click.IntRange(min=1), help="Rows drawn for each class and seed (all).")
-@click.option("--seeds", default=5, type=click.IntRange(min=1), show_default=True, help="Runs with other draws.")
+@click.option(
+    "--seeds", default=5, type=click.IntRange(min=1), show_default=True, help="Runs, each with other draws and order."
+)
 @click.option("--budget", help="For all trainings together, such as 2min or 30 steps (each).  [default: 60s]")
 @click.option("--out", type=click.Path(path_type=Path), help="The directory to write (runs/<model>-labels).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")

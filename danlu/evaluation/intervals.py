@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the bounds around it; `low` and `high` are None where one value alone says nothing of the spread."""
+    """A mean and the bounds around it; `low` and `high` are None where too few values say how they spread."""
 
     mean: float
     low: float | None
@@ -19,6 +19,11 @@ class Interval:
 
     def json(self) -> dict[str, float | None]:
         return {"mean": self.mean, "low": self.low, "high": self.high}
+
+
+FEWEST = 6
+"""Items from which there is a bootstrap interval. Of n differences without a trend all have one sign with probability
+2 / 2^n, and then zero lies outside whatever is drawn: 1 in 2 for two items, 1 in 16 for five, 1 in 32 for six."""
 
 
 def t_distribution(t: float, freedom: int) -> float:
@@ -99,7 +104,8 @@ def bootstrap_interval(
 
     Items are what is independent, such as documents: values their bits, weights their bytes gives bits per byte. For
     the difference of two models on the same documents pass the differences of their values. Without weights it is
-    the mean. The same arguments give the same interval. ValueError for weights that are not positive.
+    the mean. The same arguments give the same interval; fewer than FEWEST items have none. ValueError for weights that
+    are not positive.
     """
     numbers = _checked(values, level)
     n = len(numbers)
@@ -107,7 +113,7 @@ def bootstrap_interval(
     if len(scale) != n or (scale <= 0).any():
         raise ValueError(f"{n} values need {n} positive weights")
     ratio = float(numbers.sum() / scale.sum())
-    if n == 1:
+    if n < FEWEST:
         return Interval(ratio, None, None)
     rng = np.random.default_rng(seed)
     drawn = np.empty(resamples)

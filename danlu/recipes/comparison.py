@@ -10,7 +10,13 @@ from danlu.recipes.schema import ModelRecipe, Recipe, TaskRecipe, unfit
 from danlu.training.budget import Budget
 from danlu.traits import models_named
 
-SHARED = ("corpus", "tokenizer", "machine")
+SHARED = {
+    "corpus": "corpus.source=TEXT",
+    "tokenizer": "tokenizer.size=4096",
+    "machine": "machine.threads=1",
+    "evaluation": "evaluation.ngram=5",
+}
+"""What all recipes must have alike, and a word that sets some of it for all."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,12 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
     first, if there is one). A model that another one of its recipe uses is there the one of the same seed. WrongInput
     when corpus, tokenizer or machine differ, a model does not fit the task, or nothing is to be compared."""
     first, *others = recipes
-    for field in SHARED:
+    for field, example in SHARED.items():
         for other in others:
             if getattr(recipes[other], field) != getattr(recipes[first], field):
                 raise WrongInput(
                     f"{other} has another {field} than {first}; a comparison needs one: "
-                    f"set it for all, such as {field}.name=... behind the recipes"
+                    f"set it for all, such as {example} behind the recipes"
                 )
     names = {key: {name: called(key, name, recipes) for name in recipe.models} for key, recipe in recipes.items()}
     models = {
@@ -59,7 +65,9 @@ def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: st
         for seed in range(seeds):
             every[f"{name}-{seed}"] = seeded(model, budget, seed, names[key])
             if template is not None:
-                tasks[f"{chosen}-{name}-{seed}"] = template.model_copy(update={"model": f"{name}-{seed}"})
+                # seeds of its own for each training, or the random weights of all would be one and the same
+                own = {"model": f"{name}-{seed}", "first_seed": template.first_seed + seed * template.seeds}
+                tasks[f"{chosen}-{name}-{seed}"] = template.model_copy(update=own)
     whole = recipes[first]
     evaluation = whole.evaluation.model_copy(update={"documents": True})
     recipe = whole.model_copy(update={"models": every, "tasks": tasks, "evaluation": evaluation})
@@ -99,12 +107,18 @@ def refuse_unfit(task: TaskRecipe, name: str | None, who: str, model: ModelRecip
 
 
 def shared_task(recipes: Mapping[str, Recipe], name: str | None) -> tuple[str | None, TaskRecipe | None]:
-    """(name, task); the first that has a name keeps it."""
+    """(name, task). WrongInput where two recipes mean different tasks by it, whatever model it is of in each."""
     tasks: dict[str, TaskRecipe] = {}
     for recipe in recipes.values():
         tasks = recipe.tasks | tasks
-    if name is None:
-        return next(iter(tasks.items()), (None, None))
-    if name not in tasks:
-        raise WrongInput(f"no task is called {name!r} in the recipes; {nearest(name, tasks)}")
-    return name, tasks[name]
+    if not tasks and name is None:
+        return None, None
+    chosen = next(iter(tasks)) if name is None else name
+    if chosen not in tasks:
+        raise WrongInput(f"no task is called {chosen!r} in the recipes; {nearest(chosen, tasks)}")
+    found = tasks[chosen]
+    for key, recipe in recipes.items():
+        own = recipe.tasks.get(chosen, found)
+        if own.model_copy(update={"model": found.model}) != found:
+            raise WrongInput(f"{key} has another task {chosen!r}; make them alike, or name a task that one has: --task")
+    return chosen, found

@@ -81,12 +81,14 @@ class ModelRecipe(Settings):
 
 
 class TaskRecipe(Settings):
-    """One task to fine-tune `model` for, beside its controls, once for each of `seeds` draws of labelled rows."""
+    """One task to fine-tune `model` for, beside its controls, once for each of `seeds` draws of labelled rows, orders
+    and new weights, which are numbered from `first_seed`."""
 
     model: str
     task: tasks.choice()  # type: ignore[valid-type]
     training: TrainingSettings = TrainingSettings()
     seeds: PositiveInt = 5
+    first_seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _not_judged(self) -> TaskRecipe:

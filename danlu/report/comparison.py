@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 from pydantic import Field, ValidationError
@@ -41,6 +42,8 @@ class Compared(Part):
     random_weights: Measured | None = None
     pretraining_gain: Apart | None = None
     differences: dict[str, Apart | None] = Field(default_factory=dict)
+    task_steps: list[int] = Field(default_factory=list)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class SharedTask(Part):
@@ -77,7 +80,7 @@ class FigureView:
 
     id: str
     title: Text
-    explain: Text
+    explain: list[Text]
     rows: list[Row]
     reference: str
     chart: Markup
@@ -85,7 +88,7 @@ class FigureView:
 
     @property
     def tests(self) -> int:
-        return sum(row.difference is not None for row in self.rows)
+        return sum(found is not None for row in self.rows for found in (row.difference, row.gain))
 
 
 def write_comparison(folder: Path, language: str = "en") -> Path:
@@ -107,6 +110,7 @@ def write_comparison(folder: Path, language: str = "en") -> Path:
             found=found,
             figures=figures,
             without_bits=without_bits(found),
+            settings=list(found.models[0].settings),
             script=Markup(script),
             script_hash=hash_of(script),
         )
@@ -115,7 +119,7 @@ def write_comparison(folder: Path, language: str = "en") -> Path:
     return folder / "comparison.html"
 
 
-def figure_of(name: str, title: Text, explain: Text, rows: list[Row], gains: bool = False) -> FigureView:
+def figure_of(name: str, title: Text, explain: list[Text], rows: list[Row], gains: bool = False) -> FigureView:
     reference = next((row.difference.reference for row in rows if row.difference and row.difference.reference), "")
     ours = [row.label for row in rows if row.model]
     chart = dot_chart([(row.label, row.score) for row in rows], name, ours) if rows else Markup("")
@@ -131,7 +135,7 @@ def bits_figure(found: Found) -> FigureView:
     if rows:
         controls = sorted((found.baselines or {}).items(), key=lambda item: item[1])
         rows += [Row(word("baseline", name), Measured(mean=value), model=False) for name, value in controls]
-    return figure_of("bits", phrase("bits.title"), phrase("compare.bits"), rows)
+    return figure_of("bits", phrase("bits.title"), [phrase("compare.bits")], rows)
 
 
 def without_bits(found: Found) -> list[Text]:
@@ -145,7 +149,7 @@ def without_bits(found: Found) -> list[Text]:
 def task_figure(found: Found) -> FigureView:
     task = found.task
     if task is None:
-        return figure_of("task", "", "", [])
+        return figure_of("task", "", [], [])
     rows = [
         Row(model.name, model.task, model.differences.get("task"), model.pretraining_gain)
         for model in found.models
@@ -154,7 +158,20 @@ def task_figure(found: Found) -> FigureView:
     for name, score in task.controls.items():
         rows.append(Row(word("condition", name), Measured.model_validate(score.model_dump()), model=False))
     title = phrase("compare.task", name=task.name, metric=word("metric", task.metric))
-    return figure_of("task", title, phrase("compare.task_explain", draws=str(task.draws)), rows, gains=True)
+    explain = [phrase("compare.task_explain", draws=str(task.draws)), *steps_of(found.models)]
+    return figure_of("task", title, explain, rows, gains=True)
+
+
+def steps_of(models: list[Compared]) -> list[Text]:
+    """How long the fine-tuning of each model was, where the comparison says it: a budget in time is not the same number
+    of steps for all."""
+    counts = [steps for model in models for steps in model.task_steps]
+    if not counts:
+        return []
+    if min(counts) == max(counts):
+        return [phrase("compare.steps_alike", steps=str(counts[0]))]
+    each = "; ".join(f"{model.name} {', '.join(map(str, model.task_steps))}" for model in models)
+    return [phrase("compare.steps_apart", least=str(min(counts)), most=str(max(counts)), each=each)]
 
 
 def gain_figure(found: Found) -> FigureView:
@@ -162,4 +179,4 @@ def gain_figure(found: Found) -> FigureView:
     rows = [
         Row(model.name, model.random_weights, model=False) for model in found.models if model.random_weights is not None
     ]
-    return figure_of("random", phrase("compare.random"), phrase("compare.random_explain"), rows)
+    return figure_of("random", phrase("compare.random"), [phrase("compare.random_explain")], rows)

@@ -26,8 +26,8 @@ def places(value: float) -> int:
 
 
 def figure(value: float | None) -> str:
-    """A number of unknown size."""
-    return number(value, places(value or 0.0))
+    """A number of unknown size; a whole one is a count."""
+    return count(value) if isinstance(value, int) else number(value, places(value or 0.0))
 
 
 def signed(value: float | None, digits: int = 3) -> str:

@@ -9,7 +9,8 @@ from danlu.report.formatting import number, short_count, signed, with_interval
 from danlu.report.phrases import Phrase, Text, phrase, word
 from danlu.report.results import Difference, Pretrained, Results, Score, Task, finite
 
-STRONG_BASELINES = ("ngram5", "zstd_primed")  # what a model has to beat; the others are in the chart
+STRONG_BASELINES = ("ngram", "zstd_primed")
+"""How the names of what a model has to beat begin; the others are in the chart."""
 SPOKEN_CONTROLS = ("random_weights", "tfidf")
 
 
@@ -45,7 +46,7 @@ def of_likelihood(model: Pretrained, bits: float) -> Sentence:
     if not finite(bits):
         return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
     known = model.measured()
-    spoken = {name: known[name] for name in STRONG_BASELINES if name in known} or known
+    spoken = {name: value for name, value in known.items() if name.startswith(STRONG_BASELINES)} or known
     if not spoken:
         return Sentence(model.name, phrase("outcome.bits_alone", bits=figure, **introduction(model)), None)
     compared = [beside(model, bits, name, value) for name, value in spoken.items()]
@@ -76,9 +77,9 @@ def beside(model: Pretrained, bits: float, name: str, value: float) -> Beside:
     if measured is not None:
         return Beside(measured, True, phrase("outcome.control", control=control, value=number(value)))
     ends = model.bits_per_byte_interval
-    inside = ends is not None and ends[0] <= value <= ends[1]
-    key = "outcome.control_inside" if inside else "outcome.control"
-    return Beside(verdicts.of_bits(bits, value), not inside, phrase(key, control=control, value=number(value)))
+    outside = ends is not None and not ends[0] <= value <= ends[1]
+    key = "outcome.control" if outside or ends is None else "outcome.control_inside"
+    return Beside(verdicts.of_bits(bits, value), outside, phrase(key, control=control, value=number(value)))
 
 
 def of_loss(model: Pretrained) -> Sentence:

@@ -93,7 +93,7 @@ class Difference(Part):
 class Figure(Part):
     """A figure an objective gives of its model, with its interval where it has one."""
 
-    value: float | None = None
+    value: int | float | None = None
     low: float | None = None
     high: float | None = None
 
@@ -113,7 +113,7 @@ class Picture(Part):
 
 
 class Judged(Part):
-    figures: dict[str, float | Figure | None] = {}
+    figures: dict[str, int | float | Figure | None] = {}
     samples: list[Pair] = []
     pictures: list[Picture] = []
 

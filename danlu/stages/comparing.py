@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from danlu.errors import WrongInput
 from danlu.evaluation.comparing import Measured, bits_of, differences, loss_of, score_of
 from danlu.recipes.comparison import Comparison, compared
 from danlu.recipes.loading import load_recipe
+from danlu.recipes.schema import ModelRecipe
 from danlu.report.comparison import write_comparison
+from danlu.stages.finetuning import interval_facts
 from danlu.stages.pretraining import Watch
 from danlu.stages.run import Say, quiet, run
 from danlu.training.budget import parse_budget
@@ -66,6 +68,7 @@ def side_by_side(comparison: Comparison, results: dict[str, Any]) -> dict[str, A
     ours = {name: score_of(own, "ours") for name, own in tasks.items()}
     blank = {name: score_of(own, "random_weights") for name, own in tasks.items()}
     apart = {"bits_per_byte": differences(bits), "task": differences(ours)}
+    settings = differing({name: comparison.recipe.models[comparison.members(name)[0]] for name in comparison.names})
     models = [
         {
             "name": name,
@@ -78,25 +81,56 @@ def side_by_side(comparison: Comparison, results: dict[str, Any]) -> dict[str, A
             "random_weights": told(blank[name]),
             "pretraining_gain": gain(ours[name], blank[name]),
             "differences": {figure: of_figure[name] for figure, of_figure in apart.items()},
+            "task_steps": [entry["steps"] for entry in tasks[name]],
+            "settings": settings[name],
         }
         for name, own in entries.items()
     ]
-    first = next(iter(tuned.values()), None)
     return {
         "schema": 1,
         "seeds": comparison.seeds,
         "corpus": results["corpus"]["source"],
         "models": models,
         "baselines": next((entry["baselines"] for entry in results["pretrain"] if entry["baselines"]), None),
-        "task": None
-        if first is None
-        else {
-            "name": comparison.task,
-            **{key: first[key] for key in ("metric", "labels", "train_rows", "test_rows")},
-            "draws": len(first["scores"]["ours"]["seeds"]),
-            "controls": {name: first["scores"][name] for name in CONTROLS},
-        },
+        "task": shared_task(comparison, tasks[comparison.names[0]]),
     }
+
+
+def shared_task(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What is the same for all models, from the entries of one: its controls over all draws of labels."""
+    if not entries:
+        return None
+    first = entries[0]
+    metric = comparison.recipe.tasks[first["name"]].task.metric
+    drawn = {name: [score for entry in entries for score in entry["scores"][name]["seeds"]] for name in CONTROLS}
+    return {
+        "name": comparison.task,
+        **{key: first[key] for key in ("metric", "labels", "train_rows", "test_rows")},
+        "draws": len(first["scores"]["ours"]["seeds"]),
+        "controls": {name: interval_facts(scores, metric) for name, scores in drawn.items()},
+    }
+
+
+OWN = ("objective", "architecture", "prompts", "sampling", "training.budget", "training.seed")
+"""Settings of a model that a comparison names elsewhere, sets itself or does not use."""
+
+
+def differing(models: Mapping[str, ModelRecipe]) -> dict[str, dict[str, Any]]:
+    """{model: {place: value}} of the settings, besides those of OWN, that are not the same in all models; None for one
+    that a model does not have."""
+    every = {name: dict(places(model.model_dump(mode="json"))) for name, model in models.items()}
+    names = dict.fromkeys(place for found in every.values() for place in found if not place.startswith(OWN))
+    apart = [place for place in names if len({repr(found.get(place)) for found in every.values()}) > 1]
+    return {name: {place: found.get(place) for place in apart} for name, found in every.items()}
+
+
+def places(settings: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted place, value) of everything in settings within settings."""
+    if not isinstance(settings, dict):
+        yield at, settings
+        return
+    for key, value in settings.items():
+        yield from places(value, f"{at}.{key}" if at else key)
 
 
 def told(measured: Measured | None) -> dict[str, Any] | None:

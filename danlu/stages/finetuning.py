@@ -31,8 +31,8 @@ from danlu.training.precision import Machine
 from danlu.training.step import micro_batches
 
 ARMS = ("ours", "random_weights")
-KEPT = ("ours", 0)
-"""The arm and seed whose model is saved; the first and not the best, for the best would be chosen by the test rows."""
+KEPT = "ours"
+"""The arm whose model of the first seed is saved; not that of the best, which would be chosen by the test rows."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,10 @@ class Finetuning:
     def folder(self) -> Path:
         return self.run.path / "tasks" / self.name
 
+    @property
+    def seeds(self) -> range:
+        return range(self.recipe.first_seed, self.recipe.first_seed + self.recipe.seeds)
+
     def drawn(self, seed: int) -> tuple[Row, ...]:
         """The labelled training rows of a seed: another draw for each."""
         per_class = self.recipe.task.labels_per_class
@@ -83,6 +87,14 @@ class Finetuning:
         encoded = self.recipe.task.encode(rows, self.rows.classes, tokenizer)
         mean = float(np.mean([len(row.ids) for row in encoded]))
         return RowDraws(encoded, mean, tokenizer.vocabulary, seed, shuffled)
+
+    @property
+    def read_before(self) -> bool | None:
+        """Whether pre-training has read the texts of the rows; None where rows or corpus do not say what they are."""
+        own, read = self.rows.facts.get("source"), self.model.source
+        if own is None or read is None:
+            return None
+        return own in ([read] if isinstance(read, str) else read)
 
     def objective(self) -> Any:
         return self.recipe.task.objective(self.rows.classes, self.model.full)
@@ -106,7 +118,8 @@ class Finetuning:
         runs = len(ARMS) * self.recipe.seeds
         settings = self.recipe.training
         settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
-        model, draws = self.learner("random_weights", 0), self.draws(self.drawn(0), 0)
+        first = self.seeds[0]
+        model, draws = self.learner("random_weights", first), self.draws(self.drawn(first), first)
         return make_plan(settings, model, self.objective(), draws, self.machine, None)
 
     def score(self, arm: str, seed: int, plan: Plan) -> dict[str, Any]:
@@ -120,7 +133,7 @@ class Finetuning:
             self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
         )  # fmt: skip
         train(job)
-        if (arm, seed) == KEPT:
+        if arm == KEPT and seed == self.seeds[0]:
             self.save(model)
         labels = np.array([self.rows.classes.index(row.label) for row in self.rows.test])
         return {"score": self.recipe.task.metric.score(labels, self.predictions(model, objective, plan))}
@@ -160,7 +173,7 @@ def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any
     scores: dict[str, list[float]] = {}
     for arm in ARMS:
         scores[arm] = []
-        for seed in range(task.recipe.seeds):
+        for seed in task.seeds:
             facts = run.stage(f"finetune/{task.name}/{arm}-{seed}", lambda a=arm, s=seed: task.score(a, s, plan))
             shutil.rmtree(task.folder / f"{arm}-{seed}", ignore_errors=True)
             scores[arm].append(facts["score"])
@@ -179,11 +192,11 @@ def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any
         "metric": metric.name,
         "labels": task.recipe.task.labels_per_class,
         "classes": list(task.rows.classes),
-        "train_rows": len(task.drawn(0)),
+        "train_rows": len(task.drawn(task.seeds[0])),
         "test_rows": len(task.rows.test),
         "near_duplicates_rule": task.rows.facts.get("near_duplicates_rule"),
         "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
-        "texts_read_in_pretraining": task.model.source and task.rows.facts.get("source") == task.model.source,
+        "texts_read_in_pretraining": task.read_before,
         "rows": dict(task.rows.facts),
         "path": str((task.folder / "model").relative_to(run.path)),
         "steps": plan.steps,
@@ -194,11 +207,11 @@ def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any
 
 def controls(task: Finetuning) -> dict[str, list[float]]:
     """Classical controls on the very rows each seed drew."""
-    draws = [task.drawn(seed) for seed in range(task.recipe.seeds)]
+    draws = {seed: task.drawn(seed) for seed in task.seeds}
     test, metric = task.rows.test, task.recipe.task.metric
     return {
-        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in enumerate(draws)],
-        "majority": [majority_score(rows, test, metric) for rows in draws],
+        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in draws.items()],
+        "majority": [majority_score(rows, test, metric) for rows in draws.values()],
     }
 
 

@@ -229,7 +229,7 @@ def one_model(
     exported = job.run.stage(f"export/{job.name}", lambda: export_model(job, facts))
     say_export(job.name, exported, say)
     results["exports"].append(exported)
-    chosen, source = job.recipe, job.data.corpus.facts["source"]
+    chosen, source = job.recipe, recipe.corpus.source
     return Pretrained(
         chosen.objective, chosen.architecture, job.data.tokenizer, job.vocabulary_size, source,
         lambda: job.trained(facts),

@@ -94,7 +94,8 @@ class Classification:
 
 
 class RowFiles(Settings):
-    """Tables with a header row (.tsv, .csv, plain or .zst) and the columns to read."""
+    """Tables with a header row (.tsv, .csv, plain or .zst) and the columns to read. dev: rows for choices of your own;
+    nothing is chosen by them here, and none of them is learned from."""
 
     train: Path
     test: Path

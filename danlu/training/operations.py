@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -26,7 +28,21 @@ def attention_operations(query: torch.Size, key: torch.Size, value: torch.Size, 
     return 2 * batch * heads * length * key[2] * (width + value[3])
 
 
-UNCOUNTED = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_operations}
+def lstm_operations(x: torch.Size, from_below: torch.Size, from_before: torch.Size, *_: Any, **__: Any) -> int:
+    """One layer and direction of an LSTM on a CPU: both matrices at each step of x [..., width]."""
+    return 2 * prod(x[:-1]) * (prod(from_below) + prod(from_before))
+
+
+def cuda_recurrent_operations(x: torch.Size, weights: Sequence[torch.Size], *_: Any, **__: Any) -> int:
+    """All layers of recurrent cells on a GPU: every matrix of theirs (biases have one dimension) at each step."""
+    return 2 * prod(x[:-1]) * sum(prod(shape) for shape in weights if len(shape) == 2)
+
+
+UNCOUNTED = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_operations,
+    torch.ops.aten.mkldnn_rnn_layer: lstm_operations,
+    torch.ops.aten._cudnn_rnn: cuda_recurrent_operations,
+}
 """Products that torch's counter does not know."""
 
 

@@ -162,3 +162,23 @@ def test_a_smaller_model_takes_the_same_embeddings(name):
 def test_a_smaller_model_as_wide_as_the_embeddings_has_no_map():
     small = scaled(Transformer(width=64, heads=8, kv_heads=4, hidden=100, embedding_width=24), 3 / 8, 1)
     assert (small.width, small.heads, small.kv_heads, small.hidden, small.embedding_width) == (24, 3, 1, 38, None)
+
+
+@pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256)])
+def test_a_smaller_model_has_the_share_of_the_width_that_is_asked_for_whatever_its_heads(heads, width):
+    """A quarter of one head is one head, and the generator of `replaced` was as wide as the model."""
+    small = scaled(Transformer(width=width, heads=heads), 0.25, 1)
+    assert small.width == width // 4
+    assert small.build()(torch.randn(6, width), continuation(0, sentence(0, 6), "cpu")).shape == (6, width // 4)
+
+
+@pytest.mark.parametrize("name", ["transformer", "hybrid", "convolutional", "recurrent"])
+def test_layers_add_to_wide_numbers_also_behind_narrow_embeddings(name):
+    """The map into the width gave bfloat16 under autocast, and so did every sum after it."""
+    cell = {"cell": "gru"} if name in ("hybrid", "recurrent") else {}
+    backbone = architectures.validate({"name": name, "width": 16, "embedding_width": 8, "layers": 1} | cell).build()
+    seen = []
+    backbone.embedding_map.register_forward_hook(lambda module, given, made: seen.append(made.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        backbone(torch.randn(6, 8), continuation(0, sentence(0, 6), "cpu"))
+    assert seen == [torch.float32]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from danlu.architectures import build_learner, presets
 from danlu.architectures.presets import ENCODERS, FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
@@ -339,3 +340,20 @@ def test_published_t5_configs_are_read():
     for said in ({"tie_word_embeddings": False}, {"tie_word_embeddings": True, "scale_decoder_outputs": False}):
         new = BY_NAME["t5"].settings_of(config | said | {"feed_forward_proj": "gated-gelu"})
         assert (new.tied, new.scaled_head, new.gated, new.activation) == (False, False, True, "gelu_tanh")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"name": "albert", "embedding_width": 0},
+        {"name": "albert", "shared_layers": 0},
+        {"name": "roberta", "position_offset": -1},
+        {"name": "bert", "segments": -1},
+        {"name": "bart", "position_offset": -1},
+        {"name": "transformer", "dropout": 1.0},
+    ],
+    ids=str,
+)
+def test_a_preset_keeps_the_bounds_of_the_settings_it_gives_another_default(settings):
+    with pytest.raises(ValidationError, match=r"greater than|less than"):
+        architectures.validate(settings)

@@ -9,13 +9,21 @@ import pytest
 from danlu.report.formatting import figure
 from danlu.report.phrases import in_language
 from danlu.report.pictures import grey_picture
-from danlu.report.results import Picture
+from danlu.report.results import Judged, Picture
 from danlu.report.sections import figure_name
 
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0.953, "0.953"), (0.00148, "0.00148"), (-0.0123, "−0.0123"), (12.5, "12.500"), (0.0, "0.000"), (None, "–")],
+    [
+        (0.953, "0.953"),
+        (0.00148, "0.00148"),
+        (-0.0123, "−0.0123"),
+        (12.5, "12.500"),
+        (0.0, "0.000"),
+        (1188, "1,188"),
+        (None, "–"),
+    ],
 )
 def test_three_digits_that_count(value, written):
     assert figure(value) == written
@@ -36,6 +44,12 @@ def test_the_name_of_a_figure_is_said_in_the_page_s_language(name, english, chin
     said = figure_name(name)
     assert in_language(said, "en") == english
     assert in_language(said, "zh") == (chinese or "sts：与人工评分的斯皮尔曼相关，TF-IDF")
+
+
+def test_a_count_in_the_results_is_written_as_one():
+    said = Judged.model_validate_json('{"figures": {"pairs": 188, "accuracy": 1.0, "halves to find": {"value": 22}}}')
+    pairs, accuracy, halves = said.figures.values()
+    assert [figure(value) for value in (pairs, accuracy, halves.value)] == ["188", "1.000", "22"]
 
 
 def test_a_small_figure_that_is_no_number():

@@ -73,10 +73,35 @@ def test_one_training_each_is_judged_over_documents_and_draws(recipes, tmp_path)
     assert first["task"]["over"] == "draws of labels"
 
 
+def test_fine_tunings_of_every_training_have_draws_and_weights_of_their_own(recipes):
+    """All trainings had the same seeds, and the random weights of three trainings were one, with an interval."""
+    found = {Path(name).stem: load_recipe(name) for name in recipes}
+    tasks = compared(found, Budget(2, "steps"), 3).recipe.tasks
+    drawn = {name: range(task.first_seed, task.first_seed + task.seeds) for name, task in tasks.items()}
+    assert [list(drawn[f"place-tiny-{seed}"]) for seed in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    assert all(drawn[f"place-both-{seed}"] == drawn[f"place-tiny-{seed}"] for seed in range(3))
+
+
+def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
+    text = Path(recipes[1]).read_text("utf-8")
+    Path(recipes[1]).write_text(text.replace("training: {", "training: {patience: 3, ", 1), "utf-8")
+    made = danlu.compare(recipes, "2 steps", seeds=1, out=tmp_path / "out")
+    assert [model["settings"] for model in made["models"]] == [{"training.patience": None}, {"training.patience": 3}]
+    assert [model["task_steps"] for model in made["models"]] == [[2], [2]]
+    page = (tmp_path / "out" / "comparison.html").read_text("utf-8")
+    for said in ("Settings that differ", "<code>training.patience</code>", "Each run of it had 2 steps."):
+        assert said in page
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         ({"changed": True}, "both has another tokenizer than tiny"),
+        ({"retold": ("seeds: 2", "seeds: 3")}, "both has another task 'place'; make them alike, or name"),
+        (
+            {"retold": ("tasks:", "evaluation: {ngram: 3}\ntasks:")},
+            "both has another evaluation than tiny; .* evaluation.ngram=5",
+        ),
         ({"task": "plase"}, "no task is called 'plase' in the recipes; did you mean 'place'"),
         ({"budget": "soon"}, "budget: 'soon' is not a budget"),
         ({"alone": True}, "holds one model; name another recipe"),
@@ -86,6 +111,8 @@ def test_one_training_each_is_judged_over_documents_and_draws(recipes, tmp_path)
 def test_what_cannot_be_compared_is_told_before_any_work(recipes, tmp_path, words, told):
     if words.pop("changed", False):
         Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace("size: 300", "size: 290"), "utf-8")
+    if retold := words.pop("retold", None):
+        Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace(*retold), "utf-8")
     given = recipes[:1] if words.pop("alone", False) else recipes[:1] * 2 if words.pop("twice", False) else recipes
     with pytest.raises(WrongInput, match=told):
         danlu.compare(given, words.pop("budget", "2 steps"), seeds=1, out=tmp_path / "out", **words)

@@ -10,8 +10,11 @@ from toy_job import MACHINE, OBJECTIVE, learner, settings
 from toy_language import VOCABULARY, ToyDraws
 
 from danlu.architectures import build_learner
+from danlu.architectures.even_steps import Steps
+from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
+from danlu.objectives.masked import Masked
 from danlu.registry import optimizers
 from danlu.training.forecast import forecast, parameter_table
 from danlu.training.operations import forward_operations
@@ -47,6 +50,24 @@ def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_
     products = 2 * tokens * 2 * (4 * 8 * 8 + 3 * 8 * 16) + 2 * labelled * VOCABULARY.size * 8
     row = sum(stream.lengths)  # all short enough to share one row of attention
     assert forward_operations(model, batch) == products + 2 * 2 * row * row * (8 + 8)
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize("directions", ["forward", "both"])
+def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
+    """On a CPU an LSTM is one operation that torch's counter does not know: only what is around it was counted."""
+    objective = Causal() if directions == "forward" else Masked()
+    (batch,) = micro_batches(objective, ToyDraws(), 0, 4, 4, 0.0)
+    one, two = (
+        build_learner(objective, Recurrent(cell=cell, layers=n, width=8, directions=directions), VOCABULARY.size, 0)
+        for n in (1, 2)
+    )
+    (stream,) = batch.streams.values()
+    steps = sum(int(group.real.numel()) for group in Steps(stream).groups)  # fillers go through the cells too
+    ways, inside = (1, 8) if directions == "forward" else (2, 4)
+    layer = 2 * steps * ways * gates * inside * (8 + inside)  # by what is below and what was before
+    assert forward_operations(two, batch) - forward_operations(one, batch) == layer
+    assert forward_operations(one, batch) > layer
 
 
 @pytest.mark.parametrize("name", list(optimizers))

@@ -146,7 +146,7 @@ class HybridBackbone(nn.Module):
         x = self.embedding_map(x)
         if not len(stream):
             return x
-        view = whole(stream, self.sizes)
+        view = whole(x, stream, self.sizes)
         for block in self.blocks:
             x = block(x, view)
         return self.norm(x)
@@ -157,6 +157,8 @@ class HybridBackbone(nn.Module):
         if state is None:
             nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
             state = State(Known(nothing, nothing, nothing), nothing, [None] * len(self.blocks))
+        if not len(stream):
+            return x, state
         view, states = beside(stream, state.known, state.remembered, self.sizes), []
         for block, known in zip(self.blocks, state.layers, strict=True):
             x, kept = block.extend(x, view, known)  # type: ignore[operator]

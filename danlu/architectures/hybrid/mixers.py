@@ -21,6 +21,7 @@ from danlu.architectures.recurrent import CELLS, open_forget_gates
 from danlu.architectures.transformer.attention import Attention, Known, extension_mask
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import RMSNorm
+from danlu.architectures.transformer.orders import product_dtype
 from danlu.architectures.transformer.positions import rotary_angles
 from danlu.waist import Stream
 
@@ -62,9 +63,11 @@ class Beside:
     joint: Joined
 
 
-def whole(stream: Stream, sizes: Sizes) -> Whole:
+def whole(x: Tensor, stream: Stream, sizes: Sizes) -> Whole:
+    """For hidden states x [T, width] of a stream."""
     angles = rotary_angles(stream.inputs["position"], sizes.head_width, sizes.theta)
-    return Whole(layout_of(stream), angles, Steps(stream), neighbours(stream.sequence, sizes.offsets))
+    layout = layout_of(stream, head_width=sizes.head_width, dtype=product_dtype(x))
+    return Whole(layout, angles, Steps(stream), neighbours(stream.sequence, sizes.offsets))
 
 
 def beside(stream: Stream, known: Known, remembered: Tensor, sizes: Sizes) -> Beside:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import PositiveInt
+
 from danlu.architectures.presets.bert import (
     WITHOUT,
     Bert,
@@ -35,8 +37,8 @@ class Albert(Bert):
     """The Transformer with ALBERT's parts. All layers share one block; more of them, in groups: shared_layers."""
 
     name: Literal["albert"] = "albert"  # type: ignore[assignment]
-    embedding_width: int | None = 128
-    shared_layers: int | None = 1
+    embedding_width: PositiveInt | None = 128
+    shared_layers: PositiveInt | None = 1
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
 
 

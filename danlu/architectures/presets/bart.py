@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt
+
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
@@ -51,7 +53,7 @@ class Bart(Transformer):
     post_norm: bool = True
     embedding_norm: bool = True
     positions: Literal["rotary", "learned", "relative"] = "learned"
-    position_offset: int = OFFSET
+    position_offset: NonNegativeInt = OFFSET
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
     bias: bool = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt
+
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
@@ -45,7 +47,7 @@ class Bert(Transformer):
     post_norm: bool = True
     embedding_norm: bool = True
     positions: Literal["rotary", "learned", "relative"] = "learned"
-    segments: int = 2
+    segments: NonNegativeInt = 2
     gated: bool = False
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
     bias: bool = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt
+
 from danlu.architectures.presets.bert import (
     NOT_HIDDEN,
     Bert,
@@ -31,8 +33,8 @@ class Roberta(Bert):
 
     name: Literal["roberta"] = "roberta"  # type: ignore[assignment]
     epsilon: float = 1e-5
-    position_offset: int = 1
-    segments: int = 1
+    position_offset: NonNegativeInt = 1
+    segments: NonNegativeInt = 1
 
 
 def fits(settings: Settings, objective: Objective) -> str | None:

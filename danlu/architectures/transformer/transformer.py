@@ -81,7 +81,7 @@ class Transformer(Settings):
     scaled_head: bool = False
     decoder_layers: PositiveInt | None = None
     shared_embeddings: bool = True
-    dropout: float = 0.0
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _fits(self) -> Transformer:
