@@ -35,7 +35,7 @@ def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor]
     steps = PackedSequence(x[order], sizes, by_length, unsorted)
     if x.is_cuda:  # whatever autocast is told, there torch takes cells to float16, where small gradients are lost
         with torch.autocast("cuda", enabled=False):
-            out, state = cells(PackedSequence(steps.data.to(cells.weight_ih_l0.dtype), *steps[1:]), state)
+            out, state = cells(PackedSequence(steps.data.to(next(cells.parameters()).dtype), *steps[1:]), state)
     else:
         out, state = cells(steps, state)
     return out.data[back], state
