@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from importlib import metadata
 from types import ModuleType
 
 from danlu.errors import WrongInput
@@ -31,3 +32,11 @@ def need(module: str, extra: str, purpose: str) -> ModuleType:
         if error.name != module.partition(".")[0]:
             raise
         raise missing(module, extra, purpose) from None
+
+
+def installed(library: str) -> str | None:
+    """The version of a library, None where it is not there."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from danlu.recipes.prompts import prompts_from
 from danlu.text.compressed import suffix
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
 from danlu.text.lines import raw_lines
-from danlu.text.readers import find_files
+from danlu.text.readers import files_below, find_files
 from danlu.text.scripts import script_shares
 from danlu.tokens.sample import sample
 
@@ -144,7 +143,7 @@ def held_out_share(paths: Iterable[Path]) -> float:
 def labelled_tables(source: str) -> list[LabelledTable]:
     """Tables at or below `source` with a column whose name says that it is a label."""
     top = Path(source).expanduser()
-    below = [top] if top.is_file() else (Path(f, n) for f, _, names in os.walk(top) for n in names)
+    below = [top] if top.is_file() else files_below(top)
     found = []
     for path in islice(sorted(p for p in below if suffix(p) in TABLES), TABLES_LOOKED_AT):
         header = next(raw_lines(path), None)

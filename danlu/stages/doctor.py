@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from danlu.cache import MOVED_BY, cache_root
+from danlu.extras import installed
 from danlu.recipes.findings import size
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def extras() -> Iterator[Finding]:
     for extra, names in sorted(wanted.items()):
         if extra in DEVELOPERS:
             continue
-        absent = [name for name in names if not installed(name)]
+        absent = [name for name in names if installed(name) is None]
         if not absent:
             yield Finding(f"extra {extra}", "there")
             continue
@@ -168,11 +169,3 @@ def requirements(lines: list[str]) -> dict[str, list[str]]:
         if extra and name != "danlu":
             found.setdefault(extra.strip(" '\"()"), []).append(name)
     return found
-
-
-def installed(distribution: str) -> bool:
-    try:
-        metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from danlu.errors import WrongInput, nearest
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.text.compressed import suffix
+from danlu.text.documents import MAX_BYTES
 from danlu.text.encodings import open_utf8
 
 FORMATS = (".tsv", ".csv")
@@ -54,6 +55,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         for line, record in enumerate(text.split("\n"), 1):
             yield line, record.removesuffix("\r").split("\t")
         return
+    csv.field_size_limit(MAX_BYTES)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from danlu.text.documents import Document, Rejected
+from danlu.text.documents import Document, Rejected, not_unicode
 from danlu.text.filters.filter import Filter
 
 
@@ -26,6 +26,11 @@ class Cleaner:
         return [{library: version(library) for library in found.libraries} for found in self._filters]
 
     def __call__(self, record: Document | Rejected) -> Document | Rejected:
+        if isinstance(record, Document) and self._steps:  # libraries encode what they are given
+            try:
+                record.text.encode()
+            except UnicodeEncodeError as error:
+                return not_unicode(record.name, error)
         for i, step in enumerate(self._steps):
             if isinstance(record, Rejected):
                 break

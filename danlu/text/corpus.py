@@ -23,8 +23,8 @@ from danlu.registry import filters
 from danlu.settings import Settings
 from danlu.text import filters as _registered  # noqa: F401
 from danlu.text.cleaning import Cleaner
-from danlu.text.compressed import create_text, read_records
-from danlu.text.documents import Document, Rejected
+from danlu.text.compressed import create_text, read_records, suffix
+from danlu.text.documents import Document, Rejected, not_unicode
 from danlu.text.duplicates import SeenTexts
 from danlu.text.languages import LIBRARY, language_counter
 from danlu.text.readers import Source, open_sources
@@ -107,7 +107,12 @@ class Census:
 
     def example(self, reason: str) -> str:
         first = self.first[reason]
-        return f"{first.name}: {reason}" + (f" ({first.hint})" if first.hint else "")
+        return f"{written(first.name)}: {reason}" + (f" ({first.hint})" if first.hint else "")
+
+
+def written(name: str) -> str:
+    """The name of a file as text: it may be any bytes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _unfit(document: Document, settings: CorpusSettings, seen: SeenTexts) -> Rejected | None:
@@ -118,7 +123,7 @@ def _unfit(document: Document, settings: CorpusSettings, seen: SeenTexts) -> Rej
     try:
         new = seen.add(document.text)
     except UnicodeEncodeError as error:
-        return Rejected("not Unicode", document.name, f"half a surrogate pair at character {error.start}")
+        return not_unicode(document.name, error)
     return None if new else Rejected(DUPLICATE, document.name)
 
 
@@ -135,15 +140,16 @@ def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusS
                 census.kept += 1
                 census.characters += len(record.text)
                 census.splits[usual.split(fraction(record.text))] += 1
-                name = record.name.encode("utf-8", "backslashreplace").decode()  # file names may be any bytes
-                file.write(json.dumps({"text": record.text, "name": name}, ensure_ascii=False) + "\n")
+                line = {"text": record.text, "name": written(record.name)}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
     if census.read != census.kept + sum(census.rejected.values()):
         raise RuntimeError(f"{census.read} documents in, but {census.kept} kept and {census.rejected} rejected")
     return census
 
 
-def _check(census: Census, settings: CorpusSettings, layout: str) -> None:
-    """WrongInput when nothing is left, or too little to train and to measure on."""
+def _check(census: Census, settings: CorpusSettings, layout: str, divisible: bool) -> None:
+    """WrongInput when nothing is left, or too little to train and to measure on. divisible: whether there are documents
+    that another layout would cut into several."""
     where = settings.named
     if not census.read:
         raise WrongInput(f"source: {where} holds no text at all")
@@ -157,7 +163,7 @@ def _check(census: Census, settings: CorpusSettings, layout: str) -> None:
             f"source: {where} is too small: {found}, and at least {MIN_CHARACTERS:,} characters are needed"
         )
     if census.kept < MIN_DOCUMENTS:
-        ways = "set documents to line or paragraphs, or add text" if layout not in ("line", "jsonl") else "add text"
+        ways = "set documents to line or paragraphs, or add text" if divisible else "add text"
         raise WrongInput(
             f"source: {where} cannot be split into train, validation and test: {found} (layout {layout}), "
             f"and at least {MIN_DOCUMENTS} are needed; {ways}"
@@ -194,7 +200,8 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
     layout = " and ".join(source.layout() for source in sources)
     spool, where = folder / SPOOL, cuts(settings.validation, settings.test)
     census = _spool(spool, (cleaner(r) for source in sources for r in source.documents()), settings, where)
-    _check(census, settings, layout)
+    whole_texts = any(suffix(path) == ".txt" for source in sources for path in getattr(source, "paths", ()))
+    _check(census, settings, layout, whole_texts and layout != "line")
     if len(census.splits) < len(SPLITS):
         where = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
     counts, fingerprint = _divide(folder, spool, where)

@@ -25,3 +25,8 @@ class Rejected:
     reason: str
     name: str
     hint: str = ""
+
+
+def not_unicode(name: str, error: UnicodeEncodeError) -> Rejected:
+    """A document whose text holds half of a character, such as JSON's \\ud83d alone."""
+    return Rejected("not Unicode", name, f"half a surrogate pair at character {error.start}")

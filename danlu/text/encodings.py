@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ SAMPLE = 1 << 20
 
 CERTAIN = 0.9
 """Share of characters beyond ASCII that must be common ones before a guess is believed."""
+
+IN_COMPANY = 0.5
+"""Share of them that must stand beside another one before they are taken for Chinese."""
 
 REPLACEMENT = "\ufffd"
 
@@ -46,9 +50,19 @@ def _common_han(text: str) -> float:
     return max(common) / len(beyond) if beyond else 0.0
 
 
+def _in_company(text: str) -> float:
+    """The share of the characters beyond ASCII that stand beside another one. Han do; an accent or an apostrophe of
+    another encoding, read as Han together with the letter behind it, stands alone."""
+    beside = sum(map(len, re.findall(r"[^\x00-\x7f]{2,}", text)))
+    return beside / max(sum(ord(c) > 127 for c in text), 1)
+
+
 def _plain(text: str) -> float:
-    """The share of characters that are ASCII without controls, Han or their punctuation."""
-    return sum(" " <= c <= "~" or c in "\t\r\n" or "\u3000" <= c <= "\u9fff" for c in text) / max(len(text), 1)
+    """The share of characters that are ASCII without controls, Han, or the punctuation and wide forms beside them."""
+    wide = (("\u3000", "\u9fff"), ("\uff00", "\uffef"), ("\u2010", "\u2026"))
+    return sum(" " <= c <= "~" or c in "\t\r\n" or any(low <= c <= high for low, high in wide) for c in text) / max(
+        len(text), 1
+    )
 
 
 def recognise(sample: bytes) -> str:
@@ -62,7 +76,8 @@ def recognise(sample: bytes) -> str:
         return best if plain[best] >= CERTAIN else "utf-8"
     if _mostly_utf8(sample):
         return "utf-8"
-    return "gb18030" if _common_han(_decoded(sample, "gb18030")) >= CERTAIN else "utf-8"
+    chinese = _decoded(sample, "gb18030")
+    return "gb18030" if _common_han(chinese) >= CERTAIN and _in_company(chinese) >= IN_COMPANY else "utf-8"
 
 
 def encoding_of(path: Path) -> str:

@@ -114,6 +114,20 @@ def missing(path: Path, what: str = "source") -> WrongInput:
     return WrongInput(f"{what}: {path} does not exist; {parent} has: {listed}")
 
 
+def files_below(top: Path) -> Iterator[Path]:
+    """Every file below a folder, linked folders too (each once), hidden ones left alone. WrongInput for a folder that
+    cannot be listed."""
+
+    def refuse(error: OSError) -> None:
+        raise WrongInput(f"{error.filename}: cannot be read ({error.strerror})")
+
+    seen = {os.path.realpath(top)}
+    for folder, subfolders, files in os.walk(top, onerror=refuse, followlinks=True):
+        new = {s: os.path.realpath(Path(folder, s)) for s in sorted(subfolders) if not s.startswith(".")}
+        subfolders[:] = [s for s, real in new.items() if not (real in seen or seen.add(real))]
+        yield from (Path(folder, f) for f in files if not f.startswith("."))
+
+
 def find_files(source: str) -> list[Path]:
     """The readable files at a path: itself, or all below a folder, sorted; hidden ones are left alone."""
     path = Path(source).expanduser()
@@ -126,13 +140,11 @@ def find_files(source: str) -> list[Path]:
     if not path.is_dir():
         raise WrongInput(f"source: {path} is neither a file nor a folder")
     found, others = [], Counter()
-    for folder, subfolders, files in os.walk(path):
-        subfolders[:] = [s for s in subfolders if not s.startswith(".")]
-        for file in (Path(folder, f) for f in files if not f.startswith(".")):
-            if suffix(file) in FORMATS:
-                found.append(file)
-            else:
-                others[file.suffix or file.name] += 1
+    for file in files_below(path):
+        if suffix(file) in FORMATS:
+            found.append(file)
+        else:
+            others[file.suffix or file.name] += 1
     if not found:
         seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) or "nothing"
         raise WrongInput(f"source: no text below {path}: it holds {seen}; {KNOWN}")

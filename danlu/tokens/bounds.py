@@ -16,6 +16,9 @@ FLAGS: Mapping[str, int] = {"word": 1, "sentence": 2}
 SPACE_BEFORE = 4
 """Bit of the end token of a document whose text ends in white space, which is then in its last sentence."""
 
+LIBRARIES: Mapping[str, str] = {"word": "rjieba", "sentence": "sentencex"}
+"""What finds them, where it is installed: with another version there may be others."""
+
 FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sentence": sentence_starts}
 
 

@@ -25,9 +25,10 @@ import numpy as np
 from danlu import durable
 from danlu.cache import cached_folder
 from danlu.errors import WrongInput, nearest
+from danlu.extras import installed
 from danlu.text.corpus import Corpus
 from danlu.text.split import SPLITS
-from danlu.tokens.bounds import flags, framed
+from danlu.tokens.bounds import LIBRARIES, flags, framed
 from danlu.tokens.tokenizer import TextTokenizer
 
 FORMAT = 3
@@ -137,7 +138,7 @@ def write_shards(
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
         "shard_bytes": shard_bytes,
-        **({"bounds": kinds} if kinds else {}),
+        **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}} if kinds else {}),
     }
 
     def fill(folder: Path) -> None:

@@ -43,8 +43,8 @@ def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
 
 @pytest.mark.parametrize("end", ["", "\n"], ids=["bare", "line"])
 def test_white_space_does_not_tell_the_order(tmp_path, end):
-    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first. The
-    line end at the end of a file told which stood last."""
+    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first. A
+    line end at the end of a text told which stood last."""
     made = Documents(tmp_path, [" ".join(english(d, (4, 6, 9)[d % 3])) + end for d in range(20)])
     told = found(made, 300)
     assert {label for *_, label in told} == {0, 1}

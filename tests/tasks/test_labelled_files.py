@@ -67,6 +67,12 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, name, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_long_field_of_a_table_is_read(tmp_path):
+    """Python's reader stops at 131,072 characters, and the advice was to quote a field that was quoted."""
+    (tmp_path / "long.csv").write_text('text,label\n"' + "long, " * 40_000 + '",a\n')
+    assert len(read_rows(tmp_path / "long.csv")[0].text) > 200_000
+
+
 def test_damaged_compression_is_named(tmp_path):
     path = tmp_path / "a.tsv.zst"
     path.write_bytes(zstd.compress(b"text\tlabel\nx\ty\n" * 100)[:-9])

@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -19,7 +21,7 @@ from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.documents import Document, Rejected
 from danlu.text.encodings import recognise
 from danlu.text.formats import FORMATS
-from danlu.text.readers import open_sources
+from danlu.text.readers import find_files, open_sources
 
 CHINESE = "丹炉把原始文本炼成语言模型，这是一句普通的中文。"
 ENGLISH = "The furnace turns raw text into a model."
@@ -146,10 +148,91 @@ def test_traditional_characters_in_gb18030_are_recognised():
         ("café déjà vu naïve Übermut", "latin-1"),
         ("Привет, мир", "cp1251"),
         ("日本語テキスト", "shift-jis"),
+        (
+            "It’s the company’s plan. They don’t know what we’ve lost. ",
+            "cp1252",
+        ),  # each ’ and its letter is a Han in GB18030
+        ("Señor, the décor of the régime in Zürich is passé. ", "latin-1"),
     ],
 )
 def test_what_is_not_certain_is_not_guessed(text, codec):
     assert recognise(text.encode(codec) * 20) == "utf-8"
+
+
+def test_utf_16_without_a_mark_is_recognised_in_prose_with_dialogue():
+    text = "“你好，”他说：“好吗？”\n“好……”\n" * 20
+    assert recognise(text.encode("utf-16-le")) == "utf-16-le"
+
+
+def test_a_byte_order_mark_before_a_quoted_header(tmp_path):
+    (tmp_path / "a.csv").write_bytes('\ufeff"text","id"\n"one","1"\n'.encode())
+    assert read(tmp_path / "a.csv") == (["one"], [])
+
+
+def test_rows_that_an_open_quote_swallows_are_told(tmp_path):
+    (tmp_path / "a.csv").write_text('id,text\n1,ok\n2,"open\n3,lost\n4,"lost too"\n5,fine\n')
+    texts, rejected = read(tmp_path / "a.csv")
+    assert texts == ["ok", "fine"]
+    assert [r.name.rpartition(":")[2] for r in rejected] == ["3"]
+    assert rejected[0].hint.endswith("lines 3 to 5")
+
+
+def test_damaged_pages_of_parquet_are_one_line(tmp_path):
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": [f"{ENGLISH} {i}" for i in range(99)]}), path, compression="gzip"
+    )
+    data = bytearray(path.read_bytes())
+    data[30:300] = bytes(270)
+    path.write_bytes(data)
+    _, rejected = read(path)
+    assert [r.reason for r in rejected] == ["damaged Parquet"]
+
+
+def test_linked_folders_are_read_once_and_closed_ones_are_told(tmp_path, monkeypatch):
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "far").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("here")
+    (tmp_path / "far" / "b.txt").write_text("there")
+    (tmp_path / "texts" / "linked").symlink_to(tmp_path / "far")
+    (tmp_path / "texts" / "round").symlink_to(tmp_path / "texts")
+    assert [p.name for p in find_files(str(tmp_path / "texts"))] == ["a.txt", "b.txt"]
+    closed = tmp_path / "texts" / "closed"
+    closed.mkdir()
+    listed = os.scandir
+
+    def refusing(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(WrongInput, match=r"closed: cannot be read \(Permission denied\)"):
+        find_files(str(tmp_path / "texts"))
+
+
+def test_half_a_character_is_rejected_before_a_filter_sees_it(tmp_path):
+    lines = [{"text": f"{ENGLISH * 5} {i}"} for i in range(20)] + [{"text": "cut emoji \ud83d"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    facts = build_corpus(CorpusSettings(source=str(tmp_path / "a.jsonl"), clean=["simplified"])).facts
+    assert facts["documents"]["rejected"] == {"not Unicode": 1}
+
+
+def test_a_rejected_file_may_be_called_by_any_bytes(tmp_path):
+    for i in range(10):
+        (tmp_path / f"{i}.txt").write_text(f"{ENGLISH * 5} {i}")
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xd6\xd0\xce\xc4.txt")).write_text("")
+    facts = build_corpus(CorpusSettings(source=str(tmp_path))).facts
+    assert "empty" in facts["rejected_examples"]["empty"]
+
+
+def test_advice_to_cut_is_given_where_it_helps(tmp_path):
+    (tmp_path / "book.md").write_text(ENGLISH * 99)
+    with pytest.raises(WrongInput, match=r"are needed; add text$"):
+        build_corpus(CorpusSettings(source=str(tmp_path / "book.md")))
+    (tmp_path / "book.txt").write_text(ENGLISH * 99)
+    with pytest.raises(WrongInput, match=r"set documents to line or paragraphs, or add text$"):
+        build_corpus(CorpusSettings(source=str(tmp_path / "book.txt"), documents="file"))
 
 
 def test_a_mixed_folder_is_read_in_one_go_and_says_what_it_is(tmp_path, caplog):

@@ -61,3 +61,9 @@ def test_a_sentence_begins_with_its_first_word_and_not_with_its_second(kind):
     sentences = [tokenizer.decode(ids[numbered(found, "sentence") == k]).strip().lower() for k in range(8)]
     expected = [f"the mill number {k} grinds." for k in range(6)] + ["山里有云。", "炉子很热。"]
     assert [s.replace(" ", "") for s in sentences] == [s.replace(" ", "") for s in expected]
+
+
+def test_other_libraries_find_other_bounds_and_are_not_answered_from_the_cache(corpus, tokenizer, monkeypatch):
+    first = write_shards(corpus, tokenizer, bounds=["sentence"])
+    monkeypatch.setattr("danlu.tokens.shards.installed", lambda library: f"another {library}")
+    assert write_shards(corpus, tokenizer, bounds=["sentence"]) != first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from danlu.errors import nearest
 from danlu.extras import need
@@ -31,18 +32,24 @@ def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
             hint = f"text_field: {nearest(reading.text_field, columns)}"
             yield Rejected(f"no column {reading.text_field!r}", str(path), hint)
             return
-        row = 0
-        for batch in table.iter_batches(batch_size=BATCH, columns=[reading.text_field]):
-            for value in batch.column(0).to_pylist():
-                row += 1
-                name = f"{path}:{row}"
-                if not isinstance(value, str):
-                    hint = f"it is a {type(value).__name__}"
-                    yield Rejected(f"column {reading.text_field!r} is not text", name, hint)
-                elif len(value.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-                    yield Rejected(TOO_LONG, name)
-                else:
-                    yield Document(value, name)
+        try:
+            yield from _rows(path, table, reading.text_field)
+        except (arrow.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+            yield Rejected("damaged Parquet", str(path), str(error).splitlines()[0])
+
+
+def _rows(path: Path, table: Any, field: str) -> Iterator[Document | Rejected]:
+    row = 0
+    for batch in table.iter_batches(batch_size=BATCH, columns=[field]):
+        for value in batch.column(0).to_pylist():
+            row += 1
+            name = f"{path}:{row}"
+            if not isinstance(value, str):
+                yield Rejected(f"column {field!r} is not text", name, f"it is a {type(value).__name__}")
+            elif len(value.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+                yield Rejected(TOO_LONG, name)
+            else:
+                yield Document(value, name)
 
 
 FORMAT = Format((".parquet",), lambda reading: "row", documents)

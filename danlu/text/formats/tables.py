@@ -30,7 +30,7 @@ def _fields_of_csv(text: io.TextIOBase) -> Iterator[tuple[int, list[str] | str]]
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            yield line, str(error)
+            yield line, f"{error}, lines {line} to {reader.line_num}" if reader.line_num > line else str(error)
         else:
             if fields is None:
                 return
@@ -49,15 +49,14 @@ SPLITTERS = {".csv": _fields_of_csv, ".tsv": _fields_of_tsv}
 def rows(path: Path) -> Iterator[Row]:
     """Every row that is not blank, the header first; bytes that are no text and broken quoting come as Rejected."""
     encoding = encoding_of(path)
+    ends = "" if suffix(path) == ".csv" else "\n"
     with open_utf8(path, encoding) as file:
-        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="" if suffix(path) == ".csv" else "\n")
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=ends)
         for line, fields in SPLITTERS[suffix(path)](text):
             name = f"{path}:{line}"
             if isinstance(fields, str):
                 yield line, Rejected(f"not {suffix(path)[1:].upper()}", name, fields)
                 continue
-            if line == 1 and fields:
-                fields[0] = fields[0].removeprefix("\ufeff")
             if any("\ud800" <= c <= "\udfff" for field in fields for c in field):
                 yield line, Rejected(f"not {encoding.upper()}", name)
             elif any(fields):
