@@ -91,9 +91,11 @@ class TaskRecipe(Settings):
     first_seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _not_judged(self) -> TaskRecipe:
+    def _meant(self) -> TaskRecipe:
         if self.training.patience is not None:
             raise ValueError("training.patience: fine-tuning has no held-out rows to judge by; give steps or epochs")
+        if self.training.seed:
+            raise ValueError("training.seed: every draw of a task has its own number; give first_seed")
         return self
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +166,18 @@ def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
         except WrongInput as error:
             raise WrongInput(f"tasks.{name}.task.labels_per_class: {error}") from None
     return rows
+
+
+def bind_rows(run: RunDirectory, name: str, rows: LabelledRows) -> None:
+    """WrongInput where the rows of a task are not those that the directory was begun with: some of its scores would be
+    of other rows than the rest."""
+    parts = [[astuple(row) for row in part] for part in (rows.train, rows.dev, rows.test)]
+    told = {"sha256": hashlib.sha256(json.dumps([rows.classes, parts]).encode()).hexdigest()}
+    if run.decide(f"rows/{name}", lambda: told) != told:
+        raise WrongInput(
+            f"the rows of task {name!r} are not those that {run.path} was begun with; put them back, or choose another "
+            "folder with --out"
+        )
 
 
 def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:

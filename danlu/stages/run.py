@@ -20,14 +20,14 @@ from danlu.report.page import write_report
 from danlu.stages.data_files import bind_files
 from danlu.stages.evaluation import baselines, evaluate, say_outcome
 from danlu.stages.exporting import export_model, require_checker, say_export
-from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
+from danlu.stages.finetuning import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
 from danlu.stages.preparation import prepare
 from danlu.stages.pretraining import Pretraining, Watch
 from danlu.stages.run_directory import RunDirectory
 from danlu.stages.starting import looked_at, refuse_other_tokenizer, start_of
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
-from danlu.training.precision import Machine, environment
+from danlu.training.precision import environment, recorded
 from danlu.traits import models_named, needs_blank, reads_tokens
 
 Say = Callable[[str], None]
@@ -133,12 +133,14 @@ class Main:
         looked: dict[str, dict[str, Any] | None],
     ) -> dict[str, Any]:
         began = directory.decide("started", lambda: {"time": now()})
-        machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
+        machine = recorded(directory.decide("machine", lambda: recipe.machine.resolve().facts()))
         machine.apply()
         watch = followed(self.watch, recipe, directory.path)
         starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
         for key, model in recipe.models.items():
             bind_files(directory, key, model.objective)
+        for key, found in rows.items():
+            bind_rows(directory, key, found)
         data, facts = prepare(directory, recipe, self.say)
         for key, start in starts.items():
             if start and not directory.finished(f"pretrain/{key}"):

@@ -6,6 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,18 @@ class RunDirectory:
         """
         file = self.file(name)
         if not file.exists():
+            cut_off = self.file(f"{name}.cut_off")  # what earlier processes spent on it
+            before = read_json(cut_off)["seconds"] if cut_off.exists() else 0.0
             start = time.perf_counter()
-            facts = work()
-            spent = time.perf_counter() - start
+            try:
+                facts = work()
+            except BaseException:
+                with suppress(OSError, WrongInput):  # a full disk: the first error says more
+                    write_json(cut_off, {"seconds": before + time.perf_counter() - start})
+                raise
+            spent = before + time.perf_counter() - start
             write_json(file, {"facts": facts, "journal_bytes": self.journal.position(), "seconds": spent})
+            cut_off.unlink(missing_ok=True)
         done = read_json(file)
         self.journal.require(done["journal_bytes"])
         self._journal_end = done["journal_bytes"]

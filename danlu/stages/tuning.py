@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +19,12 @@ from danlu.export.model_folder import ModelFacts
 from danlu.recipes.loading import complaint, override
 from danlu.recipes.schema import FinetuneRecipe, unfit
 from danlu.report.page import write_report
-from danlu.stages.finetuning import Finetuning, Pretrained, finetune_task, read_rows
+from danlu.stages.finetuning import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
 from danlu.stages.pretraining import Watch
 from danlu.stages.run import Say, now, quiet
 from danlu.stages.run_directory import RunDirectory
 from danlu.tasks.rows import LabelledRows
-from danlu.training.precision import Machine, environment
+from danlu.training.precision import environment, recorded
 
 NAME = "labels"
 """What the one task is called."""
@@ -75,7 +76,7 @@ def finetune(
             "max_tokens": min(MOST_TOKENS, facts.architecture.context),
         },
         "seeds": seeds,
-        "training": TRAINING | ({"budget": budget} if budget else {}),
+        "training": copy.deepcopy(TRAINING) | ({"budget": budget} if budget else {}),
     }
     recipe = resolved(told, overrides, facts)
     rows = read_rows(NAME, recipe)  # before there is a directory, which a wrong table would bind to its recipe
@@ -116,7 +117,7 @@ def work(
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
     began = directory.decide("started", lambda: {"time": now()})
-    machine = Machine(**directory.decide("machine", lambda: recipe.machine.resolve().facts()))
+    machine = recorded(directory.decide("machine", lambda: recipe.machine.resolve().facts()))
     machine.apply()
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
@@ -125,6 +126,7 @@ def work(
             f"{folder} is not the model that {directory.path} was begun with; put it back, or choose another folder "
             "with --out"
         )
+    bind_rows(directory, NAME, rows)
     say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
     say(f"rows       {len(rows.train):,} to train on, {len(rows.test):,} to test on, {len(rows.classes)} classes")
     model = Pretrained(

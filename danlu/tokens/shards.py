@@ -137,6 +137,7 @@ def write_shards(
         "format": FORMAT,
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
+        "frame": [tokenizer.vocabulary.bos, tokenizer.vocabulary.eos],  # which they are may stand in another file
         "shard_bytes": shard_bytes,
         **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}} if kinds else {}),
     }

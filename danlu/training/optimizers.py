@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -19,6 +19,9 @@ from danlu.training.precision import Machine
 Named = Sequence[tuple[str, nn.Parameter]]
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Rates(Settings):
     """What every optimiser can be told.
 
@@ -31,16 +34,18 @@ class Rates(Settings):
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     weight_decay: float = Field(default=0.1, ge=0)
     decay_embeddings: bool = True
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Beta, Beta] = (0.9, 0.95)
 
     def groups(self, model: nn.Module, named: Named, rate: float) -> list[dict[str, Any]]:
         """Parameters by their rate and decay."""
         depth = depths(model)
         top = max(depth.values(), default=0)
+        widths = {id(m.weight): m.embedding_dim for m in model.modules() if isinstance(m, nn.Embedding)}
         found: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in named:
-            spared = parameter.ndim < 2 or (name.split(".")[0] in EMBEDDERS and not self.decay_embeddings)
-            decay = 0.0 if spared else self.weight_decay
+            embedding = name.split(".")[0] in EMBEDDERS or id(parameter) in widths
+            vector = parameter.ndim < 2 or widths.get(id(parameter)) == 1  # a table of one column holds biases
+            decay = 0.0 if vector or (embedding and not self.decay_embeddings) else self.weight_decay
             found.setdefault((rate * self.layer_decay ** (top - depth[name]), decay), []).append(parameter)
         return [{"params": own, "lr": lr, "weight_decay": decay} for (lr, decay), own in found.items()]
 

@@ -17,6 +17,8 @@ def fit_out(model: nn.Module, settings: TrainingSettings) -> None:
     """Change the model in place; WrongInput names the setting that cannot be honoured."""
     freeze(model, settings.freeze)
     model.label_smoothing, model.z_loss = settings.label_smoothing, settings.z_loss  # type: ignore[assignment]
+    if getattr(settings.optimizer, "layer_decay", 1.0) < 1:
+        stacked(model, "optimizer.layer_decay")
     if settings.activation_checkpointing:
         checkpoint_activations(model)
     if settings.compile:

@@ -114,6 +114,13 @@ def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: D
     return Machine(found, chosen, threads)
 
 
+def recorded(facts: dict[str, Any]) -> Machine:
+    """What a run was begun with; WrongInput where its device is not here."""
+    machine = Machine(**facts)
+    device_found(machine.device, "machine.device, as the run was begun with")
+    return machine
+
+
 def usable_cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

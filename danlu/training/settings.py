@@ -15,7 +15,8 @@ from danlu.training.schedules import WarmupStableDecay
 
 class TrainingSettings(Settings):
     """batch_tokens: tokens a step; micro_batch_tokens: how many of them at once (memory only, never the result beyond
-    rounding); validations: how many over the run (each is also saved); save_every, log_every: in steps.
+    rounding and what dropout draws); validations: how many over the run (each is also saved); save_every, log_every:
+    in steps.
 
     keep: the weights of the best validation, or the last; patience: end after so many validations without a better one;
     ema: judge and keep a moving average of the weights, with this decay a step.
@@ -23,7 +24,8 @@ class TrainingSettings(Settings):
     alone, never a held-out one. freeze: names of weights or modules that are not trained, `*` for any letters.
     activation_checkpointing: less memory for a third more work. compile: torch.compile; pays on a GPU, hardly on a CPU.
     capacity: each stream of a micro-batch is filled up to a multiple of so many positions, without any effect on what
-    is learned; where nothing is given, compiled steps on a GPU have an eighth of a micro-batch.
+    is learned but by what dropout draws; where nothing is given, compiled steps on a GPU have an eighth of a
+    micro-batch.
     """
 
     budget: BudgetField = Budget(300, "seconds")

@@ -92,7 +92,9 @@ def accumulate(
         with machine.autocast():
             terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
         shares = [weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
-        torch.stack(shares).sum().backward()
+        loss = torch.stack(shares).sum()
+        if loss.requires_grad:  # frozen embeddings and no position: nothing that learns has had a part in it
+            loss.backward()
         found.append({k: v.detach() for k, v in terms.items()})
     model(None)[""].backward()
     return Losses(summed(found, objective), total, weights)

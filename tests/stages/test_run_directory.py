@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -138,6 +139,22 @@ def test_seconds_are_those_of_the_stages_in_whichever_process(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)) as run:
         run.stage("one", dict)
         assert run.seconds == spent > 0
+
+
+def test_what_a_stage_took_before_it_was_cut_off_counts(tmp_path):
+    """A training that was stopped after an hour was said to have taken the minutes after it."""
+
+    def stopped():
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(KeyboardInterrupt):
+            run.stage("one", stopped)
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", dict)
+        assert run.seconds >= 0.4
+    assert [p.name for p in (tmp_path / "stages").iterdir()] == ["one.json"]
 
 
 def test_a_damaged_stage_file_is_told_with_what_to_do(run):

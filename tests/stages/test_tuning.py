@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from danlu.architectures import build_learner
 from danlu.errors import Stopped, WrongInput
 from danlu.export import read_model, save_native
 from danlu.registry import architectures, objectives
-from danlu.stages import finetuning
+from danlu.stages import finetuning, tuning
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.journal import CLOCK_FIELDS
 
@@ -155,6 +157,34 @@ def test_another_model_in_its_place_is_refused(tuned, tmp_path):
         (tmp_path / "away").rename(place)
 
 
+def test_what_one_call_is_told_is_not_told_to_the_next(folder, tmp_path):
+    """Settings of a call were written into the defaults of all later ones in the process."""
+    before = copy.deepcopy(tuning.TRAINING)
+    with pytest.raises(WrongInput, match="no column"):
+        danlu.finetune(
+            folder / "run/model/small", folder / "train.tsv", folder / "test.tsv", text="none", out=tmp_path / "none",
+            overrides=["training.optimizer.learning_rate=0.5"],
+        )  # fmt: skip
+    assert before == tuning.TRAINING
+
+
+def test_other_rows_in_their_place_are_refused(tuned):
+    """Seeds before the change were scored on other rows than those after it, and paired."""
+    folder, _ = tuned
+    table = folder / "test.tsv"
+    before = table.read_text("utf-8")
+    table.write_text(f"{before}\none more that the tin melts\ttin", "utf-8")
+    try:
+        with pytest.raises(WrongInput, match=r"the rows of task 'labels' are not those that .* was begun with") as told:
+            danlu.finetune(
+                folder / "run/model/small", folder / "train.tsv", table,
+                labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
+            )  # fmt: skip
+        assert "\n" not in str(told.value)
+    finally:
+        table.write_text(before, "utf-8")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -164,6 +194,8 @@ def test_another_model_in_its_place_is_refused(tuned, tmp_path):
         ({"overrides": ["task.max_tokens=64"]}, "task.max_tokens: 64 is more than the 16 tokens that the model reads"),
         ({"overrides": ["training.bugdet=1s"]}, "training.bugdet: unknown key 'bugdet'; did you mean 'budget'"),
         ({"overrides": ["training.patience=2"]}, "has no held-out rows to judge by"),
+        ({"overrides": ["training.seed=7"]}, "training.seed: every draw of a task has its own number; give first_seed"),
+        ({"overrides": ["training.optimizer.betas=[0.9, 1.0]"]}, "less than 1"),
         ({"train": "tran.tsv"}, "tran.tsv does not exist; did you mean .*train.tsv"),
         ({"model": "nothing"}, "nothing is not a folder"),
     ],

@@ -1,5 +1,8 @@
 """Word and sentence flags stored beside the tokens, whatever the tokenizer."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +70,11 @@ def test_other_libraries_find_other_bounds_and_are_not_answered_from_the_cache(c
     first = write_shards(corpus, tokenizer, bounds=["sentence"])
     monkeypatch.setattr("danlu.tokens.shards.installed", lambda library: f"another {library}")
     assert write_shards(corpus, tokenizer, bounds=["sentence"]) != first
+
+
+def test_another_end_token_is_another_set_of_shards(corpus, tokenizer):
+    """Which token ends a document may stand in another file than the tokenizer's own."""
+    first = write_shards(corpus, tokenizer)
+    other = copy.copy(tokenizer)
+    other.__dict__["vocabulary"] = replace(tokenizer.vocabulary, eos=tokenizer.vocabulary.bos)
+    assert write_shards(corpus, other) != first

@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, ToyDraws
 from danlu.architectures import build_learner
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
-from danlu.errors import Stopped
+from danlu.errors import Stopped, WrongInput
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
@@ -21,7 +21,7 @@ from danlu.objectives.prefix import Prefix
 from danlu.training.loop import train
 from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan
-from danlu.training.precision import Machine, repeat_exactly
+from danlu.training.precision import Machine, recorded, repeat_exactly
 from danlu.training.step import accumulate, measure, micro_batches
 
 CUDA = pytest.param(
@@ -171,3 +171,14 @@ def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
     model = learner(objective, "cpu")
     accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_run_begun_on_a_gpu_is_told_where_there_is_none():
+    facts = Machine("cuda", "bfloat16", 4).facts()
+    with pytest.raises(
+        WrongInput, match=r"machine.device, as the run was begun with: this machine has no cuda"
+    ) as told:
+        recorded(facts)
+    assert "\n" not in str(told.value)
+    assert recorded(Machine("cpu", "float32", 1).facts()) == Machine("cpu", "float32", 1)

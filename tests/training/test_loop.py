@@ -16,6 +16,7 @@ from danlu.objectives.causal import Causal
 from danlu.training.draws import OneDraw
 from danlu.training.journal import CLOCK_FIELDS, read_journal
 from danlu.training.loop import train
+from danlu.training.outfit import fit_out
 from danlu.training.step import Losses, measure, micro_batches
 
 HELD_OUT = micro_batches(OBJECTIVE, ToyDraws(seed=5), 0, 8, 8, 1.0)
@@ -65,6 +66,15 @@ def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
     watch = lambda record, plan: seen.append(record["loss"])  # noqa: E731
     train(job(tmp_path, 2, objective=causal, model=model, draws=NothingAsked(), watch=watch))
     assert seen == [None, None]
+
+
+def test_a_step_that_asks_for_nothing_is_no_error_with_frozen_embeddings(tmp_path):
+    """Nothing that learns had a part in the loss, and the backward pass refused it, again after every resume."""
+    causal = Causal()
+    model = build_learner(causal, SMALL, VOCABULARY.size, seed=0)
+    chosen = settings(freeze=["embedders"])
+    fit_out(model, chosen)
+    train(job(tmp_path, 2, chosen, objective=causal, model=model, draws=NothingAsked()))
 
 
 def test_logging_can_be_rarer_but_the_last_step_is_there(tmp_path):

@@ -11,11 +11,13 @@ from toy_job import MACHINE, OBJECTIVE, job, learner, settings
 from toy_language import VOCABULARY, ToyDraws
 
 from danlu.architectures import build_learner
+from danlu.architectures.bag import Bag
 from danlu.architectures.convolutional import Convolutional
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.objectives.causal import Causal
+from danlu.objectives.glove import Glove
 from danlu.training.depths import depths
 from danlu.training.loop import train
 from danlu.training.outfit import fit_out
@@ -107,6 +109,15 @@ def test_embeddings_can_be_spared_the_decay():
         assert decays[id(model.backbone.final_norm.weight)] == 0.0
 
 
+def test_biases_kept_in_a_table_do_not_decay_and_all_tables_are_embeddings():
+    model = build_learner(Glove(), Bag(width=8), VOCABULARY.size, 0)
+    for spare, expected in ((True, 0.1), (False, 0.0)):
+        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
+        decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+        assert decays[id(model.parts.context.weight)] == expected
+        assert decays[id(model.parts.bias.weight)] == decays[id(model.parts.context_bias.weight)] == 0.0
+
+
 def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_included():
     plain, lean = deep(), deep()
     fit_out(lean, settings(activation_checkpointing=True))
@@ -136,6 +147,12 @@ def test_what_is_no_stack_of_blocks_is_refused_in_one_line(setting):
     recurrent = build_learner(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
     with pytest.raises(WrongInput, match=f"training.{setting}: this architecture is no stack of blocks"):
         fit_out(recurrent, settings(**{setting: True}))
+
+
+def test_rates_by_layer_need_layers_that_can_be_told_apart():
+    recurrent = build_learner(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
+    with pytest.raises(WrongInput, match=r"training.optimizer.layer_decay: this architecture is no stack of blocks"):
+        fit_out(recurrent, settings(optimizer={"name": "adamw", "layer_decay": 0.5}))
 
 
 @pytest.mark.slow
