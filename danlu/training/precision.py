@@ -95,7 +95,7 @@ def product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def device_found(device: Device, setting: str) -> str:
+def device_found(device: str, setting: str) -> str:
     """The device of that name, or the one to be preferred; WrongInput names the setting that asks for one that is not
     there."""
     there = [name for name, available in AVAILABLE.items() if available()]

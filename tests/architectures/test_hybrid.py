@@ -92,7 +92,8 @@ def test_a_hybrid_of_attention_alone_is_the_transformer():
 def test_recurrence_is_torchs_own_and_convolution_is_the_convolutional_networks():
     sizes = Hybrid(**SMALL).sizes
     stream = stream_of((6,))
-    view, x = whole(stream, sizes), torch.randn(6, 16, dtype=torch.float64)
+    x = torch.randn(6, 16, dtype=torch.float64)
+    view = whole(x, stream, sizes)
     torch.manual_seed(0)
     recurrent = RecurrentMixer(sizes).double()
     torch.testing.assert_close(recurrent(x, view), recurrent.out(recurrent.cells(x)[0]), rtol=0, atol=1e-12)

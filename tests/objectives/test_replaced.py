@@ -162,7 +162,7 @@ def test_weights_are_the_papers():
         ("electra", {"embedding_width": 12}, 8),
         ("transformer", {}, 8),
         ("recurrent", {"directions": "both", "layers": 2}, 8),
-        ("hybrid", {"reach": "full", "heads": 2}, 16),
+        ("hybrid", {"reach": "full", "heads": 2}, 8),
     ],
 )
 def test_the_generator_is_smaller_and_has_the_same_embeddings(name, settings, width):
