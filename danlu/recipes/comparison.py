@@ -40,7 +40,7 @@ class Comparison:
 def compared(recipes: Mapping[str, Recipe], budget: Budget, seeds: int, task: str | None = None) -> Comparison:
     """recipes by the names they were given by; task: which of their tasks all models are fine-tuned for (None: the
     first, if there is one). A model that another one of its recipe uses is there the one of the same seed. WrongInput
-    when corpus, tokenizer or machine differ, a model does not fit the task, or nothing is to be compared."""
+    when what `SHARED` names or the task differs, a model does not fit the task, or nothing is to be compared."""
     first, *others = recipes
     for field, example in SHARED.items():
         for other in others:

@@ -17,8 +17,6 @@ from danlu.training.depths import EMBEDDERS, depths
 from danlu.training.precision import Machine
 
 Named = Sequence[tuple[str, nn.Parameter]]
-
-
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -89,7 +89,8 @@ def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
     assert [model["settings"] for model in made["models"]] == [{"training.patience": None}, {"training.patience": 3}]
     assert [model["task_steps"] for model in made["models"]] == [[2], [2]]
     page = (tmp_path / "out" / "comparison.html").read_text("utf-8")
-    for said in ("Settings that differ", "<code>training.patience</code>", "Each run of it had 2 steps."):
+    table, steps = "<code>training.patience</code>", "Each run of it had 2 steps."
+    for said in ("Settings that differ", table, steps, "Intervals of differences: 3,"):  # one of scores, two gains
         assert said in page
 
 
