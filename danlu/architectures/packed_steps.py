@@ -26,6 +26,13 @@ def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
     return order, torch.bincount(step), by_length
 
 
+def in_dtype(state: Any, dtype: torch.dtype) -> Any:
+    """torch's state of cells, a tensor or two or none, in another number format."""
+    if state is None or isinstance(state, Tensor):
+        return state if state is None else state.to(dtype)
+    return tuple(part.to(dtype) for part in state)
+
+
 def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor], state: Any) -> tuple[Tensor, Any]:
     """Cells over the sequences of a stream, `packing` being its `packed_order`: [T, width] -> [T, outputs], and torch's
     state after each sequence."""
@@ -34,8 +41,9 @@ def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor]
     order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
     steps = PackedSequence(x[order], sizes, by_length, unsorted)
     if x.is_cuda:  # whatever autocast is told, there torch takes cells to float16, where small gradients are lost
+        dtype = next(cells.parameters()).dtype
         with torch.autocast("cuda", enabled=False):
-            out, state = cells(PackedSequence(steps.data.to(next(cells.parameters()).dtype), *steps[1:]), state)
+            out, state = cells(PackedSequence(steps.data.to(dtype), *steps[1:]), in_dtype(state, dtype))
     else:
         out, state = cells(steps, state)
     return out.data[back], state

@@ -23,7 +23,7 @@ class MaskedSentence(Settings):
     """One whole sentence of each text is replaced by a mask token; the mean hidden state of the surroundings and, by a
     layer of its own, that of the mask are compared with the mean hidden states of all hidden sentences of the group,
     encoded alone. The first sentence of a document is not hidden: it has no white space before it, which would tell its
-    place.
+    place; nor is the last where the document ends in white space.
 
     group: windows of text a group is made of, no two of the same document; every text in them counts. shortest: tokens
     a sentence has at least to be hidden. temperature: cosines are divided by it; learned: it is where the temperature

@@ -47,7 +47,7 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 class SentenceOrder(Settings):
     """Tell whether two neighbouring spans of a document stand in their order or are swapped, each half of the time, in
     one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span: it has no
-    white space before it, which would tell its place.
+    white space before it, which would tell its place; nor is the last where the document ends in white space.
 
     masked: settings of a masked objective that hides tokens of the same sequences (a number: its rate); false or 0:
     none, sentences alone.

@@ -110,7 +110,7 @@ def shared_task(recipes: Mapping[str, Recipe], name: str | None) -> tuple[str | 
     """(name, task). WrongInput where two recipes mean different tasks by it, whatever model it is of in each."""
     tasks: dict[str, TaskRecipe] = {}
     for recipe in recipes.values():
-        tasks = recipe.tasks | tasks
+        tasks |= {key: found for key, found in recipe.tasks.items() if key not in tasks}
     if not tasks and name is None:
         return None, None
     chosen = next(iter(tasks)) if name is None else name

@@ -143,7 +143,7 @@ def held_out_share(paths: Iterable[Path]) -> float:
 def labelled_tables(source: str) -> list[LabelledTable]:
     """Tables at or below `source` with a column whose name says that it is a label."""
     top = Path(source).expanduser()
-    below = [top] if top.is_file() else files_below(top)
+    below = [top] if top.is_file() else files_below(top) if top.is_dir() else []  # a built-in text has none
     found = []
     for path in islice(sorted(p for p in below if suffix(p) in TABLES), TABLES_LOOKED_AT):
         header = next(raw_lines(path), None)

@@ -88,7 +88,7 @@ class FigureView:
 
     @property
     def tests(self) -> int:
-        return sum(found is not None for row in self.rows for found in (row.difference, row.gain))
+        return sum(bool(found) and found.low is not None for row in self.rows for found in (row.difference, row.gain))
 
 
 def write_comparison(folder: Path, language: str = "en") -> Path:

@@ -111,15 +111,19 @@ def shared_task(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) ->
     }
 
 
-OWN = ("objective", "architecture", "prompts", "sampling", "training.budget", "training.seed")
-"""Settings of a model that a comparison names elsewhere, sets itself or does not use."""
+OWN = ("prompts", "sampling", "training.budget", "training.seed")
+"""Settings of a model that a comparison sets itself or does not use."""
+
+PARTS = ("objective", "architecture")
+"""What has settings of its own: set side by side where all models have the same kind."""
 
 
 def differing(models: Mapping[str, ModelRecipe]) -> dict[str, dict[str, Any]]:
-    """{model: {place: value}} of the settings, besides those of OWN, that are not the same in all models; None for one
-    that a model does not have."""
+    """{model: {place: value}} of the settings, besides those of OWN and of different kinds of PARTS, that are not the
+    same in all models; None for one that a model does not have."""
+    unlike = [part for part in PARTS if len({getattr(model, part).name for model in models.values()}) > 1]
     every = {name: dict(places(model.model_dump(mode="json"))) for name, model in models.items()}
-    names = dict.fromkeys(place for found in every.values() for place in found if not place.startswith(OWN))
+    names = dict.fromkeys(place for found in every.values() for place in found if not place.startswith((*OWN, *unlike)))
     apart = [place for place in names if len({repr(found.get(place)) for found in every.values()}) > 1]
     return {name: {place: found.get(place) for place in apart} for name, found in every.items()}
 

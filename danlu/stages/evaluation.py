@@ -181,7 +181,7 @@ def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Cal
         if figures:
             say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")
         return
-    ends = facts["bits_per_byte_interval"]  # one document alone has none
+    ends = facts["bits_per_byte_interval"]  # a few documents have none
     bounds = f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
     others = ", ".join(f"{k} {v:.3f}" for k, v in facts["baselines"].items())
     say(f"{name:10s} {facts['bits_per_byte']:.3f}{bounds} bits per byte on held-out documents; {others}")

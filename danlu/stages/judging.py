@@ -174,6 +174,6 @@ def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machin
 
 
 def interval(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
-    """Its ends; None for one document."""
+    """Its ends; None for so few documents that there is none."""
     found = bootstrap_interval(values, weights)
     return None if found.low is None or found.high is None else [found.low, found.high]

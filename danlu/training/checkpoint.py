@@ -88,7 +88,7 @@ class Checkpoints:
 
     def _whole(self, step: int) -> Path:
         if wrong := damage(self.path(step)):
-            raise WrongInput(f"{wrong}; delete {self.folder} to train again from its beginning")
+            raise WrongInput(f"{wrong}; choose another folder with --out to train again")
         return self.path(step)
 
     def load_weights(self, step: int, model: nn.Module) -> None:

@@ -164,7 +164,7 @@ def test_a_smaller_model_as_wide_as_the_embeddings_has_no_map():
     assert (small.width, small.heads, small.kv_heads, small.hidden, small.embedding_width) == (24, 3, 1, 38, None)
 
 
-@pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256)])
+@pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256), (5, 320)])
 def test_a_smaller_model_has_the_share_of_the_width_that_is_asked_for_whatever_its_heads(heads, width):
     """A quarter of one head is one head, and the generator of `replaced` was as wide as the model."""
     small = scaled(Transformer(width=width, heads=heads), 0.25, 1)

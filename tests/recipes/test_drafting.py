@@ -134,6 +134,13 @@ def test_what_is_text_and_what_a_recipe(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_built_in_text_is_drafted_from_and_has_no_tables():
+    """It is no folder, and looking for tables in it was refused once the corpus was built."""
+    draft = draft_recipe("builtin:digit_captions")
+    assert draft.recipe.corpus.source == "builtin:digit_captions"
+    assert draft.findings.tables == []
+
+
 def test_a_run_inside_its_own_text_is_refused(folder, tmp_path):
     name = folder(english=3)
     with pytest.raises(WrongInput, match="would lie inside the text"):
