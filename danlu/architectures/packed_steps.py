@@ -28,9 +28,9 @@ def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
 
 def in_dtype(state: Any, dtype: torch.dtype) -> Any:
     """torch's state of cells, a tensor or two or none, in another number format."""
-    if state is None or isinstance(state, Tensor):
-        return state if state is None else state.to(dtype)
-    return tuple(part.to(dtype) for part in state)
+    if isinstance(state, tuple):
+        return tuple(part.to(dtype) for part in state)
+    return None if state is None else state.to(dtype)
 
 
 def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor], state: Any) -> tuple[Tensor, Any]:

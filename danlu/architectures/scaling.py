@@ -17,8 +17,8 @@ def scaled(architecture: Settings, width: float, layers: float) -> Settings:
     """The settings of a model with these shares of the width and of the layers, for the same embeddings.
 
     Heads keep their width and become fewer, and so do groups of keys; where the share of them is no whole number, they
-    get another width. The feed-forward width shrinks with the width. An architecture without
-    `embedding_width` keeps its width, since the embeddings have it.
+    get another width. The feed-forward width shrinks with the width. An architecture without `embedding_width` keeps
+    its width, since the embeddings have it.
     """
     given: dict[str, Any] = architecture.model_dump()
     changed: dict[str, Any] = {}

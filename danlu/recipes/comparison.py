@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from danlu.errors import WrongInput, nearest
 from danlu.recipes.schema import ModelRecipe, Recipe, TaskRecipe, unfit
@@ -17,6 +18,12 @@ SHARED = {
     "evaluation": "evaluation.ngram=5",
 }
 """What all recipes must have alike, and a word that sets some of it for all."""
+
+OWN = ("prompts", "sampling", "training.budget", "training.seed")
+"""Settings of a model that a comparison sets itself or does not use."""
+
+PARTS = ("objective", "architecture")
+"""What has settings of its own: set side by side where all models have the same kind."""
 
 
 @dataclass(frozen=True)
@@ -122,3 +129,22 @@ def shared_task(recipes: Mapping[str, Recipe], name: str | None) -> tuple[str | 
         if own.model_copy(update={"model": found.model}) != found:
             raise WrongInput(f"{key} has another task {chosen!r}; make them alike, or name a task that one has: --task")
     return chosen, found
+
+
+def differing(models: Mapping[str, ModelRecipe]) -> dict[str, dict[str, Any]]:
+    """{model: {place: value}} of the settings, besides those of OWN and of different kinds of PARTS, that are not the
+    same in all models; None for one that a model does not have."""
+    unlike = [part for part in PARTS if len({getattr(model, part).name for model in models.values()}) > 1]
+    every = {name: dict(places(model.model_dump(mode="json"))) for name, model in models.items()}
+    names = dict.fromkeys(place for found in every.values() for place in found if not place.startswith((*OWN, *unlike)))
+    apart = [place for place in names if len({repr(found.get(place)) for found in every.values()}) > 1]
+    return {name: {place: found.get(place) for place in apart} for name, found in every.items()}
+
+
+def places(settings: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted place, value) of everything in settings within settings."""
+    if not isinstance(settings, dict):
+        yield at, settings
+        return
+    for key, value in settings.items():
+        yield from places(value, f"{at}.{key}" if at else key)

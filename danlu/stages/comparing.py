@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from danlu.durable import write_json
 from danlu.errors import WrongInput
 from danlu.evaluation.comparing import Measured, bits_of, differences, loss_of, score_of
-from danlu.recipes.comparison import Comparison, compared
+from danlu.recipes.comparison import Comparison, compared, differing
 from danlu.recipes.loading import load_recipe
-from danlu.recipes.schema import ModelRecipe
 from danlu.report.comparison import write_comparison
 from danlu.stages.finetuning import interval_facts
 from danlu.stages.pretraining import Watch
@@ -92,11 +91,11 @@ def side_by_side(comparison: Comparison, results: dict[str, Any]) -> dict[str, A
         "corpus": results["corpus"]["source"],
         "models": models,
         "baselines": next((entry["baselines"] for entry in results["pretrain"] if entry["baselines"]), None),
-        "task": shared_task(comparison, tasks[comparison.names[0]]),
+        "task": task_of_all(comparison, tasks[comparison.names[0]]),
     }
 
 
-def shared_task(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def task_of_all(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What is the same for all models, from the entries of one: its controls over all draws of labels."""
     if not entries:
         return None
@@ -109,32 +108,6 @@ def shared_task(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) ->
         "draws": len(first["scores"]["ours"]["seeds"]),
         "controls": {name: interval_facts(scores, metric) for name, scores in drawn.items()},
     }
-
-
-OWN = ("prompts", "sampling", "training.budget", "training.seed")
-"""Settings of a model that a comparison sets itself or does not use."""
-
-PARTS = ("objective", "architecture")
-"""What has settings of its own: set side by side where all models have the same kind."""
-
-
-def differing(models: Mapping[str, ModelRecipe]) -> dict[str, dict[str, Any]]:
-    """{model: {place: value}} of the settings, besides those of OWN and of different kinds of PARTS, that are not the
-    same in all models; None for one that a model does not have."""
-    unlike = [part for part in PARTS if len({getattr(model, part).name for model in models.values()}) > 1]
-    every = {name: dict(places(model.model_dump(mode="json"))) for name, model in models.items()}
-    names = dict.fromkeys(place for found in every.values() for place in found if not place.startswith((*OWN, *unlike)))
-    apart = [place for place in names if len({repr(found.get(place)) for found in every.values()}) > 1]
-    return {name: {place: found.get(place) for place in apart} for name, found in every.items()}
-
-
-def places(settings: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted place, value) of everything in settings within settings."""
-    if not isinstance(settings, dict):
-        yield at, settings
-        return
-    for key, value in settings.items():
-        yield from places(value, f"{at}.{key}" if at else key)
 
 
 def told(measured: Measured | None) -> dict[str, Any] | None:

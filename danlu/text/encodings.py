@@ -59,10 +59,8 @@ def _in_company(text: str) -> float:
 
 def _plain(text: str) -> float:
     """The share of characters that are ASCII without controls, Han, or the punctuation and wide forms beside them."""
-    wide = (("\u3000", "\u9fff"), ("\uff00", "\uffef"), ("\u2010", "\u2026"))
-    return sum(" " <= c <= "~" or c in "\t\r\n" or any(low <= c <= high for low, high in wide) for c in text) / max(
-        len(text), 1
-    )
+    plain = re.findall(r"[ -~\t\r\n\u3000-\u9fff\uff00-\uffef\u2010-\u2026]", text)
+    return len(plain) / max(len(text), 1)
 
 
 def recognise(sample: bytes) -> str:
