@@ -27,19 +27,19 @@ import torch
 from bench.ours import WARM, Pace
 from bench.peer import model_of
 from bench.sides import OURS, Side
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.presets.gpt2 import Gpt2
+from danlu.objective import Sample
 from danlu.objectives.causal import Causal
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.draws import OneDraw
 from danlu.training.journal import Journal, read_journal
 from danlu.training.loop import Job, train
-from danlu.training.outfit import fit_out
 from danlu.training.plan import make_plan
 from danlu.training.precision import Machine, environment, resolve_machine
+from danlu.training.samples import UnitSample
 from danlu.training.settings import TrainingSettings
-from danlu.waist import Draw
+from danlu.training.training_options import fit_out
 
 RESULTS = Path(__file__).with_name("results-gpu.json")
 VOCABULARY = Vocabulary(size=50_304, bos=0, eos=0, pad=0, mask=None, special=frozenset({0}))
@@ -83,8 +83,8 @@ class EvenDraws:
         bounds = [0, *(int(c) for c in cuts if c > 0), context]
         return [ids[a : b + overlap] for a, b in itertools.pairwise(bounds)]
 
-    def draw(self, n: int, progress: float) -> Draw:
-        return OneDraw(0, n, progress, self.vocabulary, lambda overlap: self.pieces(n, overlap))
+    def draw(self, n: int, progress: float) -> Sample:
+        return UnitSample(0, n, progress, self.vocabulary, lambda overlap: self.pieces(n, overlap))
 
 
 class Danlu:
@@ -101,7 +101,7 @@ class Danlu:
             "keep": "last",
             "compile": compiled,
         }
-        self.model = build_learner(Causal(), work.shape, work.vocabulary.size, 0).to(work.machine.device)
+        self.model = build_network(Causal(), work.shape, work.vocabulary.size, 0).to(work.machine.device)
         fit_out(self.model, TrainingSettings.model_validate(self.settings))
 
     def round(self, steps: int) -> Pace:
@@ -172,8 +172,8 @@ def peak(machine: Machine, size: int) -> float:
 def operations_per_token(work: Work) -> float:
     """6 for each weight that is multiplied (the output table is, the position table is not), and 12 x layers x width x
     context for attention, all pairs counted (Chowdhery et al. 2022, appendix B)."""
-    learner = build_learner(Causal(), work.shape, work.vocabulary.size, 0)
-    weights = sum(p.numel() for n, p in learner.named_parameters() if not n.startswith("embedders.position"))
+    network = build_network(Causal(), work.shape, work.vocabulary.size, 0)
+    weights = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("embeddings.position"))
     return 6.0 * weights + 12.0 * work.shape.layers * work.shape.width * work.shape.context
 
 

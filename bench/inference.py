@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.sides import Side
 from bench.speed import folder, parts, texts
-from danlu.architectures import build_learner
+from danlu.api.model import Model, load
+from danlu.architectures import build_network
 from danlu.evaluation.generation import Sampling
-from danlu.export import export
-from danlu.export.quiet_transformers import quiet_transformers
-from danlu.model import Model, load
+from danlu.interop import export
+from danlu.interop.quiet_transformers import quiet_transformers
 from danlu.training.precision import resolve_machine
 
 NEW, PROMPT, TEXTS = 96, "Return the first item of the list that is", 256
@@ -23,8 +23,8 @@ def saved(objective: str, size: str) -> Path:
     path = folder() / f"{objective}-{size}"
     chosen, architecture = parts(objective, size)
     tokenizer = texts().data.tokenizer
-    learner = build_learner(chosen, architecture, tokenizer.vocabulary.size, 0)  # type: ignore[arg-type]
-    export(learner.eval(), tokenizer, path, chosen, architecture)  # type: ignore[arg-type]
+    network = build_network(chosen, architecture, tokenizer.vocabulary.size, 0)  # type: ignore[arg-type]
+    export(network.eval(), tokenizer, path, chosen, architecture)  # type: ignore[arg-type]
     return path
 
 
@@ -47,7 +47,7 @@ def our_generation(path: Path, prompts: int) -> float:
 
     prompt = model.tokenizer.encode(PROMPT)
     sampling = Sampling(tokens=NEW, temperature=0)
-    made = generate_many(model.learner, [prompt] * prompts, ids, sampling, model.context, model._machine)
+    made = generate_many(model.network, [prompt] * prompts, ids, sampling, model.context, model._machine)
     return (time.perf_counter() - start) / sum(map(len, made)) * NEW * prompts
 
 

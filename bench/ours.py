@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.texts import Texts
-from danlu.architectures import Learner, build_learner
+from danlu.architectures import Network, build_network
 from danlu.settings import Settings
 from danlu.training.budget import Budget
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.draws import WindowDraws
 from danlu.training.journal import Journal, read_journal
 from danlu.training.loop import Job, train
 from danlu.training.plan import make_plan
 from danlu.training.precision import Machine
+from danlu.training.samples import WindowDraws
 from danlu.training.settings import TrainingSettings
 
 WARM = 3
@@ -44,11 +44,11 @@ class Ours:
     machine: Machine
     folder: Path
 
-    def learner(self) -> Learner:
+    def network(self) -> Network:
         size = self.texts.data.tokenizer.vocabulary.size
-        return build_learner(self.objective, self.architecture, size, 0).to(self.machine.device)  # type: ignore[arg-type]
+        return build_network(self.objective, self.architecture, size, 0).to(self.machine.device)  # type: ignore[arg-type]
 
-    def job(self, model: Learner, budget: Budget, **settings: object) -> Job:
+    def job(self, model: Network, budget: Budget, **settings: object) -> Job:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         given = {"budget": budget, "validations": 1, "keep": "last", **settings}
@@ -59,7 +59,7 @@ class Ours:
         checkpoints, journal = Checkpoints(self.folder / "saved"), Journal(self.folder / "metrics.jsonl")
         return Job("bench", model, model.objective, draws, chosen, plan, checkpoints, journal)
 
-    def round(self, model: Learner, steps: int, batch_tokens: int, optimizer: str = "adamw") -> Pace:
+    def round(self, model: Network, steps: int, batch_tokens: int, optimizer: str = "adamw") -> Pace:
         job = self.job(model, Budget(steps + WARM, "steps"), batch_tokens=batch_tokens, optimizer=optimizer)
         train(job)
         job.journal.close()

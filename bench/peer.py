@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from bench.ours import WARM, Pace
-from danlu.architectures.learner import Learner
+from danlu.architectures.network import Network
 from danlu.architectures.presets import family_for, from_hf
-from danlu.export.quiet_transformers import quiet_transformers
+from danlu.interop.quiet_transformers import quiet_transformers
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -31,7 +31,7 @@ def model_of(settings: Settings, objective: Settings, vocabulary: Vocabulary, sp
         return kind(kind.config_class(**{k: v for k, v in values.items() if k != "architectures"}))
 
 
-def learner_of(model: Any, ours: Learner, settings: Settings, objective: Settings) -> Learner:
+def learner_of(model: Any, ours: Network, settings: Settings, objective: Settings) -> Network:
     """The peer's weights in danlu's model, to be judged by the same code."""
     family: Any = family_for(settings, objective)  # type: ignore[arg-type]
     state = {k: v for k, v in model.state_dict().items() if not (k in TIED and settings.tied)}  # type: ignore[attr-defined]

@@ -56,7 +56,7 @@ def theirs_after(seconds: float, rate: float, batch_tokens: int) -> dict[str, fl
     fresh.trainer(steps, rate).train()
     spent = time.perf_counter() - start
     side = Ours(texts(), objective, architecture, Machine("cpu", "float32", 1), folder() / "judge")
-    judged = bits(learner_of(fresh.model.float(), side.learner(), architecture, objective))
+    judged = bits(learner_of(fresh.model.float(), side.network(), architecture, objective))
     return {"bits_per_byte": judged, "seconds": spent, "tokens": steps * batch_tokens}
 
 
@@ -65,7 +65,7 @@ def ours_after(seconds: float, optimizer: str, rate: float) -> dict[str, float]:
     machine.apply()
     objective, architecture = parts("causal", "7M")
     side = Ours(texts(), objective, architecture, machine, folder() / "ours")
-    model = side.learner()
+    model = side.network()
     chosen = {"name": optimizer, "learning_rate": rate}
     job = side.job(model, Budget(seconds, "seconds"), batch_tokens=HALF, optimizer=chosen)
     start = time.perf_counter()

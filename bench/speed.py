@@ -55,7 +55,7 @@ def our_model(objective: str, size: str) -> tuple[Ours, Any]:
     machine = resolve_machine()
     machine.apply()
     side = Ours(texts(), *parts(objective, size), machine, folder() / "ours")
-    return side, side.learner()
+    return side, side.network()
 
 
 def our_round(objective: str, size: str, optimizer: str) -> float:

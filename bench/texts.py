@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from danlu.stages.preparation import Data
+from danlu.runs.prepare_data import Data
 from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.pydocs import docstrings
 from danlu.tokens.kinds.byte_bpe import ByteBPE

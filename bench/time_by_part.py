@@ -12,9 +12,9 @@ from torch import Tensor
 from bench.speed import BATCH_TOKENS, SIZES, our_model, texts
 from danlu.architectures.transformer.layout import layout_of
 from danlu.architectures.transformer.positions import angles_by_window
-from danlu.training.draws import WindowDraws
 from danlu.training.optimizers import AdamW, Muon
 from danlu.training.precision import Machine, resolve_machine
+from danlu.training.samples import WindowDraws
 from danlu.training.step import accumulate, micro_batches
 
 
@@ -69,7 +69,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
     label = next(iter(stream.labels.values()))
     targets = int((label >= 0).sum())
     term = next(iter(stream.labels))
-    head = model.parts if objective == "masked" else torch.nn.Identity()
+    head = model.head if objective == "masked" else torch.nn.Identity()
     at = label >= 0
     weights = {name: sum(p.numel() for p in m.parameters()) for name, m in block.named_children()}
     per_weight = 6 * tokens  # forward, and backward by inputs and by weights
@@ -112,7 +112,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
         "size": size,
         "dtype": machine.dtype,
         "peak": best,
-        "parts": {k: {"seconds": t, "operations": o, "share_of_peak": o / t / best} for k, (t, o) in found.items()},
+        "head": {k: {"seconds": t, "operations": o, "share_of_peak": o / t / best} for k, (t, o) in found.items()},
         "forward_and_backward": {"seconds": whole, "share_of_peak": operations / whole / best},
     }
 
@@ -122,7 +122,7 @@ def print_parts(found: dict[str, Any]) -> None:
         f"\nwhere a step of {BATCH_TOKENS:,} tokens goes ({found['objective']}, {found['size']}, {found['dtype']}; "
         f"peak of products {found['peak'] / 1e9:,.0f} G operations a second)"
     )
-    for name, part in found["parts"].items():
+    for name, part in found["head"].items():
         share = f"{part['share_of_peak']:5.0%} of the peak" if part["operations"] else ""
         print(f"  {name:26s} {1000 * part['seconds']:7.1f} ms  {share}")
     whole = found["forward_and_backward"]

@@ -20,22 +20,22 @@ import numpy as np
 import torch
 
 from bench.sides import OURS, Side
-from danlu.architectures import Learner, build_learner
-from danlu.recipes.loading import load_recipe
-from danlu.recipes.schema import ModelRecipe
-from danlu.stages.preparation import Data
-from danlu.stages.sources import RunSource
+from danlu.architectures import Network, build_network
+from danlu.config.loading import load_recipe
+from danlu.config.schema import ModelRecipe
+from danlu.runs.prepare_data import Data
+from danlu.runs.unit_source import RunSource
 from danlu.text.corpus import build_corpus
 from danlu.tokens.shards import write_shards
 from danlu.training.budget import Budget
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.draws import RowDraws
 from danlu.training.journal import Journal
 from danlu.training.loop import Job, train
-from danlu.training.outfit import fit_out
 from danlu.training.plan import make_plan
 from danlu.training.precision import Machine
+from danlu.training.samples import RowDraws
 from danlu.training.step import micro_batches
+from danlu.training.training_options import fit_out
 
 LONGEST_SENTENCE = 10_000
 """gensim drops what stands behind it in a sentence."""
@@ -79,7 +79,7 @@ def our_round(epochs: int, threads: int, overrides: tuple[str, ...] = ()) -> tup
     recipe, machine = recipe_of(overrides), Machine("cpu", "float32", threads)
     machine.apply()
     settings = recipe.training.model_copy(update={"budget": Budget(epochs, "epochs"), "validations": 1, "keep": "last"})
-    model = build_learner(recipe.objective, recipe.architecture, source().vocabulary.size, settings.seed)
+    model = build_network(recipe.objective, recipe.architecture, source().vocabulary.size, settings.seed)
     fit_out(model, settings)
     made = recipe.objective.units(source(), "train")
     draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, settings.seed)
@@ -109,21 +109,21 @@ def their_round(epochs: int, threads: int) -> tuple[float, float]:
     start = time.perf_counter()
     model.train(text, total_examples=len(text), epochs=epochs)
     seconds = time.perf_counter() - start
-    ours = build_learner(objective, recipe.architecture, source().vocabulary.size, 0)
+    ours = build_network(objective, recipe.architecture, source().vocabulary.size, 0)
     at = [int(word) for word in model.wv.index_to_key]
     with torch.no_grad():
-        ours.embedders["token"].weight[at] = torch.from_numpy(model.wv.vectors)  # type: ignore[index]
-        ours.parts.context.weight[at] = torch.from_numpy(model.syn1neg)  # type: ignore[union-attr]
+        ours.embeddings["token"].weight[at] = torch.from_numpy(model.wv.vectors)  # type: ignore[index]
+        ours.head.context.weight[at] = torch.from_numpy(model.syn1neg)  # type: ignore[union-attr]
     return epochs * words() / seconds, judged(ours.eval())
 
 
 @torch.no_grad()
-def judged(model: Learner) -> float:
+def judged(model: Network) -> float:
     objective: Any = model.objective
     made = objective.units(source(), "validation")
     draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, 0, shuffled=False)
     batches = micro_batches(objective, draws, 0, draws.units, 2, 1.0)
-    return objective.judge(model, model.parts, batches, source())["figures"]["pairs_above_noise"]
+    return objective.judge(model, model.head, batches, source())["figures"]["pairs_above_noise"]
 
 
 def main() -> None:

@@ -33,26 +33,26 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from danlu.model import Model, load
-    from danlu.recipes.drafting import draft_recipe
-    from danlu.stages.comparing import compare
-    from danlu.stages.judging import evaluate
-    from danlu.stages.publishing import export_model
-    from danlu.stages.run import pretrain, run
-    from danlu.stages.showing import show
-    from danlu.stages.tuning import finetune
+    from danlu.api.compare import compare
+    from danlu.api.evaluate import evaluate
+    from danlu.api.export import export_model
+    from danlu.api.finetune import finetune
+    from danlu.api.model import Model, load
+    from danlu.api.show import show
+    from danlu.config.drafting import draft_recipe
+    from danlu.runs.run import pretrain, run
 
 _PLACES = {
-    "run": "danlu.stages.run",
-    "compare": "danlu.stages.comparing",
-    "pretrain": "danlu.stages.run",
-    "finetune": "danlu.stages.tuning",
-    "evaluate": "danlu.stages.judging",
-    "export_model": "danlu.stages.publishing",
-    "show": "danlu.stages.showing",
-    "draft_recipe": "danlu.recipes.drafting",
-    "load": "danlu.model",
-    "Model": "danlu.model",
+    "run": "danlu.runs.run",
+    "compare": "danlu.api.compare",
+    "pretrain": "danlu.runs.run",
+    "finetune": "danlu.api.finetune",
+    "evaluate": "danlu.api.evaluate",
+    "export_model": "danlu.api.export",
+    "show": "danlu.api.show",
+    "draft_recipe": "danlu.config.drafting",
+    "load": "danlu.api.model",
+    "Model": "danlu.api.model",
 }
 
 

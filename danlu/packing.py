@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.waist import Batch, Declared, Example, Fields, Seq, Stream
+from danlu.batch import ArraySpec, Batch, Example, Seq, Stream, StreamSpec
 
 
-def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: Declared) -> Tensor:
+def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: ArraySpec) -> Tensor:
     """One input, label or mark of all sequences; what a sequence lacks (None) is "no target"."""
     dtype, tail = declared if isinstance(declared, tuple) else (declared, ())
     kind, shape = np.dtype(dtype), tuple(tail)
@@ -26,7 +26,7 @@ def _column(parts: Sequence[Any], lengths: Sequence[int] | None, declared: Decla
     return torch.from_numpy(np.ascontiguousarray(whole))
 
 
-def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
+def _stream(seqs: Sequence[tuple[int, Seq]], declared: StreamSpec) -> Stream:
     lengths = [len(s.key) for _, s in seqs]
 
     def line(arrays: Iterable[np.ndarray]) -> Tensor:
@@ -42,7 +42,10 @@ def _stream(seqs: Sequence[tuple[int, Seq]], declared: Fields) -> Stream:
             "position": line(s.inputs.get("position", np.arange(len(s.key))) for _, s in seqs),
         },
         labels={k: _column([s.labels.get(k) for _, s in seqs], lengths, kind) for k, kind in declared.labels.items()},
-        marks={k: _column([s.marks.get(k) for _, s in seqs], None, kind) for k, kind in declared.marks.items()},
+        sequence_labels={
+            k: _column([s.sequence_labels.get(k) for _, s in seqs], None, kind)
+            for k, kind in declared.sequence_labels.items()
+        },
         key=line(s.key for _, s in seqs),
         query=line(s.key if s.query is None else s.query for _, s in seqs),
         offsets=torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int64)),
@@ -89,7 +92,7 @@ def filled_up(streams: Mapping[str, Sequence[tuple[int, Seq]]], group: int, capa
 
 def pack(
     examples: Iterable[Example],
-    fields: Mapping[str, Fields],
+    fields: Mapping[str, StreamSpec],
     units: Iterable[int] = (),
     capacity: int | None = None,
 ) -> Batch:

@@ -23,11 +23,15 @@ class Registry:
 
     def __init__(self, kind: str):
         self.kind = kind
+        self.base: type[Settings] = Settings
+        """What every registered class must derive from; the module of the base class sets it."""
         self._classes: dict[str, type[Settings]] = {}
         self._loaded = False
 
     def register(self, cls: S) -> S:
         """Class decorator. The class carries `name: Literal["..."] = "..."`; two classes of one name are refused."""
+        if not issubclass(cls, self.base):
+            raise TypeError(f"{cls.__name__} is registered as {self.kind}, so it must derive from {self.base.__name__}")
         name = cls.model_fields["name"].default
         if self._classes.get(name, cls) is not cls:
             raise ValueError(f"two {self.kind}s are called {name!r}")

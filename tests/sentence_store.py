@@ -7,7 +7,7 @@ from pathlib import Path
 from danlu import durable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.shards import FACTS, TokenStore, write_split
-from danlu.training.draws import WindowDraws
+from danlu.training.samples import WindowDraws
 
 THINGS = ["furnace", "river", "mill", "gate", "pine", "road", "hill", "bell"]
 DINGE = ["炉子", "河水", "磨坊", "大门", "松树", "山路", "小山", "铜钟"]

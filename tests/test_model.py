@@ -10,16 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.architectures import build_learner
+from danlu.api.model import Model, load
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
-from danlu.evaluation.rewriting import BLANK, remembered
-from danlu.model import Model, load
+from danlu.evaluation.text_to_text import BLANK, remembered
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.precision import AVAILABLE
-from danlu.waist import Fields, Seq, causal_order
 
 TEXTS = ["The furnace refines the pill.", "第七炉丹药要慢火烧，急了就坏了。", "smoke over the hills 🔥"]
 TOKENIZER = ByteBPE(size=300).train(TEXTS * 3).with_sentinels(5)
@@ -28,12 +28,12 @@ TOKENIZER = ByteBPE(size=300).train(TEXTS * 3).with_sentinels(5)
 def model_of(objective, architecture="transformer", context=48):
     size = {} if architecture in ("recurrent", "convolutional") else {"heads": 2}
     chosen = architectures.validate({"name": architecture, "layers": 2, "width": 16, "context": context} | size)
-    learner = build_learner(objectives.validate(objective), chosen, TOKENIZER.vocabulary.size, seed=0).double()
+    network = build_network(objectives.validate(objective), chosen, TOKENIZER.vocabulary.size, seed=0).double()
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for p in learner.parameters():
+        for p in network.parameters():
             p += 0.3 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
-    return Model(learner, TOKENIZER, context)
+    return Model(network, TOKENIZER, context)
 
 
 CAUSAL, MASKED = model_of("causal"), model_of("masked")
@@ -163,23 +163,23 @@ def test_texts_rewritten_together_are_texts_rewritten_alone(model, sampling):
 @torch.no_grad()
 def test_what_is_written_with_a_cache_is_what_the_whole_text_gives(model):
     """Greedy: each token again from a full pass over everything before it."""
-    learner, vocabulary = model.learner, TOKENIZER.vocabulary
-    objective = learner.objective
+    network, vocabulary = model.network, TOKENIZER.vocabulary
+    objective = network.objective
     parts = [TOKENIZER.encode("The furnace"), TOKENIZER.encode(" the pill.")]
-    source = objective.read(parts, vocabulary)
-    memory = remembered(learner, [source], model._machine)
-    ids, begin = objective.begin(vocabulary).tolist(), len(objective.begin(vocabulary))
-    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed(vocabulary))
+    source = objective.source_ids(parts, vocabulary)
+    memory = remembered(network, [source], model._machine)
+    ids, begin = objective.decoder_start(vocabulary).tolist(), len(objective.decoder_start(vocabulary))
+    never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed_special_tokens(vocabulary))
     for _ in range(20):
         seq = Seq({"token": np.array(ids)}, causal_order(len(ids)))
-        hidden = learner.decode(pack([{"text": [seq]}], {"text": Fields()})["text"], memory)
-        logits = learner.token_logits(hidden[-1:])[0]
+        hidden = network.decode(pack([{"text": [seq]}], {"text": StreamSpec()})["text"], memory)
+        logits = network.token_logits(hidden[-1:])[0]
         logits[never] = -torch.inf
         ids.append(int(logits.argmax()))
         if ids[-1] == vocabulary.eos:
             break
     made = np.array([i for i in ids[begin:] if i != vocabulary.eos])
-    expected = TOKENIZER.decode(objective.written(parts, made, vocabulary))
+    expected = TOKENIZER.decode(objective.merge(parts, made, vocabulary))
     assert model.generate("The furnace ___ the pill.", tokens=20, temperature=0) == expected
 
 
@@ -237,7 +237,7 @@ CUDA = pytest.param(
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_a_model_says_the_same_on_every_device(device):
     speaks, fills = (
-        Model(copy.deepcopy(model.learner).to(device), TOKENIZER, model.context) for model in (CAUSAL, MASKED)
+        Model(copy.deepcopy(model.network).to(device), TOKENIZER, model.context) for model in (CAUSAL, MASKED)
     )
     sampling = Sampling(tokens=12, temperature=0)
     prompts = ["The furnace", "The", "第七炉"]

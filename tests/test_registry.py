@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import danlu.recipes.schema  # noqa: F401  (fills the registries)
+import danlu.config.schema  # noqa: F401  (fills the registries)
 from danlu import registry
 from danlu.registry import Registry
-from danlu.tasks.heads import heads
+from danlu.tasks.predictors import heads
 
 PACKAGE = Path(registry.__file__).parent
 REGISTERS = re.compile(r"^@\w+\.register$", re.MULTILINE)
@@ -25,7 +25,7 @@ def test_whatever_registers_itself_is_imported_with_the_recipes():
     for path in PACKAGE.rglob("*.py"):
         if REGISTERS.search(path.read_text("utf-8")):
             wanted.add(".".join(("danlu", *path.relative_to(PACKAGE).with_suffix("").parts)))
-    script = "import sys, danlu.recipes.schema; print(*sys.modules)"
+    script = "import sys, danlu.config.schema; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert len(wanted) > len(REGISTRIES)
     assert wanted - set(done.stdout.split()) == set()

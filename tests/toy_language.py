@@ -11,10 +11,10 @@ import numpy as np
 
 from danlu import durable
 from danlu.errors import WrongInput
+from danlu.objective import Sample
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import OneDraw, place
-from danlu.waist import Draw
+from danlu.training.samples import UnitSample, place
 
 ORDINARY, FIRST = 8, 4
 SENTINELS = (12, 13, 14, 15)
@@ -67,15 +67,15 @@ class ToyDraws:
             found[0] = np.concatenate([[self.vocabulary.bos], found[0]])
         return found
 
-    def draw(self, n: int, progress: float = 0.0) -> Draw:
+    def draw(self, n: int, progress: float = 0.0) -> Sample:
         unit = place(self.seed, n, self.units, shuffled=True)
-        return OneDraw(
+        return UnitSample(
             self.seed,
             n,
             progress,
             self.vocabulary,
             *self.reading(unit),
-            another=lambda draw: draw.beside(*self.reading(int(draw.rng.integers(self.units)))),
+            another=lambda sample: sample.with_unit(*self.reading(int(sample.rng.integers(self.units)))),
         )
 
     def reading(self, unit: int):

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from danlu import traits
-from danlu.recipes.matrix import Pair, matrix, offered, variants
+from danlu.config.compatibility import Pair, matrix, offered, variants
+from danlu.objective import Objective
 from danlu.registry import Registry, architectures, objectives
-from danlu.traits import bounds_of, sentinels_of, token_head, weights_of, windows_of
 
 ORDERS = {
     "causal": "what came before",
@@ -19,7 +18,7 @@ ORDERS = {
     "pointwise": "itself alone",
     "any": "what any order says",
 }
-"""What a position sees, by the names of the waist."""
+"""What a position sees, see `danlu/batch.py`."""
 
 ROLES = ("backbone", "decoder")
 NONE = "–"
@@ -46,24 +45,22 @@ before any text is read, for the reason below the table. An objective stands her
 OBJECTIVES = """\
 ## What each objective is
 
-Terms are the names of its losses, with their weight where it is not 1. Bounds: it is told where words or sentences
-begin. Units: what one example is made of. Has besides: traits of the
-[table below](#what-an-objective-may-have-besides); head own, where a head of its own stands before the vocabulary, and
-head none, where it predicts no tokens; sentinels that the tokenizer gets for it; how many windows of text make one
-example where it is not one.
+Terms are the names of its losses, with their weight where it is not 1. Boundaries: it reads where words or sentences
+start. Units: what one example is built from. Overrides: the [optional members](#optional-members-of-an-objective) that
+its class defines; sentinel tokens that the tokenizer needs; windows of text per example where it is not one.
 """
 
 STREAMS = """\
 ## What each objective lays out
 
-Its streams, and what each position (inputs, labels) or each sequence (marks) of them carries. A label or mark of a
-term's name counts its targets.
+The streams, and what each position (inputs, labels) or each sequence (sequence labels) of them carries. A label with
+the name of a term counts its targets.
 """
 
-TRAITS = """\
-## What an objective may have besides
+MEMBERS = """\
+## Optional members of an objective
 
-From `danlu/traits.py`.
+From `danlu/objective.py`; each has a default.
 """
 
 ARCHITECTURES = """\
@@ -129,49 +126,53 @@ def ways(name: str) -> list[tuple[str, Any]]:
 
 
 def objectives_section() -> list[str]:
-    head = ["", "terms", "its models see", "continues text", "bounds", "units", "has besides"]
+    head = ["", "terms", "its models see", "continues text", "boundaries", "units", "overrides"]
     rows = [[label, *traits_of(objective)] for name in objectives for label, objective in ways(name)]
     return [OBJECTIVES, *table(head, rows)]
 
 
 def traits_of(objective: Any) -> list[str]:
-    weights = weights_of(objective, 1.0)
+    weights = objective.term_weights(1.0)
     terms = [f"`{t}`" + (f" × {weights[t]:g}" if weights.get(t, 1.0) != 1 else "") for t in objective.terms]
     needs = [f"{role}: {' and '.join(sorted(objective.needs[role]))}" for role in ROLES if role in objective.needs]
-    besides = [f"`{name}`" for name, members in protocols().items() if has(objective, members)]
-    besides += [f"head {token_head(objective)}"] if token_head(objective) != "model" else []
-    besides += [f"{sentinels_of(objective)} sentinels"] if sentinels_of(objective) else []
-    besides += [f"{windows_of(objective):g} windows"] if windows_of(objective) != 1 else []
+    besides = [f"`{name}`" for name in OPTIONAL if overrides(objective, name)]
+    besides += [f"{objective.num_sentinels} sentinels"] if objective.num_sentinels else []
+    besides += [f"{objective.units_per_example:g} windows"] if objective.units_per_example != 1 else []
     return [
         ", ".join(terms),
         "; ".join(needs),
         "yes" if objective.continues_text else "no",
-        ", ".join(sorted(bounds_of(objective))) or NONE,
-        "its own" if hasattr(objective, "units") else "windows of text",
+        ", ".join(sorted(objective.boundaries)) or NONE,
+        "its own" if objective.has_own_units else "windows of text",
         ", ".join(besides) or NONE,
     ]
 
 
-def has(objective: Any, members: Sequence[str]) -> bool:
-    """Whether it has all of them; one that is no method must also say something (an empty set says nothing)."""
-    return all(bool(getattr(objective, member, False)) for member in members)
+def members() -> dict[str, str]:
+    """The optional members of `Objective`, each with the summary of its documentation."""
+    found = {}
+    for name, value in vars(Objective).items():
+        function = value.fget if isinstance(value, property) else value
+        if name.startswith("_") or not inspect.isfunction(function) or getattr(function, "__isabstractmethod__", False):
+            continue
+        found[name] = " ".join((inspect.getdoc(function) or "").split())
+    return found
 
 
-def protocols() -> dict[str, tuple[str, ...]]:
-    """What danlu.traits describes, with the names of the members of each."""
-    return {
-        name: tuple(m for m in (*inspect.get_annotations(cls), *vars(cls)) if not m.startswith("_"))
-        for name, cls in sorted(vars(traits).items())
-        if inspect.isclass(cls) and cls.__module__ == traits.__name__ and getattr(cls, "_is_protocol", False)
-    }
+OPTIONAL = tuple(members())
 
 
-def traits_section() -> list[str]:
-    rows = [
-        [f"`{name}`", code(members), " ".join((getattr(traits, name).__doc__ or "").split())]
-        for name, members in protocols().items()
-    ]
-    return [TRAITS, *table(["", "members", ""], rows)]
+def overrides(objective: Objective, name: str) -> bool:
+    """Whether the class defines the member itself; a property must also have another value than the default."""
+    if all(name not in vars(cls) for cls in type(objective).__mro__[: type(objective).__mro__.index(Objective)]):
+        return False
+    default = vars(Objective)[name]
+    return not isinstance(default, property) or getattr(objective, name) != default.fget(objective)
+
+
+def members_section() -> list[str]:
+    rows = [[f"`{name}`", documentation] for name, documentation in members().items()]
+    return [MEMBERS, *table(["", ""], rows)]
 
 
 def streams_section() -> list[str]:
@@ -179,13 +180,13 @@ def streams_section() -> list[str]:
     for name in objectives:
         for label, objective in ways(name):
             rows += [[label, *cells] for cells in streams_of(objective)]
-    return [STREAMS, *table(["", "stream", "inputs", "labels", "marks"], rows)]
+    return [STREAMS, *table(["", "stream", "inputs", "labels", "sequence labels"], rows)]
 
 
 def streams_of(objective: Any) -> list[list[str]]:
     return [
-        [f"`{name}`", carried(fields.inputs), carried(fields.labels), carried(fields.marks)]
-        for name, fields in objective.fields.items()
+        [f"`{name}`", carried(fields.inputs), carried(fields.labels), carried(fields.sequence_labels)]
+        for name, fields in objective.streams.items()
     ]
 
 
@@ -216,7 +217,7 @@ def exemptions_section() -> list[str]:
         [f"{kind.kind} `{name}`", what, why]
         for kind in kinds
         for name in kind
-        for what, why in sorted(getattr(kind[name], "exempt", {}).items())
+        for what, why in sorted(kind[name].exempt.items())
     ]
     return [EXEMPTIONS, *table(["", "what", "why"], rows)]
 
@@ -224,4 +225,4 @@ def exemptions_section() -> list[str]:
 def matrix_page() -> str:
     orders = "\n".join(f"- `{name}`: {meaning}" for name, meaning in ORDERS.items())
     parts = [INTRODUCTION.format(orders=orders), *pairs_section(), *architectures_section(), *objectives_section()]
-    return "\n".join([*parts, *traits_section(), *streams_section(), *exemptions_section()])
+    return "\n".join([*parts, *members_section(), *streams_section(), *exemptions_section()])

@@ -71,7 +71,7 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
 
 
 def filled(page: str, folder: Path, words: dict[str, Any]) -> str:
-    """The page with every table between its marks as the file named there has it."""
+    """The page with every table between its sequence_labels as the file named there has it."""
 
     def one(found: re.Match[str]) -> str:
         made = json.loads((folder / found[2]).read_text("utf-8"))

@@ -21,7 +21,7 @@ from reference_matrix import matrix_page
 import danlu
 from danlu import registry
 from danlu.commands.main import VERBS, danlu_command
-from danlu.recipes.schema import Recipe
+from danlu.config.schema import Recipe
 from danlu.registry import Registry
 from danlu.settings import Settings
 

@@ -1,6 +1,6 @@
-"""What predicts: the learner (embedding, backbone, head) and the backbones. One import line each registers them."""
+"""What predicts: the network (embedding, backbone, head) and the backbones. One import line each registers them."""
 
 from danlu.architectures import bag, convolutional, hybrid, presets, recurrent, transformer
-from danlu.architectures.learner import Learner, build_learner
+from danlu.architectures.network import Network, build_network
 
-__all__ = ["Learner", "bag", "build_learner", "convolutional", "hybrid", "presets", "recurrent", "transformer"]
+__all__ = ["Network", "bag", "build_network", "convolutional", "hybrid", "presets", "recurrent", "transformer"]

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
+from danlu.architecture import Architecture, Backbone
+from danlu.batch import Stream
 from danlu.registry import architectures
-from danlu.settings import Settings
-from danlu.waist import Stream
 
 
 @architectures.register
-class Bag(Settings):
+class Bag(Architecture):
     """The hidden state of a position is its embedding, whatever stands around it.
 
     It offers the orders in which that is of use: pointwise (word vectors), and causal, where it foretells a token from
@@ -35,12 +35,8 @@ class Bag(Settings):
     def build(self) -> BagBackbone:
         return BagBackbone(self.width)
 
-    def embedders(self) -> dict[str, nn.Embedding]:
-        """None: a bag has no order."""
-        return {}
 
-
-class BagBackbone(nn.Module):
+class BagBackbone(Backbone):
     """The identity. [T, width] -> [T, width]."""
 
     offers = frozenset({"causal", "pointwise"})

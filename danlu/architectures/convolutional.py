@@ -11,15 +11,15 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.architectures.embedders import entrance
+from danlu.architecture import Architecture, Backbone
+from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.transformer.norms import RMSNorm
+from danlu.batch import Stream, to_device
 from danlu.registry import architectures
-from danlu.settings import Settings
-from danlu.waist import Stream, sent
 
 
 @architectures.register
-class Convolutional(Settings):
+class Convolutional(Architecture):
     """`layers` blocks of norm, gated convolution over `kernel` positions and residual.
 
     reach causal: the kernel ends at its position (a language model); centred: it lies around it (an encoder; the kernel
@@ -45,18 +45,18 @@ class Convolutional(Settings):
             raise ValueError(f"a centred kernel is odd, not {self.kernel}")
         return self
 
+    @property
+    def embedding_dim(self) -> int:
+        return self.embedding_width or self.width
+
     def build(self) -> ConvolutionalBackbone:
         return ConvolutionalBackbone(self)
-
-    def embedders(self) -> dict[str, nn.Embedding]:
-        """None: neighbours are told apart by their place in the kernel."""
-        return {}
 
 
 def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
     """[T, kernel]: for each position the position at each offset, T (a row of zeros) where another sequence begins."""
     length = len(sequence)
-    at = torch.arange(length, device=sequence.device)[:, None] + sent(torch.tensor(offsets), sequence.device)
+    at = torch.arange(length, device=sequence.device)[:, None] + to_device(torch.tensor(offsets), sequence.device)
     inside = (at >= 0) & (at < length)
     at = at.clamp(0, max(length - 1, 0))
     return torch.where(inside & (sequence[at] == sequence[:, None]), at, length)
@@ -120,7 +120,7 @@ class State:
     layers: list[Tensor]
 
 
-class ConvolutionalBackbone(nn.Module):
+class ConvolutionalBackbone(Backbone):
     """[T, embedding width] -> [T, width]."""
 
     def __init__(self, settings: Convolutional):
@@ -129,7 +129,7 @@ class ConvolutionalBackbone(nn.Module):
         self.offsets = offsets_of(settings.kernel, causal)
         self.offers = frozenset({"causal"} if causal else {"full"})
         self.width = settings.width
-        self.embedding_map = entrance(settings.embedding_width, settings.width)
+        self.embedding_map = embedding_projection(settings.embedding_width, settings.width)
         self.blocks = nn.ModuleList(GatedConvolution(settings) for _ in range(settings.layers))
         self.norm = RMSNorm(settings.width, eps=1e-6)
 

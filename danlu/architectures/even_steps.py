@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from danlu.architectures.packed_steps import packed_order, stepped
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 AREA = 2
 """Steps of a group at most, filler included, for each real one."""

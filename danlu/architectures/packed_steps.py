@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from danlu.waist import Stream, sent
+from danlu.batch import Stream, to_device
 
 
 def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +38,7 @@ def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor]
     state after each sequence."""
     order, sizes, by_length = packing
     back, unsorted = torch.argsort(order), torch.argsort(by_length)
-    order, back, by_length, unsorted = (sent(t, x.device) for t in (order, back, by_length, unsorted))
+    order, back, by_length, unsorted = (to_device(t, x.device) for t in (order, back, by_length, unsorted))
     steps = PackedSequence(x[order], sizes, by_length, unsorted)
     if x.is_cuda:  # whatever autocast is told, there torch takes cells to float16, where small gradients are lost
         dtype = next(cells.parameters()).dtype

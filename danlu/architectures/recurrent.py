@@ -9,20 +9,20 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.architectures.embedders import entrance
+from danlu.architecture import Architecture, Backbone
+from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.recurrent_decoder import RecurrentDecoder
 from danlu.architectures.transformer.norms import RMSNorm
+from danlu.batch import Stream
 from danlu.registry import architectures
-from danlu.settings import Settings
-from danlu.waist import Stream
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 @architectures.register
-class Recurrent(Settings):
+class Recurrent(Architecture):
     """Layers of one cell, left to right, or in both directions with half the width each; then an RMS norm.
 
     One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
@@ -50,11 +50,17 @@ class Recurrent(Settings):
             raise ValueError(f"two directions share the width, so it must be even, not {self.width}")
         return self
 
+    @property
+    def embedding_dim(self) -> int:
+        return self.embedding_width or self.width
+
     def build(self) -> RecurrentBackbone:
         return RecurrentBackbone(self)
 
     def build_decoder(self) -> RecurrentDecoder:
-        return RecurrentDecoder(self.cells(both=False), self.width, entrance(self.embedding_width, self.width))
+        return RecurrentDecoder(
+            self.cells(both=False), self.width, embedding_projection(self.embedding_width, self.width)
+        )
 
     def cells(self, both: bool) -> nn.RNNBase:
         """The layers of cells; two directions have half the width each."""
@@ -69,10 +75,6 @@ class Recurrent(Settings):
             open_forget_gates(made)
         return made
 
-    def embedders(self) -> dict[str, nn.Embedding]:
-        """None: the order of the steps is the position."""
-        return {}
-
 
 @torch.no_grad()
 def open_forget_gates(cells: nn.RNNBase) -> None:
@@ -82,7 +84,7 @@ def open_forget_gates(cells: nn.RNNBase) -> None:
             bias.view(4, -1)[1].fill_(1.0)
 
 
-class RecurrentBackbone(nn.Module):
+class RecurrentBackbone(Backbone):
     """[T, embedding width] -> [T, width] over ragged sequences."""
 
     def __init__(self, settings: Recurrent):
@@ -90,7 +92,7 @@ class RecurrentBackbone(nn.Module):
         both = settings.directions == "both"
         self.offers = frozenset({"full"} if both else {"causal"})
         self.width = settings.width
-        self.embedding_map = entrance(settings.embedding_width, settings.width)
+        self.embedding_map = embedding_projection(settings.embedding_width, settings.width)
         self.cells = settings.cells(both)
         self.norm = RMSNorm(settings.width, eps=1e-6)
 

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from danlu.architecture import Decoder
 from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.transformer.norms import RMSNorm
-from danlu.waist import Memory, Stream
+from danlu.batch import Memory, Stream
 
 
 class MemoryAttention(nn.Module):
@@ -43,7 +44,7 @@ def in_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     return rows.index_put((row, column), x), (row, column)
 
 
-class RecurrentDecoder(nn.Module):
+class RecurrentDecoder(Decoder):
     """[T, width] -> [T, width] beside a memory [S, width] of as many sequences.
 
     The cells begin from tanh of a linear map of the memory's mean (for Bahdanau et al. it is the encoder's state at the

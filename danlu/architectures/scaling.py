@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import gcd
 from typing import Any
 
-from danlu.settings import Settings
+from danlu.architecture import Architecture
 
 
 def even(size: float) -> int:
@@ -13,7 +13,7 @@ def even(size: float) -> int:
     return max(2, 2 * round(size / 2))
 
 
-def scaled(architecture: Settings, width: float, layers: float) -> Settings:
+def scaled(architecture: Architecture, width: float, layers: float) -> Architecture:
     """The settings of a model with these shares of the width and of the layers, for the same embeddings.
 
     Heads keep their width and become fewer, and so do groups of keys; where the share of them is no whole number, they

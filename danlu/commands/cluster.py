@@ -18,9 +18,9 @@ def command(model: str, source: Sequence[str], groups: int, settings: Sequence[s
     """Part the documents of SOURCE into groups by their vectors: of each its size, its most distinctive words and its
     most typical documents."""
     import danlu
+    from danlu.api.corpus import read_corpus
     from danlu.commands.tables import print_table
     from danlu.evaluation.document_clusters import document_clusters
-    from danlu.stages.corpora import read_corpus
     from danlu.text.split import SPLITS
 
     loaded = danlu.load(model)

@@ -33,10 +33,10 @@ def command(
     A RECIPE is a file or a shipped name; KEY.PATH=VALUE changes all of them, such as corpus.source=my_texts/. The same
     command goes on where it was cut off.
     """
+    from danlu.api.compare import compare
     from danlu.commands.progress import Progress
     from danlu.commands.run import Request
     from danlu.errors import Stopped
-    from danlu.stages.comparing import compare
 
     budgets = [seconds, tokens and f"{tokens} tokens", flops and f"{flops} flops"]
     given = [budget for budget in budgets if budget]

@@ -33,7 +33,7 @@ def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
 @reads
 def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None:
     """Read SOURCE (files, folders) and print what is found: documents, sizes, scripts, what is left out and why."""
-    from danlu.stages.corpora import corpus_facts, read_corpus
+    from danlu.api.corpus import corpus_facts, read_corpus
     from danlu.text.word_report import word_report
 
     corpus = read_corpus(source, settings)
@@ -45,7 +45,7 @@ def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Path) -> None:
     """Read SOURCE and write train, validation and test (.jsonl.zst) and corpus.json to a folder."""
-    from danlu.stages.corpora import corpus_facts, read_corpus, save_corpus
+    from danlu.api.corpus import corpus_facts, read_corpus, save_corpus
 
     corpus = read_corpus(source, settings)
     save_corpus(corpus, out)

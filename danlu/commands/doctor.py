@@ -18,8 +18,8 @@ def command(as_json: bool) -> None:
 
     Exit code 0 when the demo can run, else 3.
     """
+    from danlu.api.doctor import examine
     from danlu.commands.tables import print_table
-    from danlu.stages.doctor import examine
 
     findings = examine()
     able = all(finding.state != "missing" for finding in findings)

@@ -43,7 +43,7 @@ def tell(facts: dict[str, Any]) -> None:
         )
         return
     if facts.get("text_lost"):
-        from danlu.stages.evaluation import TEXT_LOST
+        from danlu.runs.evaluate_model import TEXT_LOST
 
         print_table(["", "nats a token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
         click.echo(f"\nno bits per byte: {TEXT_LOST}")

@@ -32,7 +32,7 @@ def command(model: str, overrides: tuple[str, ...], as_json: bool, **told: objec
     training.optimizer.learning_rate=1e-4.
     """
     import danlu
-    from danlu.stages.tuning import directory_of
+    from danlu.api.finetune import directory_of
 
     work = partial(danlu.finetune, model, overrides=overrides, **told)  # type: ignore[arg-type]
     results = watched(work)

@@ -25,7 +25,7 @@ def command(
     text: str | None, source: str | None, language: str | None, budget: str | None, out: Path | None, as_json: bool
 ) -> None:
     """Write a commented recipe for TEXT and stop there; what no option says is asked on a terminal."""
-    from danlu.recipes.drafting import draft_recipe, run_name, write_draft
+    from danlu.config.drafting import draft_recipe, run_name, write_draft
 
     if text and source:
         raise WrongInput(f"the text is named twice, {text!r} and --source {source!r}; name it once")

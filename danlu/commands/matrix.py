@@ -15,7 +15,7 @@ def command(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from danlu.recipes.matrix import matrix
+    from danlu.config.compatibility import matrix
 
     pairs = matrix()
     if as_json:

@@ -33,7 +33,7 @@ def command(
     tokenizer, and the recipe's corpus, training and prompts.
     """
     import danlu
-    from danlu.recipes.drafting import is_text, shadowed
+    from danlu.config.drafting import is_text, shadowed
 
     if is_text(recipe):
         do_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)

@@ -12,7 +12,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
 def command(name: str | None, as_json: bool) -> None:
     """List the shipped recipes, or print the one called NAME to begin your own from."""
-    from danlu.recipes.loading import find_recipe, load_recipe, shipped
+    from danlu.config.loading import find_recipe, load_recipe, shipped
 
     if name is not None:
         recipe = json.dumps(load_recipe(name).model_dump(mode="json"), ensure_ascii=False) + "\n" if as_json else None

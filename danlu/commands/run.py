@@ -74,8 +74,8 @@ def do_text(
     start: str | None = None,
 ) -> None:
     """Look at a text, write a recipe for it beside the run directory, and do that; start: a model to go on from."""
-    from danlu.recipes.continuing import draft_continuation
-    from danlu.recipes.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
+    from danlu.config.continuation_draft import draft_continuation
+    from danlu.config.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
 
     folder = out or Path("runs") / run_name(source)
     refuse_inside(folder, source)
@@ -100,7 +100,7 @@ def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: s
     goes on where the run was cut off.
     """
     import danlu
-    from danlu.recipes.drafting import is_text, shadowed
+    from danlu.config.drafting import is_text, shadowed
 
     if is_text(recipe):
         do_text(danlu.run, recipe, overrides, out, budget, as_json)

@@ -16,9 +16,9 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: bool, as_json: bool) -> None:
     """Show what RECIPE will do without doing it: settings, parameters, work, memory, examples with their targets."""
-    from danlu.recipes.loading import dump_recipe
-    from danlu.stages.run import resolve
-    from danlu.stages.showing import show
+    from danlu.api.show import show
+    from danlu.config.loading import dump_recipe
+    from danlu.runs.run import resolve
 
     resolved = resolve(recipe, overrides, budget)
     facts = show(resolved, timed=timed, say=lambda line: click.echo(line, err=True))
@@ -33,14 +33,14 @@ def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: 
 def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     """One model: tables of parameters and memory, work, time, examples."""
     from danlu.commands.tables import print_table
-    from danlu.recipes.findings import size
-    from danlu.stages.starting import said
+    from danlu.config.corpus_survey import size
+    from danlu.runs.warm_start import said
 
     click.echo(f"{name}: {facts['objective']} on {facts['architecture']}\n")
     if start := facts["start"]:
         click.echo(f"starts from {start['folder']} (weights {start['sha256'][:12]})")
         click.echo("".join(f"{line}\n" for line in said("", start)))
-    parts = facts["parameters"]["parts"]
+    parts = facts["parameters"]["head"]
     total = [["all", facts["parameters"]["total"], facts["parameters"]["trained"]]]
     rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]
     print_table(["part", "parameters", "trained"], rows + total)
@@ -60,7 +60,7 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
         click.echo(f"\nexample, stream {example['stream']!r}: what the model sees, and below it what it is to predict")
         for line in two_rows(example["tokens"], example["targets"]):
             click.echo(line)
-        for mark, value in example["marks"].items():
+        for mark, value in example["sequence_labels"].items():
             click.echo(f"  asked for the whole: {mark} {value}")
     click.echo()
 

@@ -27,7 +27,7 @@ def command() -> None:
 def train(source: Sequence[str], kind: str, size: int | None, sample: int | None, out: Path, as_json: bool) -> None:
     """Learn a tokenizer from the training share of SOURCE and write it to a folder; its report is of the held-out
     share."""
-    from danlu.stages.corpora import read_corpus, save_tokenizer, train_tokenizer
+    from danlu.api.corpus import read_corpus, save_tokenizer, train_tokenizer
 
     given = {"size": size, "sample_bytes": sample}
     settings = {key: value for key, value in given.items() if value is not None}
@@ -44,7 +44,7 @@ def report(tokenizer: Path, source: Sequence[str], as_json: bool) -> None:
     """Report on TOKENIZER (a folder, a tokenizer.json or a sentencepiece .model) with documents of the held-out share
     of SOURCE: bytes and characters a token by script, what comes back, what is covered, what of the vocabulary is used,
     the longest and the most frequent tokens."""
-    from danlu.stages.corpora import read_corpus, tokenizer_facts
+    from danlu.api.corpus import read_corpus, tokenizer_facts
     from danlu.tokens.kinds.file import tokenizer_at
 
     tell(tokenizer_facts(tokenizer_at(tokenizer), read_corpus(source)), as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from danlu.evaluation.intervals import Interval
+from danlu.metrics.intervals import Interval
 
 SHARPNESS = 2.0
 """The t of the uniformity in the paper."""

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from danlu.batch import ATTENTION_ORDERS, Seq, Stream, StreamSpec
 from danlu.packing import pack
-from danlu.waist import READ, Fields, Seq, Stream
 
 BATCH_TOKENS = 8192
 
@@ -49,12 +49,12 @@ def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
 
 @torch.no_grad()
 def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, normalize: bool) -> np.ndarray:
-    """[n, width] float32 of n sequences of ids, none of them empty; `order`: how they are read (danlu.waist.READ)."""
+    """[n, width] float32 of n sequences of ids, none of them empty; `order`: a key of `ATTENTION_ORDERS`."""
     vectors: list[np.ndarray] = []
     places: list[int] = []
     for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, *READ[order](len(texts[i]))) for i in numbers]
-        stream = pack([{"text": seqs}], {"text": Fields()})["text"].to(model.device)
+        seqs = [Seq({"token": texts[i]}, *ATTENTION_ORDERS[order](len(texts[i]))) for i in numbers]
+        stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(model.device)
         pooled = POOLINGS[pooling](states(model, stream), stream).float()
         made = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
         vectors += list(made)
@@ -64,6 +64,4 @@ def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, nor
 
 def states(model: Any, stream: Stream) -> Tensor:
     """What a model has read at each position, [T, width]: its backbone's hidden states, or what its objective says."""
-    if hasattr(model.objective, "states"):
-        return model.objective.states(model, model.parts, stream)
-    return model.hidden(stream)
+    return model.objective.text_states(model, model.head, stream)

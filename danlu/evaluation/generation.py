@@ -11,13 +11,13 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from danlu.batch import Seq, Stream, StreamSpec, causal_order
 from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, Stream, causal_order
 
-PLAIN = {"text": Fields()}
+PLAIN = {"text": StreamSpec()}
 
 
 class Sampling(Settings):
@@ -120,18 +120,19 @@ def generate_many(
     watch: Callable[[int, int], bool] = lambda text, token: False,
 ) -> list[np.ndarray]:
     """New token ids after each of `prompts` (which get the beginning-of-text token), up to the end-of-text token (left
-    out), `sampling.tokens` or the model's context, whichever comes first. `model` is a Learner.
+    out), `sampling.tokens` or the model's context, whichever comes first. `model` is a Network.
 
     All texts go on together, each drawn from `sampling.seed` as it would be alone. watch(text, token) is told of every
     new token and ends its text by returning True.
     """
     begun = [np.concatenate([[vocabulary.bos], prompt])[-context:] for prompt in prompts]
-    prompt_order = getattr(getattr(model, "objective", None), "prompt_order", causal_order)
 
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.backbone.extend(model.embed(stream), stream, state)
 
-    return go_on(model, begun, step, frozenset(), vocabulary, sampling, context, machine, watch, prompt_order)
+    return go_on(
+        model, begun, step, frozenset(), vocabulary, sampling, context, machine, watch, model.objective.prompt_order
+    )
 
 
 @torch.no_grad()

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from danlu.batch import Seq, StreamSpec, causal_order
+from danlu.objective import ModelAPI
 from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Parts, Seq, causal_order
 
-NEXT = {"text": Fields(labels={"next": np.int64})}
+NEXT = {"text": StreamSpec(labels={"next": np.int64})}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def scored_windows(ids: np.ndarray, context: int, stride: int) -> Iterator[Seq]:
 
 @torch.no_grad()
 def likelihood(
-    model: Parts, store: TokenStore, context: int, stride: int, machine: Machine, batch_tokens: int = 8192
+    model: ModelAPI, store: TokenStore, context: int, stride: int, machine: Machine, batch_tokens: int = 8192
 ) -> Likelihood:
     """Of every document of a split, by a model of the next token. Neither batching nor packing changes the result
     beyond rounding."""

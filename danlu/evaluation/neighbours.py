@@ -13,7 +13,7 @@ from torch.nn import functional as F
 def neighbours(model: Any, ids: np.ndarray, candidates: np.ndarray, top: int) -> list[tuple[int, float]]:
     """The `top` of the tokens `candidates` whose embeddings make the smallest angles with the mean of those of `ids`,
     which are left out, nearest first, each with its cosine."""
-    vectors = F.normalize(model.embedders["token"].weight.float(), dim=1)
+    vectors = F.normalize(model.embeddings["token"].weight.float(), dim=1)
     asked = F.normalize(vectors[torch.from_numpy(ids).to(vectors.device)].mean(0), dim=0)
     others = np.setdiff1d(candidates, ids)
     cosines = (vectors[torch.from_numpy(others).to(vectors.device)] @ asked).cpu().numpy()

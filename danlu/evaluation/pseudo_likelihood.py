@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from danlu.batch import Seq, StreamSpec, full_order
 from danlu.evaluation.likelihood import Likelihood
 from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq, full_order
 
-HIDDEN = {"text": Fields(labels={"hidden": np.int64})}
+HIDDEN = {"text": StreamSpec(labels={"hidden": np.int64})}
 
 
 def hidden_windows(ids: np.ndarray, context: int, every: int, vocabulary: Vocabulary) -> Iterator[Seq]:
@@ -57,7 +57,7 @@ def pseudo_likelihood(
         labels = stream.labels["hidden"]
         at = labels >= 0
         with machine.autocast():
-            logits = model.objective.blank_logits(model, model.parts, model.hidden(stream)[at])
+            logits = model.objective.blank_logits(model, model.head, model.hidden(stream)[at])
         each = F.cross_entropy(logits.float(), labels[at], reduction="none")
         document = np.array([d for d, _ in batch])[stream.sequence[at].cpu().numpy()]
         np.add.at(nats, document, each.double().cpu().numpy())

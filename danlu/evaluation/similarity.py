@@ -12,10 +12,10 @@ import numpy as np
 
 from danlu.errors import WrongInput
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
-from danlu.evaluation.correlation import spearman_interval
 from danlu.evaluation.text_vectors import shown, vectors_of
+from danlu.metrics.correlation import spearman_interval
 from danlu.settings import Settings
-from danlu.tasks.labelled_files import read_columns
+from danlu.tasks.label_tables import read_columns
 from danlu.tokens.vocabulary import Vocabulary
 
 

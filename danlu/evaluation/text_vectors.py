@@ -11,11 +11,12 @@ import numpy as np
 from danlu.evaluation.alignment import distances, uniformity
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
 from danlu.evaluation.embedding import embed
-from danlu.evaluation.intervals import Interval, bootstrap_interval
 from danlu.evaluation.retrieval import recall_at_1, reciprocal_rank
+from danlu.metrics.intervals import Interval, bootstrap_interval
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import reading
+
+pass
 
 MOST_DOCUMENTS = 500
 SHORTEST_HALF = 8
@@ -41,7 +42,7 @@ def halves(
 def vectors_of(model: Any, texts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
     """[n, width] float32 rows of length 1: mean hidden states of [bos] text [eos], as `danlu.load(...).embed` gives."""
     framed = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in texts]
-    return embed(model, framed, reading(model.objective), "mean", normalize=True)
+    return embed(model, framed, model.objective.reading_order, "mean", normalize=True)
 
 
 def shown(interval: Interval) -> dict[str, float | None]:

@@ -13,10 +13,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order, has_target
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order, present
 
 JUDGED = 1024
 """Texts that are compared to judge a model."""
@@ -28,10 +28,10 @@ class Target(Protocol):
     """What comes out at the other end: its name is that of its label or mark and of its term."""
 
     name: str
-    fields: Fields
+    fields: StreamSpec
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
-        """`labels` or `marks` of a text [n]."""
+        """`labels` or `sequence_labels` of a text [n]."""
         ...
 
     def outputs(self, vocabulary_size: int) -> int:
@@ -46,7 +46,7 @@ class Target(Protocol):
         """[N, outputs]: what the outputs of each text are compared with; NaN or 0 throughout where it has no target."""
         ...
 
-    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]: ...
+    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]: ...
 
 
 class Bag:
@@ -54,7 +54,7 @@ class Bag:
     different tokens of a text, so that the term is in nats for each token that is there."""
 
     name = "bag"
-    fields = Fields(labels={"bag": np.int64})
+    fields = StreamSpec(labels={"bag": np.int64})
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
         first = np.zeros(len(ids), bool)
@@ -74,7 +74,7 @@ class Bag:
         told = there.any(1)
         return F.binary_cross_entropy_with_logits(made[told], there[told], reduction="sum")
 
-    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]:
+    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]:
         """As many tokens as a text has are picked by their scores: the share that is in the text, beside that of the
         tokens that most of these very texts have, which no model has been told."""
         usual = wanted.sum(0, keepdim=True).expand_as(wanted)
@@ -89,7 +89,7 @@ class Bag:
         }
 
 
-def words(ids: list[int], source: Source) -> str:
+def words(ids: list[int], source: UnitSource) -> str:
     """Tokens each on its own, in alphabetical order."""
     return " ".join(sorted(source.decode([i]).strip() for i in ids))
 
@@ -115,33 +115,33 @@ class Average:
 
     def __init__(self, size: int):
         self.size = size
-        self.fields = Fields(marks={"average": (np.float32, (size,))})
+        self.fields = StreamSpec(sequence_labels={"average": (np.float32, (size,))})
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
         words = fixed_vectors(vocabulary.size, self.size)[ids[vocabulary.ordinary(ids)]]
-        return {"marks": {"average": words.sum(0) / len(words) ** 0.5} if len(words) else {}}
+        return {"sequence_labels": {"average": words.sum(0) / len(words) ** 0.5} if len(words) else {}}
 
     def outputs(self, vocabulary_size: int) -> int:
         return self.size
 
     def wanted(self, made: Tensor, text: Stream) -> Tensor:
-        return text.marks["average"].to(made.dtype)
+        return text.sequence_labels["average"].to(made.dtype)
 
     def loss(self, made: Tensor, text: Stream) -> Tensor:
         wanted = self.wanted(made, text)
-        at = present(wanted)
+        at = has_target(wanted)
         return (made[at] - wanted[at]).square().sum()
 
-    def judge(self, made: Tensor, wanted: Tensor, source: Source) -> dict[str, Any]:
+    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]:
         """The share of the variance of the averages that is told; 0 is what their mean tells."""
-        rows = present(wanted).all(1)
+        rows = has_target(wanted).all(1)
         made, wanted = made[rows], wanted[rows]
         left, all_of_it = (made - wanted).square().sum(), (wanted - wanted.mean(0)).square().sum()
         return {"figures": {"variance_told": float(1 - left / all_of_it)}}
 
 
 @objectives.register
-class Autoencoder(Settings):
+class Autoencoder(Objective):
     """A text is read by the architecture, averaged, squeezed into `code` numbers, and what comes out at the other end
     is compared with the text.
 
@@ -160,22 +160,22 @@ class Autoencoder(Settings):
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": "bag"}, {"of": "average"})
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
 
     @cached_property
     def target(self) -> Target:
         return {"bag": Bag, "average": lambda: Average(self.size)}[self.of]()
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         return {"text": self.target.fields}
 
     @property
     def terms(self) -> tuple[str, ...]:
         return (self.target.name,)
 
-    def example(self, draw: Draw) -> Example:
-        return {"text": [self.sequence(piece, draw.rng, draw.vocabulary) for piece in draw.pieces()]}
+    def example(self, sample: Sample) -> Example:
+        return {"text": [self.sequence(piece, sample.rng, sample.vocabulary) for piece in sample.pieces()]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary) -> Seq:
         """Dropped tokens are shown as the mask, so that labels stay beside their positions."""
@@ -183,7 +183,7 @@ class Autoencoder(Settings):
         shown = np.where(stays, piece, vocabulary.require_mask()) if self.drop else piece
         return Seq({"token": shown}, full_order(len(piece)), **self.target.given(piece, vocabulary))
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         outputs = self.target.outputs(shape.vocabulary_size)
         return nn.ModuleDict(
             {
@@ -192,21 +192,21 @@ class Autoencoder(Settings):
             }
         )
 
-    def made(self, model: Parts, parts: Any, text: Stream) -> Tensor:
+    def made(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
         """[N, outputs]: what is made of each text."""
-        return parts["decode"](parts["encode"](text.mean(model.hidden(text))))
+        return head["decode"](head["encode"](text.mean(model.hidden(text))))
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        made = self.made(model, parts, batch["text"])
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        made = self.made(model, head, batch["text"])
         wide = made.to(torch.promote_types(made.dtype, torch.float32))
         return {self.target.name: self.target.loss(wide, batch["text"])}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """What of the first texts comes out at the other end."""
         made, wanted, count = [], [], 0
         for batch in batches:
             if count < JUDGED and len(batch["text"]):
-                made.append(self.made(model, parts, batch["text"]).float())
+                made.append(self.made(model, head, batch["text"]).float())
                 wanted.append(self.target.wanted(made[-1], batch["text"]))
                 count += len(made[-1])
         return self.target.judge(torch.cat(made), torch.cat(wanted), source) if count > 1 else {}

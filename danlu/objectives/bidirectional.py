@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, causal_order
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Stream, causal_order
 
 
 class Backward(nn.Module):
@@ -25,41 +25,41 @@ class Backward(nn.Module):
 
 
 @objectives.register
-class Bidirectional(Settings):
+class Bidirectional(Objective):
     """Each token from those before it, by the model's backbone, and from those behind it, by a second one of the same
     make; both share the embeddings and the softmax. Neither sees the token it predicts, which one network that reads
     both sides at once would."""
 
     name: Literal["bidirectional"] = "bidirectional"
 
-    fields: ClassVar[Mapping[str, Fields]] = {
-        "forward": Fields(labels={"forward": np.int64}),
-        "backward": Fields(labels={"backward": np.int64}),
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "forward": StreamSpec(labels={"forward": np.int64}),
+        "backward": StreamSpec(labels={"backward": np.int64}),
     }
     terms: ClassVar[tuple[str, ...]] = ("forward", "backward")
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"causal"})}
     continues_text: ClassVar[bool] = True
 
-    def example(self, draw: Draw) -> Example:
-        pieces = draw.pieces(overlap=1)
+    def example(self, sample: Sample) -> Example:
+        pieces = sample.pieces(overlap=1)
         sides = {"forward": pieces, "backward": [piece[::-1] for piece in pieces]}
         return {side: [shifted(ids, side) for ids in found] for side, found in sides.items()}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return Backward(shape)
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         forward, backward = batch["forward"], batch["backward"]
-        read = parts.backbone(model.embed(backward), backward)
+        read = head.backbone(model.embed(backward), backward)
         return {
             "forward": model.token_loss(model.hidden(forward), forward.labels["forward"]),
             "backward": model.token_loss(read, backward.labels["backward"]),
         }
 
-    def states(self, model: Parts, parts: Any, text: Stream) -> Tensor:
+    def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
         """What both directions have read at each position of whole texts, side by side: [T, 2 width]."""
         turned = turned_around(text)
-        backward = parts.backbone(model.embed(text, token=text.inputs["token"][turned]), text)
+        backward = head.backbone(model.embed(text, token=text.inputs["token"][turned]), text)
         return torch.cat([model.hidden(text), backward[turned]], 1)
 
 

@@ -8,35 +8,35 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import Tensor, nn
 
-from danlu.published_heads import CAUSAL_LM, Head
+from danlu.batch import Batch, Example, Seq, StreamSpec, causal_order
+from danlu.hf_heads import CAUSAL_LM, Head
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order
 
 
 @objectives.register
-class Causal(Settings):
+class Causal(Objective):
     """Predict the next token. Every step from token to token inside a document is a target exactly once an epoch."""
 
     name: Literal["causal"] = "causal"
 
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"causal": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"causal": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("causal",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"causal"})}
     continues_text: ClassVar[bool] = True
-    published_head: ClassVar[Head] = CAUSAL_LM
+    hf_head: ClassVar[Head | None] = CAUSAL_LM
 
-    def example(self, draw: Draw) -> Example:
+    def example(self, sample: Sample) -> Example:
         return {
             "text": [
                 Seq({"token": piece[:-1]}, causal_order(len(piece) - 1), labels={"causal": piece[1:]})
-                for piece in draw.pieces(overlap=1)
+                for piece in sample.pieces(overlap=1)
             ]
         }
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         return {"causal": model.token_loss(model.hidden(text), text.labels["causal"])}

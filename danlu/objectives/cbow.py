@@ -11,15 +11,22 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.word_scores import ContextVectors, Scored, above_noise, against, neighbour_samples, wide
-from danlu.objectives.word_windows import offsets, training_counts, word_units
+from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
+from danlu.objectives.word_vectors.word_similarity import (
+    ContextVectors,
+    Scored,
+    above_noise,
+    against,
+    neighbour_samples,
+    wide,
+)
+from danlu.objectives.word_vectors.word_windows import offsets, training_counts, word_units
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, pointwise_order
 
 
 @objectives.register
-class Cbow(Settings):
+class Cbow(Objective):
     """The mean of the vectors of the words up to 1 .. `window` places away (the reach is drawn for each word) foretells
     the word between them against `negatives` noise words. A position sees itself alone.
 
@@ -37,47 +44,47 @@ class Cbow(Settings):
     terms: ClassVar[tuple[str, ...]] = ("cbow",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         """left and right: how many words on either side are in the mean."""
         inputs = {"token": np.int64, "noise": (np.int64, (self.negatives,)), "left": np.int64, "right": np.int64}
-        return {"text": Fields(inputs, labels={"cbow": np.int64})}
+        return {"text": StreamSpec(inputs, labels={"cbow": np.int64})}
 
-    def units(self, source: Source, split: str) -> Units:
+    def units(self, source: UnitSource, split: str) -> Units:
         return word_units(source, split, self.unit_tokens, self.sample, self.noise_power)
 
-    def example(self, draw: Draw) -> Example:
-        row = draw.row().thinned(draw.rng)
+    def example(self, sample: Sample) -> Example:
+        row = sample.row().thinned(sample.rng)
         n = len(row.tokens)
-        left, right = row.reaches(draw.rng, self.window)
-        noise = row.words.draw_noise(draw.rng, (n, self.negatives))
+        left, right = row.reaches(sample.rng, self.window)
+        noise = row.words.draw_noise(sample.rng, (n, self.negatives))
         inputs = {"token": row.tokens, "noise": noise, "left": left, "right": right, "position": np.zeros(n, np.int64)}
         labels = {"cbow": np.where(left + right > 0, row.tokens, -1)}
         return {"text": [Seq(inputs, *pointwise_order(n), labels=labels)]}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return ContextVectors(shape)
 
-    def scores(self, model: Parts, parts: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def scores(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Of the n positions with a target: of their words [n, 1] and of noise [n, negatives]."""
         text = batch["text"]
         at = text.labels["cbow"] >= 0
         mean = mean_around(model.hidden(text), text.inputs["left"][at], text.inputs["right"][at], at, self.window)
         words = torch.cat([text.labels["cbow"][at][:, None], text.inputs["noise"][at]], 1)
-        found = wide(against(parts(words), mean))
+        found = wide(against(head(words), mean))
         return found[:, :1], found[:, 1:]
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        true, noise = self.scores(model, parts, batch)
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        true, noise = self.scores(model, head, batch)
         return {"cbow": F.softplus(-true).sum() + F.softplus(noise).sum()}
 
-    def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """How often held-out words score above noise, and the neighbours of frequent words."""
 
         def scored(batch: Batch) -> Scored:
-            text, (true, noise) = batch["text"], self.scores(model, parts, batch)
+            text, (true, noise) = batch["text"], self.scores(model, head, batch)
             at = text.labels["cbow"] >= 0
             return Scored(text.labels["cbow"][at][:, None], true, text.inputs["noise"][at], noise)
 

@@ -11,14 +11,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
 from danlu.extras import need
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import MaskedHead
-from danlu.objectives.masking import LONGEST_SPAN, by_span
-from danlu.objectives.pseudo_labels import MOST, NONE, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_span
+from danlu.objectives.masked_tokens.pseudo_labels import MOST, NONE, pseudo_labels, stored_tokens
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.units import WindowUnits
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, full_order
 
 SHOWN_CLUSTERS, SHOWN_TOKENS = 12, 10
 
@@ -29,8 +29,8 @@ class ClusterHead(nn.Module):
     def __init__(self, shape: ModelShape, k: int):
         super().__init__()
         self.dense = MaskedHead(shape)
-        self.out = nn.Linear(shape.narrow, k)
-        nn.init.normal_(self.out.weight, std=shape.narrow**-0.5)
+        self.out = nn.Linear(shape.logit_dim, k)
+        nn.init.normal_(self.out.weight, std=shape.logit_dim**-0.5)
         nn.init.zeros_(self.out.bias)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class LabelledWindows(Sequence[LabelledPieces]):
 
 
 @objectives.register
-class Clusters(Settings):
+class Clusters(Objective):
     """Hide spans and predict the cluster, of `k`, that each hidden token is in.
 
     Clusters are pseudo-labels, made once for all tokens by k-means. Without a `teacher`, of the tokens' own vectors,
@@ -79,23 +79,27 @@ class Clusters(Settings):
     mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
     unit_tokens: int = Field(default=256, ge=2)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"cluster": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"cluster": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("cluster",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
-    numbers: ClassVar[frozenset[str]] = frozenset({"cluster"})
-    names_models: ClassVar[tuple[str, ...]] = ("teacher",)
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
+    class_labels: ClassVar[frozenset[str]] = frozenset({"cluster"})
+    model_references: ClassVar[tuple[str, ...]] = ("teacher",)
 
-    def units(self, source: Source, split: str) -> Units:
+    @property
+    def required_context(self) -> int:
+        return self.unit_tokens
+
+    def units(self, source: UnitSource, split: str) -> Units:
         windows = WindowUnits(source.store(split), self.unit_tokens)
         labels = pseudo_labels(source, self.teacher, self.k, self.unit_tokens, split)
         return Units(LabelledWindows(windows, labels), windows.store.tokens / len(windows))
 
-    def example(self, draw: Draw) -> Example:
-        row: LabelledPieces = draw.row()
-        mask = draw.vocabulary.require_mask()
-        places = by_span(row.pieces, self.rate, self.mean_span, draw.rng, draw.vocabulary)
+    def example(self, sample: Sample) -> Example:
+        row: LabelledPieces = sample.row()
+        mask = sample.vocabulary.require_mask()
+        places = by_span(row.pieces, self.rate, self.mean_span, sample.rng, sample.vocabulary)
         return {
             "text": [
                 Seq(
@@ -107,23 +111,23 @@ class Clusters(Settings):
             ]
         }
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return ClusterHead(shape, self.k)
 
-    def logits(self, model: Parts, parts: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def logits(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Of the n hidden tokens of a batch: logits [n, k] and clusters [n]."""
         text = batch["text"]
         at = text.labels["cluster"] >= 0
-        return parts(model.hidden(text)[at]), text.labels["cluster"][at]
+        return head(model.hidden(text)[at]), text.labels["cluster"][at]
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"cluster": model.class_loss(*self.logits(model, parts, batch))}
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return {"cluster": model.class_loss(*self.logits(model, head, batch))}
 
-    def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """accuracy on hidden tokens beside always answering the cluster most frequent there; and what the clusters are:
         how much they say of a token's identity (normalised mutual information, 0 for chance, 1 for everything) beside
         the same of shuffled clusters, and the share of tokens whose identity is their cluster's most frequent one."""
-        found = [self.logits(model, parts, batch) for batch in batches]
+        found = [self.logits(model, head, batch) for batch in batches]
         labels = torch.cat([clusters for _, clusters in found]).cpu()
         told = torch.cat([logits.argmax(1) for logits, _ in found]).cpu()
         store = source.store("test")
@@ -152,7 +156,7 @@ def largest(table: np.ndarray) -> list[int]:
     return np.argsort(-table.sum(1), kind="stable")[:SHOWN_CLUSTERS].tolist()
 
 
-def shown(number: int, counts: np.ndarray, source: Source) -> dict[str, str]:
+def shown(number: int, counts: np.ndarray, source: UnitSource) -> dict[str, str]:
     """A cluster and its most frequent tokens."""
     order = [i for i in np.argsort(-counts, kind="stable")[:SHOWN_TOKENS] if counts[i]]
     return {"given": f"cluster {number}", "made": " | ".join(source.decode([i]).strip() for i in order)}

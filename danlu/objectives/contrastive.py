@@ -14,12 +14,18 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, learnable_start, unit_length
-from danlu.objectives.sentences import Text, cut_at_sentence, texts, window
-from danlu.objectives.text_pairs import APART, framed
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
+from danlu.objectives.sentences.group_similarity import (
+    Temperature,
+    found_in_group,
+    group_loss,
+    learnable_start,
+    unit_length,
+)
+from danlu.objectives.sentences.sentence_spans import Text, cut_at_sentence, texts, window
+from danlu.objectives.sentences.text_pairs import APART, framed
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order
 
 Views = Callable[["Contrastive", Text, np.random.Generator], "tuple[Text, Text] | None"]
 
@@ -50,7 +56,7 @@ VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbo
 
 
 @objectives.register
-class Contrastive(Settings):
+class Contrastive(Objective):
     """The views of a text are told from the views of the other texts of a group, both ways.
 
     views: `dropout`, the same text twice (the architecture needs dropout, which is there also where the held-out loss
@@ -71,13 +77,13 @@ class Contrastive(Settings):
 
     _start = model_validator(mode="after")(learnable_start)
 
-    fields: ClassVar[Mapping[str, Fields]] = {
-        side: Fields(marks={"contrastive": np.int64}) for side in ("first", "second")
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        side: StreamSpec(sequence_labels={"contrastive": np.int64}) for side in ("first", "second")
     }
     terms: ClassVar[tuple[str, ...]] = ("contrastive",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
     embeds_text: ClassVar[bool] = True
 
     @model_validator(mode="after")
@@ -87,15 +93,15 @@ class Contrastive(Settings):
         return self
 
     @property
-    def bounds(self) -> frozenset[str]:
+    def boundaries(self) -> frozenset[str]:
         return frozenset({"sentence"} if self.views == "neighbours" else ())
 
     @property
-    def windows(self) -> float:
+    def units_per_example(self) -> float:
         """How many windows' worth of positions an example has."""
         return self.group * {"dropout": 2.0, "crops": self.shortest + self.longest, "neighbours": 1.0}[self.views]
 
-    def refuses(self, models: Mapping[str, Any], name: str) -> str | None:
+    def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
         if self.views != "dropout" or draws_dropout(models["backbone"]):
             return None
         return (
@@ -103,39 +109,39 @@ class Contrastive(Settings):
             "such as dropout: 0.1 (a recurrent network drops out between layers only), or take views crops"
         )
 
-    def example(self, draw: Draw) -> Example:
+    def example(self, sample: Sample) -> Example:
         first, second = [], []
-        for each in (draw, *(draw.another() for _ in range(self.group - 1))):
+        for each in (sample, *(sample.another() for _ in range(self.group - 1))):
             room = max(0, window(each) - APART)
-            for text in texts(each, bounds=bool(self.bounds)):
+            for text in texts(each, bounds=bool(self.boundaries)):
                 text = text.cut(0, room)
-                views = VIEWS[self.views](self, text, draw.rng) if len(text) >= self.at_least else None
+                views = VIEWS[self.views](self, text, sample.rng) if len(text) >= self.at_least else None
                 if views is not None:
                     first.append(views[0])
                     second.append(views[1])
-        one, other = ([self.sequence(text, draw) for text in side] for side in (first, second))
+        one, other = ([self.sequence(text, sample) for text in side] for side in (first, second))
         for number, pair in enumerate(zip(one, other, strict=True)):
             for seq in pair:
-                seq.marks["contrastive"] = number if len(one) > 1 else -1
+                seq.sequence_labels["contrastive"] = number if len(one) > 1 else -1
         return {"first": one, "second": other}
 
     @staticmethod
-    def sequence(text: Text, draw: Draw) -> Seq:
-        ids, _, _ = framed([text], draw.vocabulary)
+    def sequence(text: Text, sample: Sample) -> Seq:
+        ids, _, _ = framed([text], sample.vocabulary)
         return Seq({"token": ids}, full_order(len(ids)))
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
-    def sides(self, model: Parts, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
+    def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
         """The two streams with their vectors [N, width] of length 1."""
         one, other = ((s, unit_length(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
         return one, other
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         with self.drawing(model, batch):
             one, other = self.sides(model, batch)
-        scale = parts["temperature"]()
+        scale = head["temperature"]()
         there = group_loss(model, one, other, "contrastive", scale)
         return {"contrastive": there + group_loss(model, other, one, "contrastive", scale)}
 
@@ -146,7 +152,7 @@ class Contrastive(Settings):
             return nullcontext()
         return dropout_on(model, batch["first"].key.device, batch.units[0] if batch.units else 0)
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """How often the other view is the nearest of the group. Without dropout, views dropout are the same text, and
         nothing is to be found out."""
         if self.views == "dropout":

@@ -9,7 +9,10 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from danlu.objectives.rewriting import (
+from danlu.batch import Batch, Example, Seq, StreamSpec
+from danlu.hf_heads import SEQ2SEQ_LM_OF_MASKS, Head
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample, TextRewriter, UnitSource
+from danlu.objectives.seq2seq.text_to_text import (
     composition,
     joined,
     pair,
@@ -19,16 +22,13 @@ from danlu.objectives.rewriting import (
     without_ends,
     written_hidden,
 )
-from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS, Head
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.bounds import numbered
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
 
 
 @objectives.register
-class Denoising(Settings):
+class Denoising(Objective, TextRewriter):
     """Each piece of a document is spoilt in three ways, one after another, and written back whole.
 
     permute: its sentences change places; delete: the share of tokens that vanish without a trace; rate: the share of
@@ -45,30 +45,33 @@ class Denoising(Settings):
     permute: bool = True
     delete: float = Field(default=0.0, ge=0, lt=1)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"denoised": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "source": StreamSpec(),
+        "target": StreamSpec(labels={"denoised": np.int64}),
+    }
     terms: ClassVar[tuple[str, ...]] = ("denoised",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
-    published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_MASKS
+    hf_head: ClassVar[Head | None] = SEQ2SEQ_LM_OF_MASKS
 
     @property
-    def bounds(self) -> frozenset[str]:
+    def boundaries(self) -> frozenset[str]:
         return frozenset({"sentence"} if self.permute else ())
 
-    def example(self, draw: Draw) -> Example:
-        pieces = draw.pieces()
+    def example(self, sample: Sample) -> Example:
+        pieces = sample.pieces()
         room = sum(map(len, pieces))
-        flags = draw.bounds() if self.permute else [np.ones(len(piece), np.uint8) for piece in pieces]
+        flags = sample.boundaries() if self.permute else [np.ones(len(piece), np.uint8) for piece in pieces]
         made = []
         for piece, found in zip(pieces, flags, strict=True):
-            inside = without_ends(piece, draw.vocabulary)[: max(0, room - 2)]
-            start = int(piece[0] == draw.vocabulary.bos)
+            inside = without_ends(piece, sample.vocabulary)[: max(0, room - 2)]
+            start = int(piece[0] == sample.vocabulary.bos)
             if len(inside):
-                spoilt = self.spoilt(inside, found[start : start + len(inside)], draw.rng, draw.vocabulary)
-                made.append(self.framed(spoilt, inside, draw.vocabulary))
+                spoilt = self.spoilt(inside, found[start : start + len(inside)], sample.rng, sample.vocabulary)
+                made.append(self.framed(spoilt, inside, sample.vocabulary))
         return {"source": [source for source, _ in made], "target": [target for _, target in made]}
 
     def framed(self, spoilt: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
@@ -85,28 +88,28 @@ class Denoising(Settings):
             shown = shown[rng.random(len(shown)) >= self.delete]
         return infilled(shown, self.rate, self.mean_span, len(ids), vocabulary.require_mask(), rng)
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {"denoised": model.token_loss(written_hidden(model, batch), batch["target"].labels["denoised"])}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         return token_accuracy(model, batches, "denoised")
 
-    def read(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
+    def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
         """The text between bos and eos, with the mask token for each blank."""
         masks = [np.array([vocabulary.require_mask()])] * (len(parts) - 1)
         return np.concatenate([[vocabulary.bos], joined(parts, masks), [vocabulary.eos]]).astype(np.int64)
 
-    def begin(self, vocabulary: Vocabulary) -> np.ndarray:
+    def decoder_start(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.eos, vocabulary.bos], np.int64)
 
-    def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
+    def allowed_special_tokens(self, vocabulary: Vocabulary) -> frozenset[int]:
         return frozenset()
 
-    def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-        return made
+    def merge(self, parts: Sequence[np.ndarray], generated: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+        return generated
 
 
 def permuted(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) -> np.ndarray:

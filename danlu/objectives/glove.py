@@ -11,13 +11,13 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
 from danlu.errors import WrongInput
-from danlu.objectives.cooccurrence import Cells, cooccurrence
-from danlu.objectives.word_scores import neighbour_samples, wide
-from danlu.objectives.word_windows import training_counts
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
+from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence
+from danlu.objectives.word_vectors.word_similarity import neighbour_samples, wide
+from danlu.objectives.word_vectors.word_windows import training_counts
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, pointwise_order
 
 
 class ContextAndBiases(nn.Module):
@@ -54,7 +54,7 @@ class CellRows(Sequence[Cells]):
 
 
 @objectives.register
-class Glove(Settings):
+class Glove(Objective):
     """Weighted least squares over the cells of the table of co-occurrence: sum of f(x) (w.c + b + b' - log x)^2 with
     f(x) = (x / most)^power, at most 1.
 
@@ -70,48 +70,48 @@ class Glove(Settings):
     power: float = Field(default=0.75, gt=0, le=1)
     unit_cells: PositiveInt = 4096
 
-    fields: ClassVar[Mapping[str, Fields]] = {
-        "cells": Fields({"token": np.int64, "context": np.int64}, labels={"glove": np.float32})
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "cells": StreamSpec({"token": np.int64, "context": np.int64}, labels={"glove": np.float32})
     }
     terms: ClassVar[tuple[str, ...]] = ("glove",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
 
-    def units(self, source: Source, split: str) -> Units:
+    def units(self, source: UnitSource, split: str) -> Units:
         cells = cooccurrence(source, self.window, split)
         if not len(cells):
             raise WrongInput(f"the text has too few words near each other for {split} cells; give the corpus more text")
         rows = CellRows(cells, self.unit_cells)
         return Units(rows, len(cells) / len(rows))
 
-    def example(self, draw: Draw) -> Example:
-        cells: Cells = draw.row()
+    def example(self, sample: Sample) -> Example:
+        cells: Cells = sample.row()
         n = len(cells)
         inputs = {"token": cells.first, "context": cells.second, "position": np.zeros(n, np.int64)}
         return {"cells": [Seq(inputs, *pointwise_order(n), labels={"glove": np.log(cells.count)})]}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return ContextAndBiases(shape)
 
-    def errors(self, model: Parts, parts: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def errors(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Of the n cells of a batch: f(x) and what is told less log x."""
         cells = batch["cells"]
         logs = cells.labels["glove"]
         there = ~logs.isnan()
-        told = wide(parts(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[there]
+        told = wide(head(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[there]
         logs = logs[there]
         weight = (self.power * (logs - float(np.log(self.most)))).clamp(max=0).exp()
         return weight, told - logs
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        weight, error = self.errors(model, parts, batch)
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        weight, error = self.errors(model, head, batch)
         return {"glove": (weight * error.square()).sum()}
 
-    def judge(self, model: Parts, parts: nn.Module, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """The share of the weighted variance of held-out log counts that the model explains, where they vary, and the
         neighbours of frequent words."""
-        found = [(*self.errors(model, parts, batch), batch["cells"].labels["glove"]) for batch in batches]
+        found = [(*self.errors(model, head, batch), batch["cells"].labels["glove"]) for batch in batches]
         weight, error, logs = (torch.cat(column).double() for column in zip(*found, strict=True))
         figures = {}
         if logs.max() > logs.min():

@@ -12,15 +12,21 @@ import torch
 from pydantic import Field, PositiveInt, field_validator, model_validator
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.errors import WrongInput
-from danlu.objectives.digits import FEATURES, POSITIONS, digits, patches_of
-from danlu.objectives.group_similarity import Temperature, found_in_group, group_loss, learnable_start, unit_length
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.patches import grey
+from danlu.objectives.sentences.group_similarity import (
+    Temperature,
+    found_in_group,
+    group_loss,
+    learnable_start,
+    unit_length,
+)
+from danlu.objectives.vision.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.packing import pack
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.text.digit_captions import captions
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
 
 FRAME = 2
 """Tokens around a caption: the beginning and the end of a text."""
@@ -54,7 +60,7 @@ def grouped(labels: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 @objectives.register
-class ImageText(Settings):
+class ImageText(Objective):
     """Each of a group of handwritten digits is told from the others by its caption, and each caption by its image; both
     go through the same backbone, and a vector is the mean of the hidden states.
 
@@ -73,15 +79,15 @@ class ImageText(Settings):
 
     _start = model_validator(mode="after")(learnable_start)
 
-    fields: ClassVar[Mapping[str, Fields]] = {
-        "image": Fields(inputs={"patch": (np.float32, (FEATURES,))}, marks={"match": np.int64}),
-        "text": Fields(marks={"match": np.int64}),
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "image": StreamSpec(inputs={"patch": (np.float32, (FEATURES,))}, sequence_labels={"match": np.int64}),
+        "text": StreamSpec(sequence_labels={"match": np.int64}),
     }
     terms: ClassVar[tuple[str, ...]] = ("match",)
-    numbers: ClassVar[frozenset[str]] = frozenset({"match"})
+    class_labels: ClassVar[frozenset[str]] = frozenset({"match"})
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
 
     @field_validator("templates")
     @classmethod
@@ -96,7 +102,7 @@ class ImageText(Settings):
                 raise ValueError(f"{template!r} does not say which digit it is; put {{english}} or {{figure}} into it")
         return templates
 
-    def units(self, source: Source, split: str) -> Units:
+    def units(self, source: UnitSource, split: str) -> Units:
         found, texts = digits()[split], captions(split, self.templates)
         written = [source.encode(of_digit) for of_digit in texts]
         for digit, (own, ids) in enumerate(zip(texts, written, strict=True)):
@@ -114,22 +120,22 @@ class ImageText(Settings):
         images = np.mean([len(row.digits) for row in rows])
         return Units(rows, float(images * (POSITIONS + words)))
 
-    def example(self, draw: Draw) -> Example:
-        row: ImageGroup = draw.row()
+    def example(self, sample: Sample) -> Example:
+        row: ImageGroup = sample.row()
         image, text = [], []
-        turn = draw.rng.permutation(len(row.digits))
+        turn = sample.rng.permutation(len(row.digits))
         for number, k in enumerate(turn):
             own = row.captions[int(row.digits[k])]
-            ids = framed(own[int(draw.rng.integers(len(own)))], draw.vocabulary)
+            ids = framed(own[int(sample.rng.integers(len(own)))], sample.vocabulary)
             order = full_order(len(row.patches[k]))
-            image.append(Seq({"patch": row.patches[k]}, order, marks={"match": number}))
-            text.append(Seq({"token": ids}, full_order(len(ids)), marks={"match": number}))
+            image.append(Seq({"patch": row.patches[k]}, order, sequence_labels={"match": number}))
+            text.append(Seq({"token": ids}, full_order(len(ids)), sequence_labels={"match": number}))
         return {"image": image, "text": text}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
-    def sides(self, model: Parts, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
+    def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
         """The images and the captions, each a stream with its vectors [N, width] of length 1."""
         for stream in batch.streams.values():
             if max(stream.lengths, default=0) > model.context:
@@ -140,13 +146,13 @@ class ImageText(Settings):
         image, text = ((s, vectors(model, s)) for s in (batch["image"], batch["text"]))
         return image, text
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         image, text = self.sides(model, batch)
-        scale = parts["temperature"]()
+        scale = head["temperature"]()
         there = group_loss(model, image, text, "match", scale)
         return {"match": there + group_loss(model, text, image, "match", scale)}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Held-out images and wordings. Found in group: how often an image's own caption is the nearest of its group.
         Zero shot: how often the digit, among ten, is the one whose captions are nearest in the mean; no classifier is
         trained."""
@@ -171,7 +177,7 @@ class ImageText(Settings):
             ],
         }
 
-    def class_vectors(self, model: Parts, source: Source) -> Tensor:
+    def class_vectors(self, model: ModelAPI, source: UnitSource) -> Tensor:
         """[10, width]: for each digit the mean vector of its held-out captions, of length 1."""
         found = []
         for own in captions("test", self.templates):
@@ -188,16 +194,16 @@ def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
     return np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]])
 
 
-def vectors(model: Parts, stream: Stream) -> Tensor:
+def vectors(model: ModelAPI, stream: Stream) -> Tensor:
     """[N, width] of length 1."""
     return unit_length(stream.mean(model.hidden(stream)))
 
 
 def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:
-    return pack([{name: seqs}], {name: ImageText.fields[name]})[name].to(model.device)
+    return pack([{name: seqs}], {name: ImageText.streams[name]})[name].to(model.device)
 
 
-def nearest_class(model: Parts, images: np.ndarray, classes: Tensor) -> np.ndarray:
+def nearest_class(model: ModelAPI, images: np.ndarray, classes: Tensor) -> np.ndarray:
     """[n] class numbers of images [n, 8, 8]."""
     found = []
     for start in range(0, len(images), 64):

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from danlu.objectives.code_statistics import frechet_distance, spread
-from danlu.objectives.greedy_decoding import decode_greedily
+from danlu.batch import Batch, Example, StreamSpec, has_target
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.reconstruct import SHOWN, Reconstruct
+from danlu.objectives.seq2seq.code_statistics import frechet_distance, spread
+from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source, present
 
 JUDGED = 512
 """Codes that are compared, half of them real ones with the other half."""
@@ -47,7 +47,7 @@ GAMES = {
 
 
 @objectives.register
-class LatentGAN(Settings):
+class LatentGAN(Objective):
     """Sentences are reconstructed as by `reconstruct`; a critic learns to tell their codes from those that a generator
     makes of noise, and the generator to be taken for real. All three learn in one backward pass: the critic sees codes
     and fakes detached, the generator a critic whose weights are, and the encoder is not moved by either.
@@ -65,7 +65,7 @@ class LatentGAN(Settings):
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"game": "least_squares"}, {"game": "hinge"})
     terms: ClassVar[tuple[str, ...]] = (*Reconstruct.terms, "critic", "generator")
     needs: ClassVar[Mapping[str, frozenset[str]]] = Reconstruct.needs
-    bounds: ClassVar[frozenset[str]] = Reconstruct.bounds
+    boundaries: ClassVar[frozenset[str]] = Reconstruct.boundaries
     continues_text: ClassVar[bool] = False
     exempt: ClassVar[Mapping[str, str]] = {
         "learns: critic": "its loss is as high as a guess's where the generator has won",
@@ -73,22 +73,22 @@ class LatentGAN(Settings):
     }
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         # floats, since what the two sides pay is no cross-entropy: nothing says it in nats
-        marks = {"critic": np.float32, "generator": np.float32, "noise": (np.float64, (self.noise,))}
-        return {**Reconstruct.fields, "source": Fields(marks=marks)}
+        sequence_labels = {"critic": np.float32, "generator": np.float32, "noise": (np.float64, (self.noise,))}
+        return {**Reconstruct.streams, "source": StreamSpec(sequence_labels=sequence_labels)}
 
-    def example(self, draw: Draw) -> Example:
-        made = self.reconstruct.example(draw)
+    def example(self, sample: Sample) -> Example:
+        made = self.reconstruct.example(sample)
         for seq in made["source"]:
-            seq.marks |= {"critic": 0.0, "generator": 0.0, "noise": draw.rng.standard_normal(self.noise)}
+            seq.sequence_labels |= {"critic": 0.0, "generator": 0.0, "noise": sample.rng.standard_normal(self.noise)}
         return made
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         size = self.reconstruct.code or shape.width
         return nn.ModuleDict(
             {
-                "codes": self.reconstruct.parts(shape),
+                "codes": self.reconstruct.build_head(shape),
                 "generator": nn.Sequential(
                     nn.Linear(self.noise, self.hidden),
                     nn.GELU(),
@@ -99,13 +99,15 @@ class LatentGAN(Settings):
             }
         )
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         source, target, game = batch["source"], batch["target"], GAMES[self.game]
-        codes = self.reconstruct.codes(model, parts["codes"], source)
-        told = model.decode(target, self.reconstruct.memory(parts["codes"], codes))
-        judged, made = present(source.marks["critic"]), present(source.marks["generator"])
-        critic = parts["critic"]
-        fake = parts["generator"](source.marks["noise"][made].to(codes.dtype))  # what fills a stream up has no noise
+        codes = self.reconstruct.codes(model, head["codes"], source)
+        told = model.decode(target, self.reconstruct.memory(head["codes"], codes))
+        judged, made = has_target(source.sequence_labels["critic"]), has_target(source.sequence_labels["generator"])
+        critic = head["critic"]
+        fake = head["generator"](
+            source.sequence_labels["noise"][made].to(codes.dtype)
+        )  # what fills a stream up has no noise
         frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
         return {
             "rebuilt": model.token_loss(told, target.labels["rebuilt"]),
@@ -113,24 +115,25 @@ class LatentGAN(Settings):
             "generator": game.generator(functional_call(critic, frozen, (fake,))),
         }
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """The reconstruction, and of the generator: the share of codes that the critic tells (0.5: it guesses), the
         distance of real and made codes beside that of two halves of the real ones, and, since generators collapse, the
         spread of made codes over that of real ones, where these differ, and how many of the sentences decoded from
         noise differ."""
         listed = list(batches)
-        rebuilt = self.reconstruct.judge(model, parts["codes"], listed, source)
+        rebuilt = self.reconstruct.judge(model, head["codes"], listed, source)
         found = [
-            (self.reconstruct.codes(model, parts["codes"], b["source"]), b["source"].marks["noise"]) for b in listed
+            (self.reconstruct.codes(model, head["codes"], b["source"]), b["source"].sequence_labels["noise"])
+            for b in listed
         ]
         real = torch.cat([codes for codes, _ in found])[:JUDGED]
         if len(real) < 4:
             return rebuilt
-        fake = parts["generator"](torch.cat([noise for _, noise in found])[: len(real)].to(real.dtype))
-        memory = self.reconstruct.memory(parts["codes"], fake[:DECODED])
+        fake = head["generator"](torch.cat([noise for _, noise in found])[: len(real)].to(real.dtype))
+        memory = self.reconstruct.memory(head["codes"], fake[:DECODED])
         made = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
         texts, half, middle = [source.decode(ids.tolist()) for ids in made], len(real) // 2, GAMES[self.game].middle
-        told = [parts["critic"](real) > middle, parts["critic"](fake) <= middle]
+        told = [head["critic"](real) > middle, head["critic"](fake) <= middle]
         wide = spread(real)  # 0 where the encoder has collapsed
         return {
             "figures": rebuilt["figures"]

@@ -9,12 +9,12 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from danlu.objectives.masking import LONGEST_SPAN, Places, by_unit
-from danlu.published_heads import MASKED_LM, Head
+from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
+from danlu.hf_heads import MASKED_LM, Head
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, Places, by_unit
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
 
 class MaskedHead(nn.Module):
@@ -23,8 +23,8 @@ class MaskedHead(nn.Module):
 
     def __init__(self, shape: ModelShape):
         super().__init__()
-        self.dense = nn.Linear(shape.width, shape.narrow, bias=shape.bias)
-        self.norm = nn.LayerNorm(shape.narrow, eps=shape.epsilon, bias=shape.norm_bias)
+        self.dense = nn.Linear(shape.width, shape.logit_dim, bias=shape.bias)
+        self.norm = nn.LayerNorm(shape.logit_dim, eps=shape.epsilon, bias=shape.norm_bias)
         self.activation = shape.activation
         nn.init.normal_(self.dense.weight, std=shape.width**-0.5)
         if shape.bias:
@@ -35,7 +35,7 @@ class MaskedHead(nn.Module):
 
 
 @objectives.register
-class Masked(Settings):
+class Masked(Objective):
     """Hide a share of the ordinary tokens and predict them.
 
     rate: share hidden at the start; final_rate: at the end (the rate moves linearly between them; None: it stays).
@@ -55,12 +55,12 @@ class Masked(Settings):
     random: float = Field(default=0.1, ge=0, le=1)
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"unit": unit} for unit in ("token", "word", "span"))
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"masked": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"masked": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("masked",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    published_head: ClassVar[Head] = MASKED_LM
-    token_head: ClassVar[str] = "own"
+    hf_head: ClassVar[Head | None] = MASKED_LM
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.OWN_HEAD
 
     @model_validator(mode="after")
     def _shares(self) -> Masked:
@@ -69,14 +69,14 @@ class Masked(Settings):
         return self
 
     @property
-    def bounds(self) -> frozenset[str]:
+    def boundaries(self) -> frozenset[str]:
         return frozenset({"word"} if self.unit == "word" else ())
 
-    def example(self, draw: Draw) -> Example:
-        rate, sequences = self.rate_at(draw.progress), []
-        pieces = draw.pieces()
-        for piece, places in zip(pieces, by_unit(self.unit, pieces, rate, self.mean_span, draw), strict=True):
-            shown = self.corrupt(piece, places, draw.rng, draw.vocabulary)
+    def example(self, sample: Sample) -> Example:
+        rate, sequences = self.rate_at(sample.progress), []
+        pieces = sample.pieces()
+        for piece, places in zip(pieces, by_unit(self.unit, pieces, rate, self.mean_span, sample), strict=True):
+            shown = self.corrupt(piece, places, sample.rng, sample.vocabulary)
             labels = np.where(places.hidden, piece, -1)
             sequences.append(Seq({"token": shown}, full_order(len(piece)), labels={"masked": labels}))
         return {"text": sequences}
@@ -94,14 +94,14 @@ class Masked(Settings):
         shown = np.where(places.hidden & (how < self.replace), vocabulary.require_mask(), piece)
         return np.where(places.hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return MaskedHead(shape)
 
-    def blank_logits(self, model: Parts, parts: nn.Module, hidden: Tensor) -> Tensor:
+    def blank_logits(self, model: ModelAPI, head: nn.Module, hidden: Tensor) -> Tensor:
         """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
-        return model.token_logits(parts(hidden))
+        return model.token_logits(head(hidden))
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         at = (text.labels["masked"] >= 0).nonzero().squeeze(1)
-        return {"masked": model.token_loss(parts(model.hidden(text)[at]), text.labels["masked"][at])}
+        return {"masked": model.token_loss(head(model.hidden(text)[at]), text.labels["masked"][at])}

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from danlu.objectives import text_pairs
+from danlu.batch import Batch, Example, Seq, StreamSpec
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.masked import Masked
-from danlu.objectives.sentences import cut_at_sentence
+from danlu.objectives.sentences import text_pairs
+from danlu.objectives.sentences.sentence_spans import cut_at_sentence
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ FORMS: Mapping[str, Form] = {
 
 
 @objectives.register
-class NextSentence(Settings):
+class NextSentence(Objective):
     """Tell whether a span of sentences follows the one before it in its document or is from another document, each half
     of the time.
 
@@ -55,7 +55,7 @@ class NextSentence(Settings):
     _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         return text_pairs.pair_fields("next", self.masked, FORMS[self.form].segments)
 
     @property
@@ -63,28 +63,33 @@ class NextSentence(Settings):
         return ("next",) if self.masked is None else ("next", "masked")
 
     @property
-    def token_head(self) -> str:
-        return "none" if self.masked is None else self.masked.token_head
+    def logits_from(self) -> LogitsFrom:
+        return LogitsFrom.NOTHING if self.masked is None else self.masked.logits_from
 
     @property
-    def bounds(self) -> frozenset[str]:
-        return frozenset({"sentence"}) | (self.masked.bounds if self.masked else frozenset())
+    def boundaries(self) -> frozenset[str]:
+        return frozenset({"sentence"}) | (self.masked.boundaries if self.masked else frozenset())
 
-    def example(self, draw: Draw) -> Example:
+    def example(self, sample: Sample) -> Example:
         form = FORMS[self.form]
-        pairs = text_pairs.true_or_strange(draw, cut_at_sentence, form.around, bounds=True)
-        return {"text": form.laid_out(pairs, draw, self.masked, "next")}
+        pairs = text_pairs.true_or_strange(sample, cut_at_sentence, form.around, bounds=True)
+        return {"text": form.laid_out(pairs, sample, self.masked, "next")}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return text_pairs.pair_parts(shape, self.masked)
 
     @property
-    def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
-        return text_pairs.blank_logits(self.masked)
+    def fills_blanks(self) -> bool:
+        return self.masked is not None
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, parts, batch["text"], "next", FORMS[self.form].sides)
+    def blank_logits(self, model: ModelAPI, head: Any, hidden: Tensor) -> Tensor:
+        if self.masked is None:
+            return super().blank_logits(model, head, hidden)
+        return self.masked.blank_logits(model, head["masked"], hidden)
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        return text_pairs.pair_losses(model, head, batch["text"], "next", FORMS[self.form].sides)
+
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         sides, names = FORMS[self.form].sides, ("random", "next")
-        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "next", sides, names)}
+        return {"figures": text_pairs.pair_figures(model, head["pair"], batches, "next", sides, names)}

@@ -12,12 +12,12 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec, full_order, has_target
 from danlu.errors import WrongInput
-from danlu.objectives.patch_controls import PatchControls
-from danlu.objectives.patch_sources import PatchData, features_of, read_patches
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
+from danlu.objectives.vision.patch_baselines import PatchControls
+from danlu.objectives.vision.patch_sources import PatchData, features_of, read_patches
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Units, full_order, present
 
 SHOWN = 3
 """Held-out images that are drawn."""
@@ -40,7 +40,7 @@ class PatchHead(nn.Module):
 
 
 @objectives.register
-class Patches(Settings):
+class Patches(Objective):
     """Hide a share of the patches of each image (of the frames of each sound) and make them again; the loss is the
     squared error of each hidden number, which lie in 0..1.
 
@@ -79,9 +79,9 @@ class Patches(Settings):
             raise ValueError(str(error)) from None
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         inputs = {"patch": (np.float32, (self.features + PLACE,))}
-        return {"image": Fields(inputs=inputs, labels={"patch": (np.float32, (self.features,))})}
+        return {"image": StreamSpec(inputs=inputs, labels={"patch": (np.float32, (self.features,))})}
 
     def read(self) -> PatchData:
         found = read_patches(self.data)
@@ -89,14 +89,14 @@ class Patches(Settings):
             raise WrongInput(f"{self.data} has patches of {held} numbers, not {self.features}; leave out features")
         return found
 
-    def units(self, source: Source, split: str) -> Units:
+    def units(self, source: UnitSource, split: str) -> Units:
         data = self.read()
         images, places = data.splits[split], spread(data.places)
         return Units([np.concatenate([image, places], 1) for image in images], float(images.shape[1]))
 
-    def example(self, draw: Draw) -> Example:
-        image, place = np.split(draw.row(), [self.features], axis=1)
-        hidden = self.hidden(len(image), draw.rng)[:, None]
+    def example(self, sample: Sample) -> Example:
+        image, place = np.split(sample.row(), [self.features], axis=1)
+        hidden = self.hidden(len(image), sample.rng)[:, None]
         shown = np.concatenate([np.where(hidden, 0, image), place], 1)
         labels = {"patch": np.where(hidden, image, np.nan)}
         return {"image": [Seq({"patch": shown}, full_order(len(image)), labels=labels)]}
@@ -110,10 +110,10 @@ class Patches(Settings):
         found[np.argsort(turn, kind="stable")[:wanted]] = True
         return found
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return PatchHead(shape.width, self.features)
 
-    def made(self, model: Parts, parts: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    def made(self, model: ModelAPI, head: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         """Positions with a hidden patch [k] and what the model makes of them [k, features], in float32 or wider."""
         image = batch["image"]
         if max(image.lengths, default=0) > model.context:
@@ -121,25 +121,25 @@ class Patches(Settings):
                 f"an image of {self.data} has {max(image.lengths)} positions and the model {model.context}; "
                 f"set architecture.context to {max(image.lengths)}"
             )
-        hidden = present(image.labels["patch"]).any(1)
-        shown, place = image.inputs["patch"].to(parts.mask.dtype).split([self.features, PLACE], 1)
-        patch = torch.cat([torch.where(hidden[:, None], parts.mask, shown), place], 1)
+        hidden = has_target(image.labels["patch"]).any(1)
+        shown, place = image.inputs["patch"].to(head.mask.dtype).split([self.features, PLACE], 1)
+        patch = torch.cat([torch.where(hidden[:, None], head.mask, shown), place], 1)
         states = model.hidden(image, patch=patch)
         at = hidden.nonzero().squeeze(1)
-        return at, parts(states[at])
+        return at, head(states[at])
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        at, made = self.made(model, parts, batch)
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        at, made = self.made(model, head, batch)
         return {"patch": (made - batch["image"].labels["patch"][at]).square().sum()}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """The squared error of a hidden number, the mean of each image, beside predictions without a network; and
         some images: as they are, as they were shown, as they were made."""
         data = self.read()
         controls = PatchControls.fit(data.splits["train"], data.places)
         errors: dict[str, list[float]] = {}
         pictures: list[dict[str, Any]] = []
-        for number, (image, hidden, made) in enumerate(self.whole(model, parts, batches)):
+        for number, (image, hidden, made) in enumerate(self.whole(model, head, batches)):
             for name, guess in ({"model": made} | controls.predictions(image, hidden)).items():
                 errors.setdefault(name, []).append(float(np.square(guess - image[hidden]).mean()))
             if number < SHOWN:
@@ -150,16 +150,16 @@ class Patches(Settings):
         return {"figures": figures | {f"less error than {best}": gained}, "pictures": pictures}
 
     def whole(
-        self, model: Parts, parts: Any, batches: Iterable[Batch]
+        self, model: ModelAPI, head: Any, batches: Iterable[Batch]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Each image [positions, features], where it was hidden [positions], what was made there [k, features]."""
         for batch in batches:
             stream = batch["image"]
-            at, made = self.made(model, parts, batch)
+            at, made = self.made(model, head, batch)
             labels = stream.labels["patch"]
             images = torch.where(labels.isnan(), stream.inputs["patch"][:, : self.features], labels).cpu().numpy()
             filled = torch.zeros_like(labels).index_copy(0, at, made.to(labels.dtype)).cpu().numpy()
-            hidden = present(labels).any(1).cpu().numpy()
+            hidden = has_target(labels).any(1).cpu().numpy()
             start = 0
             for length in stream.lengths:
                 here = slice(start, start + length)

@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.batch import HIDDEN_KEY, Batch, Example, Seq, StreamSpec
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import HIDDEN, Batch, Draw, Example, Fields, ModelShape, Parts, Seq
 
 
 @objectives.register
-class Permutation(Settings):
+class Permutation(Objective):
     """Each document piece gets an order of its own; the last `share` of it is predicted, each token from all that come
     earlier in that order, wherever they stand.
 
@@ -28,13 +28,13 @@ class Permutation(Settings):
     name: Literal["permutation"] = "permutation"
     share: float = Field(default=1 / 6, gt=0, le=1)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"permuted": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"permuted": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("permuted",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"any"})}
     continues_text: ClassVar[bool] = False
 
-    def example(self, draw: Draw) -> Example:
-        return {"text": [self.sequence(piece, draw.rng, draw.vocabulary) for piece in draw.pieces()]}
+    def example(self, sample: Sample) -> Example:
+        return {"text": [self.sequence(piece, sample.rng, sample.vocabulary) for piece in sample.pieces()]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary) -> Seq:
         """The tokens of a piece [n] and its k asking positions: n + k positions."""
@@ -48,14 +48,14 @@ class Permutation(Settings):
                 "token": np.concatenate([piece, np.full(k, vocabulary.require_mask())]),
                 "position": np.concatenate([np.arange(n), asked]),
             },
-            key=np.concatenate([rank, np.full(k, HIDDEN)]),
+            key=np.concatenate([rank, np.full(k, HIDDEN_KEY)]),
             query=np.concatenate([rank, rank[asked] - 1]),
             labels={"permuted": np.concatenate([np.full(n, -1), piece[asked]])},
         )
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         return {"permuted": model.token_loss(model.hidden(text), text.labels["permuted"])}

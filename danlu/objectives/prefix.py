@@ -10,13 +10,13 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, full_order
 
 
 @objectives.register
-class Prefix(Settings):
+class Prefix(Objective):
     """Of each piece a share between `shortest` and `longest`, drawn anew, is the prefix; every token behind it is
     predicted from the whole prefix and the tokens between."""
 
@@ -24,7 +24,7 @@ class Prefix(Settings):
     shortest: float = Field(default=0.0, ge=0, le=1)
     longest: float = Field(default=0.7, ge=0, le=1)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(labels={"continued": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"continued": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("continued",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"any"})}
     continues_text: ClassVar[bool] = True
@@ -35,13 +35,12 @@ class Prefix(Settings):
             raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
         return self
 
-    @staticmethod
-    def prompt_order(length: int) -> np.ndarray:
+    def prompt_order(self, length: int) -> np.ndarray:
         """A prompt is a prefix."""
         return full_order(length)
 
-    def example(self, draw: Draw) -> Example:
-        return {"text": [self.sequence(piece, draw.rng) for piece in draw.pieces(overlap=1) if len(piece) > 1]}
+    def example(self, sample: Sample) -> Example:
+        return {"text": [self.sequence(piece, sample.rng) for piece in sample.pieces(overlap=1) if len(piece) > 1]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator) -> Seq:
         """A piece of n + 1 tokens as n positions; the prefix has at least one and leaves at least one target."""
@@ -52,9 +51,9 @@ class Prefix(Settings):
         labels = np.where(np.arange(n) >= prefix - 1, piece[1:], -1)
         return Seq({"token": piece[:-1]}, order, labels={"continued": labels})
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         return {"continued": model.token_loss(model.hidden(text), text.labels["continued"])}

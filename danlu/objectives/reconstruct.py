@@ -12,26 +12,13 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.chrf import chrf
-from danlu.objectives.greedy_decoding import decode_greedily
+from danlu.batch import Batch, Example, Memory, Seq, Stream, StreamSpec, causal_order, full_order
+from danlu.metrics.chrf import chrf
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample, UnitSource
+from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.packing import pack
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.bounds import numbered
-from danlu.waist import (
-    Batch,
-    Draw,
-    Example,
-    Fields,
-    Memory,
-    ModelShape,
-    Parts,
-    Seq,
-    Source,
-    Stream,
-    causal_order,
-    full_order,
-)
 
 JUDGED = 128
 """Sentences that are decoded to judge a model."""
@@ -51,7 +38,7 @@ class Codes(nn.Module):
 
 
 @objectives.register
-class Reconstruct(Settings):
+class Reconstruct(Objective):
     """Each sentence is read, averaged to one vector, its code, and told again by a decoder that sees the code alone.
 
     longest: tokens of a sentence; what is longer is told in parts. drop: the share of its tokens that the encoder does
@@ -64,63 +51,66 @@ class Reconstruct(Settings):
     drop: float = Field(default=0.0, ge=0, lt=1)
     code: int | None = Field(default=None, ge=3)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"rebuilt": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "source": StreamSpec(),
+        "target": StreamSpec(labels={"rebuilt": np.int64}),
+    }
     terms: ClassVar[tuple[str, ...]] = ("rebuilt",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
-    bounds: ClassVar[frozenset[str]] = frozenset({"sentence"})
+    boundaries: ClassVar[frozenset[str]] = frozenset({"sentence"})
 
-    def example(self, draw: Draw) -> Example:
-        bos, eos = draw.vocabulary.bos, draw.vocabulary.eos
+    def example(self, sample: Sample) -> Example:
+        bos, eos = sample.vocabulary.bos, sample.vocabulary.eos
         sources, targets = [], []
-        for ids in self.sentences(draw):
-            seen = kept(ids, self.drop, draw.rng)
+        for ids in self.sentences(sample):
+            seen = kept(ids, self.drop, sample.rng)
             sources.append(Seq({"token": seen}, full_order(len(seen))))
             told, labels = np.concatenate([[bos], ids]), np.concatenate([ids, [eos]])
             targets.append(Seq({"token": told}, causal_order(len(told)), labels={"rebuilt": labels}))
         return {"source": sources, "target": targets}
 
-    def sentences(self, draw: Draw) -> list[np.ndarray]:
+    def sentences(self, sample: Sample) -> list[np.ndarray]:
         """The sentences of a unit without special tokens, none empty or longer than `longest`, and with the end token
         none longer than the unit."""
-        found, pieces = [], draw.pieces()
+        found, pieces = [], sample.pieces()
         longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
-        for piece, flags in zip(pieces, draw.bounds(), strict=True):
-            number, ordinary = numbered(flags, "sentence"), draw.vocabulary.ordinary(piece)
+        for piece, flags in zip(pieces, sample.boundaries(), strict=True):
+            number, ordinary = numbered(flags, "sentence"), sample.vocabulary.ordinary(piece)
             for k in range(int(number[-1]) + 1 if len(number) else 0):
                 ids = piece[(number == k) & ordinary]
                 found += [ids[start : start + longest] for start in range(0, len(ids), longest)]
         return found
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return Codes(shape.width, self.code or shape.width)
 
-    def codes(self, model: Parts, parts: Any, source: Stream) -> Tensor:
+    def codes(self, model: ModelAPI, head: Any, source: Stream) -> Tensor:
         """[N, code]: one vector for each sequence."""
-        return parts.norm(parts.narrow(source.mean(model.hidden(source))))
+        return head.norm(head.narrow(source.mean(model.hidden(source))))
 
-    def memory(self, parts: Any, codes: Tensor) -> Memory:
+    def memory(self, head: Any, codes: Tensor) -> Memory:
         """All that the decoder sees of a sentence: one position."""
-        return Memory(parts.widen(codes), one_position_each(len(codes), codes.device))
+        return Memory(head.widen(codes), one_position_each(len(codes), codes.device))
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         source, target = batch["source"], batch["target"]
-        told = model.decode(target, self.memory(parts, self.codes(model, parts, source)))
+        told = model.decode(target, self.memory(head, self.codes(model, head, source)))
         return {"rebuilt": model.token_loss(told, target.labels["rebuilt"])}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Greedy decoding of whole sentences beside the sentences: shares told exactly, chrF, and the cosine of the
         codes of the two. The same against the sentence that comes next is what any two sentences have in common."""
         given, device = told_sentences(batches, JUDGED)
         if len(given) < 2:
             return {}
-        codes = self.codes(model, parts, whole(given, device))
-        made = decode_greedily(model, self.memory(parts, codes), source.vocabulary, min(self.longest, model.context))
+        codes = self.codes(model, head, whole(given, device))
+        made = decode_greedily(model, self.memory(head, codes), source.vocabulary, min(self.longest, model.context))
         spoken = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
-        again = self.codes(model, parts, whole(spoken, device))
+        again = self.codes(model, head, whole(spoken, device))
         texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]
         return {
             "figures": {
@@ -151,7 +141,7 @@ def one_position_each(count: int, device: torch.device) -> Stream:
 def whole(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
     """A stream of sentences of which nothing is left out."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sentences]
-    return pack([{"text": seqs}], {"text": Fields()})["text"].to(device)
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(device)
 
 
 def told_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray], torch.device]:

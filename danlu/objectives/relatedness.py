@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from danlu.objectives.group_similarity import unit_length
-from danlu.objectives.sentences import cut_in_the_middle
-from danlu.objectives.text_pairs import APART, apart, pair_figures, pair_losses, sides_apart, true_or_strange
+from danlu.batch import Batch, Example, StreamSpec
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
+from danlu.objectives.sentences.group_similarity import unit_length
+from danlu.objectives.sentences.sentence_spans import cut_in_the_middle
+from danlu.objectives.sentences.text_pairs import APART, apart, pair_figures, pair_losses, sides_apart, true_or_strange
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
 class SimilarityHead(nn.Module):
@@ -32,29 +32,29 @@ class SimilarityHead(nn.Module):
 
 
 @objectives.register
-class Relatedness(Settings):
+class Relatedness(Objective):
     """Each text is cut in two somewhere in its middle; the second part, or as often one of another document, is encoded
     beside the first, each alone, and their cosine says whether they belong together."""
 
     name: Literal["relatedness"] = "relatedness"
 
-    fields: ClassVar[Mapping[str, Fields]] = {"text": Fields(marks={"related": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(sequence_labels={"related": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("related",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = "none"
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
     embeds_text: ClassVar[bool] = True
 
-    def example(self, draw: Draw) -> Example:
-        pairs = true_or_strange(draw, cut_in_the_middle, APART, bounds=False)
-        return {"text": apart(pairs, draw, None, "related")}
+    def example(self, sample: Sample) -> Example:
+        pairs = true_or_strange(sample, cut_in_the_middle, APART, bounds=False)
+        return {"text": apart(pairs, sample, None, "related")}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"pair": SimilarityHead()})
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        return pair_losses(model, parts, batch["text"], "related", sides_apart)
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        return pair_losses(model, head, batch["text"], "related", sides_apart)
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         names = ("unrelated", "related")
-        return {"figures": pair_figures(model, parts["pair"], batches, "related", sides_apart, names)}
+        return {"figures": pair_figures(model, head["pair"], batches, "related", sides_apart, names)}

@@ -12,14 +12,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.objectives.detection import Detections, blanked, marked
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
+from danlu.hf_heads import DISCRIMINATOR, Head
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, SubModel, UnitSource
 from danlu.objectives.masked import Masked, MaskedHead
-from danlu.objectives.masking import LONGEST_SPAN, by_unit
-from danlu.published_heads import DISCRIMINATOR, Head
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_unit
+from danlu.objectives.sentences.detection import Detections, blanked, marked
 from danlu.registry import objectives
 from danlu.settings import Settings
-from danlu.traits import Part
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, full_order
 
 SAMPLES = 5
 
@@ -39,7 +39,7 @@ class Generator(nn.Module):
         if shape.smaller is None:
             raise ValueError("the shape of the model does not say how a smaller one is made")
         self.backbone = shape.smaller(size.width, size.layers)
-        narrow = replace(shape, width=self.backbone.width, embedding_width=shape.narrow)
+        narrow = replace(shape, width=self.backbone.width, embedding_width=shape.logit_dim)
         self.head = MaskedHead(narrow)
 
     def forward(self, x: Tensor, stream: Stream, at: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ def sampled(logits: Tensor, uniform: Tensor) -> Tensor:
 
 
 @objectives.register
-class Replaced(Settings):
+class Replaced(Objective):
     """Hide a share of the ordinary tokens, let a small generator fill them in, and tell of every ordinary token whether
     it is the original. A token that the generator has guessed right is an original.
 
@@ -102,68 +102,68 @@ class Replaced(Settings):
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    numbers: ClassVar[frozenset[str]] = frozenset({"replaced"})
-    published_head: ClassVar[Head] = DISCRIMINATOR
+    class_labels: ClassVar[frozenset[str]] = frozenset({"replaced"})
+    hf_head: ClassVar[Head | None] = DISCRIMINATOR
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         if self.generator is None:
-            return {"text": Fields({"token": np.int64, "original": np.int64}, {"replaced": np.int64})}
+            return {"text": StreamSpec({"token": np.int64, "original": np.int64}, {"replaced": np.int64})}
         inputs = {"token": np.int64, "original": np.int64, "uniform": np.float64}
-        return {"text": Fields(inputs, {"masked": np.int64, "replaced": np.int64})}
+        return {"text": StreamSpec(inputs, {"masked": np.int64, "replaced": np.int64})}
 
     @property
     def terms(self) -> tuple[str, ...]:
         return ("replaced",) if self.generator is None else ("masked", "replaced")
 
-    def weights(self, progress: float) -> Mapping[str, float]:
+    def term_weights(self, progress: float) -> Mapping[str, float]:
         return {"replaced": 1.0} if self.generator is None else {"masked": 1.0, "replaced": self.replaced_weight}
 
     @property
-    def token_head(self) -> str:
-        return "none" if self.generator is None else "own"
+    def logits_from(self) -> LogitsFrom:
+        return LogitsFrom.NOTHING if self.generator is None else LogitsFrom.OWN_HEAD
 
     @property
-    def bounds(self) -> frozenset[str]:
+    def boundaries(self) -> frozenset[str]:
         return frozenset({"word"} if self.unit == "word" else ())
 
-    def example(self, draw: Draw) -> Example:
-        pieces = draw.pieces()
-        hidden = [p.hidden for p in by_unit(self.unit, pieces, self.rate, self.mean_span, draw)]
-        return {"text": [self.sequence(piece, h, draw) for piece, h in zip(pieces, hidden, strict=True)]}
+    def example(self, sample: Sample) -> Example:
+        pieces = sample.pieces()
+        hidden = [p.hidden for p in by_unit(self.unit, pieces, self.rate, self.mean_span, sample)]
+        return {"text": [self.sequence(piece, h, sample) for piece, h in zip(pieces, hidden, strict=True)]}
 
-    def sequence(self, piece: np.ndarray, hidden: np.ndarray, draw: Draw) -> Seq:
+    def sequence(self, piece: np.ndarray, hidden: np.ndarray, sample: Sample) -> Seq:
         """The label `replaced` counts the ordinary tokens before the model runs: 1 where one may be replaced (that it
         is not the original is known when the generator has drawn it), 0 where it stays."""
-        ordinary, order = draw.vocabulary.ordinary(piece), full_order(len(piece))
+        ordinary, order = sample.vocabulary.ordinary(piece), full_order(len(piece))
         if self.generator is None:
-            shown = np.where(hidden, draw.vocabulary.draw(draw.rng, len(piece)), piece)
+            shown = np.where(hidden, sample.vocabulary.draw(sample.rng, len(piece)), piece)
             label = np.where(ordinary, shown != piece, -1)
             return Seq({"token": shown, "original": piece}, order, labels={"replaced": label})
         inputs = {
-            "token": np.where(hidden, draw.vocabulary.require_mask(), piece),
+            "token": np.where(hidden, sample.vocabulary.require_mask(), piece),
             "original": piece,
-            "uniform": draw.rng.random(len(piece)),
+            "uniform": sample.rng.random(len(piece)),
         }
         labels = {"masked": np.where(hidden, piece, -1), "replaced": np.where(ordinary, hidden, -1)}
         return Seq(inputs, order, labels=labels)
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return ReplacedParts(shape, self.generator)
 
-    def corrupted(self, model: Parts, parts: Any, text: Stream) -> tuple[Tensor, Tensor | None]:
+    def corrupted(self, model: ModelAPI, head: Any, text: Stream) -> tuple[Tensor, Tensor | None]:
         """The tokens [T] that the detector is shown, and the generator's logits [k, vocabulary] at masked positions."""
-        if parts.generator is None:
+        if head.generator is None:
             return text.inputs["token"], None
         at = text.labels["masked"] >= 0
-        logits = model.token_logits(parts.generator(model.embed(text), text, at))
+        logits = model.token_logits(head.generator(model.embed(text), text, at))
         return text.inputs["token"].masked_scatter(at, sampled(logits, text.inputs["uniform"][at])), logits
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
-        tokens, logits = self.corrupted(model, parts, text)
+        tokens, logits = self.corrupted(model, head, text)
         at = text.labels["replaced"] >= 0
-        found = parts.detector(model.hidden(text, token=tokens)[at])
+        found = head.detector(model.hidden(text, token=tokens)[at])
         wide = found.to(torch.promote_types(found.dtype, torch.float32))
         truth = (tokens != text.inputs["original"])[at].to(wide.dtype)
         terms = {"replaced": F.binary_cross_entropy_with_logits(wide, truth, reduction="sum")}
@@ -172,14 +172,14 @@ class Replaced(Settings):
             terms["masked"] = model.class_loss(logits, labels[labels >= 0])
         return terms
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """How well replaced tokens are found, beside how many there are; samples show ___ where a token was hidden,
         then the one put in as [token], and a question mark behind every token that the detector takes for replaced."""
         found, samples = Detections(), []
         for batch in batches:
             text = batch["text"]
-            tokens, _ = self.corrupted(model, parts, text)
-            suspected = parts.detector(model.hidden(text, token=tokens)) > 0
+            tokens, _ = self.corrupted(model, head, text)
+            suspected = head.detector(model.hidden(text, token=tokens)) > 0
             ordinary = text.labels["replaced"] >= 0
             different = tokens != text.inputs["original"]
             found.add(different[ordinary], suspected[ordinary])
@@ -192,15 +192,15 @@ class Replaced(Settings):
                 samples.append({"given": given, "made": marked(shown, put_in, doubted, source.decode)})
         return {"figures": found.figures(), "samples": samples}
 
-    def models_within(self) -> Mapping[str, Part]:
+    def submodels(self) -> Mapping[str, SubModel]:
         """The discriminator, and the generator, which is a masked language model of its own."""
         if self.generator is None:
             return {}
         masked = Masked(rate=self.rate, unit=self.unit, mean_span=self.mean_span, replace=1.0, random=0.0)
-        shared = {"embedders": "embedders", "unembedding": "unembedding", "output_bias": "output_bias"}
-        inside = {"backbone": "parts.generator.backbone", "parts": "parts.generator.head"}
-        detector = {"embedders": "embedders", "backbone": "backbone", "parts.detector": "parts.detector"}
+        shared = {"embeddings": "embeddings", "unembedding": "unembedding", "output_bias": "output_bias"}
+        inside = {"backbone": "head.generator.backbone", "head": "head.generator.head"}
+        detector = {"embeddings": "embeddings", "backbone": "backbone", "head.detector": "head.detector"}
         return {
-            "": Part(self.model_copy(update={"generator": None}), detector),
-            "generator": Part(masked, shared | inside, (self.generator.width, self.generator.layers)),
+            "": SubModel(self.model_copy(update={"generator": None}), detector),
+            "generator": SubModel(masked, shared | inside, (self.generator.width, self.generator.layers)),
         }

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from danlu.objectives import text_pairs
+from danlu.batch import Batch, Example, StreamSpec
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.masked import Masked
-from danlu.objectives.sentences import Text, texts, window
+from danlu.objectives.sentences import text_pairs
+from danlu.objectives.sentences.sentence_spans import Text, texts, window
 from danlu.registry import objectives
-from danlu.settings import Settings
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Source
 
 
 def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
@@ -44,7 +44,7 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 
 
 @objectives.register
-class SentenceOrder(Settings):
+class SentenceOrder(Objective):
     """Tell whether two neighbouring spans of a document stand in their order or are swapped, each half of the time, in
     one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span: it has no
     white space before it, which would tell its place; nor is the last where the document ends in white space.
@@ -62,7 +62,7 @@ class SentenceOrder(Settings):
     _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
 
     @property
-    def fields(self) -> Mapping[str, Fields]:
+    def streams(self) -> Mapping[str, StreamSpec]:
         return text_pairs.pair_fields("order", self.masked, segments=True)
 
     @property
@@ -70,36 +70,41 @@ class SentenceOrder(Settings):
         return ("order",) if self.masked is None else ("order", "masked")
 
     @property
-    def token_head(self) -> str:
-        return "none" if self.masked is None else self.masked.token_head
+    def logits_from(self) -> LogitsFrom:
+        return LogitsFrom.NOTHING if self.masked is None else self.masked.logits_from
 
     @property
-    def bounds(self) -> frozenset[str]:
-        return frozenset({"sentence"}) | (self.masked.bounds if self.masked else frozenset())
+    def boundaries(self) -> frozenset[str]:
+        return frozenset({"sentence"}) | (self.masked.boundaries if self.masked else frozenset())
 
-    def example(self, draw: Draw) -> Example:
-        pairs, size = [], window(draw)
-        for text in texts(draw):
-            found = neighbours(text, size - text_pairs.TOGETHER, draw.rng)
+    def example(self, sample: Sample) -> Example:
+        pairs, size = [], window(sample)
+        for text in texts(sample):
+            found = neighbours(text, size - text_pairs.TOGETHER, sample.rng)
             if found is None:
                 pairs.append(text_pairs.Pair(text.cut(0, size - text_pairs.APART)))
                 continue
             a, b = found
-            ordered = bool(draw.rng.random() < 0.5)
+            ordered = bool(sample.rng.random() < 0.5)
             pairs.append(text_pairs.Pair(a, b, 1) if ordered else text_pairs.Pair(b, a, 0))
         pairs = [pair for pair in pairs if len(pair.first)]
-        return {"text": text_pairs.together(pairs, draw, self.masked, "order")}
+        return {"text": text_pairs.together(pairs, sample, self.masked, "order")}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return text_pairs.pair_parts(shape, self.masked)
 
     @property
-    def blank_logits(self) -> Callable[[Parts, Any, Tensor], Tensor]:
-        return text_pairs.blank_logits(self.masked)
+    def fills_blanks(self) -> bool:
+        return self.masked is not None
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, parts, batch["text"], "order", text_pairs.sides_together)
+    def blank_logits(self, model: ModelAPI, head: Any, hidden: Tensor) -> Tensor:
+        if self.masked is None:
+            return super().blank_logits(model, head, hidden)
+        return self.masked.blank_logits(model, head["masked"], hidden)
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        return text_pairs.pair_losses(model, head, batch["text"], "order", text_pairs.sides_together)
+
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         sides, names = text_pairs.sides_together, ("swapped", "in order")
-        return {"figures": text_pairs.pair_figures(model, parts["pair"], batches, "order", sides, names)}
+        return {"figures": text_pairs.pair_figures(model, head["pair"], batches, "order", sides, names)}

@@ -9,8 +9,11 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec
 from danlu.errors import WrongInput
-from danlu.objectives.rewriting import (
+from danlu.hf_heads import SEQ2SEQ_LM_OF_SENTINELS, Head
+from danlu.objective import ModelAPI, ModelShape, Objective, Sample, TextRewriter, UnitSource
+from danlu.objectives.seq2seq.text_to_text import (
     composition,
     joined,
     pair,
@@ -20,15 +23,12 @@ from danlu.objectives.rewriting import (
     without_ends,
     written_hidden,
 )
-from danlu.published_heads import SEQ2SEQ_LM_OF_SENTINELS, Head
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source
 
 
 @objectives.register
-class Spans(Settings):
+class Spans(Objective, TextRewriter):
     """Of each piece of a document a share `rate` is hidden, in spans of `mean_span` tokens on average; never less than
     one token.
 
@@ -43,21 +43,28 @@ class Spans(Settings):
     mean_span: float = Field(default=3.0, ge=1)
     sentinels: int = Field(default=100, ge=2)
 
-    fields: ClassVar[Mapping[str, Fields]] = {"source": Fields(), "target": Fields(labels={"spans": np.int64})}
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "source": StreamSpec(),
+        "target": StreamSpec(labels={"spans": np.int64}),
+    }
     terms: ClassVar[tuple[str, ...]] = ("spans",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {
         "backbone": frozenset({"full"}),
         "decoder": frozenset({"causal"}),
     }
     continues_text: ClassVar[bool] = False
-    needs_blank: ClassVar[bool] = True
-    published_head: ClassVar[Head] = SEQ2SEQ_LM_OF_SENTINELS
+    requires_blank: ClassVar[bool] = True
+    hf_head: ClassVar[Head | None] = SEQ2SEQ_LM_OF_SENTINELS
 
-    def example(self, draw: Draw) -> Example:
-        pieces = draw.pieces()
+    @property
+    def num_sentinels(self) -> int:
+        return self.sentinels
+
+    def example(self, sample: Sample) -> Example:
+        pieces = sample.pieces()
         room = sum(map(len, pieces))
-        texts = [without_ends(piece, draw.vocabulary)[: room - 1] for piece in pieces]
-        made = [self.corrupted(ids, room, draw.rng, draw.vocabulary) for ids in texts if len(ids)]
+        texts = [without_ends(piece, sample.vocabulary)[: room - 1] for piece in pieces]
+        made = [self.corrupted(ids, room, sample.rng, sample.vocabulary) for ids in texts if len(ids)]
         return {"source": [source for source, _ in made], "target": [target for _, target in made]}
 
     def amounts(self, length: int, room: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -78,16 +85,16 @@ class Spans(Settings):
         target = joined([np.zeros(0, np.int64), *runs[1::2], np.array([vocabulary.eos])], list(marks))
         return pair(source, vocabulary.pad, target, "spans")
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         return {"spans": model.token_loss(written_hidden(model, batch), batch["target"].labels["spans"])}
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         return token_accuracy(model, batches, "spans")
 
-    def read(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
+    def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
         """The parts of a text with a sentinel for each blank between them, and eos."""
         blanks = len(parts) - 1
         if not blanks:
@@ -101,16 +108,16 @@ class Spans(Settings):
         """The sentinels of a trained model; those of a tokenizer that others made may be fewer than the setting."""
         return np.array(vocabulary.sentinels[: self.sentinels], np.int64)
 
-    def begin(self, vocabulary: Vocabulary) -> np.ndarray:
+    def decoder_start(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.pad], np.int64)
 
-    def allowed(self, vocabulary: Vocabulary) -> frozenset[int]:
+    def allowed_special_tokens(self, vocabulary: Vocabulary) -> frozenset[int]:
         return frozenset(self.known(vocabulary).tolist())
 
-    def written(self, parts: Sequence[np.ndarray], made: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    def merge(self, parts: Sequence[np.ndarray], generated: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
         """The text with what stands behind each sentinel in its blank; nothing where the sentinel was not written."""
-        at = np.flatnonzero(np.isin(made, vocabulary.sentinels))
-        runs = np.split(made, at)[1:]
+        at = np.flatnonzero(np.isin(generated, vocabulary.sentinels))
+        runs = np.split(generated, at)[1:]
         behind = {int(run[0]): run[1:] for run in reversed(runs)}  # the first time counts
         nothing = np.zeros(0, np.int64)
         marks = self.known(vocabulary)[: len(parts) - 1]

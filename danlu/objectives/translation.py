@@ -13,14 +13,14 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.errors import WrongInput
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import Masked
-from danlu.objectives.masking import by_unit
+from danlu.objectives.masked_tokens.masking import by_unit
 from danlu.registry import objectives
-from danlu.settings import Settings
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, Source, Stream, Units, full_order
 
 ENDS = 2
 """Tokens that frame a side: its beginning and its end."""
@@ -29,7 +29,7 @@ SHOWN = 5
 
 
 @objectives.register
-class Translation(Settings):
+class Translation(Objective):
     """Both sides of a pair in one sequence, each between beginning and end, with a segment of its own and positions
     counted anew; what is hidden of one side can be read off the other.
 
@@ -46,13 +46,13 @@ class Translation(Settings):
     test: float = Field(default=0.04, gt=0, lt=0.5)
     masked: Masked = Masked()
 
-    fields: ClassVar[Mapping[str, Fields]] = {
-        "text": Fields({"token": np.int64, "segment": np.int64}, {"masked": np.int64})
+    streams: ClassVar[Mapping[str, StreamSpec]] = {
+        "text": StreamSpec({"token": np.int64, "segment": np.int64}, {"masked": np.int64})
     }
     terms: ClassVar[tuple[str, ...]] = ("masked",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    token_head: ClassVar[str] = Masked.token_head
+    logits_from: ClassVar[LogitsFrom] = Masked.logits_from
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -64,7 +64,7 @@ class Translation(Settings):
             raise ValueError("the words of parallel lines are not looked for; mask by token or span")
         return self
 
-    def units(self, source: Source, split: str) -> Units:
+    def units(self, source: UnitSource, split: str) -> Units:
         """The pairs of a split, each as two arrays of ids."""
         pairs = pairs_of_split(read_pairs(self.pairs, self.columns), split, self.validation, self.test)
         sides = [source.encode(side) for side in zip(*pairs, strict=True)]
@@ -73,14 +73,14 @@ class Translation(Settings):
             raise WrongInput(f"{self.pairs}: every pair of {split} has a side of more than {self.longest} tokens")
         return Units(rows, sum(len(a) + len(b) + 2 * ENDS for a, b in rows) / len(rows))
 
-    def example(self, draw: Draw) -> Example:
-        return {"text": [self.sequence(draw.row(), draw)]}
+    def example(self, sample: Sample) -> Example:
+        return {"text": [self.sequence(sample.row(), sample)]}
 
-    def sequence(self, row: tuple[np.ndarray, np.ndarray], draw: Draw) -> Seq:
-        vocabulary = draw.vocabulary
+    def sequence(self, row: tuple[np.ndarray, np.ndarray], sample: Sample) -> Seq:
+        vocabulary = sample.vocabulary
         pieces = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in row]
-        places = by_unit(self.masked.unit, pieces, self.masked.rate_at(draw.progress), self.masked.mean_span, draw)
-        shown = [self.masked.corrupt(ids, p, draw.rng, vocabulary) for ids, p in zip(pieces, places, strict=True)]
+        places = by_unit(self.masked.unit, pieces, self.masked.rate_at(sample.progress), self.masked.mean_span, sample)
+        shown = [self.masked.corrupt(ids, p, sample.rng, vocabulary) for ids, p in zip(pieces, places, strict=True)]
         lengths = [len(ids) for ids in pieces]
         return Seq(
             {
@@ -92,32 +92,32 @@ class Translation(Settings):
             labels={"masked": np.where(np.concatenate([p.hidden for p in places]), np.concatenate(pieces), -1)},
         )
 
-    def parts(self, shape: ModelShape) -> nn.Module:
-        return self.masked.parts(shape)
+    def build_head(self, shape: ModelShape) -> nn.Module:
+        return self.masked.build_head(shape)
 
-    def blank_logits(self, model: Parts, parts: nn.Module, hidden: Tensor) -> Tensor:
+    def blank_logits(self, model: ModelAPI, head: nn.Module, hidden: Tensor) -> Tensor:
         """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
-        return self.masked.blank_logits(model, parts, hidden)
+        return self.masked.blank_logits(model, head, hidden)
 
-    def losses(self, model: Parts, parts: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         if self.longest + ENDS > model.context:
             needed = f"needs an architecture whose context is {self.longest + ENDS} or more, not {model.context}"
             raise WrongInput(
                 f"translation: longest {self.longest} {needed}; give a smaller longest or a larger context"
             )
-        return self.masked.losses(model, parts, batch)
+        return self.masked.losses(model, head, batch)
 
-    def judge(self, model: Parts, parts: Any, batches: Iterable[Batch], source: Source) -> dict[str, Any]:
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """The share of hidden tokens told rightly, and the same where the other side is that of another pair: what the
         model gains from the translation is the difference."""
         texts = [batch["text"] for batch in batches if len(batch["text"]) > 1]
         if not texts:
             return {}
         vocabulary = source.vocabulary
-        told = [self.told(model, parts, text, vocabulary) for text in texts]
+        told = [self.told(model, head, text, vocabulary) for text in texts]
         right = torch.cat([t == x.labels["masked"][x.labels["masked"] >= 0] for t, x in zip(told, texts, strict=True)])
         strange = [beside_strangers(text) for text in texts]
-        wrong = [self.told(model, parts, x, vocabulary) == x.labels["masked"][x.labels["masked"] >= 0] for x in strange]
+        wrong = [self.told(model, head, x, vocabulary) == x.labels["masked"][x.labels["masked"] >= 0] for x in strange]
         return {
             "figures": {
                 "accuracy": float(right.float().mean()),
@@ -126,10 +126,10 @@ class Translation(Settings):
             "samples": samples(texts[0], told[0], source),
         }
 
-    def told(self, model: Parts, parts: nn.Module, text: Stream, vocabulary: Vocabulary) -> Tensor:
+    def told(self, model: ModelAPI, head: nn.Module, text: Stream, vocabulary: Vocabulary) -> Tensor:
         """[k]: the likeliest ordinary token at each hidden position; no other is ever hidden."""
         at = text.labels["masked"] >= 0
-        logits = self.blank_logits(model, parts, model.hidden(text)[at])
+        logits = self.blank_logits(model, head, model.hidden(text)[at])
         logits[:, sorted(vocabulary.special)] = -torch.inf
         return logits.argmax(1)
 
@@ -151,7 +151,7 @@ def beside_strangers(text: Stream) -> Stream:
     )
 
 
-def samples(text: Stream, told: Tensor, source: Source) -> list[dict[str, str]]:
+def samples(text: Stream, told: Tensor, source: UnitSource) -> list[dict[str, str]]:
     """The first pairs with ___ for what is hidden, and with what was told there."""
     labels, segment = text.labels["masked"].cpu().numpy(), text.inputs["segment"].cpu().numpy()
     filled = text.inputs["token"].cpu().numpy().copy()
@@ -164,7 +164,7 @@ def samples(text: Stream, told: Tensor, source: Source) -> list[dict[str, str]]:
     return found
 
 
-def with_blanks(ids: np.ndarray, hidden: np.ndarray, segment: np.ndarray, source: Source) -> str:
+def with_blanks(ids: np.ndarray, hidden: np.ndarray, segment: np.ndarray, source: UnitSource) -> str:
     """The two sides of a pair without their ends, ` | ` between them, with ___ for each run of hidden tokens."""
     sides = []
     for number in (0, 1):

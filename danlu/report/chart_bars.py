@@ -9,7 +9,7 @@ from markupsafe import Markup
 from danlu.report.drawing import CONTROL, GROUND, INK, MUTED, OURS, RULE, drawing, svg
 from danlu.report.formatting import number
 from danlu.report.phrases import Text, word
-from danlu.report.results import Pretrained, finite
+from danlu.results import Pretrained, finite
 
 WIDTHS = {"wide": 896, "narrow": 330}  # one drawing for screens and paper, one for phones, so that text keeps its size
 ROW = 44

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from danlu.report.drawing import INK, MUTED, OURS, RULE, SECOND, Drawing, drawing, svg
 from danlu.report.formatting import number, short_count
-from danlu.report.metrics import Metrics, Record, of, thinned
 from danlu.report.phrases import Text, phrase, word
-from danlu.report.results import Pretrained
+from danlu.report.training_log import Metrics, Record, of, thinned
+from danlu.results import Pretrained
 
 WIDTH, HEIGHT = 370, 260
 MOST_POINTS = 500

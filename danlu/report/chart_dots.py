@@ -11,7 +11,7 @@ from danlu.report.chart_bars import WIDTHS
 from danlu.report.drawing import CONTROL, INK, MUTED, OURS, RULE, Drawing, drawing, svg
 from danlu.report.formatting import with_interval
 from danlu.report.phrases import Text, word
-from danlu.report.results import Score
+from danlu.results import Score
 
 ROW = 52
 FIRST = ("ours", "random_weights", "tfidf", "majority")  # the order of the rows; any others follow

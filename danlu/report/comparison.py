@@ -14,8 +14,8 @@ from danlu.errors import WrongInput
 from danlu.report.chart_dots import dot_chart
 from danlu.report.page import hash_of, page_script, printable
 from danlu.report.phrases import Text, phrase, word
-from danlu.report.results import Difference, Part, Score
 from danlu.report.template_environment import environment
+from danlu.results import Difference, Part, Score
 
 
 class Measured(Score):

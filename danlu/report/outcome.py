@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from danlu.report import verdicts
 from danlu.report.formatting import number, short_count, signed, with_interval
 from danlu.report.phrases import Phrase, Text, phrase, word
-from danlu.report.results import Difference, Pretrained, Results, Score, Task, finite
+from danlu.results import Difference, Pretrained, Results, Score, Task, finite
 
 STRONG_BASELINES = ("ngram", "zstd_primed")
 """How the names of what a model has to beat begin; the others are in the chart."""

@@ -11,11 +11,11 @@ from markupsafe import Markup
 from danlu.durable import write_text
 from danlu.errors import WrongInput, nearest
 from danlu.report import sections
-from danlu.report.metrics import read_metrics
 from danlu.report.outcome import outcome
 from danlu.report.phrases import LANGUAGES
-from danlu.report.results import read_results
 from danlu.report.template_environment import TEMPLATE, environment
+from danlu.report.training_log import read_metrics
+from danlu.results import read_results
 
 # Characters that no page may hold are shown as their bytes, as parts of characters are.
 UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}

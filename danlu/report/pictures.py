@@ -6,7 +6,7 @@ import math
 
 from markupsafe import Markup
 
-from danlu.report.results import Picture
+from danlu.results import Picture
 
 SIDE = 8
 """Of a square, in pixels of the page."""

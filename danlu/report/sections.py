@@ -12,11 +12,11 @@ from danlu.report.chart_bars import bar_chart, bars_of, groups
 from danlu.report.chart_curves import bits_curve, curve_chart, finetune_curves, frame_top, loss_curves, tokens_at_best
 from danlu.report.chart_dots import dot_chart, rows_of
 from danlu.report.formatting import number
-from danlu.report.metrics import Metrics, Record, of, thinned
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.pictures import grey_picture
 from danlu.report.pieces import readable
-from danlu.report.results import (
+from danlu.report.training_log import Metrics, Record, of, thinned
+from danlu.results import (
     Cut,
     Difference,
     Export,
@@ -243,7 +243,7 @@ class StreamView:
     name: str
     tokens: list[tuple[str, str | None]]  # the piece the model reads, and the answer asked for there
     all: int
-    marks: dict[str, str]  # the answers asked for the whole sequence
+    sequence_labels: dict[str, str]  # the answers asked for the whole sequence
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ def stream_view(shown: Shown, byte_level: bool) -> StreamView:
     answers = [None if target is None else next(seen) for target in shown.targets]
     answers += [None] * (len(pieces) - len(answers))
     return StreamView(
-        shown.stream, list(zip(pieces, answers[: len(pieces)], strict=True)), len(shown.tokens), shown.marks
+        shown.stream, list(zip(pieces, answers[: len(pieces)], strict=True)), len(shown.tokens), shown.sequence_labels
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from danlu.report.results import Difference
+from danlu.results import Difference
 
 BETTER, WORSE, LEVEL = "better", "worse", "level"
 LOWER_IS_BETTER = frozenset({"loss", "error", "perplexity", "bits_per_byte", "mae", "mse", "rmse"})

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
 
+from danlu.batch import Batch, Example, Seq, StreamSpec, causal_order, full_order
+from danlu.metrics.classification import Accuracy
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import metrics, tasks
 from danlu.settings import Settings
-from danlu.tasks.heads import heads
-from danlu.tasks.labelled_files import labelled_files
-from danlu.tasks.metrics import Accuracy
+from danlu.tasks.label_tables import labelled_files
+from danlu.tasks.predictors import heads
 from danlu.tasks.pydocs_parts import pydocs_parts
 from danlu.tasks.rows import LabelledRows, Row
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.waist import Batch, Draw, Example, Fields, ModelShape, Parts, Seq, causal_order, full_order
 
 
 @dataclass(frozen=True)
@@ -37,60 +38,55 @@ def framed(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> l
     return [np.concatenate([[v.bos], ids[: max_tokens - 2], [v.eos]]) for ids in tokenizer.encode_batch(list(texts))]
 
 
-@dataclass(frozen=True)
-class Classification:
-    """The objective of a classification task: its units are rows, its term the cross-entropy of the label.
+class Classification(Objective):
+    """The objective of a classification task: its units are rows, its term the cross-entropy of the label."""
 
-    full: whether positions see both sides (encoders) or only what stands before them (decoders).
-    """
-
+    name: Literal["classify"] = "classify"
     classes: int
-    full: bool
+    full: bool  # positions attend to both sides (encoders), or only to those before them (decoders)
     dropout: float = 0.1
 
-    name = "classify"
-    terms: tuple[str, ...] = ("label",)
-    continues_text = False
-    token_head = "none"
+    terms: ClassVar[tuple[str, ...]] = ("label",)
+    continues_text: ClassVar[bool] = False
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
+    class_labels: ClassVar[frozenset[str]] = frozenset({"label"})
 
     @property
-    def weights(self) -> Mapping[str, float]:
-        return {}
-
-    @property
-    def fields(self) -> Mapping[str, Fields]:
-        return {"text": Fields(marks={"label": np.int64})}
+    def streams(self) -> Mapping[str, StreamSpec]:
+        return {"text": StreamSpec(sequence_labels={"label": np.int64})}
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
         return {"backbone": frozenset({"full" if self.full else "causal"})}
 
-    def example(self, draw: Draw) -> Example:
-        return self.sequences(draw.row())
+    def example(self, sample: Sample) -> Example:
+        return self.sequences(sample.row())
 
     def sequences(self, row: EncodedRow) -> Example:
         order = (full_order if self.full else causal_order)(len(row.ids))
-        return {"text": [Seq({"token": row.ids}, order, marks={"label": row.label})]}
+        return {"text": [Seq({"token": row.ids}, order, sequence_labels={"label": row.label})]}
 
-    def parts(self, shape: ModelShape) -> nn.Module:
+    def build_head(self, shape: ModelShape) -> nn.Module:
         head = nn.Linear(shape.width, self.classes)
         nn.init.normal_(head.weight, std=0.02)
         nn.init.zeros_(head.bias)
         return nn.Sequential(nn.Dropout(self.dropout), head)
 
-    def scores(self, model: Parts, parts: Any, batch: Batch) -> Tensor:
+    def scores(self, model: ModelAPI, head: Any, batch: Batch) -> Tensor:
         """[N, classes] logits."""
         text = batch["text"]
-        return parts(text.mean(model.hidden(text)))
+        return head(text.mean(model.hidden(text)))
 
-    def losses(self, model: Parts, parts: Any, batch: Batch) -> dict[str, Tensor]:
-        at = (batch["text"].marks["label"] >= 0).nonzero().squeeze(1)
-        return {"label": model.class_loss(self.scores(model, parts, batch)[at], batch["text"].marks["label"][at])}
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        at = (batch["text"].sequence_labels["label"] >= 0).nonzero().squeeze(1)
+        return {
+            "label": model.class_loss(self.scores(model, head, batch)[at], batch["text"].sequence_labels["label"][at])
+        }
 
     @torch.no_grad()
     def predict(self, model: Any, batch: Batch) -> np.ndarray:
         """[N] class numbers, in the order of the batch's units."""
-        return self.scores(model, model.parts, batch).argmax(1).cpu().numpy()
+        return self.scores(model, model.head, batch).argmax(1).cpu().numpy()
 
 
 class RowFiles(Settings):
@@ -130,7 +126,7 @@ class Classify(Settings):
         return self.rows.read() if isinstance(self.rows, RowFiles) else BUILTIN[self.rows]()
 
     def objective(self, classes: Sequence[str], full: bool) -> Classification:
-        return Classification(len(classes), full, self.dropout)
+        return Classification(classes=len(classes), full=full, dropout=self.dropout)
 
     def head(self, classes: Sequence[str], full: bool) -> Settings:
         """What a model that was fine-tuned on these classes is kept with."""

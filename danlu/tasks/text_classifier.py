@@ -11,7 +11,7 @@ import torch
 from danlu.packing import pack
 from danlu.settings import Settings
 from danlu.tasks.classify import Classification, EncodedRow, framed
-from danlu.tasks.heads import heads
+from danlu.tasks.predictors import heads
 from danlu.tokens.tokenizer import TextTokenizer
 
 BATCH_TOKENS = 8192
@@ -29,7 +29,7 @@ class TextClassifier(Settings):
     dropout: float = 0.1
 
     def objective(self) -> Classification:
-        return Classification(len(self.classes), self.full, self.dropout)
+        return Classification(classes=len(self.classes), full=self.full, dropout=self.dropout)
 
     @torch.no_grad()
     def answer(self, model: Any, tokenizer: TextTokenizer, texts: Sequence[str]) -> list[dict[str, float]]:
@@ -37,8 +37,8 @@ class TextClassifier(Settings):
         objective, found = self.objective(), {}
         rows = [EncodedRow(ids, -1) for ids in framed(texts, tokenizer, self.max_tokens)]
         for numbers in batches([len(row.ids) for row in rows]):
-            batch = pack([objective.sequences(rows[i]) for i in numbers], objective.fields, numbers)
-            chances = objective.scores(model, model.parts, batch.to(model.device)).double().softmax(1).cpu().numpy()
+            batch = pack([objective.sequences(rows[i]) for i in numbers], objective.streams, numbers)
+            chances = objective.scores(model, model.head, batch.to(model.device)).double().softmax(1).cpu().numpy()
             found |= dict(zip(numbers, chances, strict=True))
         return [self.ranked(found[i]) for i in range(len(rows))]
 

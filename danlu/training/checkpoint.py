@@ -13,8 +13,8 @@ from torch import nn
 
 from danlu.durable import damage, read_json, write_folder, write_json
 from danlu.errors import WrongInput
-from danlu.training.average import Average
 from danlu.training.optimizers import load_state_tensors, state_tensors
+from danlu.training.weight_average import Average
 from danlu.training.weights import write_weights
 
 KEEP = 2

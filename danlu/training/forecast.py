@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from danlu.training.draws import Draws
+from danlu.batch import Batch
+from danlu.objective import Objective
 from danlu.training.operations import forward_operations, training_operations
 from danlu.training.optimizers import state_tensors
 from danlu.training.plan import make_plan, time_steps, units_of
 from danlu.training.precision import Machine
+from danlu.training.samples import Draws
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
-from danlu.waist import Batch, Objective
 
 
 def part_of(name: str) -> str:
@@ -100,7 +101,7 @@ def forecast(
         "parameters": {
             "total": sum(row["parameters"] for row in table),
             "trained": sum(row["trained"] for row in table),
-            "parts": table,
+            "head": table,
         },
         "operations": {"forward_per_token": forward, "training_per_token": training_operations(forward)},
         "memory": memory | {"total": sum(memory.values())},

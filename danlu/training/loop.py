@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from danlu.errors import DanluError, Stopped
-from danlu.training.average import Average, shown
+from danlu.objective import Objective
 from danlu.training.checkpoint import Checkpoints, Position
-from danlu.training.draws import Draws
 from danlu.training.journal import Journal
 from danlu.training.plan import Plan
+from danlu.training.samples import Draws
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import Losses, accumulate, micro_batches, positions
-from danlu.waist import Objective
+from danlu.training.weight_average import Average, shown
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from danlu.waist import Batch
+from danlu.batch import Batch
 
 BACKWARD = 2
 """A backward pass takes twice the products of a forward pass: by the weights and by the inputs (Kaplan et al. 2020)."""

@@ -1,4 +1,4 @@
-"""Optimisers: settings that make torch optimisers for the parameters of a learner."""
+"""Optimisers: settings that make torch optimisers for the parameters of a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from danlu.registry import optimizers
 from danlu.settings import Settings
 from danlu.training import muon
-from danlu.training.depths import EMBEDDERS, depths
+from danlu.training.layer_depth import EMBEDDERS, depths
 from danlu.training.precision import Machine
 
 Named = Sequence[tuple[str, nn.Parameter]]
@@ -56,7 +56,7 @@ class Rates(Settings):
 
 
 MODELS = {"backbone", "decoder"}
-"""What is inside a module of such a name, the learner's or one of an objective's parts, is a stack of layers."""
+"""What is inside a module of such a name, the network's or one of an objective's parts, is a stack of layers."""
 
 
 def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

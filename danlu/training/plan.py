@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from danlu.training.draws import Draws
+from danlu.objective import Objective
 from danlu.training.operations import forward_operations, training_operations
-from danlu.training.outfit import compile_blocks
 from danlu.training.precision import Machine
+from danlu.training.samples import Draws
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import accumulate, micro_batches
-from danlu.waist import Objective
+from danlu.training.training_options import compile_blocks
 
 WARM_STEPS, TIMED_STEPS, MOST_STEPS = 2, 4, 100
 SHARE = 0.02

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from danlu.batch import Batch
+from danlu.objective import Objective
 from danlu.packing import pack
-from danlu.training.draws import Draws
 from danlu.training.precision import Machine
-from danlu.traits import weights_of
-from danlu.waist import Batch, Objective, counts
+from danlu.training.samples import Draws
 
 
 def micro_batches(
@@ -29,7 +29,7 @@ def micro_batches(
     for start in range(first, first + units, each):
         numbers = range(start, min(start + each, first + units))
         examples = [objective.example(draws.draw(n, progress)) for n in numbers]
-        packed.append(pack(examples, objective.fields, numbers, capacity))
+        packed.append(pack(examples, objective.streams, numbers, capacity))
     return packed
 
 
@@ -37,7 +37,7 @@ def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, in
     """Targets of each term over the whole step."""
     total = dict.fromkeys(objective.terms, 0)
     for batch in batches:
-        for term, n in counts(objective, batch).items():
+        for term, n in objective.count_targets(batch).items():
             total[term] += n
     return total
 
@@ -85,7 +85,7 @@ def accumulate(
     `seed` seeds what the model draws itself (dropout), anew for each micro-batch. progress: how much of the run is
     done.
     """
-    total, weights = total_counts(objective, batches), weights_of(objective, progress)
+    total, weights = total_counts(objective, batches), objective.term_weights(progress)
     found: list[dict[str, Tensor]] = []
     for i, batch in enumerate(batches):
         torch.manual_seed(seed * 4096 + i)
@@ -121,4 +121,4 @@ def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], ma
         with machine.autocast():
             found.append(model(batch.to(torch.device(machine.device))))
     model.train(was)
-    return Losses(summed(found, objective), total_counts(objective, batches), weights_of(objective, 1.0))
+    return Losses(summed(found, objective), total_counts(objective, batches), objective.term_weights(1.0))

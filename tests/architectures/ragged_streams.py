@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
+from danlu.batch import HIDDEN_KEY, Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order
 
 lengths = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 even = st.tuples(st.integers(1, 7), st.integers(1, 5)).map(lambda x: [x[0]] * x[1])
@@ -27,7 +27,7 @@ def orders(draw, length):
         return np.array(draw(st.permutations(range(length)))), None
     if kind == "asks":
         hidden = np.array(draw(st.lists(st.booleans(), min_size=length, max_size=length)))
-        return np.where(hidden, HIDDEN, np.arange(length)), np.arange(length)
+        return np.where(hidden, HIDDEN_KEY, np.arange(length)), np.arange(length)
     numbers = st.lists(st.integers(-3, 3), min_size=length, max_size=length)
     return np.array(draw(numbers)), np.array(draw(numbers))
 
@@ -41,7 +41,7 @@ def streams(draw, sizes=lengths | even):
     for length in found:
         key, query = shared if shared is not None and length == found[0] else draw(orders(length))
         seqs.append(Seq({"token": np.zeros(length, np.int64)}, key, query))
-    return pack([{"text": [s]} for s in seqs], {"text": Fields()})["text"]
+    return pack([{"text": [s]} for s in seqs], {"text": StreamSpec()})["text"]
 
 
 def heads_of(stream, heads=4, groups=4, width=6, seed=0):

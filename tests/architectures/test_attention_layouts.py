@@ -12,8 +12,8 @@ from ragged_streams import even, heads_of, streams
 from danlu.architectures.transformer import cores
 from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.layout import Dense, Even, Rows, fill_rows, layout_of
+from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
-from danlu.waist import Fields, Seq, causal_order, full_order
 
 
 def agree(layout, stream, heads=4, groups=4, window=None):
@@ -23,7 +23,7 @@ def agree(layout, stream, heads=4, groups=4, window=None):
 
 def by_hand(stream, query, key, value):
     """softmax over what is seen, position by position and head by head."""
-    sees, out = stream.sees(), torch.empty_like(query)
+    sees, out = stream.attention_mask(), torch.empty_like(query)
     per_group = query.shape[1] // key.shape[1]
     for h in range(query.shape[1]):
         g = h // per_group
@@ -52,7 +52,7 @@ def test_a_window_is_the_rule_and_a_distance(stream, window):
     position = stream.inputs["position"]
     far = (position[:, None] - position).abs() > window
     scores = torch.einsum("ihd,jhd->hij", query, key) / query.shape[2] ** 0.5
-    expected = scores.masked_fill(far | ~stream.sees(), float("-inf")).softmax(-1) @ value.transpose(0, 1)
+    expected = scores.masked_fill(far | ~stream.attention_mask(), float("-inf")).softmax(-1) @ value.transpose(0, 1)
     torch.testing.assert_close(
         layout_of(stream, (None, window)).attend(query, key, value, window),
         expected.transpose(0, 1),
@@ -77,7 +77,7 @@ def test_the_chosen_layout_equals_the_reference(stream):
 def test_even_lengths_are_a_reshape(sizes, causal, counts, short):
     order = causal_order if causal else full_order
     seqs = [Seq({"token": np.zeros(n, np.int64)}, order(n)) for n in sizes]
-    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cores, "SHORT", 512 if short else 0)
         layout = layout_of(stream)
@@ -117,5 +117,5 @@ ALMOST_EVEN = {
 @pytest.mark.parametrize(("key", "query"), ALMOST_EVEN.values(), ids=ALMOST_EVEN)
 def test_windows_that_are_almost_causal_or_full_are_not_taken_for_it(key, query):
     seqs = [Seq({"token": np.zeros(4, np.int64)}, key, query) for _ in range(3)]
-    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     agree(layout_of(stream), stream)

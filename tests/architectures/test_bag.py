@@ -9,39 +9,41 @@ import pytest
 import torch
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import ATTENTION_ORDERS, Seq, StreamSpec
+from danlu.config.compatibility import misfit
 from danlu.errors import WrongInput
 from danlu.packing import pack
-from danlu.recipes.matrix import misfit
 from danlu.registry import architectures, objectives
-from danlu.waist import READ, Fields, Seq, reading
 
 
 def bag(**settings):
     return architectures.validate({"name": "bag", "width": 8} | settings)
 
 
-@pytest.mark.parametrize("order", READ)
+@pytest.mark.parametrize("order", ATTENTION_ORDERS)
 def test_hidden_states_are_embeddings_in_every_order(order):
-    model = build_learner(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
+    model = build_network(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
     ids = sentence(2, 9)
-    stream = pack([{"text": [Seq({"token": ids}, *READ[order](9))]}], {"text": Fields()})["text"]
-    assert torch.equal(model.hidden(stream), model.embedders["token"].weight[ids])
+    stream = pack([{"text": [Seq({"token": ids}, *ATTENTION_ORDERS[order](9))]}], {"text": StreamSpec()})["text"]
+    assert torch.equal(model.hidden(stream), model.embeddings["token"].weight[ids])
 
 
 def test_pointwise_positions_see_themselves_alone():
-    seq = Seq({"token": sentence(0, 5)}, *READ["pointwise"](5))
-    assert torch.equal(pack([{"text": [seq, seq]}], {"text": Fields()})["text"].sees(), torch.eye(10, dtype=torch.bool))
+    seq = Seq({"token": sentence(0, 5)}, *ATTENTION_ORDERS["pointwise"](5))
+    assert torch.equal(
+        pack([{"text": [seq, seq]}], {"text": StreamSpec()})["text"].attention_mask(), torch.eye(10, dtype=torch.bool)
+    )
 
 
 def test_a_causal_bag_is_a_bigram_model():
     """Two words follow the first with chances 3/4 and 1/4: the loss comes down to that entropy and no further."""
-    model = build_learner(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
+    model = build_network(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
     piece = np.array([4, 5, 4, 5, 4, 5, 4, 6])
     seqs = [
         Seq({"token": piece[i : i + 1]}, np.zeros(1, int), labels={"causal": piece[i + 1 :][:1]}) for i in (0, 2, 4, 6)
     ]
-    batch = pack([{"text": seqs}], model.objective.fields)
+    batch = pack([{"text": seqs}], model.objective.streams)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, weight_decay=0)
     for _ in range(300):
         loss = model(batch)["causal"]
@@ -53,12 +55,12 @@ def test_a_causal_bag_is_a_bigram_model():
 
 def test_what_needs_both_sides_is_refused_and_word_vectors_need_no_context():
     with pytest.raises(WrongInput, match="masked needs an architecture that is full; bag offers causal, pointwise"):
-        build_learner(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
+        build_network(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
     sentence_of_refusal = misfit(objectives.validate("skipgram"), recurrent)
     assert sentence_of_refusal.startswith("skipgram needs an architecture that is pointwise; recurrent offers causal")
     assert " bag or " in sentence_of_refusal
-    assert reading(objectives.validate("skipgram")) == "pointwise"
-    assert reading(objectives.validate("causal")) == "causal"
-    assert reading(objectives.validate("masked")) == "full"
-    assert reading(objectives.validate("permutation")) == "full"
+    assert objectives.validate("skipgram").reading_order == "pointwise"
+    assert objectives.validate("causal").reading_order == "causal"
+    assert objectives.validate("masked").reading_order == "full"
+    assert objectives.validate("permutation").reading_order == "full"

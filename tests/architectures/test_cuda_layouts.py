@@ -23,8 +23,8 @@ from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of,
 from danlu.architectures.transformer.orders import case_of, product_dtype
 from danlu.architectures.transformer.positions import angles_by_window
 from danlu.architectures.transformer.varlen import Varlen
+from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
-from danlu.waist import Fields, Seq, causal_order, full_order
 
 windows = st.none() | st.integers(0, 9)
 
@@ -32,7 +32,7 @@ windows = st.none() | st.integers(0, 9)
 def stream_of(sizes, order, start=0):
     """`start`: the first position."""
     seqs = [Seq({"token": np.zeros(n, np.int64), "position": start + np.arange(n)}, order(n)) for n in sizes]
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 def case(stream, windows=(None, 4), head_width=64, dtype=torch.bfloat16):
@@ -91,7 +91,11 @@ def test_torchs_own_varlen_kernel_takes_what_it_is_given(window, counts):
 
 @given(streams(), windows)
 def test_the_rule_of_flex_is_what_the_stream_sees(stream, window):
-    seen = stream.sees() if window is None else stream.sees() & within(stream.inputs["position"], window)
+    seen = (
+        stream.attention_mask()
+        if window is None
+        else stream.attention_mask() & within(stream.inputs["position"], window)
+    )
     length = len(stream.key)
     made = create_mask(Flex(stream, case(stream)).rule(window), None, None, length, length, device="cpu")
     assert torch.equal(made[0, 0], seen)
@@ -110,14 +114,18 @@ def test_flex_equals_the_reference(stream, window, counts):
 
 @given(streams(st.lists(st.integers(1, 40), min_size=1, max_size=8)), st.integers(1, 20), windows)
 def test_blocks_hold_all_that_is_seen_and_whole_blocks_are_seen_whole(stream, size, window):
-    seen = stream.sees() if window is None else stream.sees() & within(stream.inputs["position"], window)
+    seen = (
+        stream.attention_mask()
+        if window is None
+        else stream.attention_mask() & within(stream.inputs["position"], window)
+    )
     length = len(seen)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flex, "BLOCK", size)
         table = block_table(stream)
         mask = Flex(stream, case(stream, (window,))).masks[window]
     some, every = (np.kron(t, np.ones((size, size), bool))[:length, :length] for t in table)
-    unwindowed = stream.sees().numpy()
+    unwindowed = stream.attention_mask().numpy()
     assert not (unwindowed & ~some).any()
     assert not (every & ~unwindowed).any()
     assert not (every & ~some).any()
@@ -155,7 +163,7 @@ def test_the_compiled_kernel_reads_the_blocks(window):
     seqs = [
         Seq({"token": np.zeros(n, np.int64)}, np.maximum(np.arange(n) - n // 3, 0)) for n in (3, 300, 1, 128, 129, 400)
     ]
-    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     layout = Flex(stream, case(stream, (window,)))
     whole = layout.masks[window].full_kv_num_blocks
     assert bool(whole.any()) == (window is None)
@@ -244,7 +252,7 @@ def test_positions_with_gaps_are_no_steps_to_count_windows_in(monkeypatch):
     monkeypatch.setattr(varlen, "there", lambda device: True)
     monkeypatch.setattr(flex, "there", lambda device: True)
     seqs = [Seq({"token": np.zeros(4, np.int64), "position": np.array([0, 1, 3, 4])}, causal_order(4))] * 2
-    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     assert type(layout_of(stream, (None, 4), 64, torch.bfloat16)) is Flex
     assert type(layout_of(stream, (None,), 64, torch.bfloat16)) is Even
 

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer, cores
 from danlu.architectures.transformer import cross_layout as layouts
 from danlu.architectures.transformer.cross_layout import DenseCross, EvenCross, RowsCross, cross_layout_of
 from danlu.architectures.transformer.layout import Dense
 from danlu.architectures.transformer.relative import RelativePositions, bucket_of
+from danlu.batch import Memory, Seq, StreamSpec, causal_order, full_order
 from danlu.evaluation.generation import continuations
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.training.optimizers import Muon
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Memory, Seq, causal_order, full_order
 
 PARTS = {
     "rotary, pre-norm": {},
@@ -43,9 +43,9 @@ class Rewriting(Causal):
     needs = {"backbone": frozenset({"full"}), "decoder": frozenset({"causal"})}  # noqa: RUF012
 
 
-def learner(**settings):
+def network(**settings):
     chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "hidden": 24, "context": 12, **settings})
-    model = build_learner(Rewriting(), chosen, VOCABULARY.size, seed=0).double().eval()
+    model = build_network(Rewriting(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in model.parameters():
@@ -55,7 +55,7 @@ def learner(**settings):
 
 def stream_of(lengths, order, first=0):
     seqs = [Seq({"token": sentence(first + k, n)}, order(n)) for k, n in enumerate(lengths)]
-    return pack([{"text": [s]} for s in seqs], {"text": Fields()})["text"]
+    return pack([{"text": [s]} for s in seqs], {"text": StreamSpec()})["text"]
 
 
 def remembered(model, lengths, first=3):
@@ -104,7 +104,7 @@ def test_equal_lengths_are_a_reshape_and_other_numbers_of_sequences_are_refused(
 @pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
 @torch.no_grad()
 def test_fast_attention_and_packing_equal_the_references(settings, lengths):
-    model = learner(**settings)
+    model = network(**settings)
     stream = stream_of([n for n, _ in lengths], causal_order)
     memory = remembered(model, [m for _, m in lengths])
     whole = model.decode(stream, memory)
@@ -121,7 +121,7 @@ def test_fast_attention_and_packing_equal_the_references(settings, lengths):
 @torch.no_grad()
 def test_a_continuation_equals_the_full_pass(settings):
     """Of two sequences at once, whose beginnings differ in length."""
-    model = learner(**settings)
+    model = network(**settings)
     memory = remembered(model, [6, 2])
     texts = [sentence(0, 9), sentence(5, 7)]
     state, read, made = None, [0, 0], [[], []]
@@ -133,7 +133,8 @@ def test_a_continuation_equals_the_full_pass(settings):
             made[k].append(piece)
         read = [at + n for at, n in zip(read, size, strict=True)]
     expected = model.decode(
-        pack([{"text": [Seq({"token": t}, causal_order(len(t)))]} for t in texts], {"text": Fields()})["text"], memory
+        pack([{"text": [Seq({"token": t}, causal_order(len(t)))]} for t in texts], {"text": StreamSpec()})["text"],
+        memory,
     )
     torch.testing.assert_close(torch.cat([*made[0], *made[1]]), expected, rtol=0, atol=1e-12)
 
@@ -143,7 +144,7 @@ def test_a_continuation_equals_the_full_pass(settings):
 def test_a_sequence_sees_its_own_memory_its_own_past_and_nothing_else(settings):
     if settings.get("window"):
         return
-    model = learner(**settings)
+    model = network(**settings)
     stream, memory = stream_of([3, 4], causal_order), remembered(model, [2, 3])
     x = model.embed_for_decoder(stream)
     before = model.decoder(x, stream, memory)
@@ -151,7 +152,7 @@ def test_a_sequence_sees_its_own_memory_its_own_past_and_nothing_else(settings):
         moved = x.clone()
         moved[i] += torch.linspace(-1, 1, 16, dtype=x.dtype)
         changed = (model.decoder(moved, stream, memory) - before).abs().amax(1) > 1e-12
-        assert torch.equal(changed, stream.sees()[:, i])
+        assert torch.equal(changed, stream.attention_mask()[:, i])
     for j in range(5):
         hidden = memory.hidden.clone()
         hidden[j] += torch.linspace(-1, 1, 16, dtype=x.dtype)
@@ -178,17 +179,17 @@ def test_buckets_widen_and_end():
 
 
 def test_positions_and_token_vectors_of_the_two_sides():
-    shared, own = learner(positions="learned"), learner(positions="learned", shared_embeddings=False)
-    assert set(shared.decoder_embedders) == {"position"}
-    assert set(own.decoder_embedders) == {"position", "token"}
+    shared, own = network(positions="learned"), network(positions="learned", shared_embeddings=False)
+    assert set(shared.decoder_embeddings) == {"position"}
+    assert set(own.decoder_embeddings) == {"position", "token"}
     hidden = torch.ones(1, 16, dtype=torch.float64)
-    expected = hidden @ own.decoder_embedders["token"].weight.T
+    expected = hidden @ own.decoder_embeddings["token"].weight.T
     torch.testing.assert_close(own.token_logits(hidden), expected)
-    assert not torch.equal(shared.decoder_embedders["position"].weight, shared.embedders["position"].weight)
+    assert not torch.equal(shared.decoder_embeddings["position"].weight, shared.embeddings["position"].weight)
 
 
 def test_scales():
-    plain, scaled = learner(), learner(scaled_head=True, scaled_embeddings=True)
+    plain, scaled = network(), network(scaled_head=True, scaled_embeddings=True)
     scaled.load_state_dict(plain.state_dict())
     stream = stream_of([4], causal_order)
     torch.testing.assert_close(scaled.embed(stream), 4 * plain.embed(stream))
@@ -198,7 +199,7 @@ def test_scales():
 
 def test_a_decoder_begins_as_the_identity():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
-    model = build_learner(Rewriting(), chosen, VOCABULARY.size, seed=0)
+    model = build_network(Rewriting(), chosen, VOCABULARY.size, seed=0)
     stream, memory = stream_of([3], causal_order), remembered(model, [4])
     x = model.embed_for_decoder(stream)
     assert torch.equal(model.decoder(x, stream, memory), model.decoder.final_norm(x))
@@ -207,7 +208,7 @@ def test_a_decoder_begins_as_the_identity():
 def test_a_model_without_decoder_is_as_it_was():
     """The weights of other objectives do not depend on what a decoder would have drawn."""
     one, other = (
-        build_learner(Causal(), Transformer(layers=1, width=16, heads=4, decoder_layers=n), VOCABULARY.size, seed=0)
+        build_network(Causal(), Transformer(layers=1, width=16, heads=4, decoder_layers=n), VOCABULARY.size, seed=0)
         for n in (None, 5)
     )
     assert one.decoder is None
@@ -216,7 +217,7 @@ def test_a_model_without_decoder_is_as_it_was():
 
 
 def test_muon_leaves_the_table_of_relative_positions_alone():
-    model = build_learner(
+    model = build_network(
         Rewriting(), Transformer(layers=1, width=16, heads=4, positions="relative"), VOCABULARY.size, seed=0
     )
     muon = Muon().build(model, Machine("cpu", "float32", 1))[0]
@@ -226,10 +227,10 @@ def test_muon_leaves_the_table_of_relative_positions_alone():
 
 
 def test_the_decoder_is_deeper_than_the_encoder():
-    from danlu.training.depths import depths
+    from danlu.training.layer_depth import depths
 
-    found = depths(learner(positions="learned"))
-    assert found["decoder_embedders.position.weight"] == 0
+    found = depths(network(positions="learned"))
+    assert found["decoder_embeddings.position.weight"] == 0
     assert found["backbone.blocks.1.attention.query.weight"] == 2
     assert found["backbone.final_norm.weight"] == 3
     assert found["decoder.blocks.0.cross.query.weight"] == 3
@@ -239,11 +240,11 @@ def test_the_decoder_is_deeper_than_the_encoder():
 @pytest.mark.parametrize("settings", [{}, {"positions": "relative"}], ids=str)
 def test_recomputed_blocks_give_the_same_gradients(settings):
     """Those of the decoder among them, and the table of relative positions, which all blocks share."""
-    from danlu.training.outfit import checkpoint_activations
+    from danlu.training.training_options import checkpoint_activations
 
     found = []
     for recomputed in (False, True):
-        model = learner(**settings).train()
+        model = network(**settings).train()
         if recomputed:
             checkpoint_activations(model)
         memory = remembered(model, [4, 2])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToyDraws, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.scaling import scaled
 from danlu.architectures.transformer import Transformer
 from danlu.evaluation.generation import continuation
@@ -18,19 +18,19 @@ from danlu.objectives.mixture import Mixture
 from danlu.objectives.prefix import Prefix
 from danlu.registry import architectures, optimizers
 from danlu.training.checkpoint import Checkpoints, Position
-from danlu.training.depths import depths
 from danlu.training.forecast import forward_operations, parameter_table
-from danlu.training.outfit import checkpoint_activations
+from danlu.training.layer_depth import depths
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
+from danlu.training.training_options import checkpoint_activations
 
 SMALL = {"layers": 4, "width": 16, "heads": 2, "hidden": 24, "context": 12}
 MACHINE = Machine("cpu", "float32", 1)
 BOTH = Mixture.model_validate({"of": {"left": "causal", "both": "masked"}})
 
 
-def learner(objective=None, **settings):
-    model = build_learner(objective or Causal(), Transformer(**{**SMALL, **settings}), VOCABULARY.size, seed=0).double()
+def network(objective=None, **settings):
+    model = build_network(objective or Causal(), Transformer(**{**SMALL, **settings}), VOCABULARY.size, seed=0).double()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in model.parameters():
@@ -51,7 +51,7 @@ def test_groups_of_layers_are_alberts(layers, groups):
 
 
 def test_a_shared_block_is_counted_and_saved_once(tmp_path):
-    one, own = learner(shared_layers=1), learner(layers=1)
+    one, own = network(shared_layers=1), network(layers=1)
     assert size(one) == size(own)
     assert one.state_dict().keys() == own.state_dict().keys()
     assert {r["part"]: r["parameters"] for r in parameter_table(one)} == {
@@ -59,7 +59,7 @@ def test_a_shared_block_is_counted_and_saved_once(tmp_path):
     }
     saved = Checkpoints(tmp_path)
     saved.save(Position(step=1), one, [])
-    other = learner(shared_layers=1)
+    other = network(shared_layers=1)
     with torch.no_grad():
         for p in other.parameters():
             p.zero_()
@@ -69,7 +69,7 @@ def test_a_shared_block_is_counted_and_saved_once(tmp_path):
 
 @torch.no_grad()
 def test_a_shared_block_is_that_many_equal_blocks():
-    shared, own = learner(shared_layers=2), learner()
+    shared, own = network(shared_layers=2), network()
     state = shared.state_dict()
     for i, number in enumerate(shared.backbone.order):
         block = {
@@ -85,12 +85,12 @@ def test_a_shared_block_is_that_many_equal_blocks():
 
 def test_sharing_saves_no_work_and_depths_follow_the_blocks():
     (batch,) = micro_batches(Causal(), ToyDraws(), 0, 4, 4, 0.0)
-    shared, own = learner(shared_layers=2), learner()
+    shared, own = network(shared_layers=2), network()
     assert forward_operations(shared.float(), batch) == forward_operations(own.float(), batch)
     found = depths(shared)
     assert {found[n] for n in found if n.startswith("backbone.blocks.")} == {1, 2}
     assert found["backbone.final_norm.weight"] == 3
-    narrow = depths(learner(embedding_width=6))
+    narrow = depths(network(embedding_width=6))
     assert narrow["backbone.embedding_map.weight"] == 0
     assert narrow["output_map.weight"] == 5
 
@@ -99,7 +99,7 @@ def test_sharing_saves_no_work_and_depths_follow_the_blocks():
 def test_an_optimiser_updates_each_shared_weight_once(name):
     """By the sum of what its layers ask for."""
     batches = micro_batches(Causal(), ToyDraws(), 0, 6, 3, 0.0)
-    model = learner(shared_layers=1, embedding_width=6).float()
+    model = network(shared_layers=1, embedding_width=6).float()
     built = optimizers.validate(name).build(model, MACHINE)
     held = [p for o in built for g in o.param_groups for p in g["params"]]
     assert len(held) == len(set(held)) == len(list(model.parameters()))
@@ -114,7 +114,7 @@ def test_recomputed_shared_blocks_give_the_same_gradients():
     batches = micro_batches(Causal(), ToyDraws(), 0, 6, 3, 0.0)
     found = []
     for recomputed in (False, True):
-        model = learner(shared_layers=1)
+        model = network(shared_layers=1)
         if recomputed:
             checkpoint_activations(model)
         accumulate(model, Causal(), batches, MACHINE, 0)
@@ -124,16 +124,16 @@ def test_recomputed_shared_blocks_give_the_same_gradients():
 
 
 def test_narrow_embeddings_have_the_parameters_of_two_factors():
-    wide, narrow = learner(Masked(), embedding_width=None), learner(Masked(), embedding_width=6)
+    wide, narrow = network(Masked(), embedding_width=None), network(Masked(), embedding_width=6)
     tables, head = VOCABULARY.size * (16 - 6), (16 * 16 + 16) - (16 * 6 + 6)
     assert size(wide) - size(narrow) == tables + head - 6 * 16
-    assert narrow.embedders["token"].weight.shape == (VOCABULARY.size, 6)
+    assert narrow.embeddings["token"].weight.shape == (VOCABULARY.size, 6)
 
 
 @pytest.mark.parametrize("settings", [{}, {"tied": False}], ids=["tied", "own table"])
 @pytest.mark.parametrize("objective", [Causal(), Prefix(), Masked(), BOTH], ids=lambda o: o.name)
 def test_what_an_objective_needs_to_foretell_tokens_is_made_and_trained(objective, settings):
-    model = learner(objective, embedding_width=6, **settings)
+    model = network(objective, embedding_width=6, **settings)
     assert (model.output_map is None) == (objective.name == "masked")
     accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 12, 12, 0.0), MACHINE, 0)
     assert all(p.grad is not None and p.grad.any() for n, p in model.named_parameters() if "key" not in n)
@@ -141,9 +141,9 @@ def test_what_an_objective_needs_to_foretell_tokens_is_made_and_trained(objectiv
 
 @torch.no_grad()
 def test_logits_of_a_factorised_model_are_those_of_the_product():
-    model = learner(embedding_width=6)
+    model = network(embedding_width=6)
     hidden = torch.randn(5, 16, dtype=torch.float64)
-    table = model.embedders["token"].weight @ model.output_map.weight
+    table = model.embeddings["token"].weight @ model.output_map.weight
     torch.testing.assert_close(model.token_logits(hidden), hidden @ table.T)
 
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 from toy_language import VOCABULARY
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.hybrid import Hybrid
 from danlu.architectures.hybrid.mixers import ConvolutionMixer, RecurrentMixer, whole
 from danlu.architectures.transformer import Transformer
+from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.training.depths import depths
-from danlu.waist import Fields, Seq, causal_order, full_order
+from danlu.training.layer_depth import depths
 
 SMALL = {"layers": 3, "width": 16, "heads": 2, "hidden": 24, "kernel": 3, "context": 16}
 ALL = ("convolution", "attention", "recurrent")
@@ -26,7 +26,7 @@ def stream_of(lengths, order=causal_order, start=(0, 0, 0, 0)):
     for n, first in zip(lengths, start[: len(lengths)], strict=True):
         places = order(n) + first if order is causal_order else order(n)
         seqs.append(Seq({"token": np.zeros(n, np.int64), "position": np.arange(n) + first}, places))
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 def backbone_of(**settings):
@@ -66,9 +66,9 @@ def test_sequences_together_are_sequences_one_by_one(reach, mixers):
 
 
 def test_a_hybrid_of_attention_alone_is_the_transformer():
-    hybrid = build_learner(Causal(), Hybrid(mixers=("attention",), **SMALL), VOCABULARY.size, 0).double()
+    hybrid = build_network(Causal(), Hybrid(mixers=("attention",), **SMALL), VOCABULARY.size, 0).double()
     sizes = {k: v for k, v in SMALL.items() if k != "kernel"}
-    plain = build_learner(Causal(), Transformer(**sizes), VOCABULARY.size, 1).double()
+    plain = build_network(Causal(), Transformer(**sizes), VOCABULARY.size, 1).double()
     names = {".mixer.": ".attention.", ".mixer_norm.": ".attention_norm.", "backbone.norm.": "backbone.final_norm."}
     state = {}
     for name, value in hybrid.state_dict().items():
@@ -121,12 +121,12 @@ def test_what_it_offers_is_what_all_its_layers_do(settings, offers):
 def test_mixers_begin_again_and_each_layer_has_a_depth():
     chosen = Hybrid(**{**SMALL, "layers": 5}, mixers=("recurrent", "attention"))
     assert chosen.pattern == ("recurrent", "attention", "recurrent", "attention", "recurrent")
-    found = depths(build_learner(Causal(), chosen, VOCABULARY.size, 0))
+    found = depths(build_network(Causal(), chosen, VOCABULARY.size, 0))
     assert {d for n, d in found.items() if n.startswith("backbone.blocks.")} == {1, 2, 3, 4, 5}
 
 
 def test_a_layer_begins_as_the_identity():
-    model = build_learner(Causal(), Hybrid(**SMALL, mixers=ALL), VOCABULARY.size, 0)
+    model = build_network(Causal(), Hybrid(**SMALL, mixers=ALL), VOCABULARY.size, 0)
     stream = stream_of((5,))
     x = model.embed(stream)
     assert torch.equal(model.backbone(x, stream), model.backbone.norm(x))

@@ -9,8 +9,8 @@ import torch
 from danlu.architectures.transformer.flex import Flex
 from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of
 from danlu.architectures.transformer.varlen import Varlen
+from danlu.batch import HIDDEN_KEY, Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order
 
 pytestmark = [
     pytest.mark.gpu,
@@ -30,7 +30,7 @@ def permuted(n):
     """As XLNet's: the tokens, and the last third as positions that only ask."""
     rank, k = RNG.permutation(n - n // 3), n // 3
     asked = np.resize(rank, k)
-    return np.concatenate([rank, np.full(k, HIDDEN)]), np.concatenate([rank, asked - 1])
+    return np.concatenate([rank, np.full(k, HIDDEN_KEY)]), np.concatenate([rank, asked - 1])
 
 
 ORDERS = {
@@ -46,7 +46,7 @@ def stream_of(order, sizes=SIZES):
     for n in sizes:
         key, query = order(n)
         seqs.append(Seq({"token": np.zeros(n, np.int64)}, key, query))
-    return pack([{"text": seqs}], {"text": Fields()})["text"].to(torch.device("cuda"))
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(torch.device("cuda"))
 
 
 def both_ways(layout, given, window):

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from danlu.architectures import build_learner, presets
+from danlu.architectures import build_network, presets
 from danlu.architectures.presets import ENCODERS, FAMILIES, NoFamily, family_for, family_of, from_hf, to_hf
 from danlu.architectures.presets.weight_names import Weight
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.export.headless import Headless
+from danlu.interop.headless import Headless
 from danlu.objectives.causal import Causal
 from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
@@ -26,7 +26,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 BY_NAME = {family.name: family for family in FAMILIES}
 TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(), Denoising())
-OBJECTIVES = {objective.published_head: objective for objective in TRAINED}
+OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
 BASE = {
     "qwen3": {"head_norm": True},
     "llama": {},
@@ -95,7 +95,7 @@ def test_tables_are_exact_inverses(model):
     family, chosen, size = model
     objective = OBJECTIVES[family.head]
     assert family.fits(chosen, objective) is None
-    state = build_learner(objective, chosen, size, 0).state_dict()
+    state = build_network(objective, chosen, size, 0).state_dict()
     table = family.names(chosen)
     theirs = to_hf(table, state)
     assert sum(v.numel() for v in theirs.values()) == sum(v.numel() for v in state.values())
@@ -301,14 +301,14 @@ def test_an_unknown_family_is_named_with_the_known_ones():
 def test_weights_of_another_model_are_refused():
     chosen = Transformer(layers=1, width=8, heads=2)
     table = BY_NAME["llama"].names(chosen)
-    theirs = to_hf(table, build_learner(Causal(), chosen, 9, 0).state_dict())
+    theirs = to_hf(table, build_network(Causal(), chosen, 9, 0).state_dict())
     with pytest.raises(WrongInput, match=r"the file lacks weight model\.norm\.weight;"):
         from_hf(table, {k: v for k, v in theirs.items() if k != "model.norm.weight"})
     with pytest.raises(WrongInput, match=r"x\.safetensors has an unknown weight lm_head\.weight;"):
         from_hf(table, theirs | {"lm_head.weight": torch.zeros(1)}, "x.safetensors")
     bert = Transformer(**BASE["modernbert"], layers=1, width=8, heads=2)
     table = BY_NAME["modernbert"].names(bert)
-    theirs = to_hf(table, build_learner(Masked(), bert, 9, 0).state_dict())
+    theirs = to_hf(table, build_network(Masked(), bert, 9, 0).state_dict())
     with pytest.raises(WrongInput, match=r"Wqkv\.weight is 23 x 8, not 24 rows"):
         from_hf(table, theirs | {"model.layers.0.attn.Wqkv.weight": torch.zeros(23, 8)})
 

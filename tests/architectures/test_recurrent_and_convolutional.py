@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.errors import WrongInput
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.waist import Fields, Seq, causal_order, full_order
 
 KINDS = [
     ({"name": "recurrent", "cell": cell, "directions": directions}, {"forward": "causal", "both": "full"}[directions])
@@ -34,7 +34,7 @@ def backbone_of(settings):
 def stream_of(lengths, order):
     make = {"causal": causal_order, "full": full_order}[order]
     seqs = [Seq({"token": np.zeros(n, np.int64)}, make(n)) for n in lengths]
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 @pytest.mark.parametrize(("settings", "order"), KINDS)
@@ -92,7 +92,7 @@ def test_a_causal_convolution_is_torchs_own_after_padding_on_the_left():
 )
 def test_what_it_cannot_express_is_refused_in_a_sentence(objective, settings):
     with pytest.raises(WrongInput, match=f"{objective} needs an architecture that is .*; {settings['name']} offers"):
-        build_learner(objectives.validate(objective), architectures.validate(settings), 12, 0)
+        build_network(objectives.validate(objective), architectures.validate(settings), 12, 0)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from danlu.batch import Memory, Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Memory, Seq, causal_order, full_order
 
 WIDTH = 8
 CELLS = pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -26,7 +26,7 @@ def decoder_of(cell, layers=2):
 
 def stream_of(lengths, order=causal_order):
     seqs = [Seq({"token": np.zeros(n, np.int64)}, order(n)) for n in lengths]
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 def memory_of(lengths, seed=1):
@@ -61,7 +61,7 @@ def test_a_position_sees_what_stands_before_it_and_its_own_memory(cell):
     for i in range(len(x)):
         moved = x.clone()
         moved[i] += 1
-        assert changed(moved, memory) == stream.sees()[:, i].tolist()
+        assert changed(moved, memory) == stream.attention_mask()[:, i].tolist()
     for j in range(sum(sizes)):
         moved = memory.hidden.clone()
         moved[j] += 1

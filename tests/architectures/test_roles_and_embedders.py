@@ -9,30 +9,40 @@ import pytest
 import torch
 from torch import nn
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec, full_order
 from danlu.errors import WrongInput
+from danlu.objective import Objective
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Seq, full_order
 
 FIELDS = {
-    "image": Fields({"patch": (np.float64, (3,))}, {"shade": (np.float64, (3,))}),
-    "text": Fields({"token": np.int64, "segment": np.int64, "ignored": np.float64}),
+    "image": StreamSpec({"patch": (np.float64, (3,))}, {"shade": (np.float64, (3,))}),
+    "text": StreamSpec({"token": np.int64, "segment": np.int64, "ignored": np.float64}),
 }
 
 
-class Images:
+class Images(Objective):
     """An objective over patches and tokens, as small as one can be."""
 
-    name, terms, fields, continues_text = "images", ("shade",), FIELDS, False
+    name: str = "images"
+    terms: ClassVar = ("shade",)
+    streams: ClassVar = FIELDS
+    continues_text: ClassVar = False
     needs: ClassVar = {"backbone": frozenset({"full"})}
 
-    def parts(self, shape):
+    def example(self, sample):
+        return {}
+
+    def losses(self, model, head, batch):
+        return {}
+
+    def build_head(self, shape):
         return nn.Linear(shape.width, 3)
 
 
 class Rewriting(Images):
-    name = "rewriting"
+    name: str = "rewriting"
     needs: ClassVar = {"backbone": frozenset({"full"}), "decoder": frozenset({"causal"})}
 
 
@@ -42,15 +52,15 @@ def small(name="transformer", **settings):
 
 
 def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
-    model = build_learner(Images(), small(), 10, seed=0)
-    assert set(model.embedders) == {"patch", "token", "segment"}
+    model = build_network(Images(), small(), 10, seed=0)
+    assert set(model.embeddings) == {"patch", "token", "segment"}
     patches = np.arange(6.0).reshape(2, 3)
     example = {
         "image": [Seq({"patch": patches}, full_order(2))],
         "text": [Seq({"token": [4, 5], "segment": [0, 1], "ignored": [0.5, 0.5]}, full_order(2))],
     }
     batch = pack([example], FIELDS)
-    tables = model.embedders
+    tables = model.embeddings
     seen = tables["patch"](torch.from_numpy(patches)) + tables["segment"](torch.tensor([0, 0]))
     torch.testing.assert_close(model.embed(batch["image"]), seen)
     read = tables["token"](torch.tensor([4, 5])) + tables["segment"](torch.tensor([0, 1]))
@@ -59,15 +69,19 @@ def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
 
 def test_different_patches_begin_as_different_vectors():
     """A bias as large as torch makes it drowned them: all images were alike, and contrastive learning stood still."""
-    objective = type("Squares", (Images,), {"fields": {"image": Fields({"patch": (np.float32, (4,))})}})()
-    model = build_learner(objective, small(), 10, seed=0)
+
+    class Squares(Images):
+        streams: ClassVar = {"image": StreamSpec({"patch": (np.float32, (4,))})}
+
+    objective = Squares()
+    model = build_network(objective, small(), 10, seed=0)
     patches = torch.rand(50, 4, generator=torch.Generator().manual_seed(0))
-    seen = model.embedders["patch"](patches)
+    seen = model.embeddings["patch"](patches)
     assert seen.std(0).norm() > 0.3 * seen.norm(dim=1).mean()
 
 
 def test_a_further_backbone_is_of_the_same_make():
-    shape = build_learner(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
+    shape = build_network(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
     other = shape.backbone(layers=3)
     assert len(other.blocks) == 3
     assert other.settings.norm == "layer"
@@ -75,11 +89,11 @@ def test_a_further_backbone_is_of_the_same_make():
 
 def test_a_decoder_that_is_not_there_is_refused():
     with pytest.raises(WrongInput, match="rewriting needs a decoder that is causal; convolutional has none"):
-        build_learner(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
+        build_network(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
 
 
 @pytest.mark.parametrize("segments", [0, 1, 2, 3])
 def test_an_objective_with_two_segments_finds_both(segments):
     """RoBERTa's table has one row; the second segment of a pair must not fall outside."""
-    model = build_learner(Images(), small(segments=segments), 10, seed=0)
-    assert len(model.embedders["segment"].weight) == max(2, segments)
+    model = build_network(Images(), small(segments=segments), 10, seed=0)
+    assert len(model.embeddings["segment"].weight) == max(2, segments)

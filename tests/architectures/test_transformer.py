@@ -8,13 +8,13 @@ import torch
 from pydantic import ValidationError
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
 from danlu.architectures.transformer.layout import Dense
+from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.evaluation.generation import continuation
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
-from danlu.waist import Fields, Seq, causal_order
 
 PARTS = {
     "grouped queries": {"kv_heads": 2},
@@ -35,9 +35,9 @@ PARTS = {
 }
 
 
-def learner(**settings):
+def network(**settings):
     chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "hidden": 24, "context": 12, **settings})
-    model = build_learner(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
+    model = build_network(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in model.parameters():
@@ -48,9 +48,9 @@ def learner(**settings):
 @pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
 @torch.no_grad()
 def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
-    model = learner(**settings)
+    model = network(**settings)
     seqs = [Seq({"token": sentence(k, n)}, causal_order(n)) for k, n in enumerate((3, 7, 1, 12))]
-    stream = pack([{"text": seqs}], {"text": Fields()})["text"]
+    stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     x = model.embed(stream)
     reference = model.backbone(x, stream, layout=Dense(stream))
     torch.testing.assert_close(model.backbone(x, stream), reference, rtol=0, atol=1e-12)
@@ -68,7 +68,7 @@ def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
 @torch.no_grad()
 def test_positions_matter(settings):
     """The same tokens in another order have another last state, in a single layer too."""
-    model = learner(**settings)
+    model = network(**settings)
     a, b = np.array([5, 6, 7, 8]), np.array([6, 5, 7, 8])
     ends = [model.hidden(continuation(0, ids, "cpu"))[-1] for ids in (a, b)]
     assert (ends[0] - ends[1]).abs().max() > 1e-6
@@ -76,21 +76,21 @@ def test_positions_matter(settings):
 
 @torch.no_grad()
 def test_rotary_attention_depends_on_distances_only():
-    model = learner()
+    model = network()
     near, far = (model.hidden(continuation(start, sentence(0, 6), "cpu")) for start in (0, 1000))
     torch.testing.assert_close(near, far, rtol=0, atol=1e-3)
 
 
 def test_a_block_begins_as_the_identity():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
-    model = build_learner(Causal(), chosen, VOCABULARY.size, seed=0)
+    model = build_network(Causal(), chosen, VOCABULARY.size, seed=0)
     stream = continuation(0, sentence(0, 5), "cpu")
     x = model.embed(stream)
     assert torch.equal(model.backbone(x, stream), model.backbone.final_norm(x))
 
 
 def test_dropout_is_on_in_training_and_off_in_evaluation():
-    model = learner(dropout=0.5)
+    model = network(dropout=0.5)
     stream = continuation(0, sentence(0, 8), "cpu")
     assert torch.equal(model.hidden(stream), model.hidden(stream))
     model.train()
@@ -98,11 +98,11 @@ def test_dropout_is_on_in_training_and_off_in_evaluation():
 
 
 def test_parameters_follow_the_settings():
-    count = {kv: sum(p.numel() for p in learner(kv_heads=kv).parameters()) for kv in (4, 2, 1)}
+    count = {kv: sum(p.numel() for p in network(kv_heads=kv).parameters()) for kv in (4, 2, 1)}
     per_head = 2 * 2 * 16 * 4  # keys and values, two layers, [width, head_width]
     assert count[4] - count[2] == 2 * per_head
     assert count[2] - count[1] == per_head
-    tied, own = learner(), learner(tied=False)
+    tied, own = network(), network(tied=False)
     extra = sum(p.numel() for p in own.parameters()) - sum(p.numel() for p in tied.parameters())
     assert extra == VOCABULARY.size * 16
 
@@ -131,8 +131,8 @@ def test_impossible_settings_are_refused(settings, sentence):
 @pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
 def test_bfloat16_casts_raise_no_warning_of_torch(settings):
     """Warnings are errors here; torch gives some of them once a process only, unless it is told to give them always."""
-    model = learner(**settings).float()
-    stream = pack([{"text": [Seq({"token": sentence(0, 9)}, causal_order(9))]}], {"text": Fields()})["text"]
+    model = network(**settings).float()
+    stream = pack([{"text": [Seq({"token": sentence(0, 9)}, causal_order(9))]}], {"text": StreamSpec()})["text"]
     before = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     try:

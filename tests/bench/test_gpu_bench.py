@@ -49,7 +49,7 @@ def test_both_sides_have_the_same_model_and_as_many_tokens():
 
 def test_the_size_is_that_of_gpt2_small():
     with torch.device("meta"):
-        model = gpu.build_learner(gpu.Causal(), gpu.SHAPE, gpu.VOCABULARY.size, 0)
+        model = gpu.build_network(gpu.Causal(), gpu.SHAPE, gpu.VOCABULARY.size, 0)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(124e6, rel=0.01)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tiny_recipe import write_tiny_recipe
 
-from danlu.recipes.loading import load_recipe, shipped
+from danlu.config.loading import load_recipe, shipped
 
 
 def test_recipes_lists_the_shipped_ones(danlu_command):

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
+from danlu.api import doctor
 from danlu.commands.tables import print_table
-from danlu.recipes.loading import load_recipe, shipped
-from danlu.stages import doctor
+from danlu.config.loading import load_recipe, shipped
 from danlu.text.corpus import CorpusSettings, build_corpus
 
 
@@ -128,7 +128,7 @@ def test_doctor_says_what_is_there(danlu_command):
 def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch):
     lines = ["click>=8", "scikit-learn>=1.6; extra == 'demo'", "no-such-thing[x]>=1,<2; extra == 'demo'",
              'nor-this ~=2 ; python_version < "4" and extra == "zh"', "danlu[demo]; extra == 'all'"]  # fmt: skip
-    monkeypatch.setattr("danlu.stages.doctor.metadata.requires", lambda name: lines)
+    monkeypatch.setattr("danlu.api.doctor.metadata.requires", lambda name: lines)
     code, out, _ = danlu_command("doctor", "--json")
     assert code == 3
     found = {f["name"]: f for f in json.loads(out)["findings"]}

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tiny_recipe import RECIPE, write_tiny_recipe
 
+from danlu.config.loading import load_recipe
 from danlu.durable import write_text
-from danlu.recipes.loading import load_recipe
-from danlu.stages.run_directory import RunDirectory
+from danlu.runs.directory import RunDirectory
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from danlu.config.compatibility import matrix
+from danlu.config.loading import load_recipe
 from danlu.errors import WrongInput
-from danlu.recipes.loading import load_recipe
-from danlu.recipes.matrix import matrix
 from danlu.registry import architectures, objectives
 
 
@@ -39,7 +39,7 @@ def test_the_reason_is_that_of_all_variants():
     assert reasons["mixture", "recurrent"] == (
         "mixture needs an architecture that is causal and full at once; recurrent is either, by directions"
     )
-    assert reasons["prefix", "bag"].startswith("prefix needs an architecture that is free to read in any order; bag")
+    assert reasons["prefix", "bag"].startswith("prefix needs an architecture that is free to attend in any order; bag")
 
 
 def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp_path):

@@ -14,9 +14,9 @@ from tiny_recipe import write_tiny_recipe
 
 import danlu
 from danlu.commands.main import VERBS
+from danlu.config.loading import load_recipe
 from danlu.errors import Stopped
-from danlu.recipes.loading import load_recipe
-from danlu.stages.run_directory import RunDirectory
+from danlu.runs.directory import RunDirectory
 
 FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"
 MACHINE = "machine={dtype: float32, threads: 1}"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from danlu.recipes.loading import load_recipe
+from danlu.config.loading import load_recipe
 
 PLACES = ("north of the river", "under the pines", "behind the mill", "by the old gate", "where the road ends")
 TINY = [

@@ -15,15 +15,15 @@ from toy_language import TOPICAL, VOCABULARY, ToyDraws, ToySource
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three fill the registries)
-from danlu.architectures import Learner, build_learner
-from danlu.architectures.learner import models_of
+from danlu.architectures import Network, build_network
+from danlu.architectures.network import models_of
+from danlu.batch import Batch, Example, Seq
+from danlu.config.compatibility import variants
 from danlu.packing import pack
-from danlu.recipes.matrix import variants
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.kinds.byte_bpe import ByteBPE
-from danlu.training.draws import Draws, RowDraws
 from danlu.training.precision import Machine
-from danlu.waist import Batch, Example, Seq
+from danlu.training.samples import Draws, RowDraws
 
 
 def with_settings(name: str, settings: Mapping[str, Any]) -> str:
@@ -64,11 +64,11 @@ class Pair:
         return [self.objective.example(self.draws.draw(n, 0.0)) for n in range(first, first + count)]
 
     def pack(self, some: list[Example]) -> Batch:
-        return pack(some, self.objective.fields, range(len(some)))
+        return pack(some, self.objective.streams, range(len(some)))
 
-    def learner(self, seed: int = 0) -> Learner:
+    def network(self, seed: int = 0) -> Network:
         """In float64 and away from the initial weights, where blocks are still the identity and would hide leaks."""
-        model = build_learner(self.objective, self.architecture, self.vocabulary_size, seed).double()
+        model = build_network(self.objective, self.architecture, self.vocabulary_size, seed).double()
         noise = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -79,9 +79,9 @@ class Pair:
 def toy_draws(objective: Any, folder: Path) -> Draws:
     """Sentences of the toy language (with topics, for objectives that tell texts apart), or what an objective with
     units of its own makes of them."""
-    if getattr(objective, "embeds_text", False):
+    if objective.embeds_text:
         return ToyDraws(vocabulary=TOPICAL)
-    if not hasattr(objective, "units"):
+    if not objective.has_own_units:
         return ToyDraws()
     made = objective.units(ToySource(folder), "train")
     return RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)

@@ -8,11 +8,11 @@ import torch
 from pairs import architecture_of
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import HIDDEN_KEY, Seq, StreamSpec, causal_order, full_order, pointwise_order
 from danlu.evaluation.generation import continuation
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.waist import HIDDEN, Fields, Seq, causal_order, full_order, pointwise_order
 
 ORDERS = {
     "causal": lambda n: (causal_order(n), None),
@@ -20,14 +20,14 @@ ORDERS = {
     "prefix": lambda n: (np.maximum(np.arange(n) - n // 2, 0), None),
     "permutation": lambda n: (np.random.default_rng(n).permutation(n), None),
     "a position that only asks": lambda n: (
-        np.where(np.arange(n) == n // 2, HIDDEN, np.arange(n)),
+        np.where(np.arange(n) == n // 2, HIDDEN_KEY, np.arange(n)),
         np.arange(n),
     ),
     "pointwise": pointwise_order,
 }
 NAMED = {"causal", "full", "pointwise"}
 
-FIELDS = {"text": Fields()}
+FIELDS = {"text": StreamSpec()}
 
 
 def stream_of(order, lengths):
@@ -40,7 +40,7 @@ def stream_of(order, lengths):
 
 def learner_of(name):
     objective = objectives.validate("causal")
-    model = build_learner(objective, architecture_of(name), VOCABULARY.size, seed=0).double().eval()
+    model = build_network(objective, architecture_of(name), VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in model.parameters():
@@ -57,7 +57,7 @@ def model(request):
 def reaches(request):
     """Whether what a position sees must reach it; a leak is one either way."""
     name = request.node.callspec.params["model"]
-    return "context reaches a position" not in getattr(architectures[name], "exempt", {})
+    return "context reaches a position" not in architectures[name].exempt
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -71,7 +71,7 @@ def test_what_a_position_sees_reaches_it_and_nothing_else_does(model, order, len
     with torch.no_grad():
         x = model.embed(stream)
         before = model.backbone(x, stream)
-        step = stream.sees().double()
+        step = stream.attention_mask().double()
         may = torch.linalg.matrix_power(step, len(x)) > 0  # sees() has the diagonal
         for i in range(len(x)):
             moved = x.clone()
@@ -114,7 +114,7 @@ def test_weights_depend_on_the_seed_and_nothing_else(name):
     for seed in (0, 0, 1):
         torch.manual_seed(len(made))
         before = torch.random.get_rng_state()
-        state = build_learner(objectives.validate("causal"), architecture_of(name), VOCABULARY.size, seed).state_dict()
+        state = build_network(objectives.validate("causal"), architecture_of(name), VOCABULARY.size, seed).state_dict()
         assert torch.equal(before, torch.random.get_rng_state())
         made.append(torch.cat([v.flatten() for v in state.values()]))
     assert torch.equal(made[0], made[1])

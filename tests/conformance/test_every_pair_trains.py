@@ -11,7 +11,8 @@ import pytest
 import torch
 from pairs import MACHINE, pair_of
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import has_target
 from danlu.errors import Stopped
 from danlu.registry import optimizers
 from danlu.training.checkpoint import Checkpoints
@@ -20,14 +21,13 @@ from danlu.training.loop import Job, train
 from danlu.training.plan import Plan
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import measure, micro_batches
-from danlu.waist import present
 
 SETTINGS = TrainingSettings.model_validate({"optimizer": {"name": "adamw", "learning_rate": 1e-2}, "keep": "last"})
 
 
 def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTINGS, **more):
     folder.mkdir(exist_ok=True)
-    model = build_learner(pair.objective, pair.architecture, pair.vocabulary_size, seed=0)
+    model = build_network(pair.objective, pair.architecture, pair.vocabulary_size, seed=0)
     plan = Plan(steps, step_units, 6, 1000, save_every, MACHINE)
     journal = Journal(folder / "metrics.jsonl")
     return Job("toy", model, pair.objective, pair.draws, settings, plan, Checkpoints(folder / "saved"), journal, **more)
@@ -35,7 +35,7 @@ def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTING
 
 def exemptions(objective):
     """What the objective says it cannot do, each with its reason; of what the suite asks only `learns: TERM`."""
-    found = getattr(objective, "exempt", {})
+    found = objective.exempt
     assert set(found) < {f"learns: {term}" for term in objective.terms} or not found
     return found
 
@@ -46,7 +46,9 @@ def trivial(objective, batches):
     for term in objective.terms:
         scope, _, name = term.rpartition(".")
         streams = [s for b in batches for key, s in b.streams.items() if key.rpartition(".")[0] == scope]
-        values = torch.cat([t[name][present(t[name])] for s in streams for t in (s.labels, s.marks) if name in t])
+        values = torch.cat(
+            [t[name][has_target(t[name])] for s in streams for t in (s.labels, s.sequence_labels) if name in t]
+        )
         if values.is_floating_point():
             found[term] = float(values.var())
         else:
@@ -131,7 +133,7 @@ def test_weights_come_back_from_disk(pair, tmp_path):
     job = job_of(pair, tmp_path, steps=3)
     position = train(job)
     job.journal.close()
-    other = build_learner(pair.objective, pair.architecture, pair.vocabulary_size, seed=1)
+    other = build_network(pair.objective, pair.architecture, pair.vocabulary_size, seed=1)
     job.checkpoints.load_weights(position.step, other)
     state, loaded = job.model.state_dict(), other.state_dict()
     assert state.keys() == loaded.keys()

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from pairs import targets
 
-from danlu.traits import weights_of
-from danlu.waist import counts
+pass
+pass
 
 
 def same(a, b):
@@ -24,7 +24,7 @@ def equal(one, other):
         if len(one[name]) != len(other[name]):
             return False
         for a, b in zip(one[name], other[name], strict=True):
-            tables = [(a.inputs, b.inputs), (a.labels, b.labels), (a.marks, b.marks)]
+            tables = [(a.inputs, b.inputs), (a.labels, b.labels), (a.sequence_labels, b.sequence_labels)]
             if not (same(a.key, b.key) and same(a.query, b.query)):
                 return False
             if any(x.keys() != y.keys() or not all(same(x[k], y[k]) for k in x) for x, y in tables):
@@ -51,21 +51,21 @@ def test_counts_are_the_labels_present(pair):
     for term in pair.objective.terms:
         scope, _, name = term.rpartition(".")
         streams = [seqs for e in some for s, seqs in e.items() if s.rpartition(".")[0] == scope]
-        held = [s.labels.get(name, s.marks.get(name)) for seqs in streams for s in seqs if len(s.key)]
+        held = [s.labels.get(name, s.sequence_labels.get(name)) for seqs in streams for s in seqs if len(s.key)]
         expected[term] = sum(targets(value) for value in held if value is not None)
-    assert counts(pair.objective, pair.pack(some)) == expected
+    assert pair.objective.count_targets(pair.pack(some)) == expected
     assert min(expected.values()) > 0
 
 
 def test_every_term_is_counted_and_computed_in_an_empty_batch(pair):
     empty = pair.pack([])
-    assert set(empty.streams) == set(pair.objective.fields)
-    assert counts(pair.objective, empty) == dict.fromkeys(pair.objective.terms, 0)
+    assert set(empty.streams) == set(pair.objective.streams)
+    assert pair.objective.count_targets(empty) == dict.fromkeys(pair.objective.terms, 0)
     with torch.no_grad():
-        losses = pair.learner()(empty)
+        losses = pair.network()(empty)
     assert {k: float(v) for k, v in losses.items()} == dict.fromkeys(pair.objective.terms, 0.0)
 
 
 def test_weights_are_of_declared_terms(pair):
-    assert all(set(weights_of(pair.objective, p)) <= set(pair.objective.terms) for p in (0.0, 1.0))
+    assert all(set(pair.objective.term_weights(p)) <= set(pair.objective.terms) for p in (0.0, 1.0))
     assert set(pair.objective.needs) >= {"backbone"}

@@ -8,8 +8,8 @@ import pytest
 from examples import ARCHITECTURES, OBJECTIVES, TASKS, example_of
 from pairs import LEARNABLE, PAIRS, VARIANTS
 
+from danlu.objectives.causal import Causal
 from danlu.registry import architectures, objectives, tasks
-from danlu.settings import Settings
 
 TABLES = {"objective": (objectives, OBJECTIVES), "architecture": (architectures, ARCHITECTURES), "task": (tasks, TASKS)}
 
@@ -35,8 +35,8 @@ def test_a_setting_without_default_is_answered_with_what_to_add(monkeypatch):
     monkeypatch.setattr(objectives, "_classes", dict(objectives._classes))
 
     @objectives.register
-    class Inverted(Settings):
-        name: Literal["inverted"] = "inverted"
+    class Inverted(Causal):
+        name: Literal["inverted"] = "inverted"  # type: ignore[assignment]
         axis: int
 
     line = "'inverted' has no default for axis: add one line .* to OBJECTIVES in tests/conformance/examples.py"

@@ -9,8 +9,8 @@ import pytest
 import torch
 from pairs import silent
 
+from danlu.batch import Memory, Seq, StreamSpec
 from danlu.packing import pack
-from danlu.waist import Fields, Memory, Seq
 
 
 def term_sums(pair, model, some):
@@ -19,7 +19,7 @@ def term_sums(pair, model, some):
 
 
 def test_packed_equals_one_by_one(pair):
-    model, some = pair.learner(), pair.examples(8)
+    model, some = pair.network(), pair.examples(8)
     whole = term_sums(pair, model, some)
     singles = [term_sums(pair, model, [example]) for example in some]
     for term, value in whole.items():
@@ -28,12 +28,12 @@ def test_packed_equals_one_by_one(pair):
 
 
 def test_the_order_of_examples_does_not_matter(pair):
-    model, some = pair.learner(), pair.examples(8)
+    model, some = pair.network(), pair.examples(8)
     assert term_sums(pair, model, some[::-1]) == pytest.approx(term_sums(pair, model, some), rel=1e-9)
 
 
 def test_another_example_changes_no_term(pair):
-    model = pair.learner()
+    model = pair.network()
     first, second, *others = pair.examples(9)
     alone = term_sums(pair, model, [first, second])
     for other in others:
@@ -42,7 +42,7 @@ def test_another_example_changes_no_term(pair):
 
 def reachable(stream, layers):
     """[T, T]: whether position i can be influenced by j through that many layers of rule 1."""
-    step = stream.sees().double()
+    step = stream.attention_mask().double()
     found = torch.eye(len(step), dtype=torch.float64)
     for _ in range(layers):
         found = (step @ found > 0).double()
@@ -51,7 +51,7 @@ def reachable(stream, layers):
 
 def runner(pair, model, stream):
     """What runs on a stream of this order: the backbone, or where it sees otherwise the decoder beside some memory."""
-    causal = torch.equal(stream.sees(), (stream.sequence[:, None] == stream.sequence).tril())
+    causal = torch.equal(stream.attention_mask(), (stream.sequence[:, None] == stream.sequence).tril())
     offers = model.backbone.offers
     if not causal or "decoder" not in pair.objective.needs or offers & {"any", "causal"}:
         return model.backbone
@@ -61,13 +61,13 @@ def runner(pair, model, stream):
 
 def one_position_each(count):
     seqs = [Seq({"token": np.zeros(1)}, np.zeros(1, np.int64)) for _ in range(count)]
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 def test_a_position_changes_what_sees_it_and_nothing_else(pair):
     """Vacuous neither way: what may change does change, in the middle of a packed stream."""
-    model, batch = pair.learner(), pair.pack(pair.examples(5))
-    reaches = "context reaches a position" not in getattr(pair.architecture, "exempt", {})
+    model, batch = pair.network(), pair.pack(pair.examples(5))
+    reaches = "context reaches a position" not in pair.architecture.exempt
     for stream in batch.streams.values():
         run = runner(pair, model, stream)
         with torch.no_grad():
@@ -86,7 +86,7 @@ def test_streams_are_of_the_order_the_objective_asks_for(pair):
     needed = pair.objective.needs["backbone"]
     kinds = set()
     for stream in pair.pack(pair.examples(12)).streams.values():
-        sees = stream.sees()
+        sees = stream.attention_mask()
         same = stream.sequence[:, None] == stream.sequence
         orders = {"full": same, "causal": same.tril(), "pointwise": torch.eye(len(sees), dtype=torch.bool)}
         of_this = {name for name, order in orders.items() if torch.equal(sees, order)}
@@ -98,7 +98,7 @@ def test_streams_are_of_the_order_the_objective_asks_for(pair):
 
 def test_moving_a_sequence_in_the_stream_changes_nothing(pair):
     """Group numbers and offsets are all that may say where an example stands."""
-    model, some = pair.learner(), pair.examples(3)
+    model, some = pair.network(), pair.examples(3)
     early, late = pair.pack(some), pair.pack([*map(silent, pair.examples(4, first=20)), *some])
     assert early.streams.keys() == late.streams.keys()
     renumbered = {k: replace(s, group=s.group + 5) for k, s in early.streams.items()}

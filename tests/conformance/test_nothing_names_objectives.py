@@ -6,15 +6,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from examples import OBJECTIVES, example_of
 
 import danlu
 import danlu.objectives
+from danlu.batch import ATTENTION_ORDERS
+from danlu.objective import Objective
 from danlu.registry import objectives
-from danlu.waist import READ, Objective
 
 ROOT = Path(danlu.__file__).parent
 FILES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in sorted(ROOT.rglob("*.py"))}
@@ -25,8 +24,8 @@ NAMES = frozenset(objectives)
 CLASSES = {objectives[name].__name__: objectives[name].__module__ for name in NAMES}
 MODULES = {module for module in CLASSES.values() if module.startswith("danlu.")}
 
-ORDERS = NAMES & READ.keys()
-"""Words that are also orders of attention (`danlu.waist.READ`)."""
+ORDERS = NAMES & ATTENTION_ORDERS.keys()
+"""Words that are also orders of attention (`danlu.batch.ATTENTION_ORDERS`)."""
 
 SAY_ORDERS = {
     "architectures/bag.py",
@@ -40,13 +39,14 @@ SAY_ORDERS = {
     "architectures/transformer/transformer.py",
     "architectures/transformer/varlen.py",
     "tasks/classify.py",
-    "waist.py",
+    "batch.py",
+    "objective.py",
 }
 """Files in which one of those words is an order that a model offers, needs or reads in. It is a list of files, read by
 eye: nothing in a word says what it means."""
 
 LOOP = {name: tree for name, tree in FILES.items() if name.startswith("training/")} | {
-    name: FILES[name] for name in ("packing.py", "stages/pretraining.py")
+    name: FILES[name] for name in ("packing.py", "runs/pretrain_model.py")
 }
 
 
@@ -60,9 +60,9 @@ def called(node: ast.AST, *names: str) -> bool:
 
 
 def is_name(node: ast.AST) -> bool:
-    """Whether it is the name of something: `x.name`, `getattr(x, "name")`, `name_of(x)`."""
-    if called(node, "getattr", "name_of"):
-        return node.func.id == "name_of" or getattr(node.args[1], "value", "") == "name"  # type: ignore[attr-defined]
+    """Whether it is the name of something: `x.name`, `getattr(x, "name")`."""
+    if called(node, "getattr"):
+        return getattr(node.args[1], "value", "") == "name"  # type: ignore[attr-defined]
     return isinstance(node, ast.Attribute) and node.attr == "name"
 
 
@@ -132,9 +132,7 @@ def test_a_line_that_names_one_is_found(line):
     assert naming(ast.parse(line), orders=False)
 
 
-@pytest.mark.parametrize(
-    "line", ['objective.name == "causal"', 'name_of(x) != "causal"', 'getattr(x, "name") == "causal"']
-)
+@pytest.mark.parametrize("line", ['objective.name == "causal"', 'getattr(x, "name") == "causal"'])
 def test_an_order_is_not_the_name_of_anything(line):
     assert naming(ast.parse(line), orders=True)
     assert not naming(ast.parse('frozenset({"causal"})\ncase.order == "causal"'), orders=True)
@@ -161,89 +159,75 @@ def is_objective(node: ast.AST) -> bool:
     return getattr(node, "id" if isinstance(node, ast.Name) else "attr", None) == "objective"
 
 
-def read_directly(tree: ast.AST) -> set[str]:
-    """The attributes of an objective that a file reads, and asks for by getattr and hasattr."""
-    found = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and is_objective(n.value)}
-    for node in ast.walk(tree):
-        if called(node, "getattr", "hasattr") and is_objective(node.args[0]):  # type: ignore[attr-defined]
-            found.add(ast.literal_eval(node.args[1]))  # type: ignore[attr-defined]
-    return found
-
-
-def readers() -> dict[str, set[str]]:
-    """Of each function of danlu.traits the attributes of an objective that it reads."""
-    return {n.name: read_directly(n) for n in FILES["traits.py"].body if isinstance(n, ast.FunctionDef)}
-
-
-def traits() -> dict[str, set[str]]:
-    """By the protocol of danlu.traits or the function there that documents them, the attributes that an objective may
-    have besides `danlu.waist.Objective`."""
-    protocols = {
-        node.name: {
-            member.name if isinstance(member, ast.FunctionDef) else member.target.id  # type: ignore[union-attr]
-            for member in node.body
-            if isinstance(member, ast.FunctionDef | ast.AnnAssign)
-        }
-        for node in FILES["traits.py"].body
-        if isinstance(node, ast.ClassDef) and any(getattr(base, "id", "") == "Protocol" for base in node.bases)
-    }
-    return protocols | {name: read - BASE for name, read in readers().items() if read - BASE}
-
-
 def read_by(tree: ast.AST) -> set[str]:
-    """All that a file reads of an objective, also through danlu.traits."""
-    known = readers() | traits()
-    imported = {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "danlu.traits"
-        for alias in node.names
+    """The attributes of an objective that a file reads."""
+    return {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute) and is_objective(n.value)}
+
+
+def members() -> set[str]:
+    """The public members that `Objective` itself declares."""
+    return {name for name in vars(Objective) if not name.startswith(("_", "model_config", "model_fields"))}
+
+
+OPTIONAL = {name for name in members() if name not in Objective.__abstractmethods__}
+
+
+def overridden(cls: type, name: str) -> bool:
+    return any(name in vars(base) for base in cls.__mro__[: cls.__mro__.index(Objective)])
+
+
+def owners(name: str) -> list[str]:
+    """The registered objectives whose class defines a member itself."""
+    return sorted(key for key in NAMES if overridden(objectives[key], name))
+
+
+def test_every_objective_is_one():
+    assert all(issubclass(objectives[name], Objective) for name in NAMES)
+
+
+def test_no_file_probes_an_objective_or_an_architecture_for_a_member():
+    asked = {"objective", "architecture", "task", "backbone", "decoder", "o", "registry[name]"}
+    found = {
+        f"{name}:{n.lineno}"
+        for name, tree in FILES.items()
+        for n in ast.walk(tree)
+        if called(n, "hasattr", "getattr") and ast.unparse(n.args[0]).rpartition(".")[2] in asked  # type: ignore[attr-defined]
     }
-    return read_directly(tree).union(*(known[name] for name in imported))
+    assert found == set()
 
 
-BASE = {name for name in dir(Objective) if not name.startswith("_")} | {"name"}
-"""What every objective has."""
-
-
-@pytest.fixture(scope="module")
-def owners():
-    """The registered objectives that have an attribute, under the settings of the suite."""
-    every: dict[str, Any] = {name: objectives.validate(example_of("objective", name, OBJECTIVES)) for name in NAMES}
-    return lambda attribute: sorted(name for name, objective in every.items() if hasattr(objective, attribute))
-
-
-def test_every_objective_has_what_the_waist_asks_for(owners):
-    assert {"fields", "terms", "needs", "continues_text", "example", "parts", "losses"} <= BASE
-    for name in BASE:
-        assert set(owners(name)) == NAMES, name
-
-
-def test_what_the_loop_reads_serves_several_objectives(owners):
-    """A trait that one objective has is a branch of the loop for it."""
+def test_what_the_loop_reads_of_an_objective_is_declared_by_the_base_class():
     read = {attribute: name for name, tree in LOOP.items() for attribute in read_by(tree)}
-    assert read.keys() >= {"example", "fields", "terms", "weights", "units", "windows"}
-    alone = {attribute: (place, owners(attribute)) for attribute, place in read.items() if len(owners(attribute)) < 2}
+    assert read.keys() >= {"example", "streams", "terms", "term_weights", "units", "units_per_example"}
+    assert {attribute: place for attribute, place in read.items() if attribute not in members()} == {}
+
+
+def test_what_the_loop_reads_serves_several_objectives():
+    """A member that one objective overrides is a branch of the loop for it."""
+    read = {attribute: name for name, tree in LOOP.items() for attribute in read_by(tree)}
+    alone = {a: (place, owners(a)) for a, place in read.items() if a in OPTIONAL and 0 < len(owners(a)) < 2}
     assert alone == {}
 
 
-@pytest.mark.parametrize(
-    ("line", "attributes"),
-    [
-        ("job.objective.replaced_weight", {"replaced_weight"}),
-        ('getattr(objective, "generator", None)', {"generator"}),
-        ("from danlu.traits import models_within", {"models_within"}),
-        ("from danlu.traits import EmbedsText, token_head", {"embeds_text", "token_head"}),
-    ],
-)
-def test_what_a_line_reads_is_found(line, attributes):
-    assert read_by(ast.parse(line)) == attributes
+DERIVED = {
+    "count_targets",
+    "class_labels_of",
+    "is_cross_entropy",
+    "reads_tokens",
+    "has_own_units",
+    "needs_blank",
+    "origin",
+}
+"""Members that are computed from others; an objective may override them and need not."""
 
 
-@pytest.mark.parametrize("trait", sorted(traits()))
-def test_a_trait_is_documented_and_some_objective_has_it(trait, owners):
-    """One is enough: a trait is what any objective may have, and the house asks for it by what it is."""
-    documented = next(node for node in FILES["traits.py"].body if getattr(node, "name", "") == trait)
-    assert ast.get_docstring(documented)  # type: ignore[arg-type]
-    for attribute in traits()[trait]:
-        assert owners(attribute), attribute
+@pytest.mark.parametrize("name", sorted(OPTIONAL - DERIVED))
+def test_some_objective_overrides_each_optional_member(name):
+    assert owners(name)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONAL))
+def test_an_optional_member_is_documented(name):
+    value = vars(Objective)[name]
+    function = value.fget if isinstance(value, property) else value
+    assert not callable(function) or function.__doc__

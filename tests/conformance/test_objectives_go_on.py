@@ -8,10 +8,10 @@ import torch
 from examples import OBJECTIVES, example_of
 from pairs import architecture_of, fits
 
-from danlu.architectures import build_learner
-from danlu.export import save_native
+from danlu.architectures import build_network
+from danlu.interop import save_native
 from danlu.registry import objectives
-from danlu.stages.starting import take_weights
+from danlu.runs.warm_start import take_weights
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
 TOKENIZER = ByteBPE(size=300).train(["The mill."] * 3)
@@ -34,7 +34,7 @@ def fitting():
 def test_any_objective_goes_on_from_any(first, second, architecture, tmp_path):
     chosen, both = architecture_of(architecture), [objective_of(name) for name in (first, second)]
     size = TOKENIZER.vocabulary.size
-    saved, model = (build_learner(objective, chosen, size, seed) for seed, objective in enumerate(both))
+    saved, model = (build_network(objective, chosen, size, seed) for seed, objective in enumerate(both))
     save_native(saved, TOKENIZER, tmp_path / "m", both[0], chosen)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     found = take_weights(model, {"folder": str(tmp_path / "m")}, "m")

@@ -8,23 +8,23 @@ import pytest
 from pairs import PAIRS, architecture_of, honours, pair_of
 from toy_language import VOCABULARY
 
-from danlu.architectures import build_learner
-from danlu.architectures.learner import models_of
+from danlu.architectures import build_network
+from danlu.architectures.network import models_of
 from danlu.errors import WrongInput
+from danlu.objective import incompatibility
 from danlu.registry import Registry, architectures, objectives
-from danlu.traits import refusal
 
 
 @pytest.mark.parametrize(("learnable", "architecture"), PAIRS)
 def test_a_pair_is_built_or_refused(learnable, architecture, tmp_path):
     found = pair_of(learnable, architecture, tmp_path)
-    sentence = refusal(found.objective, models_of(found.architecture), found.architecture.name)
+    sentence = incompatibility(found.objective, models_of(found.architecture), found.architecture.name)
     assert (sentence is None) == honours(found.objective.needs, found.architecture)
     if sentence is None:
-        found.learner()
+        found.network()
     else:
         with pytest.raises(WrongInput) as refused:
-            found.learner()
+            found.network()
         assert str(refused.value) == sentence
         assert "\n" not in sentence
 
@@ -50,12 +50,12 @@ def one_sided(monkeypatch):
 def test_masked_is_refused_where_only_causal_is_offered(one_sided, objective):
     chosen = objectives.validate(objective)
     with pytest.raises(WrongInput) as refused:
-        build_learner(chosen, one_sided, VOCABULARY.size, seed=0)
+        build_network(chosen, one_sided, VOCABULARY.size, seed=0)
     assert str(refused.value) == f"{chosen.name} needs an architecture that is full; one_sided offers causal"
 
 
 def test_causal_goes_with_it(one_sided):
-    assert build_learner(objectives.validate("causal"), one_sided, VOCABULARY.size, seed=0).width == 8
+    assert build_network(objectives.validate("causal"), one_sided, VOCABULARY.size, seed=0).width == 8
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

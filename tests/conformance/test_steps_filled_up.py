@@ -11,11 +11,11 @@ from danlu.training.step import accumulate, measure, positions
 
 
 def filled(pair, parts, capacity):
-    return [pack(part, pair.objective.fields, range(len(part)), capacity) for part in parts]
+    return [pack(part, pair.objective.streams, range(len(part)), capacity) for part in parts]
 
 
 def gradients(pair, batches):
-    model = pair.learner()
+    model = pair.network()
     losses = accumulate(model, pair.objective, batches, MACHINE, seed=0)
     return {name: p.grad for name, p in model.named_parameters()}, losses
 
@@ -33,7 +33,7 @@ def test_a_filled_step_is_the_step(pair, capacity):
     for name, gradient in plain.items():
         difference = (found[name] - gradient).norm() / gradient.norm().clamp(min=1e-4 * largest)
         assert difference <= 1e-10, f"{name}: {difference:.1e}"
-    judged = [measure(pair.learner(), pair.objective, filled(pair, parts, c), MACHINE) for c in (None, capacity)]
+    judged = [measure(pair.network(), pair.objective, filled(pair, parts, c), MACHINE) for c in (None, capacity)]
     assert judged[1].loss == pytest.approx(judged[0].loss, rel=1e-10)
     assert any(len(s.key) != n for b, p in zip(batches, parts, strict=True) for s, n in lengths(pair, b, p))
 
@@ -57,6 +57,6 @@ def test_only_real_positions_are_counted_and_every_stream_has_whole_capacities(p
 def test_what_fills_up_sees_and_is_seen_by_nothing_real(pair):
     for name, stream in filled(pair, [pair.examples(5)], 64)[0].streams.items():
         real = stream.group[stream.sequence] < 5
-        assert not stream.sees()[real][:, ~real].any(), name
-        assert not stream.sees()[~real][:, real].any(), name
+        assert not stream.attention_mask()[real][:, ~real].any(), name
+        assert not stream.attention_mask()[~real][:, real].any(), name
         assert torch.equal(stream.key[real], pair.pack(pair.examples(5))[name].key)

@@ -9,16 +9,15 @@ import torch
 from examples import OBJECTIVES, TASKS, example_of
 from pairs import LEARNABLE, MACHINE, VARIANTS, architecture_of, first_fitting, split_settings
 
-from danlu.architectures import build_learner
-from danlu.export import read_model
-from danlu.recipes.schema import TaskRecipe
+from danlu.architectures import build_network
+from danlu.config.schema import TaskRecipe
+from danlu.interop import read_model
+from danlu.objective import ModelShape
 from danlu.registry import objectives, tasks
-from danlu.stages.finetuning import Finetuning, Pretrained
-from danlu.tasks.heads import heads
+from danlu.runs.finetune_task import Finetuning, Pretrained
+from danlu.tasks.predictors import heads
 from danlu.tasks.rows import LabelledRows
 from danlu.tokens.kinds.byte_bpe import ByteBPE
-from danlu.traits import reads_tokens
-from danlu.waist import ModelShape
 
 CLASSES = ("gold", "iron", "tin")
 
@@ -31,7 +30,7 @@ def test_a_head_comes_back_and_holds_the_same_weights(name, full):
     again = heads.validate(head.model_dump(mode="json"))
     assert again == head
     made = [
-        objective.parts(ModelShape(8, 50)).state_dict()
+        objective.build_head(ModelShape(8, 50)).state_dict()
         for objective in (task.objective(CLASSES, full), again.objective())
     ]
     assert {k: v.shape for k, v in made[0].items()} == {k: v.shape for k, v in made[1].items()}
@@ -43,7 +42,7 @@ def objective_of(learnable):
     return objectives.validate(example_of("objective", name, OBJECTIVES) | split_settings(settings))
 
 
-OF_TEXT = [one for one in LEARNABLE if one.startswith("objective:") and reads_tokens(objective_of(one))]
+OF_TEXT = [one for one in LEARNABLE if one.startswith("objective:") and objective_of(one).reads_tokens]
 
 
 @pytest.mark.parametrize("learnable", OF_TEXT)
@@ -52,22 +51,22 @@ def test_a_classifier_of_what_any_objective_trained_comes_back(learnable, tmp_pa
     objective = objective_of(learnable)
     _, fitting = first_fitting([learnable], ("transformer", *VARIANTS))
     architecture, tokenizer = architecture_of(fitting), ByteBPE(size=300).train(["The mill."] * 3)
-    trained = build_learner(objective, architecture, tokenizer.vocabulary.size, seed=1).eval()
+    trained = build_network(objective, architecture, tokenizer.vocabulary.size, seed=1).eval()
     model = Pretrained(objective, architecture, tokenizer, trained.vocabulary_size, None, lambda: trained)
     recipe = TaskRecipe(model="m", task=example_of("task", "classify", TASKS))
     run = SimpleNamespace(path=tmp_path)
     tuning = Finetuning(run, MACHINE, None, None, model, "t", recipe, LabelledRows((), (), (), CLASSES))  # type: ignore[arg-type]
-    learner = tuning.learner("ours", seed=0)
-    begun = {name: value.clone() for name, value in learner.state_dict().items()}
-    kept = [name for name in begun if name.startswith(("embedders.", "backbone."))]
+    network = tuning.network("ours", seed=0)
+    begun = {name: value.clone() for name, value in network.state_dict().items()}
+    kept = [name for name in begun if name.startswith(("embeddings.", "backbone."))]
     assert all(torch.equal(begun[name], trained.state_dict()[name]) for name in kept)
     with torch.no_grad():
-        for parameter in learner.parameters():
+        for parameter in network.parameters():
             parameter += 1
     assert all(torch.equal(begun[name], trained.state_dict()[name]) for name in kept)
-    tuning.save(learner)
-    saved = read_model(tuning.folder / "model").learner.state_dict()
+    tuning.save(network)
+    saved = read_model(tuning.folder / "model").network.state_dict()
     assert saved.keys() == begun.keys()
-    assert all(torch.equal(saved[name], value) for name, value in learner.state_dict().items())
-    blank = tuning.learner("random_weights", seed=0).state_dict()
+    assert all(torch.equal(saved[name], value) for name, value in network.state_dict().items())
+    blank = tuning.network("random_weights", seed=0).state_dict()
     assert {name: value.shape for name, value in blank.items()} == {name: v.shape for name, v in begun.items()}

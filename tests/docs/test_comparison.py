@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from danlu.config.loading import load_recipe
 from danlu.durable import read_json
-from danlu.recipes.loading import load_recipe
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "comparison"

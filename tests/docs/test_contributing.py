@@ -16,9 +16,9 @@ import pytest
 from guide_blocks import blocks
 
 from danlu import registry
-from danlu.recipes.matrix import matrix
+from danlu.config.compatibility import matrix
 from danlu.registry import Registry
-from danlu.tasks.heads import heads
+from danlu.tasks.predictors import heads
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
@@ -129,7 +129,7 @@ def test_every_command_of_the_page_runs_and_the_model_has_learnt(grown, tmp_path
 def test_in_a_script_an_import_is_enough(tmp_path):
     (tmp_path / "ahead.py").write_text(FILES[0].named[1], "utf-8")
     (tmp_path / "mine.yaml").write_text(FILES[2].named[1], "utf-8")
-    script = "import ahead, danlu.recipes.loading as l; print(l.load_recipe('mine.yaml').models['decoder'].objective)"
+    script = "import ahead, danlu.config.loading as l; print(l.load_recipe('mine.yaml').models['decoder'].objective)"
     done = run(["python", "-c", script], tmp_path, tmp_path, ROOT)
     assert (done.returncode, done.stdout) == (0, "name='ahead' distance=2\n"), done.stderr
 

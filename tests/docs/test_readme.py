@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import danlu.recipes.schema  # noqa: F401  (fills the registries)
+import danlu.config.schema  # noqa: F401  (fills the registries)
 from danlu.registry import architectures, objectives
 
 ROOT = Path(__file__).parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from danlu.batch import ATTENTION_ORDERS
+from danlu.config.loading import parse_recipe
 from danlu.errors import WrongInput
-from danlu.recipes.loading import parse_recipe
 from danlu.registry import architectures, objectives
-from danlu.waist import READ
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "reference"
@@ -81,12 +81,12 @@ def test_everything_is_in_the_tables_that_say_what_it_is():
         assert {row[0].split(",")[0].strip("`") for row in found[title][2:]} == set(kinds)
     assert {row[0].strip("`") for row in found["What each architecture offers"][2:]} == set(architectures)
     orders = re.findall(r"^- `(\w+)`: ", (PAGES / "matrix.md").read_text("utf-8"), re.MULTILINE)
-    assert set(READ) < set(orders)
+    assert set(ATTENTION_ORDERS) < set(orders)
     exempt = {
         (f"{kinds.kind} `{name}`", what, why)
         for kinds in (objectives, architectures)
         for name in kinds
-        for what, why in getattr(kinds[name], "exempt", {}).items()
+        for what, why in kinds[name].exempt.items()
     }
     assert {tuple(row) for row in found["Exempt from the conformance suite"][2:]} == exempt
     assert exempt

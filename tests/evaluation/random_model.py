@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import Learner, build_learner
+from danlu.architectures import Network, build_network
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
 from danlu.training.precision import Machine
@@ -17,12 +17,12 @@ CONTEXT = 16
 MACHINE = Machine("cpu", "float32", 1)
 
 
-def random_model(scale: float = 0.3, **settings: object) -> Learner:
+def random_model(scale: float = 0.3, **settings: object) -> Network:
     """In float64 and away from the initial weights, where blocks are the identity."""
     chosen = Transformer.model_validate(
         {"layers": 2, "width": 16, "heads": 2, "hidden": 24, "context": CONTEXT, **settings}
     )
-    model = build_learner(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
+    model = build_network(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.evaluation import controls
-from danlu.evaluation.controls import is_chinese, majority_score, tfidf_predictions, tfidf_score
-from danlu.tasks.metrics import Accuracy, MacroF1, Matthews
+from danlu.evaluation import classification_baselines as controls
+from danlu.evaluation.classification_baselines import is_chinese, majority_score, tfidf_predictions, tfidf_score
+from danlu.metrics.classification import Accuracy, MacroF1, Matthews
 from danlu.tasks.rows import Row
 
 

@@ -49,9 +49,9 @@ def test_neighbours_are_those_of_the_smallest_angle():
     import torch
 
     class Model:
-        embedders = torch.nn.ModuleDict({"token": torch.nn.Embedding(5, 2)})
+        embeddings = torch.nn.ModuleDict({"token": torch.nn.Embedding(5, 2)})
 
-    Model.embedders["token"].weight.data = torch.tensor([[1, 0], [9, 1.0], [0, 1], [-1, 0], [1, 1]])
+    Model.embeddings["token"].weight.data = torch.tensor([[1, 0], [9, 1.0], [0, 1], [-1, 0], [1, 1]])
     found = neighbours(Model, np.array([0]), np.array([0, 1, 2, 3]), 2)
     assert [i for i, _ in found] == [1, 2]
     assert found[0][1] == pytest.approx(9 / 82**0.5)

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from random_model import CONTEXT, MACHINE, random_model
 from toy_language import VOCABULARY, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
 from danlu.evaluation.generation import Sampling, choose, continuation, generate
 from danlu.objectives.causal import Causal
+from danlu.registry import objectives
 
 MODEL = random_model(scale=0.5)
 PROMPT = sentence(2, 4)
@@ -59,6 +60,8 @@ def test_greedy_needs_no_seed():
 
 
 class Told:
+    objective = objectives.validate("causal")
+
     """A model that foretells one token whatever it is given."""
 
     training = False
@@ -170,10 +173,10 @@ def test_impossible_sampling_is_refused(given):
 
 def test_a_padded_vocabulary_gives_only_tokens_there_are():
     """A model of 40 more entries than its tokenizer, which random weights make as likely as the others."""
-    learner = build_learner(
+    network = build_network(
         Causal(), Transformer(layers=1, width=16, heads=2, context=64), VOCABULARY.size + 40, seed=0
     )
     wild = [Sampling(tokens=60, temperature=2.0, top_p=1.0, seed=seed) for seed in range(5)]
-    made = np.concatenate([generated(sampling, model=learner.eval(), context=64) for sampling in wild])
+    made = np.concatenate([generated(sampling, model=network.eval(), context=64) for sampling in wild])
     assert len(made)
     assert made.max() < VOCABULARY.size

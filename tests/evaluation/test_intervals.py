@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.evaluation.intervals import (
+from danlu.metrics.intervals import (
     Interval,
     bootstrap_interval,
     mean_interval,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from random_model import CONTEXT, MACHINE, ToyStore
 from toy_language import VOCABULARY
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
-from danlu.evaluation.filling import blanks
+from danlu.evaluation.blank_filling import blanks
 from danlu.evaluation.pseudo_likelihood import hidden_windows, pseudo_likelihood
 from danlu.objectives.masked import Masked
 
@@ -21,7 +21,7 @@ STORE = ToyStore((0, 5, 14, 40, 1))
 
 @pytest.fixture(scope="module")
 def model():
-    made = build_learner(Masked(), Transformer(layers=2, width=16, heads=2, context=CONTEXT), VOCABULARY.size, 0)
+    made = build_network(Masked(), Transformer(layers=2, width=16, heads=2, context=CONTEXT), VOCABULARY.size, 0)
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in made.parameters():

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_store import Documents, english
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
 from danlu.evaluation.alignment import distances, uniformity
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
-from danlu.evaluation.correlation import mid_ranks, spearman, spearman_interval
 from danlu.evaluation.retrieval import recall_at_1, reciprocal_rank
 from danlu.evaluation.similarity import ScoredPair, ScoredPairs, similarity_figures
 from danlu.evaluation.text_vectors import halves, vector_figures
+from danlu.metrics.correlation import mid_ranks, spearman, spearman_interval
 from danlu.objectives.contrastive import Contrastive
 from danlu.registry import architectures
 
@@ -102,7 +102,7 @@ def test_tfidf_is_scikit_learns():
 
 def model_of(size, seed=0):
     chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 32, "heads": 2, "context": 48})
-    return build_learner(Contrastive(), chosen, size, seed).eval()
+    return build_network(Contrastive(), chosen, size, seed).eval()
 
 
 def test_halves_meet_in_the_middle_of_a_document(tmp_path):

@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToyDraws, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.evaluation.embedding import embed
 from danlu.objectives.bidirectional import Bidirectional, turned_around
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import Fields, Seq, causal_order
 
 
 def learner_of(objective, name="recurrent", **settings):
     shape = {"name": name, "layers": 1, "width": 16, "context": 16, **settings}
-    model = build_learner(objective, architectures.validate(shape), VOCABULARY.size, seed=0).double().eval()
+    model = build_network(objective, architectures.validate(shape), VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(1)  # blocks of a Transformer begin as the identity
     with torch.no_grad():
         for p in model.parameters():
@@ -29,7 +29,7 @@ def learner_of(objective, name="recurrent", **settings):
 
 def text_of(texts):
     seqs = [Seq({"token": ids}, causal_order(len(ids))) for ids in texts]
-    return pack([{"text": seqs}], {"text": Fields()})["text"]
+    return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
 @given(st.integers(0, 60))
@@ -46,19 +46,19 @@ def test_both_directions_tell_the_steps_of_the_same_pieces(n):
 def test_forward_is_causal_language_modelling():
     model = learner_of(Bidirectional())
     causal = learner_of(Causal())
-    causal.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("parts.")})
+    causal.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("head.")})
     examples = [(Bidirectional().example(d), Causal().example(d)) for d in map(ToyDraws().draw, range(5))]
-    both = model(pack([a for a, _ in examples], Bidirectional.fields))
-    one = causal(pack([b for _, b in examples], Causal.fields))
+    both = model(pack([a for a, _ in examples], Bidirectional.streams))
+    one = causal(pack([b for _, b in examples], Causal.streams))
     torch.testing.assert_close(both["forward"], one["causal"])
     assert not torch.isclose(both["backward"], both["forward"])
 
 
 def test_the_directions_share_embeddings_and_not_their_layers():
     model = learner_of(Bidirectional())
-    names = {name.removeprefix("parts.") for name, _ in model.named_parameters() if name.startswith("parts.")}
+    names = {name.removeprefix("head.") for name, _ in model.named_parameters() if name.startswith("head.")}
     assert names == {name for name, _ in model.named_parameters() if name.startswith("backbone.")}
-    forward, backward = model.backbone, model.parts.backbone
+    forward, backward = model.backbone, model.head.backbone
     assert all(not torch.equal(a, b) for a, b in zip(matrices(forward), matrices(backward), strict=True))
 
 
@@ -74,13 +74,13 @@ def test_the_states_of_a_text_are_what_was_read_before_and_behind_each_position(
         texts = [sentence(1, 5), sentence(4, 3)]
         stream = text_of(texts)
         with torch.no_grad():
-            before = objective.states(model, model.parts, stream)
+            before = objective.text_states(model, model.head, stream)
             assert before.shape == (8, 32)
             for k in range(8):
                 token = stream.inputs["token"].clone()
                 token[k] = 11 if token[k] != 11 else 5
                 moved = text_of(token.numpy()[a:b] for a, b in ((0, 5), (5, 8)))
-                changed = (objective.states(model, model.parts, moved) - before).abs() > 1e-12
+                changed = (objective.text_states(model, model.head, moved) - before).abs() > 1e-12
                 same, t = stream.sequence == stream.sequence[k], torch.arange(8)
                 assert torch.equal(changed[:, :16].any(1), same & (t >= k)), name
                 assert torch.equal(changed[:, 16:].any(1), same & (t <= k)), name
@@ -98,6 +98,6 @@ def test_an_embedding_is_made_of_both_directions_in_the_order_of_the_texts():
     assert vectors.shape == (3, 32)
     for ids, vector in zip(texts, vectors, strict=True):
         with torch.no_grad():
-            alone = objective.states(model, model.parts, text_of([ids])).mean(0).float().numpy()
+            alone = objective.text_states(model, model.head, text_of([ids])).mean(0).float().numpy()
         np.testing.assert_allclose(vector, alone, rtol=1e-5, atol=1e-6)
     assert embed(model, [], "causal", pooling="mean", normalize=True).shape == (0, 16)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from toy_language import VOCABULARY
 
 from danlu.objectives.causal import Causal
-from danlu.training.draws import OneDraw
+from danlu.training.samples import UnitSample
 
 
 def windows(documents, length):
@@ -34,7 +34,7 @@ def test_every_step_is_a_target_once(sizes, length):
     documents = [np.arange(a, b) for a, b in pairwise(start)]
     found = Counter()
     for pieces in windows(documents, length):
-        draw = OneDraw(0, 0, 0.0, VOCABULARY, lambda overlap, pieces=pieces: pieces if overlap == 1 else [])
+        draw = UnitSample(0, 0, 0.0, VOCABULARY, lambda overlap, pieces=pieces: pieces if overlap == 1 else [])
         for seq in Causal().example(draw)["text"]:
             assert len(seq.inputs["token"]) == len(seq.labels["causal"]) == len(seq.key)
             found.update(zip(seq.inputs["token"].tolist(), seq.labels["causal"].tolist(), strict=True))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
-from danlu.objectives.chrf import chrf
+from danlu.metrics.chrf import chrf
 
 texts = st.lists(st.tuples(*[st.text("ab c中。", max_size=14)] * 2), min_size=1, max_size=4)
 

@@ -9,15 +9,15 @@ from tiny_recipe import write_tiny_recipe
 from toy_language import VOCABULARY, ToySource
 
 import danlu
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec, full_order
 from danlu.errors import WrongInput
-from danlu.objectives import pseudo_labels as labels_module
 from danlu.objectives.clusters import Clusters
-from danlu.objectives.pseudo_labels import NONE, k_means, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens import pseudo_labels as labels_module
+from danlu.objectives.masked_tokens.pseudo_labels import NONE, k_means, pseudo_labels, stored_tokens
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.training.draws import RowDraws
-from danlu.waist import Fields, Seq, full_order
+from danlu.training.samples import RowDraws
 
 
 class Taught(ToySource):
@@ -26,7 +26,7 @@ class Taught(ToySource):
     def model(self, name):
         assert name == "first"
         settings = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16}
-        model = build_learner(objectives.validate("masked"), architectures.validate(settings), VOCABULARY.size, 0)
+        model = build_network(objectives.validate("masked"), architectures.validate(settings), VOCABULARY.size, 0)
         noise = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for p in model.parameters():
@@ -55,7 +55,7 @@ def test_a_teacher_gives_each_occurrence_a_cluster_of_its_own(tmp_path):
     for start in range(0, len(tokens), 12):
         pieces = source.store("train").pieces(start, min(start + 12, len(tokens)))
         for piece in pieces:
-            stream = pack([{"text": [Seq({"token": piece}, full_order(len(piece)))]}], {"text": Fields()})["text"]
+            stream = pack([{"text": [Seq({"token": piece}, full_order(len(piece)))]}], {"text": StreamSpec()})["text"]
             with torch.no_grad():
                 states.append(teacher.hidden(stream).numpy())
     points, text = np.concatenate(states), VOCABULARY.ordinary(tokens)

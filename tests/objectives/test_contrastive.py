@@ -9,20 +9,21 @@ from pydantic import ValidationError
 from sentence_store import Documents, english
 from torch.nn import functional as F
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.config.schema import ModelRecipe
 from danlu.errors import WrongInput
 from danlu.objectives.contrastive import Contrastive
-from danlu.objectives.group_similarity import Temperature
 from danlu.objectives.masked_sentence import MaskedSentence
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.relatedness import Relatedness
+from danlu.objectives.sentences.group_similarity import Temperature
 from danlu.packing import pack
-from danlu.recipes.schema import ModelRecipe
 from danlu.registry import architectures, objectives
 from danlu.training.plan import units_of
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
-from danlu.traits import windows_of
+
+pass
 
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64}
 
@@ -32,9 +33,9 @@ def made(tmp_path):
     return Documents(tmp_path, [" ".join(english(d, (3, 5, 9, 14)[d % 4])) for d in range(40)])
 
 
-def learner(made, objective, **settings):
+def network(made, objective, **settings):
     chosen = architectures.validate(SMALL | settings)
-    model = build_learner(objective, chosen, made.tokenizer.vocabulary.size, seed=0).double()
+    model = build_network(objective, chosen, made.tokenizer.vocabulary.size, seed=0).double()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in model.parameters():
@@ -48,7 +49,7 @@ def test_views_are_of_one_document_and_documents_of_a_group_differ(made, views):
     for example in made.examples(objective, 12):
         first, second = (example[side] for side in ("first", "second"))
         assert len(first) == len(second) >= 4
-        assert [s.marks["contrastive"] for s in first] == list(range(len(first)))
+        assert [s.sequence_labels["contrastive"] for s in first] == list(range(len(first)))
         documents = []
         for a, b in zip(first, second, strict=True):
             (one,), (other,) = made.sides(a.inputs["token"]), made.sides(b.inputs["token"])
@@ -64,8 +65,8 @@ def test_views_are_of_one_document_and_documents_of_a_group_differ(made, views):
 
 def test_the_loss_is_the_softmax_over_the_group_both_ways(made):
     objective = Contrastive(group=3, temperature=0.1)
-    model, examples = learner(made, objective), made.examples(objective, 4)
-    batch, expected = pack(examples, objective.fields), 0.0
+    model, examples = network(made, objective), made.examples(objective, 4)
+    batch, expected = pack(examples, objective.streams), 0.0
     with torch.no_grad():
         u, v = (F.normalize(s.mean(model.hidden(s)), dim=1) for s in (batch["first"], batch["second"]))
         found = model(batch)["contrastive"]
@@ -79,10 +80,10 @@ def test_the_loss_is_the_softmax_over_the_group_both_ways(made):
 
 def test_a_learned_temperature_is_a_parameter_and_never_too_sharp(made):
     fixed, learned = Contrastive(temperature=0.1), Contrastive(temperature=0.1, learned=True)
-    model = build_learner(learned, architectures.validate(SMALL), 400, seed=0)
-    assert [n for n, _ in model.named_parameters() if n.startswith("parts")] == ["parts.temperature.log_scale"]
-    assert not list(build_learner(fixed, architectures.validate(SMALL), 400, seed=0).parts.parameters())
-    scale = model.parts["temperature"]
+    model = build_network(learned, architectures.validate(SMALL), 400, seed=0)
+    assert [n for n, _ in model.named_parameters() if n.startswith("head")] == ["head.temperature.log_scale"]
+    assert not list(build_network(fixed, architectures.validate(SMALL), 400, seed=0).head.parameters())
+    scale = model.head["temperature"]
     assert float(scale().detach()) == pytest.approx(10)
     with torch.no_grad():
         scale.log_scale.fill_(9.0)
@@ -113,8 +114,8 @@ def test_a_learned_temperature_does_not_begin_beyond_its_limit(objective):
 
 def test_dropout_views_differ_by_dropout_alone(made):
     objective = Contrastive(views="dropout", group=3)
-    model = learner(made, objective, dropout=0.2)
-    batch = pack(made.examples(objective, 2), objective.fields)
+    model = network(made, objective, dropout=0.2)
+    batch = pack(made.examples(objective, 2), objective.streams)
 
     def vectors():
         return [batch[side].mean(model.hidden(batch[side])) for side in ("first", "second")]
@@ -130,10 +131,10 @@ def test_dropout_views_differ_by_dropout_alone(made):
 def test_held_out_dropout_views_are_told_apart_with_dropout(made):
     """Without it a text was compared with itself, and the held-out loss fell with whatever drew texts apart."""
     objective = Contrastive(views="dropout", group=3, temperature=0.1)
-    model = learner(made, objective, dropout=0.2)
+    model = network(made, objective, dropout=0.2)
     model.label_smoothing = 0.1  # training's alone
-    model.parts.train()  # whatever mode a part is in, it stays in
-    batch, expected = pack(made.examples(objective, 2), objective.fields, [5, 6]), 0.0
+    model.head.train()  # whatever mode a part is in, it stays in
+    batch, expected = pack(made.examples(objective, 2), objective.streams, [5, 6]), 0.0
     generator, modes = torch.get_rng_state(), [m.training for m in model.modules()]
     with torch.no_grad():
         found, again = (float(model(batch)["contrastive"]) for _ in range(2))
@@ -160,7 +161,7 @@ def test_dropout_views_without_dropout_are_refused_in_one_line(made, architectur
     mixed = Mixture.model_validate({"of": {"a": objective, "b": "masked"}})
     for each in (Contrastive(views="dropout"), mixed):
         with pytest.raises(WrongInput, match="needs an architecture that drops out") as told:
-            build_learner(each, chosen, 400, seed=0)
+            build_network(each, chosen, 400, seed=0)
         assert "\n" not in str(told.value)
     ModelRecipe.model_validate({"objective": objective, "architecture": {**architecture, "layers": 2, "dropout": 0.1}})
 
@@ -179,7 +180,7 @@ def test_dropout_views_without_dropout_are_refused_in_one_line(made, architectur
 def test_a_step_has_about_the_tokens_that_were_asked_for(tmp_path, objective):
     """A group of 8 windows is one example of 8 windows' tokens, not of one."""
     texts = [" ".join(english(d, (4, 9, 14)[d % 3])) for d in range(150)]
-    made = Documents(tmp_path, texts, windows=windows_of(objective))
+    made = Documents(tmp_path, texts, windows=objective.units_per_example)
     settings = TrainingSettings.model_validate({"batch_tokens": 4096, "micro_batch_tokens": 1024})
     step_units, micro_units = units_of(settings, made.draws)
     batches = micro_batches(objective, made.draws, 0, step_units, micro_units, 0.0)
@@ -204,22 +205,22 @@ def test_texts_in_groups_of_one_are_no_targets(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 12)) for d in range(6)], context=40)
     objective = Contrastive(views="neighbours", group=2, at_least=39)
     for example in made.examples(objective, 5):
-        marks = [s.marks["contrastive"] for s in example["first"]]
-        assert marks in ([], [-1], [0, 1])
+        sequence_labels = [s.sequence_labels["contrastive"] for s in example["first"]]
+        assert sequence_labels in ([], [-1], [0, 1])
 
 
 def test_a_hidden_sentence_and_its_surroundings_are_a_text(made):
     objective, mask = MaskedSentence(group=3), made.tokenizer.vocabulary.mask
     for example in made.examples(objective, 12):
         contexts, sentences = example["context"], example["sentence"]
-        assert [s.marks["sentence"] for s in contexts] == list(range(len(contexts)))
+        assert [s.sequence_labels["sentence"] for s in contexts] == list(range(len(contexts)))
         assert len(contexts) >= 2
         for context, sentence in zip(contexts, sentences, strict=True):
             ids, hidden = context.inputs["token"], sentence.inputs["token"][1:-1]
-            assert ids[context.marks["place"]] == mask
+            assert ids[context.sequence_labels["place"]] == mask
             assert (ids == mask).sum() == 1
             assert len(ids) <= 64
-            place = context.marks["place"]
+            place = context.sequence_labels["place"]
             whole = made.tokenizer.decode([*ids[1:place], *hidden, *ids[place + 1 : -1]])
             assert made.of(whole)
             text = made.tokenizer.decode(hidden).strip()
@@ -239,19 +240,19 @@ def test_fragments_are_of_one_document_or_of_two(made):
         sequences = example["text"]
         for a, b in zip(sequences[::2], sequences[1::2], strict=True):
             (one,), (other,) = made.sides(a.inputs["token"]), made.sides(b.inputs["token"])
-            if a.marks["related"]:
+            if a.sequence_labels["related"]:
                 assert made.of(one + other)
-            labels.append(a.marks["related"])
-            assert b.marks["related"] == -1
+            labels.append(a.sequence_labels["related"])
+            assert b.sequence_labels["related"] == -1
     assert abs(np.mean(labels) - 0.5) < 5 * 0.5 / len(labels) ** 0.5
 
 
 @pytest.mark.parametrize("objective", [Contrastive(group=3), MaskedSentence(group=3)], ids=lambda o: o.name)
 def test_found_in_group_stands_beside_chance(made, objective):
-    model = learner(made, objective)
-    batches = [pack(made.examples(objective, 5), objective.fields)]
+    model = network(made, objective)
+    batches = [pack(made.examples(objective, 5), objective.streams)]
     with torch.no_grad():
-        figures = objective.judge(model, model.parts, batches, None)["figures"]
+        figures = objective.judge(model, model.head, batches, None)["figures"]
     right = figures["found in group"]
     stream = batches[0]["first" if objective.name == "contrastive" else "context"]
     sizes = stream.group.bincount()

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from danlu.objectives.denoising import Denoising, infilled, permuted
 from danlu.tokens.bounds import FLAGS
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import OneDraw
+from danlu.training.samples import UnitSample
 
 VOCABULARY = Vocabulary(size=300, bos=1, eos=2, pad=0, mask=3, special=frozenset(range(4)))
 MASK = 3
@@ -29,7 +29,7 @@ def example_of(objective, pieces, n=0, every=5):
         starts[1::every] = FLAGS["sentence"]
         starts[[0, -1]] = FLAGS["sentence"]
         flags.append(starts)
-    return objective.example(OneDraw(5, n, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags))
+    return objective.example(UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags))
 
 
 @given(
@@ -64,7 +64,7 @@ def test_the_target_is_the_text_and_the_source_holds_nothing_else(lengths, rate,
 def test_a_window_in_the_middle_of_a_document_stays_within_the_window(length, n, mean):
     """Also of a model whose table of positions ends there, however many empty spans are drawn."""
     objective = Denoising(permute=False, rate=0.5, mean_span=mean)
-    draw = OneDraw(5, n, 0.0, VOCABULARY, lambda overlap: [4 + np.arange(length)])
+    draw = UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: [4 + np.arange(length)])
     found = objective.example(draw)
     for seq in (*found["source"], *found["target"]):
         assert len(seq.key) <= length
@@ -135,13 +135,13 @@ def test_deletion_leaves_no_trace():
 
 
 def test_bounds_are_asked_for_only_where_they_are_needed():
-    assert Denoising().bounds == {"sentence"}
-    assert Denoising(permute=False).bounds == frozenset()
+    assert Denoising().boundaries == {"sentence"}
+    assert Denoising(permute=False).boundaries == frozenset()
 
 
 def test_a_text_with_blanks_is_asked_with_masks():
     parts = [np.array([10]), np.array([11, 12])]
     objective = Denoising()
-    assert objective.read(parts, VOCABULARY).tolist() == [1, 10, 3, 11, 12, 2]
-    assert objective.begin(VOCABULARY).tolist() == [2, 1]
-    assert objective.written(parts, np.array([9, 8]), VOCABULARY).tolist() == [9, 8]
+    assert objective.source_ids(parts, VOCABULARY).tolist() == [1, 10, 3, 11, 12, 2]
+    assert objective.decoder_start(VOCABULARY).tolist() == [2, 1]
+    assert objective.merge(parts, np.array([9, 8]), VOCABULARY).tolist() == [9, 8]

@@ -11,14 +11,14 @@ import pytest
 import torch
 from toy_language import VOCABULARY, ToySource
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives import cooccurrence as counting
-from danlu.objectives.cooccurrence import Cells, cooccurrence, mixed
 from danlu.objectives.glove import Glove
+from danlu.objectives.word_vectors import cooccurrence as counting
+from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence, mixed
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.training.draws import RowDraws
+from danlu.training.samples import RowDraws
 
 BAG = architectures.validate({"name": "bag", "width": 8, "tied": True})
 
@@ -86,14 +86,14 @@ def test_a_text_too_small_for_held_out_cells_is_one_line(tmp_path, monkeypatch):
 
 def test_the_loss_is_that_of_the_paper():
     objective = Glove(most=10, power=0.5)
-    model = build_learner(objective, BAG, VOCABULARY.size, seed=0).double()
+    model = build_network(objective, BAG, VOCABULARY.size, seed=0).double()
     with torch.no_grad():
         for p in model.parameters():
             p += torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()), dtype=p.dtype)
     cells = Cells(np.array([4, 5, 11]), np.array([6, 4, 11]), np.array([2.5, 40.0, 10.0], np.float32))
     rows = RowDraws([cells], 3, VOCABULARY, seed=0)
-    found = float(model(pack([objective.example(rows.draw(0, 0.0))], objective.fields))["glove"].detach())
-    words, parts, expected = model.embedders["token"].weight.detach(), model.parts, 0.0
+    found = float(model(pack([objective.example(rows.draw(0, 0.0))], objective.streams))["glove"].detach())
+    words, parts, expected = model.embeddings["token"].weight.detach(), model.head, 0.0
     for a, b, x in zip(cells.first, cells.second, cells.count.tolist(), strict=True):
         told = words[a] @ parts.context.weight[b] + parts.bias.weight[a] + parts.context_bias.weight[b]
         expected += min(1, x / 10) ** 0.5 * (float(told.detach()) - math.log(x)) ** 2
@@ -102,11 +102,11 @@ def test_the_loss_is_that_of_the_paper():
 
 def judged(counts, tmp_path):
     objective = Glove()
-    model = build_learner(objective, BAG, VOCABULARY.size, seed=0)
+    model = build_network(objective, BAG, VOCABULARY.size, seed=0)
     rows = RowDraws([Cells(np.array([4, 5]), np.array([6, 4]), np.array(counts, np.float32))], 2, VOCABULARY, seed=0)
-    batch = pack([objective.example(rows.draw(0, 0.0))], objective.fields)
+    batch = pack([objective.example(rows.draw(0, 0.0))], objective.streams)
     with torch.no_grad():
-        return objective.judge(model, model.parts, [batch], ToySource(tmp_path))
+        return objective.judge(model, model.head, [batch], ToySource(tmp_path))
 
 
 def test_counts_that_do_not_vary_have_no_variance_to_explain(tmp_path):

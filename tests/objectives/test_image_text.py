@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToySource
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives.digits import digits, patches_of
 from danlu.objectives.image_text import ImageText, grouped
+from danlu.objectives.vision.digits import digits, patches_of
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.digit_captions import CHINESE, ENGLISH, TEMPLATES, DigitCaptions, captions
 from danlu.text.split import SPLITS
-from danlu.training.draws import RowDraws
+from danlu.training.samples import RowDraws
 
 SETTINGS = {"templates": ["{english}", "数字{chinese}"], "max_tokens": 16}
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}
@@ -78,8 +78,8 @@ def test_a_caption_is_of_the_image_that_its_mark_says(tmp_path):
         example = objective.example(draws.draw(n, 0.0))
         shown = [label_of[seq.inputs["patch"].tobytes()] for seq in example["image"]]
         assert len(set(shown)) == len(shown)
-        assert [seq.marks["match"] for seq in example["text"]] == list(range(len(shown)))
-        assert [seq.marks["match"] for seq in example["image"]] == list(range(len(shown)))
+        assert [seq.sequence_labels["match"] for seq in example["text"]] == list(range(len(shown)))
+        assert [seq.sequence_labels["match"] for seq in example["image"]] == list(range(len(shown)))
         for digit, seq in zip(shown, example["text"], strict=True):
             ids = seq.inputs["token"]
             assert (ids[0], ids[-1]) == (VOCABULARY.bos, VOCABULARY.eos)
@@ -106,19 +106,19 @@ def test_a_caption_that_is_too_long_is_refused_in_one_line(tmp_path):
 
 def test_sequences_longer_than_the_model_are_refused_in_one_line(tmp_path):
     objective = ImageText(**SETTINGS)
-    model = build_learner(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
-    batch = pack([objective.example(draws_of(objective, tmp_path).draw(0, 0.0))], objective.fields)
+    model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
+    batch = pack([objective.example(draws_of(objective, tmp_path).draw(0, 0.0))], objective.streams)
     with pytest.raises(WrongInput, match=r"16 positions and the model has 8; set architecture.context to 16"):
         model(batch)
 
 
 def test_a_model_is_judged_by_what_it_finds(tmp_path):
     objective = ImageText(**SETTINGS)
-    model = build_learner(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
+    model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
     draws = draws_of(objective, tmp_path, "test")
-    batches = [pack([objective.example(draws.draw(n, 1.0))], objective.fields) for n in range(draws.units)]
+    batches = [pack([objective.example(draws.draw(n, 1.0))], objective.streams) for n in range(draws.units)]
     with torch.no_grad():
-        found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+        found = objective.judge(model, model.head, batches, ToySource(tmp_path))
     figures = found["figures"]
     images = sum(len(row.digits) for row in draws.rows)
     assert len(figures["found in group"]) == images
@@ -149,7 +149,7 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
 
     made = objective.units(source, "test")
     draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
-    batches = [pack([objective.example(draws.draw(n, 1.0))], objective.fields) for n in range(10)]
+    batches = [pack([objective.example(draws.draw(n, 1.0))], objective.streams) for n in range(10)]
     figures = objective.judge(Knowing(), None, batches, source)["figures"]
     assert figures["found in group"].all()
     assert figures["zero-shot accuracy"].all()

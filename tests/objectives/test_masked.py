@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from danlu.objectives.masked import Masked
-from danlu.objectives.masking import LONGEST_SPAN, by_span
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_span
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import OneDraw
+from danlu.training.samples import UnitSample
 
 VOCABULARY = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
 def masked(pieces, n=0, progress=0.0, **settings):
-    draw = OneDraw(5, n, progress, VOCABULARY, lambda overlap: pieces)
+    draw = UnitSample(5, n, progress, VOCABULARY, lambda overlap: pieces)
     return Masked(**settings).example(draw)["text"]
 
 
@@ -98,7 +98,7 @@ def test_impossible_settings_are_refused(settings, sentence):
 
 
 def grouped(pieces, flags, n=0, **settings):
-    draw = OneDraw(5, n, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
+    draw = UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
     return Masked(unit="word", **settings).example(draw)["text"]
 
 
@@ -136,7 +136,7 @@ def test_the_rate_holds_for_every_unit(unit):
     rng = np.random.default_rng(0)
     pieces = [np.random.default_rng(k).integers(4, 1004, 100) for k in range(400)]
     flags = [(rng.random(100) < 0.4).astype(np.uint8) for _ in pieces]
-    draw = OneDraw(5, 0, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
+    draw = UnitSample(5, 0, 0.0, VOCABULARY, lambda overlap: pieces, lambda overlap: flags)
     found = [seq.labels["masked"] >= 0 for seq in Masked(unit=unit).example(draw)["text"]]
     assert abs(np.mean(np.concatenate(found)) - 0.15) < 0.01
 

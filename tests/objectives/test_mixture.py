@@ -10,14 +10,13 @@ import torch
 from pydantic import ValidationError
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
+from danlu.objective import ModelShape
 from danlu.objectives.mixture import Mixture
 from danlu.packing import pack
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
-from danlu.traits import needs_blank, rewriter_of, sentinels_of
-from danlu.waist import ModelShape, counts
 
 MACHINE = Machine("cpu", "float32", 1)
 SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
@@ -43,47 +42,45 @@ def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
 
 def test_a_share_is_also_a_weight_however_many_units_a_step_has():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [3, 1]}})
-    assert mixture.weights(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
-    assert mixture.weights(1.0) == {"left.causal": 0.5, "both.masked": 0.5}
-    model = build_learner(mixture, SMALL, VOCABULARY.size, seed=0)
+    assert mixture.term_weights(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
+    assert mixture.term_weights(1.0) == {"left.causal": 0.5, "both.masked": 0.5}
+    model = build_network(mixture, SMALL, VOCABULARY.size, seed=0)
     batches = micro_batches(mixture, ToyDraws(), 0, 40, 8, 0.5)
     for progress in (0.0, 1.0):
         losses = accumulate(model, mixture, batches, MACHINE, seed=0, progress=progress)
-        means, weights = losses.terms, mixture.weights(progress)
+        means, weights = losses.terms, mixture.term_weights(progress)
         assert losses.loss == pytest.approx(sum(weights[term] * means[term] for term in mixture.terms))
 
 
 def test_what_rewrites_text_does_it_in_a_mixture_too():
     spans = {"name": "spans", "sentinels": 5}
     mixture = Mixture.model_validate({"of": {"blanks": "masked", "left": spans, "whole": "denoising"}})
-    assert rewriter_of(mixture) is mixture.of["left"]
-    assert needs_blank(mixture)
-    assert (
-        rewriter_of(Mixture.model_validate({"of": {"inner": mixture, "again": "causal"}})) is None
-    )  # it continues text
-    assert not needs_blank(Mixture.model_validate({"of": {"whole": "denoising"}}))
+    assert mixture.rewriter is mixture.of["left"]
+    assert mixture.needs_blank
+    assert Mixture.model_validate({"of": {"inner": mixture, "again": "causal"}}).rewriter is None  # it continues text
+    assert not Mixture.model_validate({"of": {"whole": "denoising"}}).needs_blank
 
 
 def test_a_mixture_in_a_mixture_moves_too():
     inner = {"name": "mixture", "of": TWO, "shares": {"left": [1, 0]}}
     mixture = Mixture.model_validate({"of": {"inner": inner, "again": "causal"}, "loss_weights": {"again": 3}})
     begin = {"inner.left.causal": 0.25, "inner.both.masked": 0.25, "again.causal": 1.5}
-    assert mixture.weights(0.0) == begin
-    assert mixture.weights(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
+    assert mixture.term_weights(0.0) == begin
+    assert mixture.term_weights(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
 
 
 def test_what_its_parts_can_do_it_can_do():
     mixture = Mixture.model_validate({"of": TWO | {"found": {"name": "replaced", "generator": None}}})
-    model = build_learner(mixture, SMALL, VOCABULARY.size, seed=0)
+    model = build_network(mixture, SMALL, VOCABULARY.size, seed=0)
     hidden = torch.randn(3, SMALL.width)
-    own = mixture.of["both"].blank_logits(model, model.parts["both"], hidden)
-    assert torch.equal(mixture.blank_logits(model, model.parts, hidden), own)
-    assert not hasattr(Mixture.model_validate({"of": {"a": "causal"}}), "blank_logits")
+    own = mixture.of["both"].blank_logits(model, model.head["both"], hidden)
+    assert torch.equal(mixture.blank_logits(model, model.head, hidden), own)
+    assert not Mixture.model_validate({"of": {"a": "causal"}}).fills_blanks
     batches = micro_batches(mixture, ToyDraws(), 0, 12, 4, 1.0)
     with torch.no_grad():
-        said = mixture.judge(model, model.parts, batches, SimpleNamespace(decode=str))
+        said = mixture.judge(model, model.head, batches, SimpleNamespace(decode=str))
         alone = mixture.of["found"].judge(
-            model, model.parts["found"], [batch.of("found") for batch in batches], SimpleNamespace(decode=str)
+            model, model.head["found"], [batch.of("found") for batch in batches], SimpleNamespace(decode=str)
         )
     assert said["figures"] == {f"found: {name}": value for name, value in alone["figures"].items()}
     assert mixture.embeds_text is False
@@ -92,9 +89,9 @@ def test_what_its_parts_can_do_it_can_do():
 
 def test_names_weights_and_needs_are_those_of_its_parts():
     mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
-    assert set(mixture.fields) == {"left.text", "both.text"}
+    assert set(mixture.streams) == {"left.text", "both.text"}
     assert mixture.terms == ("left.causal", "both.masked")
-    assert mixture.weights(1.0) == {"left.causal": 0.5, "both.masked": 0.25}
+    assert mixture.term_weights(1.0) == {"left.causal": 0.5, "both.masked": 0.25}
     assert mixture.needs == {"backbone": frozenset({"causal", "full"})}
     assert mixture.continues_text
     assert not Mixture.model_validate({"of": {"a": "masked"}}).continues_text
@@ -103,14 +100,14 @@ def test_names_weights_and_needs_are_those_of_its_parts():
 def test_the_terms_of_one_objective_twice_are_counted_apart():
     mixture = Mixture.model_validate({"of": {"few": {"name": "masked", "rate": 0.01}, "many": "masked"}})
     examples = [mixture.example(ToyDraws().draw(n)) for n in range(20)]
-    found = counts(mixture, pack(examples, mixture.fields))
+    found = mixture.count_targets(pack(examples, mixture.streams))
     for part in ("few", "many"):
         labels = [s.labels["masked"] for e in examples for s in e.get(f"{part}.text", ())]
         assert found[f"{part}.masked"] == sum(int((label >= 0).sum()) for label in labels) > 0
 
 
 def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
-    parts = Mixture.model_validate({"of": TWO}).parts(ModelShape(8, 12))
+    parts = Mixture.model_validate({"of": TWO}).build_head(ModelShape(8, 12))
     assert {name.split(".")[0] for name, _ in parts.named_parameters()} == {"both"}
     assert all(torch.isfinite(p).all() for p in parts.parameters())
 
@@ -143,7 +140,7 @@ def test_sentinels_and_bounds_are_those_of_all():
             }
         }
     )
-    assert mixture.sentinels == sentinels_of(mixture) == 9
-    assert mixture.bounds == {"sentence"}
+    assert mixture.num_sentinels == 9
+    assert mixture.boundaries == {"sentence"}
     assert mixture.needs == {"backbone": {"full"}, "decoder": {"causal"}}
-    assert sentinels_of(Mixture.model_validate({"of": TWO})) == 0
+    assert Mixture.model_validate({"of": TWO}).num_sentinels == 0

@@ -8,12 +8,13 @@ import torch
 from pydantic import ValidationError
 from sentence_store import Documents, chinese, english
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
 from danlu.objectives.next_sentence import NextSentence
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.waist import counts
+
+pass
 
 ALONE = NextSentence.model_validate({"masked": False})
 APART = NextSentence.model_validate({"masked": False, "form": "apart"})
@@ -33,10 +34,10 @@ def pairs(made, objective, count):
     for example in made.examples(objective, count):
         sequences = example["text"]
         for i, seq in enumerate(sequences):
-            if seq.marks["next"] >= 0:
+            if seq.sequence_labels["next"] >= 0:
                 sides = [made.sides(s.inputs["token"]) for s in sequences[i : i + 2]]
                 a, b = sides[0] if objective.form == "together" else (sides[0][0], sides[1][0])
-                found.append((a, b, seq.marks["next"]))
+                found.append((a, b, seq.sequence_labels["next"]))
     return found
 
 
@@ -107,17 +108,17 @@ def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
     for none in (False, 0, 0.0):
         alone = NextSentence.model_validate({"masked": none})
         assert alone.terms == ("next",)
-        assert not hasattr(alone, "blank_logits")
+        assert not alone.fills_blanks
         assert all("masked" not in s.labels for e in made.examples(alone, 5) for s in e["text"])
-    assert hasattr(both, "blank_logits")
-    assert NextSentence.model_validate({"masked": {"unit": "word"}}).bounds == {"word", "sentence"}
+    assert both.fills_blanks
+    assert NextSentence.model_validate({"masked": {"unit": "word"}}).boundaries == {"word", "sentence"}
 
 
 def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
     made = documents(tmp_path, lengths=(1, 3), count=10)
     both = NextSentence()
     sequences = [s for e in made.examples(both, made.draws.units) for s in e["text"]]
-    alone = [s for s in sequences if s.marks["next"] < 0]
+    alone = [s for s in sequences if s.sequence_labels["next"] < 0]
     assert alone
     assert len(alone) < len(sequences)
     assert all(len(made.sides(s.inputs["token"])) >= 1 for s in alone if (s.labels["masked"] < 0).all())
@@ -169,12 +170,12 @@ def test_what_the_judge_says(tmp_path):
     made = documents(tmp_path)
     chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})
     for objective in (ALONE, APART, NextSentence()):
-        model = build_learner(objective, chosen, made.tokenizer.vocabulary.size, seed=0).eval()
-        batch = pack(made.examples(objective, 30), objective.fields)
-        n = counts(objective, batch)["next"]
+        model = build_network(objective, chosen, made.tokenizer.vocabulary.size, seed=0).eval()
+        batch = pack(made.examples(objective, 30), objective.streams)
+        n = objective.count_targets(batch)["next"]
         with torch.no_grad():
-            figures = objective.judge(model, model.parts, [batch], None)["figures"]
-        labels = batch["text"].marks["next"]
+            figures = objective.judge(model, model.head, [batch], None)["figures"]
+        labels = batch["text"].sequence_labels["next"]
         assert figures["pairs"] == len(figures["accuracy"]) == n > 20
         assert figures["share next"] == pytest.approx(float((labels == 1).sum() / n))
         assert figures["share next"] + figures["share random"] == pytest.approx(1)

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToySource
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives import digits, tones
-from danlu.objectives.patch_controls import PatchControls
-from danlu.objectives.patch_sources import in_a_row, read_patches
 from danlu.objectives.patches import Patches
+from danlu.objectives.vision import digits, tones
+from danlu.objectives.vision.patch_baselines import PatchControls
+from danlu.objectives.vision.patch_sources import in_a_row, read_patches
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.text.split import SPLITS
-from danlu.training.draws import RowDraws
+from danlu.training.samples import RowDraws
 
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}
 
@@ -41,7 +41,7 @@ def draws_of(objective, tmp_path, split="train"):
 
 
 def batch_of(objective, draws, count):
-    return pack([objective.example(draws.draw(n, 0.0)) for n in range(count)], objective.fields)
+    return pack([objective.example(draws.draw(n, 0.0)) for n in range(count)], objective.streams)
 
 
 @given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(1, 9), st.integers(0, 99))
@@ -70,10 +70,10 @@ def test_what_is_hidden_is_a_target_and_is_not_shown(tmp_path):
 def test_the_loss_is_the_squared_error_of_hidden_numbers(tmp_path):
     objective = Patches()
     batch = batch_of(objective, draws_of(objective, tmp_path), 5)
-    model = build_learner(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
+    model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
     with torch.no_grad():
-        model.parts.output.weight.zero_()
-        model.parts.output.bias.fill_(0.25)
+        model.head.output.weight.zero_()
+        model.head.output.bias.fill_(0.25)
         labels = batch["image"].labels["patch"]
         expected = (labels[~labels.isnan()] - 0.25).square().sum()
         assert float(model(batch)["patch"]) == pytest.approx(float(expected), rel=1e-6)
@@ -83,11 +83,11 @@ def test_the_learnt_patch_stands_where_one_is_hidden(tmp_path):
     """A black patch and a hidden one are both zeros to the data; the model must not take one for the other."""
     objective = Patches()
     batch = batch_of(objective, draws_of(objective, tmp_path), 2)
-    model = build_learner(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
+    model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
     with torch.no_grad():
-        before = objective.made(model, model.parts, batch)[1]
-        model.parts.mask.fill_(1.0)
-        assert not torch.equal(objective.made(model, model.parts, batch)[1], before)
+        before = objective.made(model, model.head, batch)[1]
+        model.head.mask.fill_(1.0)
+        assert not torch.equal(objective.made(model, model.head, batch)[1], before)
 
 
 def test_digits_are_split_by_what_they_show_and_cut_into_squares():
@@ -172,7 +172,7 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path, own):
 def test_a_saved_objective_needs_its_data_no_more(own, tmp_path):
     saved = Patches(data=own).model_dump()
     (tmp_path / "mine.npz").unlink()
-    assert objectives.validate(saved).fields["image"].labels["patch"] == (np.float32, (3,))
+    assert objectives.validate(saved).streams["image"].labels["patch"] == (np.float32, (3,))
     np.savez(tmp_path / "mine.npz", **arrays(features=4))
     with pytest.raises(WrongInput, match="patches of 4 numbers, not 3; leave out features"):
         objectives.validate(saved).read()
@@ -180,7 +180,7 @@ def test_a_saved_objective_needs_its_data_no_more(own, tmp_path):
 
 def test_images_larger_than_the_model_are_refused_in_one_line(tmp_path):
     objective = Patches()
-    model = build_learner(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
+    model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
     with pytest.raises(WrongInput, match=r"has 16 positions and the model 8; set architecture.context to 16"):
         model(batch_of(objective, draws_of(objective, tmp_path), 2))
 
@@ -209,10 +209,10 @@ def test_the_linear_prediction_finds_what_depends_linearly_on_what_is_shown():
 
 def test_a_model_is_judged_beside_the_controls(tmp_path):
     objective = Patches()
-    model = build_learner(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
+    model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
     batches = [batch_of(objective, draws_of(objective, tmp_path, "test"), 6)]
     with torch.no_grad():
-        found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+        found = objective.judge(model, model.head, batches, ToySource(tmp_path))
         loss = float(model(batches[0])["patch"])
     figures = found["figures"]
     assert [len(values) for values in figures.values()] == [6] * 5

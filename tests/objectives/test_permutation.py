@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToyDraws
 
+from danlu.batch import HIDDEN_KEY
 from danlu.objectives.permutation import Permutation
 from danlu.packing import pack
-from danlu.waist import HIDDEN
 
 
 @given(st.integers(0, 50), st.sampled_from([0.1, 0.5, 1.0]))
@@ -20,7 +20,7 @@ def test_a_target_is_asked_where_it_stands_and_not_shown(n, share):
     example = objective.example(draw)
     for piece, seq in zip(pieces, example["text"], strict=True):
         length = len(piece)
-        asking = seq.key == HIDDEN
+        asking = seq.key == HIDDEN_KEY
         assert np.array_equal(seq.inputs["token"][~asking], piece)
         assert (seq.inputs["token"][asking] == VOCABULARY.mask).all()
         assert sorted(seq.key[~asking]) == list(range(length))
@@ -29,7 +29,7 @@ def test_a_target_is_asked_where_it_stands_and_not_shown(n, share):
         assert np.array_equal(targets[asking], piece[seq.inputs["position"][asking]])
         assert len(set(seq.inputs["position"][asking])) == asking.sum()
         assert VOCABULARY.ordinary(targets[asking]).all()
-        sees = pack([{"text": [seq]}], objective.fields)["text"].sees().numpy()
+        sees = pack([{"text": [seq]}], objective.streams)["text"].attention_mask().numpy()
         for i in np.flatnonzero(asking):
             own = seq.inputs["position"][i]
             lower = np.flatnonzero(seq.key[:length] < seq.key[own])

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_language import VOCABULARY, ToyDraws, sentence
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
+from danlu.batch import Seq, StreamSpec
 from danlu.evaluation.generation import Sampling, continuations, generate
 from danlu.objectives.prefix import Prefix
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.precision import Machine
-from danlu.waist import Fields, Seq
 
 
 @given(st.integers(0, 60), st.sampled_from([(0.0, 0.7), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)]))
@@ -24,7 +24,7 @@ def test_what_sees_what(n, shares):
         targets = np.flatnonzero(seq.labels["continued"] >= 0)
         prefix = int((seq.key == 0).sum())
         assert targets.tolist() == list(range(prefix - 1, len(seq.key)))
-        sees = pack([{"text": [seq]}], objective.fields)["text"].sees().numpy()
+        sees = pack([{"text": [seq]}], objective.streams)["text"].attention_mask().numpy()
         assert sees[:prefix, :prefix].all()
         assert not np.triu(sees[prefix:, prefix:], 1).any()
         assert sees[prefix:, :prefix].all()
@@ -38,7 +38,7 @@ def test_shares_in_the_wrong_order():
 
 def test_a_prompt_is_a_prefix_when_text_is_continued():
     chosen = architectures.validate({"name": "transformer", "layers": 2, "width": 16, "heads": 2, "context": 32})
-    model = build_learner(Prefix(), chosen, VOCABULARY.size, seed=0).double().eval()
+    model = build_network(Prefix(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in model.parameters():
@@ -49,10 +49,10 @@ def test_a_prompt_is_a_prefix_when_text_is_continued():
     first = len(ids)
     for token in made.tolist():
         order = np.maximum(np.arange(len(ids)) - first + 1, 0)
-        stream = pack([{"text": [Seq({"token": ids}, order)]}], {"text": Fields()})["text"]
+        stream = pack([{"text": [Seq({"token": ids}, order)]}], {"text": StreamSpec()})["text"]
         with torch.no_grad():
             logits = model.token_logits(model.hidden(stream)[-1])
         logits[sorted(VOCABULARY.special - {VOCABULARY.eos})] = -torch.inf
         assert int(logits.argmax()) == token
         ids = np.append(ids, token)
-    assert continuations([0], [prompt], "cpu", Prefix.prompt_order).key.tolist() == [0] * 5
+    assert continuations([0], [prompt], "cpu", Prefix().prompt_order).key.tolist() == [0] * 5

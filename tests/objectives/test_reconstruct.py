@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_language import VOCABULARY, ToyDraws, ToySource, sentence
 
-from danlu.architectures import build_learner
-from danlu.objectives.greedy_decoding import decode_greedily
+from danlu.architectures import build_network
+from danlu.batch import Memory, Seq, Stream, StreamSpec, full_order
 from danlu.objectives.reconstruct import Reconstruct, kept, one_position_each, whole
+from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.training.draws import OneDraw
 from danlu.training.optimizers import AdamW
 from danlu.training.precision import Machine
+from danlu.training.samples import UnitSample
 from danlu.training.step import accumulate, micro_batches
-from danlu.waist import Fields, Memory, Seq, Stream, full_order
 
 MACHINE = Machine("cpu", "float32", 1)
 
 
 def learner_of(objective, width=16):
     settings = {"name": "recurrent", "cell": "gru", "directions": "both", "layers": 1, "width": width, "context": 16}
-    return build_learner(objective, architectures.validate(settings), VOCABULARY.size, seed=0)
+    return build_network(objective, architectures.validate(settings), VOCABULARY.size, seed=0)
 
 
 @given(st.integers(0, 60), st.sampled_from([0.0, 0.6, 0.9]))
@@ -50,7 +50,7 @@ def test_a_source_is_what_is_kept_of_the_sentence_that_is_told(n, drop):
 
 def test_sentences_end_where_their_bounds_say():
     piece, flags = np.arange(4, 12), np.array([3, 1, 1, 2, 0, 3, 0, 0], np.uint8)
-    draw = OneDraw(0, 0, 0.0, VOCABULARY, lambda overlap: [piece], lambda overlap: [flags])
+    draw = UnitSample(0, 0, 0.0, VOCABULARY, lambda overlap: [piece], lambda overlap: [flags])
     assert [ids.tolist() for ids in Reconstruct(longest=4).sentences(draw)] == [[4, 5, 6], [7, 8], [9, 10, 11]]
     assert [len(ids) for ids in Reconstruct(longest=2).sentences(draw)] == [2, 1, 2, 2, 1]
 
@@ -58,7 +58,7 @@ def test_sentences_end_where_their_bounds_say():
 def test_with_its_end_token_a_sentence_is_no_longer_than_its_window():
     """A decoder with learnt positions has one for each token of the window and none beyond."""
     piece = np.arange(4, 12)
-    draw = OneDraw(0, 0, 0.0, VOCABULARY, lambda overlap: [piece], lambda overlap: [np.full(8, 0, np.uint8)])
+    draw = UnitSample(0, 0, 0.0, VOCABULARY, lambda overlap: [piece], lambda overlap: [np.full(8, 0, np.uint8)])
     assert [len(ids) for ids in Reconstruct(longest=32).sentences(draw)] == [7, 1]
 
 
@@ -72,15 +72,15 @@ def test_the_share_that_is_dropped():
 def test_the_decoder_sees_the_sentence_through_its_code_alone():
     objective = Reconstruct(longest=6, code=3)
     model = learner_of(objective).double().eval()
-    batch = pack([objective.example(ToyDraws().draw(n)) for n in range(3)], objective.fields)
-    codes = objective.codes(model, model.parts, batch["source"])
+    batch = pack([objective.example(ToyDraws().draw(n)) for n in range(3)], objective.streams)
+    codes = objective.codes(model, model.head, batch["source"])
     assert codes.shape == (len(batch["source"]), 3)
     torch.testing.assert_close(codes.mean(1), torch.zeros(len(codes), dtype=codes.dtype), rtol=0, atol=1e-6)
-    memory = objective.memory(model.parts, codes)
+    memory = objective.memory(model.head, codes)
     assert memory.stream.lengths == (1,) * len(codes)
     told = model.decode(batch["target"], memory)
     expected = model.token_loss(told, batch["target"].labels["rebuilt"])
-    torch.testing.assert_close(objective.losses(model, model.parts, batch)["rebuilt"], expected)
+    torch.testing.assert_close(objective.losses(model, model.head, batch)["rebuilt"], expected)
     moved = Memory(memory.hidden.index_fill(0, torch.tensor([0]), 1.0), memory.stream)
     changed = (model.decode(batch["target"], moved) - told).abs().amax(1) > 0
     assert torch.equal(changed, batch["target"].sequence == 0)
@@ -96,7 +96,7 @@ def test_codes_that_can_say_next_to_nothing_are_refused(code):
 def test_one_position_each_is_what_packing_makes():
     made = one_position_each(3, torch.device("cpu"))
     seqs = [Seq({"token": np.array([5])}, full_order(1)) for _ in range(3)]
-    packed = pack([{"text": [s]} for s in seqs], {"text": Fields()})["text"]
+    packed = pack([{"text": [s]} for s in seqs], {"text": StreamSpec()})["text"]
     assert isinstance(made, Stream)
     assert made.lengths == packed.lengths
     for name in ("key", "query", "offsets", "group"):
@@ -110,15 +110,15 @@ def test_greedy_decoding_takes_the_likeliest_ordinary_token_at_each_step():
     with torch.no_grad():
         for p in model.parameters():
             p += 0.5 * torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(p.numel()))
-    codes = objective.codes(model, model.parts, whole([sentence(k, 4) for k in range(5)], torch.device("cpu")))
-    memory = objective.memory(model.parts, codes)
+    codes = objective.codes(model, model.head, whole([sentence(k, 4) for k in range(5)], torch.device("cpu")))
+    memory = objective.memory(model.head, codes)
     made = decode_greedily(model, memory, VOCABULARY, 7)
     forbidden = sorted(VOCABULARY.special - {VOCABULARY.eos})
     for k, ids in enumerate(made):
-        alone = objective.memory(model.parts, codes[k : k + 1])
+        alone = objective.memory(model.head, codes[k : k + 1])
         said = [VOCABULARY.bos]
         while len(said) <= 7:
-            stream = pack([{"text": [Seq({"token": np.array(said)}, np.arange(len(said)))]}], {"text": Fields()})[
+            stream = pack([{"text": [Seq({"token": np.array(said)}, np.arange(len(said)))]}], {"text": StreamSpec()})[
                 "text"
             ]
             logits = model.token_logits(model.decode(stream, alone)[-1])
@@ -147,9 +147,9 @@ def test_a_trained_model_is_judged_better_than_strangers_and_an_untrained_one_is
     held_out = micro_batches(objective, ToyDraws(seed=9), 0, 20, 20, 1.0)
     with torch.no_grad():
         model = trained(objective)
-        found = objective.judge(model, model.parts, held_out, ToySource(tmp_path))
+        found = objective.judge(model, model.head, held_out, ToySource(tmp_path))
         fresh = learner_of(objective, width=32).eval()
-        unlearnt = objective.judge(fresh, fresh.parts, held_out, ToySource(tmp_path))
+        unlearnt = objective.judge(fresh, fresh.head, held_out, ToySource(tmp_path))
     figures = found["figures"]
     assert figures["exact_match"] > 0.5 > unlearnt["figures"]["exact_match"]
     assert figures["chrf"] > figures["chrf_of_the_next_sentence"] + 20
@@ -160,14 +160,14 @@ def test_a_trained_model_is_judged_better_than_strangers_and_an_untrained_one_is
 def test_nothing_to_judge_is_nothing_said(tmp_path):
     objective = Reconstruct()
     model = learner_of(objective)
-    assert objective.judge(model, model.parts, [pack([], objective.fields)], ToySource(tmp_path)) == {}
+    assert objective.judge(model, model.head, [pack([], objective.streams)], ToySource(tmp_path)) == {}
 
 
 def test_what_is_told_stays_within_positions_that_are_learnt(tmp_path):
     objective = Reconstruct(longest=32)
     settings = {"name": "bart", "layers": 1, "width": 16, "heads": 2, "hidden": 32, "context": 16}
-    model = build_learner(objective, architectures.validate(settings), VOCABULARY.size, seed=0).eval()
+    model = build_network(objective, architectures.validate(settings), VOCABULARY.size, seed=0).eval()
     held_out = micro_batches(objective, ToyDraws(seed=9), 0, 6, 6, 1.0)
     with torch.no_grad():
-        found = objective.judge(model, model.parts, held_out, ToySource(tmp_path))
+        found = objective.judge(model, model.head, held_out, ToySource(tmp_path))
     assert 0 <= found["figures"]["exact_match"] <= 1

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_language import VOCABULARY, ToyDraws, ToySource
 
-from danlu.architectures import build_learner
-from danlu.objectives.detection import Detections, blanked, marked
+from danlu.architectures import build_network
+from danlu.objective import LogitsFrom
 from danlu.objectives.replaced import GeneratorSize, Replaced, sampled
+from danlu.objectives.sentences.detection import Detections, blanked, marked
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import OneDraw
-from danlu.waist import counts
+from danlu.training.samples import UnitSample
+
+pass
 
 WIDE = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 HALF = Replaced(rate=0.4, generator=GeneratorSize(width=0.5))
@@ -27,9 +29,9 @@ RANDOM = Replaced(rate=0.4, generator=None)
 SMALL = {"layers": 2, "width": 32, "heads": 4, "hidden": 48, "context": 16}
 
 
-def learner(objective=HALF, name="electra", **settings):
+def network(objective=HALF, name="electra", **settings):
     chosen = architectures.validate({"name": name, **SMALL, **settings})
-    made = build_learner(objective, chosen, VOCABULARY.size, seed=0).double()
+    made = build_network(objective, chosen, VOCABULARY.size, seed=0).double()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in made.parameters():
@@ -38,11 +40,11 @@ def learner(objective=HALF, name="electra", **settings):
 
 
 def batch_of(objective, units=12):
-    return pack([objective.example(ToyDraws().draw(n)) for n in range(units)], objective.fields)
+    return pack([objective.example(ToyDraws().draw(n)) for n in range(units)], objective.streams)
 
 
 def sequences(objective, pieces, n=0):
-    return objective.example(OneDraw(5, n, 0.0, WIDE, lambda overlap: pieces))["text"]
+    return objective.example(UnitSample(5, n, 0.0, WIDE, lambda overlap: pieces))["text"]
 
 
 units = st.lists(st.lists(st.integers(0, 1003), min_size=1, max_size=12).map(np.array), min_size=1, max_size=4)
@@ -74,11 +76,11 @@ def test_without_a_generator_random_tokens_are_put_in_and_a_lucky_one_is_an_orig
     assert abs((seq.labels["replaced"] == 1).mean() - 0.4 * 999 / 1000) < 0.02
     assert WIDE.ordinary(seq.inputs["token"]).all()
     assert "masked" not in seq.labels
-    assert (RANDOM.terms, RANDOM.token_head) == (("replaced",), "none")
-    assert {n.split(".")[0] for n, _ in learner(RANDOM, embedding_width=8).named_parameters()} == {
+    assert (RANDOM.terms, RANDOM.logits_from) == (("replaced",), LogitsFrom.NOTHING)
+    assert {n.split(".")[0] for n, _ in network(RANDOM, embedding_width=8).named_parameters()} == {
         "backbone",
-        "embedders",
-        "parts",
+        "embeddings",
+        "head",
     }
 
 
@@ -103,13 +105,13 @@ def test_samples_are_as_frequent_as_they_are_probable_and_impossible_ones_never_
 
 def test_a_token_restored_by_luck_is_an_original():
     """A generator that always restores leaves the detector nothing to find; one that never does, every hidden one."""
-    model, batch = learner(), batch_of(HALF)
+    model, batch = network(), batch_of(HALF)
     text = batch["text"]
     hidden, ordinary = text.labels["masked"] >= 0, text.labels["replaced"] >= 0
 
     @torch.no_grad()
     def loss_when(tokens):
-        logit = model.parts.detector(model.hidden(text, token=tokens)[ordinary])
+        logit = model.head.detector(model.hidden(text, token=tokens)[ordinary])
         truth = (tokens != text.inputs["original"])[ordinary].double()
         return float(torch.nn.functional.binary_cross_entropy_with_logits(logit, truth, reduction="sum"))
 
@@ -130,30 +132,30 @@ def test_a_token_restored_by_luck_is_an_original():
 def test_sampling_has_no_gradient():
     """The detector's loss reaches the generator's own weights by no way, only the embeddings they share; and the
     generator's loss reaches neither the large backbone nor the detector."""
-    model, batch = learner(embedding_width=8), batch_of(HALF)
+    model, batch = network(embedding_width=8), batch_of(HALF)
     reached = {}
     for term in HALF.terms:
         model.zero_grad()
         model(batch)[term].backward()
         moved = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
         reached[term] = {".".join(n.split(".")[:2]) for n in moved}
-    assert "parts.generator" not in reached["replaced"]
-    assert {"backbone.blocks", "parts.detector", "embedders.token"} <= reached["replaced"]
+    assert "head.generator" not in reached["replaced"]
+    assert {"backbone.blocks", "head.detector", "embeddings.token"} <= reached["replaced"]
     assert "output_bias" not in reached["replaced"]
-    assert not {n for n in reached["masked"] if n.startswith("backbone") or n == "parts.detector"}
-    assert {"parts.generator", "embedders.token", "output_bias"} <= reached["masked"]
+    assert not {n for n in reached["masked"] if n.startswith("backbone") or n == "head.detector"}
+    assert {"head.generator", "embeddings.token", "output_bias"} <= reached["masked"]
 
 
 def test_counts_are_known_before_the_model_runs():
     batch = batch_of(HALF)
-    found = counts(HALF, batch)
+    found = HALF.count_targets(batch)
     assert found["replaced"] == int((batch["text"].inputs["original"] >= 4).sum())
     assert found["masked"] == int((batch["text"].inputs["token"] == VOCABULARY.mask).sum()) > 0
 
 
 def test_weights_are_the_papers():
-    assert Replaced().weights(1.0) == {"masked": 1.0, "replaced": 50.0}
-    assert Replaced(replaced_weight=10).weights(1.0)["replaced"] == 10
+    assert Replaced().term_weights(1.0) == {"masked": 1.0, "replaced": 50.0}
+    assert Replaced(replaced_weight=10).term_weights(1.0)["replaced"] == 10
 
 
 @pytest.mark.parametrize(
@@ -169,25 +171,25 @@ def test_the_generator_is_smaller_and_has_the_same_embeddings(name, settings, wi
     shape = {"recurrent": {"heads": None, "hidden": None}}.get(name, {})
     given = {k: v for k, v in ({**SMALL, **shape, **settings}).items() if v is not None}
     chosen = architectures.validate({"name": name, **given})
-    model = build_learner(Replaced(generator=GeneratorSize(width=0.25, layers=0.5)), chosen, VOCABULARY.size, 0)
-    assert model.parts.generator.backbone.width == width
-    inside = {n.split(".")[-2] for n, _ in model.parts.generator.named_parameters()}
+    model = build_network(Replaced(generator=GeneratorSize(width=0.25, layers=0.5)), chosen, VOCABULARY.size, 0)
+    assert model.head.generator.backbone.width == width
+    inside = {n.split(".")[-2] for n, _ in model.head.generator.named_parameters()}
     assert "embedding_map" in inside
-    assert not any("embedders" in n for n, _ in model.parts.named_parameters())
+    assert not any("embeddings" in n for n, _ in model.head.named_parameters())
 
 
 def test_judging_counts_what_is_found_beside_the_base_rate(tmp_path):
-    model, batches = learner(), [batch_of(HALF, 6), batch_of(HALF, 12)]
+    model, batches = network(), [batch_of(HALF, 6), batch_of(HALF, 12)]
     with torch.no_grad():
         text = batches[1]["text"]
-        model.parts.detector.out.bias -= model.parts.detector(model.hidden(text)).median()  # suspects about half
-        told: dict[str, Any] = HALF.judge(model, model.parts, batches, ToySource(tmp_path))
+        model.head.detector.out.bias -= model.head.detector(model.hidden(text)).median()  # suspects about half
+        told: dict[str, Any] = HALF.judge(model, model.head, batches, ToySource(tmp_path))
     truth, suspected, hidden = [], [], 0
     for batch in batches:
         text = batch["text"]
         with torch.no_grad():
-            tokens, _ = HALF.corrupted(model, model.parts, text)
-            found = model.parts.detector(model.hidden(text, token=tokens)) > 0
+            tokens, _ = HALF.corrupted(model, model.head, text)
+            found = model.head.detector(model.hidden(text, token=tokens)) > 0
         at = text.labels["replaced"] >= 0
         truth += (tokens != text.inputs["original"])[at].tolist()
         suspected += found[at].tolist()

@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from sentence_store import Documents, chinese, english
 
 from danlu.objectives.sentence_order import SentenceOrder, neighbours
-from danlu.objectives.sentences import Text
+from danlu.objectives.sentences.sentence_spans import Text
 
 ALONE = SentenceOrder.model_validate({"masked": False})
 
 
 def found(made, count):
-    return [(*made.sides(s.inputs["token"]), s.marks["order"]) for e in made.examples(ALONE, count) for s in e["text"]]
+    return [
+        (*made.sides(s.inputs["token"]), s.sequence_labels["order"])
+        for e in made.examples(ALONE, count)
+        for s in e["text"]
+    ]
 
 
 @pytest.mark.parametrize(("sentences", "gap"), [(english, " "), (chinese, "")], ids=["english", "chinese"])
@@ -55,8 +59,8 @@ def test_a_document_of_two_sentences_has_no_pair(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 2)) for d in range(20)])
     assert found(made, 20) == []
     both = SentenceOrder()
-    marks = [s.marks["order"] for e in made.examples(both, 20) for s in e["text"]]
-    assert set(marks) == {-1}  # there for masking
+    sequence_labels = [s.sequence_labels["order"] for e in made.examples(both, 20) for s in e["text"]]
+    assert set(sequence_labels) == {-1}  # there for masking
 
 
 @given(

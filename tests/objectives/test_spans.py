@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
-from danlu.objectives.rewriting import composition, parted, without_ends
+from danlu.objectives.seq2seq.text_to_text import composition, parted, without_ends
 from danlu.objectives.spans import Spans
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import OneDraw
+from danlu.training.samples import UnitSample
 
 SENTINELS = tuple(range(200, 300))
 VOCABULARY = Vocabulary(
@@ -23,7 +23,7 @@ NUMBER = {i: k for k, i in enumerate(SENTINELS)}
 
 
 def example_of(objective, pieces, n=0):
-    return objective.example(OneDraw(5, n, 0.0, VOCABULARY, lambda overlap: pieces))
+    return objective.example(UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: pieces))
 
 
 def put_back(source, target):
@@ -124,23 +124,23 @@ def test_ends_are_taken_off_once():
 def test_blanks_are_asked_for_and_filled_in_order():
     objective = Spans(sentinels=3)
     parts = [np.array([10, 11]), np.array([12]), np.zeros(0, np.int64)]
-    assert objective.read(parts, VOCABULARY).tolist() == [10, 11, 200, 12, 201, 2]
-    assert objective.begin(VOCABULARY).tolist() == [0]
+    assert objective.source_ids(parts, VOCABULARY).tolist() == [10, 11, 200, 12, 201, 2]
+    assert objective.decoder_start(VOCABULARY).tolist() == [0]
     for made, text in [
         ([200, 50, 51, 201, 52, 202], [10, 11, 50, 51, 12, 52]),
         ([201, 52, 200, 50], [10, 11, 50, 12, 52]),
         ([49, 200, 50, 200, 51], [10, 11, 50, 12]),
         ([], [10, 11, 12]),
     ]:
-        assert objective.written(parts, np.array(made, np.int64), VOCABULARY).tolist() == text
+        assert objective.merge(parts, np.array(made, np.int64), VOCABULARY).tolist() == text
     with pytest.raises(WrongInput, match="no blank; write <mask>"):
-        objective.read(parts[:1], VOCABULARY)
+        objective.source_ids(parts[:1], VOCABULARY)
     with pytest.raises(WrongInput, match="3 blanks, the model knows 2"):
-        objective.read([*parts, parts[0]], VOCABULARY)
+        objective.source_ids([*parts, parts[0]], VOCABULARY)
 
 
 def test_a_tokenizer_without_sentinels_is_refused():
     bare = Vocabulary(size=20, bos=1, eos=2, pad=0, mask=3, special=frozenset(range(4)))
-    draw = OneDraw(0, 0, 0.0, bare, lambda overlap: [4 + np.arange(9)])
+    draw = UnitSample(0, 0, 0.0, bare, lambda overlap: [4 + np.arange(9)])
     with pytest.raises(WrongInput, match=r"it has 0 sentinels .* and 100 are needed"):
         Spans().example(draw)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from toy_language import VOCABULARY, ToySource
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import WrongInput
 from danlu.objectives.translation import Translation, beside_strangers, with_blanks
 from danlu.packing import pack
@@ -21,7 +21,7 @@ from danlu.registry import architectures
 from danlu.text.compressed import create_text
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
 from danlu.text.sentence_pairs import sentence_pairs
-from danlu.training.draws import RowDraws
+from danlu.training.samples import RowDraws
 
 TABLE = 'en\tzh\tby\nA "cat".\t一只猫。\tme\nDogs\t狗\tme\nDogs\t狗\tyou\nDogs\t几条狗\tme\n\t空\tme\nFish\t鱼\tme\n'
 PAIRS = [('A "cat".', "一只猫。"), ("Dogs", "狗"), ("Dogs", "几条狗"), ("Fish", "鱼")]
@@ -115,7 +115,7 @@ def test_two_sides_with_segments_and_positions_of_their_own():
 
 def test_beside_strangers_each_first_side_has_the_second_of_the_next_pair():
     objective, rows = Translation(masked={"rate": 0.3}), rows_of(5)
-    text = pack(examples_of(objective, rows), objective.fields)["text"]
+    text = pack(examples_of(objective, rows), objective.streams)["text"]
     strange = beside_strangers(text)
     assert strange.lengths == tuple(
         len(a) + len(b) + 4 for (a, _), (_, b) in zip(rows, rows[1:] + rows[:1], strict=True)
@@ -130,12 +130,12 @@ def test_beside_strangers_each_first_side_has_the_second_of_the_next_pair():
 
 def learner_of(objective, **settings):
     shape = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64, **settings}
-    return build_learner(objective, architectures.validate(shape), VOCABULARY.size, seed=0).eval()
+    return build_network(objective, architectures.validate(shape), VOCABULARY.size, seed=0).eval()
 
 
 def test_a_context_that_is_too_small_is_told():
     objective = Translation()
-    batch = pack(examples_of(objective, rows_of(2)), objective.fields)
+    batch = pack(examples_of(objective, rows_of(2)), objective.streams)
     with pytest.raises(WrongInput, match="longest 62 needs an architecture whose context is 64 or more, not 32"):
         learner_of(objective, context=32)(batch)
 
@@ -160,7 +160,7 @@ def test_words_cannot_be_masked_whole():
 
 def test_a_judge_measures_with_and_without_the_translation(tmp_path):
     objective = Translation(masked={"rate": 0.4, "random": 0, "replace": 1})
-    batches = [pack(examples_of(objective, rows_of(8, seed)), objective.fields) for seed in range(2)]
+    batches = [pack(examples_of(objective, rows_of(8, seed)), objective.streams) for seed in range(2)]
     model = learner_of(objective)
 
     class Copies(Translation):
@@ -177,10 +177,10 @@ def test_a_judge_measures_with_and_without_the_translation(tmp_path):
 
     same = [(a, a) for a, _ in rows_of(40)]
     equal = [(a, b) for a, b in same if len(a) == 5]
-    batch = pack(examples_of(objective, equal), objective.fields)
-    figures = Copies(masked=objective.masked).judge(model, model.parts, [batch], ToySource(tmp_path))["figures"]
+    batch = pack(examples_of(objective, equal), objective.streams)
+    figures = Copies(masked=objective.masked).judge(model, model.head, [batch], ToySource(tmp_path))["figures"]
     assert figures["accuracy"] > figures["accuracy_beside_another_pair"] + 0.2
-    found = objective.judge(model, model.parts, batches, ToySource(tmp_path))
+    found = objective.judge(model, model.head, batches, ToySource(tmp_path))
     assert set(found["figures"]) == {"accuracy", "accuracy_beside_another_pair"}
     assert all(" | " in s["given"] and "___" in s["given"] and "___" not in s["made"] for s in found["samples"])
 
@@ -193,14 +193,14 @@ def test_blanks_are_shown_where_tokens_are_hidden(tmp_path):
 
 def test_special_tokens_are_not_told():
     objective = Translation(masked={"rate": 0.4})
-    text, model = pack(examples_of(objective, rows_of(8)), objective.fields)["text"], learner_of(objective)
+    text, model = pack(examples_of(objective, rows_of(8)), objective.streams)["text"], learner_of(objective)
     hidden = int((text.labels["masked"] >= 0).sum())
 
     class PrefersEnds(Translation):
-        def blank_logits(self, model, parts, hidden):
+        def blank_logits(self, model, head, hidden):
             return torch.arange(VOCABULARY.size, 0, -1.0).repeat(len(hidden), 1)  # 0, 1, 2, 3 are special
 
-    told = PrefersEnds(masked=objective.masked).told(model, model.parts, text, VOCABULARY)
+    told = PrefersEnds(masked=objective.masked).told(model, model.head, text, VOCABULARY)
     assert told.tolist() == [4] * hidden
 
 
@@ -208,9 +208,9 @@ def test_one_token_for_both_ends_is_judged_too(tmp_path):
     """Sides were parted at the first end token, which then is the first token of all."""
     objective, one = Translation(masked={"rate": 0.4}), replace(VOCABULARY, eos=VOCABULARY.bos)
     draws = RowDraws(rows_of(8), 10.0, one, seed=0, shuffled=False)
-    batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(8)], objective.fields)
+    batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(8)], objective.streams)
     source, model = ToySource(tmp_path), learner_of(objective)
     source.vocabulary = one
-    found = objective.judge(model, model.parts, [batch], source)["samples"]
+    found = objective.judge(model, model.head, [batch], source)["samples"]
     lengths = [[len(side.split()) for side in sample["made"].split(" | ")] for sample in found]
     assert lengths == [[len(a), len(b)] for a, b in rows_of(8)[: len(found)]]

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToySource
 
 from danlu import durable
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.objectives.cbow import Cbow, mean_around
 from danlu.objectives.skipgram import Skipgram
-from danlu.objectives.word_scores import Scored, banded, share_above
-from danlu.objectives.word_windows import WordRow, Words, contexts, offsets, training_counts
+from danlu.objectives.word_vectors.word_similarity import Scored, banded, share_above
+from danlu.objectives.word_vectors.word_windows import WordRow, Words, contexts, offsets, training_counts
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import RowDraws
+from danlu.training.samples import RowDraws
 
 BAG = architectures.validate({"name": "bag", "width": 5, "tied": True})
 WORDS = Words.of(np.array([0, 0, 0, 0, *[3.0] * 8]), None, 0.75)
@@ -90,8 +90,8 @@ def test_banded_products_are_products_of_neighbours(length, window):
 def learner_and_batch(objective, folder):
     made = objective.units(ToySource(folder), "train")
     draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
-    batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(4)], objective.fields)
-    model = build_learner(objective, BAG, VOCABULARY.size, seed=0).double()
+    batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(4)], objective.streams)
+    model = build_network(objective, BAG, VOCABULARY.size, seed=0).double()
     noise = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for p in model.parameters():
@@ -107,7 +107,7 @@ def log_sigmoid(x):
 def test_the_loss_of_skipgram_is_that_of_the_paper(noise, tmp_path):
     objective = Skipgram(window=2, negatives=3, noise=noise, sample=0.05, unit_tokens=20)
     model, batch = learner_and_batch(objective, tmp_path)
-    words, context = model.embedders["token"].weight.detach(), model.parts.context.weight.detach()
+    words, context = model.embeddings["token"].weight.detach(), model.head.context.weight.detach()
     text, expected, pairs = batch["text"], 0.0, 0
     for token, around, drawn in zip(text.inputs["token"], text.labels["skipgram"], text.inputs["noise"], strict=True):
         for other in around[around >= 0]:
@@ -121,7 +121,7 @@ def test_the_loss_of_skipgram_is_that_of_the_paper(noise, tmp_path):
 def test_the_loss_of_cbow_is_that_of_the_paper(tmp_path):
     objective = Cbow(window=2, negatives=3, sample=None, unit_tokens=20)
     model, batch = learner_and_batch(objective, tmp_path)
-    words, context = model.embedders["token"].weight.detach(), model.parts.context.weight.detach()
+    words, context = model.embeddings["token"].weight.detach(), model.head.context.weight.detach()
     text, expected = batch["text"], 0.0
     tokens = text.inputs["token"]
     for i, (left, right) in enumerate(zip(text.inputs["left"].tolist(), text.inputs["right"].tolist(), strict=True)):
@@ -153,8 +153,8 @@ def test_a_model_that_scores_all_words_alike_is_judged_to_guess(objective, tmp_p
     """As every model before training: its context vectors are 0."""
     model, batch = learner_and_batch(objective, tmp_path)
     with torch.no_grad():
-        model.parts.context.weight.zero_()
-        (above,) = objective.judge(model, model.parts, [batch], ToySource(tmp_path))["figures"].values()
+        model.head.context.weight.zero_()
+        (above,) = objective.judge(model, model.head, [batch], ToySource(tmp_path))["figures"].values()
     assert above == 0.5
 
 
@@ -197,16 +197,16 @@ def nearest_words(vectors, top):
 
 def trained_vectors(objective, source, epochs, rate=2e-2):
     torch.manual_seed(0)
-    model = build_learner(objective, BAG.model_copy(update={"width": 16}), source.vocabulary.size, seed=0)
+    model = build_network(objective, BAG.model_copy(update={"width": 16}), source.vocabulary.size, seed=0)
     made = objective.units(source, "train")
     draws = RowDraws(made.rows, made.tokens_per_unit, source.vocabulary, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0)
     for n in range(epochs * draws.units):
-        (loss,) = model(pack([objective.example(draws.draw(n, 0.0))], objective.fields)).values()
+        (loss,) = model(pack([objective.example(draws.draw(n, 0.0))], objective.streams)).values()
         (loss / made.tokens_per_unit).backward()
         optimizer.step()
         optimizer.zero_grad()
-    return model, model.embedders["token"].weight.detach().numpy()[4:]
+    return model, model.embeddings["token"].weight.detach().numpy()[4:]
 
 
 @pytest.mark.parametrize("objective", [Skipgram(sample=None, unit_tokens=256), Cbow(sample=None, unit_tokens=256)])
@@ -219,8 +219,8 @@ def test_words_of_one_topic_become_neighbours(objective, topics, tmp_path):
     made = objective.units(source, "test")
     draws = RowDraws(made.rows, made.tokens_per_unit, source.vocabulary, seed=5)
     with torch.no_grad():
-        batches = [pack([objective.example(draws.draw(n, 0.0))], objective.fields) for n in range(3)]
-        judged = objective.judge(model, model.parts, batches, source)
+        batches = [pack([objective.example(draws.draw(n, 0.0))], objective.streams) for n in range(3)]
+        judged = objective.judge(model, model.head, batches, source)
     (above,) = judged["figures"].values()
     assert 0.75 < above <= 1
 
@@ -230,9 +230,9 @@ def test_neighbours_agree_with_gensims_on_python_pages(tmp_path):
     """overlap@10 among 300 frequent words: 0.43 when this was written, 0.03 by chance."""
     from gensim.models import Word2Vec
 
-    from danlu.recipes.loading import load_recipe
-    from danlu.stages.preparation import Data
-    from danlu.stages.sources import RunSource
+    from danlu.config.loading import load_recipe
+    from danlu.runs.prepare_data import Data
+    from danlu.runs.unit_source import RunSource
     from danlu.text.corpus import build_corpus
     from danlu.tokens.kinds.word import Word
     from danlu.tokens.shards import write_shards
@@ -245,17 +245,17 @@ def test_neighbours_agree_with_gensims_on_python_pages(tmp_path):
     text = [[str(i) for i in part] for ids in texts for part in np.array_split(ids, len(ids) // 9000 + 1)]
     theirs = Word2Vec(text, vector_size=48, sg=1, sample=1e-3, min_count=1, workers=1, seed=1, epochs=4)
     objective = Skipgram()
-    model = build_learner(objective, BAG.model_copy(update={"width": 48}), vocabulary.size, seed=0)
+    model = build_network(objective, BAG.model_copy(update={"width": 48}), vocabulary.size, seed=0)
     made = objective.units(source, "train")
     draws = RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2, weight_decay=0)
     for n in range(4 * draws.units):
-        batch = pack([objective.example(draws.draw(n, 0.0))], objective.fields)
+        batch = pack([objective.example(draws.draw(n, 0.0))], objective.streams)
         (model(batch)["skipgram"] / int((batch["text"].labels["skipgram"] >= 0).sum())).backward()
         optimizer.step()
         optimizer.zero_grad()
     frequent = np.argsort(-training_counts(source))[100:400]
-    ours = model.embedders["token"].weight.detach().numpy()[frequent]
+    ours = model.embeddings["token"].weight.detach().numpy()[frequent]
     peer = np.stack([theirs.wv[str(i)] for i in frequent])
     a, b = nearest_words(ours, 10), nearest_words(peer, 10)
     overlap = np.mean([len(set(x) & set(y)) / 10 for x, y in zip(a, b, strict=True)])

@@ -134,7 +134,7 @@ def encoder() -> dict[str, Any]:
         "baselines": None,
         "loss": 3.214,
         "terms": {"masked": {"loss": 3.214, "accuracy": None}},
-        "example": [{"stream": "text", "tokens": tokens, "targets": targets, "marks": {"follows": "1"}}],
+        "example": [{"stream": "text", "tokens": tokens, "targets": targets, "sequence_labels": {"follows": "1"}}],
         "judged": {
             "figures": {"retrieval": {"value": 0.417, "low": 0.39, "high": 0.44}, "uniformity": -2.25},
             "samples": [{"given": "a <b>the</b> cat", "made": "the cat"}],

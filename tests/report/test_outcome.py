@@ -8,7 +8,7 @@ from synthetic_run_folder import results
 from danlu.report import verdicts
 from danlu.report.outcome import outcome
 from danlu.report.phrases import in_language
-from danlu.report.results import Results
+from danlu.results import Results
 
 
 def first_sentence(**changed):

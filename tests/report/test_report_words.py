@@ -68,8 +68,8 @@ def test_words_for_what_is_registered_are_for_what_is_there() -> None:
 
 
 def test_a_figure_with_a_word_is_said_by_some_objective_or_measurement() -> None:
-    sources = [*(PACKAGE / "objectives").glob("*.py"), *(PACKAGE / "evaluation").glob("*.py")]
-    sources.append(PACKAGE / "stages" / "evaluation.py")
+    sources = [*(PACKAGE / "objectives").rglob("*.py"), *(PACKAGE / "evaluation").glob("*.py")]
+    sources.append(PACKAGE / "runs" / "evaluate_model.py")
     written = "".join(path.read_text("utf-8") for path in sources)
     for key in words("en"):
         section, name = key.split(".", 1)

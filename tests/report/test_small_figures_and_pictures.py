@@ -9,8 +9,8 @@ import pytest
 from danlu.report.formatting import figure
 from danlu.report.phrases import in_language
 from danlu.report.pictures import grey_picture
-from danlu.report.results import Judged, Picture
 from danlu.report.sections import figure_name
+from danlu.results import Judged, Picture
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.tasks.labelled_files import labelled_files, read_rows
+from danlu.tasks.label_tables import labelled_files, read_rows
 from danlu.tasks.rows import Row
 
 if sys.version_info >= (3, 14):

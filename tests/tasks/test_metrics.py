@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 import danlu
 from danlu.registry import metrics, tasks
 from danlu.report.phrases import LANGUAGES, words
-from danlu.stages.finetuning import interval_facts
+from danlu.runs.finetune_task import interval_facts
 
 THEIRS = {
     "accuracy": accuracy_score,

@@ -15,10 +15,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.export import NotExported, export, load_model, save_native
+from danlu.interop import NotExported, export, load_model, save_native
 from danlu.objectives.masked import Masked
 from danlu.registry import tokenizers
 from danlu.text.words import word_starts
@@ -185,14 +185,14 @@ def test_a_model_with_one_is_saved_in_danlus_own_form(tmp_path):
         heads=2,
         **{"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"},
     )
-    learner = build_learner(Masked(), small, ours.vocabulary.size, 0)
-    made = export(learner, ours, tmp_path / "e", Masked(), small)
+    network = build_network(Masked(), small, ours.vocabulary.size, 0)
+    made = export(network, ours, tmp_path / "e", Masked(), small)
     assert isinstance(made, NotExported)
     assert "sentencepiece" in made.reason
-    save_native(learner, ours, tmp_path / "m", Masked(), small)
+    save_native(network, ours, tmp_path / "m", Masked(), small)
     again, its = load_model(tmp_path / "m")
     assert its.fingerprint == ours.fingerprint
-    assert all(torch.equal(value, again.state_dict()[name]) for name, value in learner.state_dict().items())
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
     path = tmp_path / "m" / "tokenizer.model"
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(WrongInput, match=r"tokenizer\.model is damaged"):

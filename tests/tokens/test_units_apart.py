@@ -12,7 +12,7 @@ from danlu.errors import WrongInput
 from danlu.tokens.shards import FACTS, ShardWriter, TokenStore
 from danlu.tokens.units import WindowUnits, free_number
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.draws import WindowDraws
+from danlu.training.samples import WindowDraws
 
 
 def units_of(folder, lengths, window, shard_bytes=1 << 20):

@@ -5,25 +5,25 @@ from __future__ import annotations
 import pytest
 import torch
 from test_loop import HELD_OUT, by_kind, stopped_after, validate, without_clock
-from toy_job import MACHINE, OBJECTIVE, job, learner, settings
+from toy_job import MACHINE, OBJECTIVE, job, network, settings
 
-from danlu.training.average import Average
 from danlu.training.loop import train
 from danlu.training.step import Losses, measure
+from danlu.training.weight_average import Average
 
 
 def test_the_average_is_the_recurrence_of_its_definition():
-    model = learner()
+    model = network()
     average = Average(model, 0.7)
-    expected = model.embedders["token"].weight.detach().double()
+    expected = model.embeddings["token"].weight.detach().double()
     for step in range(1, 30):
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(0.01 * step)
         average.update(model, step)
         kept = min(0.7, step / (step + 9))
-        expected = kept * expected + (1 - kept) * model.embedders["token"].weight.detach().double()
-    assert torch.allclose(average.weights["embedders.token.weight"].double(), expected, atol=1e-5)
+        expected = kept * expected + (1 - kept) * model.embeddings["token"].weight.detach().double()
+    assert torch.allclose(average.weights["embeddings.token.weight"].double(), expected, atol=1e-5)
 
 
 def test_the_average_is_judged_and_kept_and_training_goes_on_from_the_weights_themselves(tmp_path):
@@ -52,10 +52,10 @@ HARDER = {
 
 @pytest.mark.parametrize("chosen", HARDER.values(), ids=HARDER)
 def test_stopped_and_run_again_ends_bit_equal_whatever_is_set(tmp_path, chosen):
-    from danlu.training.outfit import fit_out
+    from danlu.training.training_options import fit_out
 
     def fitted():
-        model = learner()
+        model = network()
         fit_out(model, settings(**chosen))
         return model
 

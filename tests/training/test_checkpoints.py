@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import SafetensorError
-from toy_job import learner
+from toy_job import network
 
 from danlu.errors import WrongInput
 from danlu.training import checkpoint
@@ -27,7 +27,7 @@ def saved(tmp_path):
 
 
 def filled(value):
-    model = learner()
+    model = network()
     with torch.no_grad():
         for p in model.parameters():
             p.fill_(value)
@@ -35,7 +35,7 @@ def filled(value):
 
 
 def value_of(checkpoints, step):
-    model = learner()
+    model = network()
     checkpoints.load_weights(step, model)
     values = {v for p in model.parameters() for v in p.detach().unique().tolist()}
     assert len(values) == 1
@@ -95,7 +95,7 @@ def test_all_damaged_is_one_line_that_says_what_to_do(saved):
 def test_weights_that_are_not_as_written_are_not_loaded(saved):
     flipped(saved.path(2) / "weights.safetensors")
     with pytest.raises(WrongInput, match=r"is not as it was written; choose another folder with --out to train again"):
-        saved.load_weights(2, learner())
+        saved.load_weights(2, network())
 
 
 @pytest.mark.parametrize("name", ["write_weights", "write_json"])

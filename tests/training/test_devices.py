@@ -9,7 +9,7 @@ import torch
 from toy_job import job, settings
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
 from danlu.errors import Stopped, WrongInput
@@ -19,10 +19,10 @@ from danlu.objectives.mixture import Mixture
 from danlu.objectives.permutation import Permutation
 from danlu.objectives.prefix import Prefix
 from danlu.training.loop import train
-from danlu.training.outfit import fit_out
 from danlu.training.plan import Plan
 from danlu.training.precision import Machine, recorded, repeat_exactly
 from danlu.training.step import accumulate, measure, micro_batches
+from danlu.training.training_options import fit_out
 
 CUDA = pytest.param(
     "cuda",
@@ -53,13 +53,13 @@ def global_switches():
     os.environ.update(environment)
 
 
-def learner(objective, device, shape=SHAPE):
-    return build_learner(objective, shape, VOCABULARY.size, 0).to(device)
+def network(objective, device, shape=SHAPE):
+    return build_network(objective, shape, VOCABULARY.size, 0).to(device)
 
 
 def job_on(folder, machine, objective, steps=6, shape=SHAPE, chosen=None, **more):
     machine.apply()
-    model = learner(objective, machine.device, shape)
+    model = network(objective, machine.device, shape)
     fit_out(model, chosen or settings())
     plan = Plan(steps, 8, 4, 2, 2, machine, capacity=more.pop("capacity", None))
     return job(folder, steps, chosen, model=model, objective=objective, plan=plan, **more)
@@ -76,7 +76,7 @@ def test_in_float32_a_device_learns_what_a_cpu_learns(tmp_path, device, objectiv
     there = job_on(tmp_path / "there", Machine(device, "float32", 1), objective)
     train(here)
     train(there)
-    fresh, expected, found = (weights(m) for m in (learner(objective, "cpu"), here.model, there.model))
+    fresh, expected, found = (weights(m) for m in (network(objective, "cpu"), here.model, there.model))
     for name, value in expected.items():
         moved = (value - fresh[name]).norm()
         assert moved > 0 or not name.endswith("weight"), name
@@ -130,7 +130,7 @@ def test_a_compiled_and_filled_step_is_the_step(device, objective):
     machine, chosen = Machine(device, "float32", 1), settings(compile=True)
     machine.apply()
     chosen_objective = OBJECTIVES[objective]
-    plain, fast = learner(chosen_objective, device), learner(chosen_objective, device)
+    plain, fast = network(chosen_objective, device), network(chosen_objective, device)
     fit_out(fast, chosen)
     for first in (0, 8, 16):
         sides = []
@@ -147,7 +147,7 @@ def test_a_compiled_and_filled_step_is_the_step(device, objective):
 def test_losses_are_judged_alike(device):
     batches = micro_batches(OBJECTIVES["mixture"], ToyDraws(), 0, 12, 3, 1.0)
     found = [
-        measure(learner(OBJECTIVES["mixture"], d), OBJECTIVES["mixture"], batches, Machine(d, "float32", 1))
+        measure(network(OBJECTIVES["mixture"], d), OBJECTIVES["mixture"], batches, Machine(d, "float32", 1))
         for d in ("cpu", device)
     ]
     assert found[1].counts == found[0].counts
@@ -168,7 +168,7 @@ def test_cuda_is_asked_for_operations_that_repeat(monkeypatch):
 def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
     """As far as a CPU can tell: torch raises for one that has no exact form."""
     repeat_exactly()
-    model = learner(objective, "cpu")
+    model = network(objective, "cpu")
     accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
-from toy_job import MACHINE, OBJECTIVE, learner, settings
+from toy_job import MACHINE, OBJECTIVE, network, settings
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.even_steps import Steps
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
@@ -22,27 +22,27 @@ from danlu.training.step import accumulate, micro_batches, positions
 
 
 def facts(**given):
-    return forecast(learner(), OBJECTIVE, ToyDraws(), settings(**given), MACHINE)
+    return forecast(network(), OBJECTIVE, ToyDraws(), settings(**given), MACHINE)
 
 
 def test_parts_add_up_and_tied_weights_count_once():
-    model = build_learner(Causal(), Transformer(layers=3, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    model = build_network(Causal(), Transformer(layers=3, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
     table = {row["part"]: row["parameters"] for row in parameter_table(model)}
-    assert table["embedders.token"] == VOCABULARY.size * 8
+    assert table["embeddings.token"] == VOCABULARY.size * 8
     assert table["backbone.blocks.*.attention"] == 3 * 4 * 8 * 8
     assert table["backbone.blocks.*.feed_forward"] == 3 * 3 * 8 * 16
     assert sum(table.values()) == sum(p.numel() for p in model.parameters())
 
 
 def test_frozen_parameters_are_told():
-    model = learner()
-    model.embedders.requires_grad_(False)
-    (row,) = [row for row in parameter_table(model) if row["part"] == "embedders.token"]
+    model = network()
+    model.embeddings.requires_grad_(False)
+    (row,) = [row for row in parameter_table(model) if row["part"] == "embeddings.token"]
     assert (row["trained"], row["parameters"]) == (0, VOCABULARY.size * 8)
 
 
 def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_is_counted():
-    model = build_learner(Causal(), Transformer(layers=2, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    model = build_network(Causal(), Transformer(layers=2, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
     (batch,) = micro_batches(Causal(), ToyDraws(), 0, 4, 4, 0.0)
     (stream,) = batch.streams.values()
     tokens = positions([batch])
@@ -59,7 +59,7 @@ def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
     objective = Causal() if directions == "forward" else Masked()
     (batch,) = micro_batches(objective, ToyDraws(), 0, 4, 4, 0.0)
     one, two = (
-        build_learner(objective, Recurrent(cell=cell, layers=n, width=8, directions=directions), VOCABULARY.size, 0)
+        build_network(objective, Recurrent(cell=cell, layers=n, width=8, directions=directions), VOCABULARY.size, 0)
         for n in (1, 2)
     )
     (stream,) = batch.streams.values()
@@ -72,7 +72,7 @@ def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
 
 @pytest.mark.parametrize("name", list(optimizers))
 def test_optimizer_bytes_are_what_a_step_really_makes(name):
-    model, chosen = learner(), settings(optimizer=name)
+    model, chosen = network(), settings(optimizer=name)
     built = chosen.optimizer.build(model, MACHINE)
     accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0), MACHINE, 0)
     for optimizer in built:
@@ -84,11 +84,11 @@ def test_optimizer_bytes_are_what_a_step_really_makes(name):
 def test_activations_grow_with_the_micro_batch_and_weights_do_not():
     small, large = (facts(batch_tokens=160, micro_batch_tokens=n)["memory"] for n in (20, 160))
     assert large["activations"] > 3 * small["activations"]
-    assert large["weights"] == small["weights"] == 4 * sum(p.numel() for p in learner().parameters())
+    assert large["weights"] == small["weights"] == 4 * sum(p.numel() for p in network().parameters())
 
 
 def test_asking_changes_nothing_and_the_answer_is_json():
-    model = learner()
+    model = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     torch.manual_seed(3)
     drawn = torch.rand(1)

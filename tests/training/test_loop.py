@@ -10,14 +10,14 @@ import torch
 from toy_job import MACHINE, OBJECTIVE, SMALL, job, settings
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.errors import DanluError, Stopped
 from danlu.objectives.causal import Causal
-from danlu.training.draws import OneDraw
 from danlu.training.journal import CLOCK_FIELDS, read_journal
 from danlu.training.loop import train
-from danlu.training.outfit import fit_out
+from danlu.training.samples import UnitSample
 from danlu.training.step import Losses, measure, micro_batches
+from danlu.training.training_options import fit_out
 
 HELD_OUT = micro_batches(OBJECTIVE, ToyDraws(seed=5), 0, 8, 8, 1.0)
 
@@ -56,13 +56,13 @@ class NothingAsked:
     tokens_per_unit, units = 1.0, 100
 
     def draw(self, n, progress):
-        return OneDraw(0, n, progress, VOCABULARY, lambda overlap: [np.array([VOCABULARY.bos])])
+        return UnitSample(0, n, progress, VOCABULARY, lambda overlap: [np.array([VOCABULARY.bos])])
 
 
 def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
     seen = []
     causal = Causal()
-    model = build_learner(causal, SMALL, VOCABULARY.size, seed=0)
+    model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
     watch = lambda record, plan: seen.append(record["loss"])  # noqa: E731
     train(job(tmp_path, 2, objective=causal, model=model, draws=NothingAsked(), watch=watch))
     assert seen == [None, None]
@@ -71,8 +71,8 @@ def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
 def test_a_step_that_asks_for_nothing_is_no_error_with_frozen_embeddings(tmp_path):
     """Nothing that learns had a part in the loss, and the backward pass refused it, again after every resume."""
     causal = Causal()
-    model = build_learner(causal, SMALL, VOCABULARY.size, seed=0)
-    chosen = settings(freeze=["embedders"])
+    model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
+    chosen = settings(freeze=["embeddings"])
     fit_out(model, chosen)
     train(job(tmp_path, 2, chosen, objective=causal, model=model, draws=NothingAsked()))
 
@@ -210,7 +210,7 @@ def test_a_held_out_loss_that_is_no_number_is_one_line_and_no_record(tmp_path):
 
 def test_a_gradient_that_is_no_number_is_one_line_too(tmp_path):
     work = job(tmp_path, 6)
-    work.model.embedders["token"].weight.register_hook(lambda gradient: gradient * float("nan"))
+    work.model.embeddings["token"].weight.register_hook(lambda gradient: gradient * float("nan"))
     with pytest.raises(DanluError, match=r"gradient is nan at step 1 of toy; lower optimizer\.learning_rate"):
         train(work)
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from torch.overrides import TorchFunctionMode
-from toy_job import MACHINE, OBJECTIVE, learner
+from toy_job import MACHINE, OBJECTIVE, network
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
+from danlu.batch import Seq, full_order
+from danlu.evaluation.blank_filling import blanks
 from danlu.evaluation.embedding import embed
-from danlu.evaluation.filling import blanks
 from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.likelihood import likelihood
 from danlu.objectives.causal import Causal
@@ -20,7 +21,6 @@ from danlu.packing import pack
 from danlu.tasks.classify import Classification
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.training.step import accumulate, measure, micro_batches
-from danlu.waist import Seq, full_order
 
 TO_FLOAT64 = (torch.Tensor.double, torch.Tensor.to, torch.Tensor.type)
 
@@ -48,7 +48,7 @@ def test_the_stand_in_for_such_a_device_notices():
 
 
 def test_learning_needs_no_float64():
-    model, batches = learner(), micro_batches(OBJECTIVE, ToyDraws(), 0, 8, 4, 0.5)
+    model, batches = network(), micro_batches(OBJECTIVE, ToyDraws(), 0, 8, 4, 0.5)
     with NoFloat64():
         losses = accumulate(model, OBJECTIVE, batches, MACHINE, 0)
         assert losses.sums["masked"] == pytest.approx(measure(model, OBJECTIVE, batches, MACHINE).sums["masked"])
@@ -56,17 +56,17 @@ def test_learning_needs_no_float64():
 
 def test_using_a_model_needs_no_float64():
     ids = [np.array([1, 5, 6, 2]), np.array([1, 7, 2])]
-    causal = build_learner(Causal(), Transformer(layers=1, width=8, heads=2, context=16), VOCABULARY.size, 0).eval()
+    causal = build_network(Causal(), Transformer(layers=1, width=8, heads=2, context=16), VOCABULARY.size, 0).eval()
     with NoFloat64():
         made = generate_many(causal, ids, VOCABULARY, Sampling(tokens=3, temperature=0.9, top_k=4), 16, MACHINE)
         assert [len(text) <= 3 for text in made] == [True, True]
         assert embed(causal, ids, "causal", "mean", True).shape == (2, 8)
-        chances = blanks(learner().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
+        chances = blanks(network().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
         assert chances.sum() == pytest.approx(1)
-        task = Classification(2, full=False)
-        model = build_learner(task, causal.backbone.settings, VOCABULARY.size, 0).eval()
-        rows = [{"text": [Seq({"token": row}, full_order(len(row)), marks={"label": 0})]} for row in ids]
-        assert task.predict(model, pack(rows, task.fields)).shape == (2,)
+        task = Classification(classes=2, full=False)
+        model = build_network(task, causal.backbone.settings, VOCABULARY.size, 0).eval()
+        rows = [{"text": [Seq({"token": row}, full_order(len(row)), sequence_labels={"label": 0})]} for row in ids]
+        assert task.predict(model, pack(rows, task.streams)).shape == (2,)
 
 
 def test_the_likelihood_of_documents_needs_no_float64(tmp_path, monkeypatch):
@@ -79,6 +79,6 @@ def test_the_likelihood_of_documents_needs_no_float64(tmp_path, monkeypatch):
     tokenizer = Byte().train([])
     store = TokenStore(write_shards(corpus, tokenizer), "test")
     size = tokenizer.vocabulary.size
-    model = build_learner(Causal(), Transformer(layers=1, width=8, heads=2, context=16), size, 0).eval()
+    model = build_network(Causal(), Transformer(layers=1, width=8, heads=2, context=16), size, 0).eval()
     with NoFloat64():
         assert likelihood(model, store, 16, 8, MACHINE).loss == pytest.approx(np.log(size), rel=0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from toy_job import MACHINE, OBJECTIVE, learner
+from toy_job import MACHINE, OBJECTIVE, network
 from toy_language import ToyDraws
 
 from danlu.registry import optimizers
@@ -16,7 +16,7 @@ from danlu.training.step import accumulate, micro_batches
 
 
 def trained(name, steps=3, seed=0):
-    model = learner(seed)
+    model = network(seed)
     built = optimizers.validate(name).build(model, MACHINE)
     advance(model, built, range(steps))
     return model, built
@@ -32,19 +32,19 @@ def advance(model, built, steps):
 
 @pytest.mark.parametrize("name", list(optimizers))
 def test_every_parameter_has_exactly_one_owner(name):
-    model = learner()
+    model = network()
     owned = [p for o in optimizers.validate(name).build(model, MACHINE) for g in o.param_groups for p in g["params"]]
     assert len(owned) == len({id(p) for p in owned}) == len(list(model.parameters()))
 
 
 def test_muon_takes_the_matrices_of_the_backbone_only():
-    model = learner()
+    model = network()
     muon, rest = optimizers.validate("muon").build(model, MACHINE)
     names = {id(p): n for n, p in model.named_parameters()}
     taken = {names[id(p)] for g in muon.param_groups for p in g["params"]}
     assert taken == {n for n, p in model.named_parameters() if n.startswith("backbone.") and p.ndim == 2}
     left = {names[id(p)] for g in rest.param_groups for p in g["params"]}
-    assert {"embedders.token.weight", "parts.dense.weight"} <= left
+    assert {"embeddings.token.weight", "head.dense.weight"} <= left
 
 
 @pytest.mark.parametrize("rows", [6, 20])
@@ -75,7 +75,7 @@ def test_muon_brings_singular_values_near_one():
 
 @pytest.mark.parametrize("name", list(optimizers))
 def test_only_matrices_decay(name):
-    for optimizer in optimizers.validate(name).build(learner(), MACHINE):
+    for optimizer in optimizers.validate(name).build(network(), MACHINE):
         for group in optimizer.param_groups:
             assert all((p.ndim >= 2) == (group["weight_decay"] > 0) for p in group["params"])
 
@@ -84,7 +84,7 @@ def test_only_matrices_decay(name):
 def test_state_goes_to_names_and_back(name):
     model, built = trained(name)
     state = {k: v.clone() for k, v in state_tensors(model, built).items()}
-    other = learner(seed=1)
+    other = network(seed=1)
     other.load_state_dict(model.state_dict())
     fresh = optimizers.validate(name).build(other, MACHINE)
     load_state_tensors(other, fresh, state)
@@ -99,4 +99,4 @@ def test_state_goes_to_names_and_back(name):
 
 def test_a_state_of_another_model_is_refused():
     with pytest.raises(KeyError, match=r"backbone\.nowhere"):
-        load_state_tensors(learner(), [], {"backbone.nowhere/step": torch.zeros(())})
+        load_state_tensors(network(), [], {"backbone.nowhere/step": torch.zeros(())})

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 import torch
-from toy_job import MACHINE, OBJECTIVE, job, learner, settings
+from toy_job import MACHINE, OBJECTIVE, job, network, settings
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import build_learner
+from danlu.architectures import build_network
 from danlu.architectures.bag import Bag
 from danlu.architectures.convolutional import Convolutional
 from danlu.architectures.recurrent import Recurrent
@@ -18,17 +18,17 @@ from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.objectives.causal import Causal
 from danlu.objectives.glove import Glove
-from danlu.training.depths import depths
+from danlu.training.layer_depth import depths
 from danlu.training.loop import train
-from danlu.training.outfit import fit_out
 from danlu.training.step import accumulate, micro_batches
+from danlu.training.training_options import fit_out
 
 BATCHES = micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0)
 DEEP = Transformer(layers=3, width=8, heads=2, hidden=16, context=16, dropout=0.2)
 
 
 def deep(seed=0):
-    return build_learner(OBJECTIVE, DEEP, VOCABULARY.size, seed)
+    return build_network(OBJECTIVE, DEEP, VOCABULARY.size, seed)
 
 
 def gradients(model):
@@ -40,7 +40,7 @@ def reference(model, smoothing, z):
     """Straight from the definitions, over all targets of the batch."""
     text = BATCHES[0]["text"]
     at = text.labels["masked"] >= 0
-    logits = model.token_logits(model.parts(model.hidden(text)[at])).double()
+    logits = model.token_logits(model.head(model.hidden(text)[at])).double()
     logs = logits.log_softmax(-1)
     picked = -logs.gather(1, text.labels["masked"][at][:, None])[:, 0]
     even = -logs.mean(1)
@@ -50,7 +50,7 @@ def reference(model, smoothing, z):
 
 @pytest.mark.parametrize(("smoothing", "z"), [(0.1, 0.0), (0.0, 0.01), (0.2, 0.003)])
 def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_when_judged(smoothing, z):
-    model = learner()
+    model = network()
     fit_out(model, settings(label_smoothing=smoothing, z_loss=z))
     with torch.no_grad():
         model.train()
@@ -60,13 +60,13 @@ def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_whe
 
 
 def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
-    chosen = settings(freeze=["embedders", "backbone.blocks.0.attention_norm.*", "*.up.*"])
-    model = learner()
+    chosen = settings(freeze=["embeddings", "backbone.blocks.0.attention_norm.*", "*.up.*"])
+    model = network()
     fit_out(model, chosen)
     before = copy.deepcopy(model.state_dict())
     train(job(tmp_path, 3, chosen, model=model))
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
-    held = {n for n in before if n.startswith("embedders.") or "attention_norm" in n or ".up." in n}
+    held = {n for n in before if n.startswith("embeddings.") or "attention_norm" in n or ".up." in n}
     assert len(held) == 3
     assert moved == set(before) - held
 
@@ -77,15 +77,15 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
 )
 def test_freezing_what_is_not_there_or_everything_is_refused(pattern, told):
     with pytest.raises(WrongInput, match=told):
-        fit_out(learner(), settings(freeze=[pattern]))
+        fit_out(network(), settings(freeze=[pattern]))
 
 
 def test_depth_counts_from_the_embeddings_to_the_heads():
     found = depths(deep())
-    assert {n: d for n, d in found.items() if n.startswith("embedders.")} == {"embedders.token.weight": 0}
+    assert {n: d for n, d in found.items() if n.startswith("embeddings.")} == {"embeddings.token.weight": 0}
     assert found["backbone.blocks.0.attention.query.weight"] == 1
     assert found["backbone.blocks.2.feed_forward.down.weight"] == 3
-    assert found["backbone.final_norm.weight"] == found["parts.dense.weight"] == 4
+    assert found["backbone.final_norm.weight"] == found["head.dense.weight"] == 4
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
@@ -104,18 +104,18 @@ def test_embeddings_can_be_spared_the_decay():
     for spare, expected in ((True, 0.1), (False, 0.0)):
         (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
         decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
-        assert decays[id(model.embedders["token"].weight)] == expected
-        assert decays[id(model.parts.dense.weight)] == 0.1
+        assert decays[id(model.embeddings["token"].weight)] == expected
+        assert decays[id(model.head.dense.weight)] == 0.1
         assert decays[id(model.backbone.final_norm.weight)] == 0.0
 
 
 def test_biases_kept_in_a_table_do_not_decay_and_all_tables_are_embeddings():
-    model = build_learner(Glove(), Bag(width=8), VOCABULARY.size, 0)
+    model = build_network(Glove(), Bag(width=8), VOCABULARY.size, 0)
     for spare, expected in ((True, 0.1), (False, 0.0)):
         (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
         decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
-        assert decays[id(model.parts.context.weight)] == expected
-        assert decays[id(model.parts.bias.weight)] == decays[id(model.parts.context_bias.weight)] == 0.0
+        assert decays[id(model.head.context.weight)] == expected
+        assert decays[id(model.head.bias.weight)] == decays[id(model.head.context_bias.weight)] == 0.0
 
 
 def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_included():
@@ -144,13 +144,13 @@ def test_recomputing_keeps_less():
 
 @pytest.mark.parametrize("setting", ["activation_checkpointing", "compile"])
 def test_what_is_no_stack_of_blocks_is_refused_in_one_line(setting):
-    recurrent = build_learner(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
+    recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
     with pytest.raises(WrongInput, match=f"training.{setting}: this architecture is no stack of blocks"):
         fit_out(recurrent, settings(**{setting: True}))
 
 
 def test_rates_by_layer_need_layers_that_can_be_told_apart():
-    recurrent = build_learner(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
+    recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
     with pytest.raises(WrongInput, match=r"training.optimizer.layer_decay: this architecture is no stack of blocks"):
         fit_out(recurrent, settings(optimizer={"name": "adamw", "layer_decay": 0.5}))
 
@@ -161,7 +161,7 @@ def test_rates_by_layer_need_layers_that_can_be_told_apart():
 @pytest.mark.parametrize("architecture", [DEEP.model_copy(update={"dropout": 0.0}), Convolutional(width=8, layers=2)])
 def test_compiled_blocks_compute_the_same(architecture):
     objective = OBJECTIVE if isinstance(architecture, Transformer) else Causal()
-    plain, fast = (build_learner(objective, architecture, VOCABULARY.size, 0) for _ in range(2))
+    plain, fast = (build_network(objective, architecture, VOCABULARY.size, 0) for _ in range(2))
     fit_out(fast, settings(compile=True))
     for first in (0, 4, 9):  # other lengths each time
         batches = micro_batches(objective, ToyDraws(), first, 3, 3, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from toy_job import MACHINE, OBJECTIVE, learner, settings
+from toy_job import MACHINE, OBJECTIVE, network, settings
 from toy_language import ToyDraws
 
 from danlu.training import plan as plan_module
@@ -15,7 +15,7 @@ from danlu.training.plan import Plan, make_plan
 def planned(monkeypatch=None, seconds=(0.5, 2.0), **given):
     if monkeypatch:
         monkeypatch.setattr(plan_module, "time_steps", lambda *_: seconds)
-    return make_plan(settings(**given), learner(), OBJECTIVE, ToyDraws(), MACHINE, None)
+    return make_plan(settings(**given), network(), OBJECTIVE, ToyDraws(), MACHINE, None)
 
 
 def test_units_come_of_tokens():
@@ -56,12 +56,12 @@ def test_steps_of_two_kinds_take_their_mean_and_a_busy_moment_does_not_count(mon
     monkeypatch.setattr(plan_module.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(plan_module, "micro_batches", lambda objective, draws, first, units, *_: first // units)
     monkeypatch.setattr(plan_module, "accumulate", work)
-    plan = make_plan(settings(budget="1000 seconds"), learner(), OBJECTIVE, ToyDraws(), MACHINE, None)
+    plan = make_plan(settings(budget="1000 seconds"), network(), OBJECTIVE, ToyDraws(), MACHINE, None)
     assert plan.steps == pytest.approx(1000 / 0.3, rel=0.1)
 
 
 def test_measuring_time_leaves_the_model_as_it_was():
-    model = learner()
+    model = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     plan = make_plan(settings(budget="1 seconds"), model, OBJECTIVE, ToyDraws(), MACHINE, None)
     assert plan.steps > 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from toy_language import VOCABULARY, ToyDraws
 
-from danlu.architectures import Learner, build_learner
+from danlu.architectures import Network, build_network
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.masked import Masked
 from danlu.training.checkpoint import Checkpoints
@@ -26,8 +26,8 @@ OPENED: list[Journal] = []
 """Closed after each test."""
 
 
-def learner(seed: int = 0) -> Learner:
-    return build_learner(OBJECTIVE, SMALL, VOCABULARY.size, seed)
+def network(seed: int = 0) -> Network:
+    return build_network(OBJECTIVE, SMALL, VOCABULARY.size, seed)
 
 
 def settings(**given: Any) -> TrainingSettings:
@@ -39,7 +39,7 @@ def job(folder: Path, steps: int = 6, chosen: TrainingSettings | None = None, ev
     plan = Plan(steps, 4, 4, every, every, MACHINE)
     parts: dict[str, Any] = {
         "stage": "toy",
-        "model": learner(),
+        "model": network(),
         "objective": OBJECTIVE,
         "draws": ToyDraws(),
         "settings": chosen or settings(),

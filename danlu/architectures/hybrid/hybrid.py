@@ -11,19 +11,19 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from danlu.architecture import Architecture, Backbone, HeadStyle
 from danlu.architectures.convolutional import offsets_of
-from danlu.architectures.embedders import entrance
+from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.hybrid.mixers import MIXERS, Beside, Sizes, Whole, beside, whole
 from danlu.architectures.transformer.attention import Known
-from danlu.architectures.transformer.feed_forward import Gated
+from danlu.architectures.transformer.feed_forward import ACTIVATIONS, Gated
 from danlu.architectures.transformer.norms import RMSNorm
+from danlu.batch import Stream
 from danlu.registry import architectures
-from danlu.settings import Settings
-from danlu.waist import Stream
 
 
 @architectures.register
-class Hybrid(Settings):
+class Hybrid(Architecture):
     """`layers` pre-norm layers, each a mixer and a gated feed-forward half. mixers: what mixes positions in each layer,
     from the first, begun again where there are more layers than mixers.
 
@@ -85,12 +85,16 @@ class Hybrid(Settings):
             self.cell, causal, offsets_of(self.kernel, causal),
         )  # fmt: skip
 
+    @property
+    def embedding_dim(self) -> int:
+        return self.embedding_width or self.width
+
+    @property
+    def head_style(self) -> HeadStyle:
+        return HeadStyle(activation=ACTIVATIONS[self.activation])
+
     def build(self) -> HybridBackbone:
         return HybridBackbone(self)
-
-    def embedders(self) -> dict[str, nn.Embedding]:
-        """None: each mixer has its own way to tell positions apart."""
-        return {}
 
 
 class Layer(nn.Module):
@@ -129,7 +133,7 @@ class State:
     layers: list[Any]
 
 
-class HybridBackbone(nn.Module):
+class HybridBackbone(Backbone):
     """[T, embedding width] -> [T, width]. Sequences of a continuation are the same at every call, as for cells."""
 
     def __init__(self, settings: Hybrid):
@@ -138,7 +142,7 @@ class HybridBackbone(nn.Module):
         own = {"causal"} if settings.reach == "causal" else {"full"}
         alone = set(settings.pattern) == {"attention"}
         self.offers = frozenset({"causal", "full", "any"} if alone else own)
-        self.embedding_map = entrance(settings.embedding_width, settings.width)
+        self.embedding_map = embedding_projection(settings.embedding_width, settings.width)
         self.blocks = nn.ModuleList(Layer(settings, mixer) for mixer in settings.pattern)
         self.norm = RMSNorm(settings.width, eps=1e-6)
 

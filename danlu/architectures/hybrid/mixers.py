@@ -23,7 +23,7 @@ from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.architectures.transformer.orders import product_dtype
 from danlu.architectures.transformer.positions import rotary_angles
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 
 @dataclass

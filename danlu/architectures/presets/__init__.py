@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets import albert, bart, bert, electra, gpt2, llama, modernbert, qwen3, roberta, t5
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
-from danlu.published_heads import Head
-from danlu.settings import Settings
-from danlu.traits import name_of, published_head, published_with
-from danlu.waist import Objective
+from danlu.hf_heads import Head
+from danlu.objective import Objective, with_hf_head
 
 FAMILIES: tuple[Family, ...] = (
     qwen3.FAMILY,
@@ -34,15 +33,15 @@ ENCODERS: tuple[Family, ...] = (bert.ENCODER, roberta.ENCODER, modernbert.ENCODE
 EVERY = (*FAMILIES, *ENCODERS)
 
 
-def family_for(settings: Settings, objective: Objective) -> Family | NoFamily:
-    """The family that computes what a learner of this architecture and objective does."""
+def family_for(settings: Architecture, objective: Objective) -> Family | NoFamily:
+    """The family that computes what a network of this architecture and objective does."""
     reasons = {family: family.fits(settings, objective) for family in EVERY}
     for family, reason in reasons.items():
         if reason is None:
             return family
-    head, name = published_head(objective), name_of(objective)
+    head, name = objective.hf_head, objective.name
     near = [f"{family.class_name} {reason}" for family, reason in reasons.items() if family.head == head]
-    known = ", ".join(sorted({able for family in FAMILIES for able in published_with(family.head)}))
+    known = ", ".join(sorted({able for family in FAMILIES for able in with_hf_head(family.head)}))
     return NoFamily("; ".join(near) or f"no transformers class is trained by objective {name}; those of {known} are")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import (
     WITHOUT,
     Bert,
@@ -19,11 +20,10 @@ from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
-from danlu.published_heads import MASKED_LM
+from danlu.hf_heads import MASKED_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
 """Of the settings, and what its config calls them."""
@@ -42,7 +42,7 @@ class Albert(Bert):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_misfit(settings, objective, FREE):
         return reason
     assert isinstance(settings, Transformer)
@@ -80,8 +80,8 @@ def names(settings: Transformer) -> WeightNames:
         table += linear(f"{theirs}.ffn", f"{ours}.feed_forward.up", bias=True)
         table += linear(f"{theirs}.ffn_output", f"{ours}.feed_forward.down", bias=True)
         table += linear(f"{theirs}.full_layer_layer_norm", f"{ours}.feed_forward_norm", bias=True)
-    table += linear("predictions.dense", "parts.dense", bias=True)
-    table += linear("predictions.LayerNorm", "parts.norm", bias=True)
+    table += linear("predictions.dense", "head.dense", bias=True)
+    table += linear("predictions.LayerNorm", "head.norm", bias=True)
     return (*table, Weight("predictions.bias", ("output_bias",)))
 
 

@@ -6,16 +6,16 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import SEQ2SEQ_LM_OF_MASKS
+from danlu.hf_heads import SEQ2SEQ_LM_OF_MASKS
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 OFFSET = 2
 """Rows of its tables of positions before that of position 0."""
@@ -60,7 +60,7 @@ class Bart(Transformer):
     output_bias: bool = True
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
@@ -97,10 +97,10 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    table = [*linear("model.shared", "embedders.token"), Weight("final_logits_bias", ("output_bias",), as_row=True)]
+    table = [*linear("model.shared", "embeddings.token"), Weight("final_logits_bias", ("output_bias",), as_row=True)]
     sides = (
-        ("model.encoder", "backbone", "embedders", settings.layers),
-        ("model.decoder", "decoder", "decoder_embedders", settings.decoder_layers or settings.layers),
+        ("model.encoder", "backbone", "embeddings", settings.layers),
+        ("model.decoder", "decoder", "decoder_embeddings", settings.decoder_layers or settings.layers),
     )
     for theirs, ours, tables, layers in sides:
         table += linear(f"{theirs}.embed_positions", f"{tables}.position")

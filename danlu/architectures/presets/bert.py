@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import MASKED_LM, Head
+from danlu.hf_heads import MASKED_LM, Head
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED: Mapping[str, Any] = {
     "norm": "layer",
@@ -55,7 +55,7 @@ class Bert(Transformer):
 
 
 def post_norm_misfit(
-    settings: Settings, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
+    settings: Architecture, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
 ) -> str | None:
     """What BERT and its descendants refuse."""
     if reason := misfit(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
@@ -66,7 +66,7 @@ def post_norm_misfit(
     return whole_heads(settings)
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     return post_norm_misfit(settings, objective, frozenset({"segments"}))
 
 
@@ -100,9 +100,9 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 def embedding_names(prefix: str) -> WeightNames:
     """Embeddings, which BERT's descendants name alike below another prefix."""
     return (
-        *linear(f"{prefix}embeddings.word_embeddings", "embedders.token"),
-        *linear(f"{prefix}embeddings.position_embeddings", "embedders.position"),
-        *linear(f"{prefix}embeddings.token_type_embeddings", "embedders.segment"),
+        *linear(f"{prefix}embeddings.word_embeddings", "embeddings.token"),
+        *linear(f"{prefix}embeddings.position_embeddings", "embeddings.position"),
+        *linear(f"{prefix}embeddings.token_type_embeddings", "embeddings.segment"),
         *linear(f"{prefix}embeddings.LayerNorm", "backbone.embedding_norm", bias=True),
     )
 
@@ -125,8 +125,8 @@ def body_names(settings: Transformer, prefix: str) -> WeightNames:
 def names(settings: Transformer) -> WeightNames:
     return (
         *body_names(settings, "bert."),
-        *linear("cls.predictions.transform.dense", "parts.dense", bias=True),
-        *linear("cls.predictions.transform.LayerNorm", "parts.norm", bias=True),
+        *linear("cls.predictions.transform.dense", "head.dense", bias=True),
+        *linear("cls.predictions.transform.LayerNorm", "head.norm", bias=True),
         Weight("cls.predictions.bias", ("output_bias",)),
     )
 

@@ -6,16 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_misfit
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
-from danlu.published_heads import DISCRIMINATOR, MASKED_LM, Head
+from danlu.hf_heads import DISCRIMINATOR, MASKED_LM, Head
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FREE = frozenset({"segments", "embedding_width"})
 
@@ -27,7 +27,7 @@ class Electra(Bert):
     name: Literal["electra"] = "electra"  # type: ignore[assignment]
 
 
-def fits_as(head: Head, settings: Settings, objective: Objective) -> str | None:
+def fits_as(head: Head, settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_misfit(settings, objective, FREE, head):
         return reason
     assert isinstance(settings, Transformer)
@@ -58,13 +58,13 @@ def settings_of(config: Config) -> Transformer:
 
 
 DETECTOR = (
-    *linear("discriminator_predictions.dense", "parts.detector.dense", bias=True),
-    *linear("discriminator_predictions.dense_prediction", "parts.detector.out", bias=True),
+    *linear("discriminator_predictions.dense", "head.detector.dense", bias=True),
+    *linear("discriminator_predictions.dense_prediction", "head.detector.out", bias=True),
 )
 
 MASKED_HEAD = (
-    *linear("generator_predictions.dense", "parts.dense", bias=True),
-    *linear("generator_predictions.LayerNorm", "parts.norm", bias=True),
+    *linear("generator_predictions.dense", "head.dense", bias=True),
+    *linear("generator_predictions.LayerNorm", "head.norm", bias=True),
     Weight("generator_lm_head.bias", ("output_bias",)),
 )
 

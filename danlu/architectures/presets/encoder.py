@@ -6,31 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import shown
 from danlu.architectures.presets.weight_names import WeightNames
 from danlu.architectures.transformer import Transformer
-from danlu.published_heads import HIDDEN_STATES, Head
-from danlu.settings import Settings
+from danlu.hf_heads import HIDDEN_STATES, Head
+from danlu.objective import Objective
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.traits import name_of, published_head
-from danlu.waist import Objective
 
 NOTHING = "headless"
 """danlu's name for what such a class is trained by."""
 
 NO_HEAD: Mapping[str, Any] = {"tied": True, "output_bias": False}
-"""Settings under which a learner has no weights that only a vocabulary head uses."""
+"""Settings under which a network has no weights that only a vocabulary head uses."""
 
-OF_HEAD = ("parts.", "output_bias", "unembedding.")
-"""How the names of a head's weights begin in a learner."""
+OF_HEAD = ("head.", "output_bias", "unembedding.")
+"""How the names of a head's weights begin in a network."""
 
 
 @dataclass(frozen=True)
-class Headed:
-    """As much of an objective as a family's `fits` looks at."""
+class HeadOnly:
+    """As much of an objective as `Family.fits` looks at."""
 
-    published_head: Head
+    name: str
+    hf_head: Head
 
 
 def without_head(
@@ -50,15 +50,15 @@ def without_head(
     def headed(settings: Transformer) -> Transformer:
         return settings.model_copy(update=dict(head_settings or {}))
 
-    def fits(settings: Settings, objective: Objective) -> str | None:
-        if published_head(objective) != HIDDEN_STATES:
-            return f"needs objective {NOTHING}, not {name_of(objective)}"
+    def fits(settings: Architecture, objective: Objective) -> str | None:
+        if objective.hf_head != HIDDEN_STATES:
+            return f"needs objective {NOTHING}, not {objective.name}"
         if not isinstance(settings, Transformer):
-            return f"needs architecture transformer, not {getattr(settings, 'name', type(settings).__name__)}"
+            return f"needs architecture transformer, not {settings.name}"
         for key, value in NO_HEAD.items():
             if getattr(settings, key) != value:
                 return f"needs {key} {shown(value)}, not {shown(getattr(settings, key))}"
-        return family.fits(headed(settings), Headed(family.head))  # type: ignore[arg-type]
+        return family.fits(headed(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
         return family.config(headed(settings), vocabulary, dtype) | {"architectures": [class_name]}

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.weight_names import WeightNames
 from danlu.architectures.transformer import Transformer
-from danlu.published_heads import Head
-from danlu.settings import Settings
+from danlu.hf_heads import Head
+from danlu.objective import Objective
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 Config = Mapping[str, Any]
 """What a config.json holds."""
@@ -34,7 +34,7 @@ class Family:
     model_type: str
     class_name: str
     head: Head
-    fits: Callable[[Settings, Objective], str | None]
+    fits: Callable[[Architecture, Objective], str | None]
     config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
-from danlu.published_heads import CAUSAL_LM
+from danlu.hf_heads import CAUSAL_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED = {
     "norm": "layer",
@@ -46,7 +46,7 @@ class Gpt2(Transformer):
     bias: bool = True
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
         return reason
     assert isinstance(settings, Transformer)
@@ -79,8 +79,8 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 def names(settings: Transformer) -> WeightNames:
     """Matrices are kept as [inputs, outputs]; queries, keys and values are one."""
     table = [
-        *linear("transformer.wte", "embedders.token"),
-        *linear("transformer.wpe", "embedders.position"),
+        *linear("transformer.wte", "embeddings.token"),
+        *linear("transformer.wpe", "embeddings.position"),
     ]
     for i in range(settings.layers):
         theirs, ours = f"transformer.h.{i}", f"backbone.blocks.{i}"

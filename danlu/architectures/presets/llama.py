@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import CAUSAL_LM
+from danlu.hf_heads import CAUSAL_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED = {
     "norm": "rms",
@@ -33,7 +33,7 @@ class Llama(Transformer):
     name: Literal["llama"] = "llama"  # type: ignore[assignment]
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
         return reason
     assert isinstance(settings, Transformer)
@@ -75,7 +75,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 def names(settings: Transformer) -> WeightNames:
     """The weights of Llama, which its descendants have too."""
     bias = settings.bias
-    table = [*linear("model.embed_tokens", "embedders.token")]
+    table = [*linear("model.embed_tokens", "embeddings.token")]
     for i in range(settings.layers):
         theirs, ours = f"model.layers.{i}", f"backbone.blocks.{i}"
         table += linear(f"{theirs}.input_layernorm", f"{ours}.attention_norm")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import MASKED_LM
+from danlu.hf_heads import MASKED_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED = {
     "norm": "layer",
@@ -55,7 +55,7 @@ class ModernBert(Transformer):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS):
         return reason
     assert isinstance(settings, Transformer)
@@ -100,7 +100,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 def names(settings: Transformer) -> WeightNames:
     """Queries, keys and values are one matrix, and so are the gate and the up projection, in that order."""
     table = [
-        *linear("model.embeddings.tok_embeddings", "embedders.token"),
+        *linear("model.embeddings.tok_embeddings", "embeddings.token"),
         *linear("model.embeddings.norm", "backbone.embedding_norm"),
     ]
     for i in range(settings.layers):
@@ -115,7 +115,7 @@ def names(settings: Transformer) -> WeightNames:
         table += linear(f"{theirs}.mlp.Wi", *gated, rows=(settings.inner,) * 2)
         table += linear(f"{theirs}.mlp.Wo", f"{ours}.feed_forward.down")
     table += linear("model.final_norm", "backbone.final_norm")
-    table += [*linear("head.dense", "parts.dense"), *linear("head.norm", "parts.norm")]
+    table += [*linear("head.dense", "head.dense"), *linear("head.norm", "head.norm")]
     if not settings.tied:
         table += linear("decoder", "unembedding")
     return tuple(table)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets import llama
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import expect, misfit, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
-from danlu.published_heads import CAUSAL_LM
+from danlu.hf_heads import CAUSAL_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED = llama.FIXED | {"head_norm": True, "bias": False}
 
@@ -29,7 +29,7 @@ class Qwen3(Transformer):
     head_norm: bool = True
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     return misfit(settings, objective, CAUSAL_LM, FIXED)
 
 

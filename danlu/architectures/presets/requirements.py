@@ -8,13 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import Head
-from danlu.settings import Settings
-from danlu.traits import name_of, published_head, published_with
-from danlu.waist import Objective
+from danlu.hf_heads import Head
+from danlu.objective import Objective, with_hf_head
 
 SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_width", "hidden", "context", "epsilon", "theta", "tied"}
@@ -31,14 +30,14 @@ def shown(value: Any) -> str:
 
 def other_head(objective: Objective, head: Head) -> str | None:
     """None when the objective's models have that head; else what does."""
-    if published_head(objective) == head:
+    if objective.hf_head == head:
         return None
-    able = " or ".join(published_with(head)) or f"with the head of {head.auto_class}"
-    return f"needs objective {able}, not {name_of(objective)}"
+    able = " or ".join(with_hf_head(head)) or f"with the head of {head.auto_class}"
+    return f"needs objective {able}, not {objective.name}"
 
 
 def misfit(
-    settings: Settings, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
+    settings: Architecture, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
 ) -> str | None:
     """None when the settings are a Transformer's with the `fixed` values, trained by an objective of that head.
 
@@ -47,7 +46,7 @@ def misfit(
     if reason := other_head(objective, head):
         return reason
     if not isinstance(settings, Transformer):
-        return f"needs architecture transformer, not {getattr(settings, 'name', type(settings).__name__)}"
+        return f"needs architecture transformer, not {settings.name}"
     for name, field in type(settings).model_fields.items():
         if name in free:
             continue

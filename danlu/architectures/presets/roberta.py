@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeInt
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import (
     NOT_HIDDEN,
     Bert,
@@ -20,11 +21,10 @@ from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import MASKED_LM
+from danlu.hf_heads import MASKED_LM
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 
 @architectures.register
@@ -37,7 +37,7 @@ class Roberta(Bert):
     segments: NonNegativeInt = 1
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_misfit(settings, objective, frozenset({"segments", "position_offset"})):
         return reason
     assert isinstance(settings, Transformer)
@@ -57,8 +57,8 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 def names(settings: Transformer) -> WeightNames:
     return (
         *body_names(settings, "roberta."),
-        *linear("lm_head.dense", "parts.dense", bias=True),
-        *linear("lm_head.layer_norm", "parts.norm", bias=True),
+        *linear("lm_head.dense", "head.dense", bias=True),
+        *linear("lm_head.layer_norm", "head.norm", bias=True),
         Weight("lm_head.bias", ("output_bias",)),
     )
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, shown, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.published_heads import SEQ2SEQ_LM_OF_SENTINELS
+from danlu.hf_heads import SEQ2SEQ_LM_OF_SENTINELS
+from danlu.objective import Objective
 from danlu.registry import architectures
-from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.waist import Objective
 
 FIXED = {
     "norm": "rms",
@@ -49,7 +49,7 @@ class T5(Transformer):
     tied: bool = False
 
 
-def fits(settings: Settings, objective: Objective) -> str | None:
+def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
@@ -99,7 +99,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    table = [*linear("shared", "embedders.token")]
+    table = [*linear("shared", "embeddings.token")]
     decoder_layers = settings.decoder_layers or settings.layers
     for theirs, ours, layers in (("encoder", "backbone", settings.layers), ("decoder", "decoder", decoder_layers)):
         for i in range(layers):

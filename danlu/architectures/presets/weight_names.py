@@ -41,7 +41,7 @@ def linear(
 
 
 def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A learner's weights under the names of the transformers class, none missing and none left over."""
+    """A network's weights under the names of the transformers class, none missing and none left over."""
     refuse_other_names([name for weight in names for name in weight.ours], state, "the model")
     made = {}
     for weight in names:

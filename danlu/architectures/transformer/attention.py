@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from danlu.architectures.transformer.cores import attend
 from danlu.architectures.transformer.layout import Layout
 from danlu.architectures.transformer.positions import rotate
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 Angles = tuple[Tensor, Tensor] | None
 """Of rotary positions: cosine and sine, `positions.rotary_angles`."""

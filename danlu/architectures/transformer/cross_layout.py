@@ -9,7 +9,7 @@ from torch import Tensor
 
 from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
 from danlu.architectures.transformer.layout import ROW, Collect, Places, Spread, fill_rows
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 
 class CrossLayout(Protocol):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from danlu.architectures.embedders import entrance
+from danlu.architecture import Decoder
+from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.transformer.attention import Angles, Cache, Known, extension_mask
 from danlu.architectures.transformer.cross_layout import CrossLayout, cross_layout_of, pairs, refuse_odd
 from danlu.architectures.transformer.layout import Layout, layout_of
@@ -21,7 +22,7 @@ from danlu.architectures.transformer.parts import (
     relative_of,
 )
 from danlu.architectures.transformer.positions import angles_by_window
-from danlu.waist import Memory, Stream
+from danlu.batch import Memory, Stream
 
 if TYPE_CHECKING:
     from danlu.architectures.transformer.transformer import Transformer
@@ -89,7 +90,7 @@ class DecoderState:
     memory: list[Cache]
 
 
-class TransformerDecoder(nn.Module):
+class TransformerDecoder(Decoder):
     """[T, embedding width] -> [T, width] beside a memory; honours every case of rule 1 among its own positions."""
 
     offers = frozenset({"causal", "full", "any"})
@@ -100,7 +101,7 @@ class TransformerDecoder(nn.Module):
         layers = settings.decoder_layers or settings.layers
         narrow = settings.embedding_width or settings.width
         self.embedding_norm = norm_of(settings, narrow) if settings.embedding_norm else nn.Identity()
-        self.embedding_map = entrance(settings.embedding_width, settings.width, settings.bias)
+        self.embedding_map = embedding_projection(settings.embedding_width, settings.width, settings.bias)
         self.order = settings.blocks_of(layers)
         self.blocks = nn.ModuleList(DecoderBlock(settings, i) for i in range(self.order[-1] + 1))
         self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)

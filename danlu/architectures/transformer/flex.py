@@ -14,7 +14,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from danlu.architectures.transformer.orders import Case
 from danlu.architectures.transformer.relative import RelativePositions
-from danlu.waist import Stream, sent
+from danlu.batch import Stream, to_device
 
 BLOCK = 128
 NARROWEST = 16
@@ -53,7 +53,7 @@ def block_table(stream: Stream) -> tuple[np.ndarray, np.ndarray]:
 def listed(table: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     """How many of each row are true, [1, 1, blocks], and which come first, [1, 1, blocks, blocks]."""
     counts, columns = table.sum(1), np.argsort(~table, axis=1, kind="stable")
-    count, column = (sent(torch.from_numpy(a.astype(np.int32))[None, None], device) for a in (counts, columns))
+    count, column = (to_device(torch.from_numpy(a.astype(np.int32))[None, None], device) for a in (counts, columns))
     return count, column
 
 

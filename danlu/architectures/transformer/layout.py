@@ -19,7 +19,7 @@ from danlu.architectures.transformer.flex import Flex
 from danlu.architectures.transformer.orders import Case, case_of
 from danlu.architectures.transformer.relative import RelativePositions
 from danlu.architectures.transformer.varlen import Varlen
-from danlu.waist import Stream, sent
+from danlu.batch import Stream, to_device
 
 ROW = 256
 """Positions that short sequences are gathered into for one attention row; longer sequences get a row of their own."""
@@ -58,7 +58,7 @@ class Dense:
     """The reference: one [T, T] mask straight from rule 1."""
 
     def __init__(self, stream: Stream, case: Case | None = None):
-        self.seen, self.position = stream.sees(), stream.inputs["position"]
+        self.seen, self.position = stream.attention_mask(), stream.inputs["position"]
 
     @staticmethod
     def serves(case: Case) -> bool:
@@ -129,8 +129,8 @@ class Places:
         real = gather >= 0
         scatter = torch.empty(len(stream.key), dtype=torch.int64)
         scatter[gather[real]] = real.flatten().nonzero().squeeze(1)
-        self.gather, self.scatter = sent(gather.clamp(min=0).flatten(), device), sent(scatter, device)
-        self.real = sent(real, device)
+        self.gather, self.scatter = to_device(gather.clamp(min=0).flatten(), device), to_device(scatter, device)
+        self.real = to_device(real, device)
 
 
 class Rows:

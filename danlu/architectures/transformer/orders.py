@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 Order = Literal["causal", "full", "any"]
 

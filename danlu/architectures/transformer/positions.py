@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from danlu.waist import Stream
+from danlu.batch import Stream
 
 if TYPE_CHECKING:
     from danlu.architectures.transformer.transformer import Transformer

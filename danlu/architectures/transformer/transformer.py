@@ -8,9 +8,11 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from danlu.architectures.embedders import entrance
+from danlu.architecture import Architecture, Backbone, HeadStyle
+from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.transformer.attention import Angles, Cache, Known, extension_mask
 from danlu.architectures.transformer.decoder import TransformerDecoder
+from danlu.architectures.transformer.feed_forward import ACTIVATIONS
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.orders import product_dtype
 from danlu.architectures.transformer.parts import (
@@ -22,13 +24,12 @@ from danlu.architectures.transformer.parts import (
     relative_of,
 )
 from danlu.architectures.transformer.positions import PositionEmbedding, angles_by_window
+from danlu.batch import Stream
 from danlu.registry import architectures
-from danlu.settings import Settings
-from danlu.waist import Stream
 
 
 @architectures.register
-class Transformer(Settings):
+class Transformer(Architecture):
     """A stack of blocks. Widths are in elements; `context` is the longest sequence it is meant for.
 
     post_norm: norms after each residual sum (BERT) instead of before each half; first_norm: whether the first block
@@ -138,17 +139,34 @@ class Transformer(Settings):
         """The base of the rotary angles in layers with that window."""
         return self.theta if window is None else self.local_theta or self.theta
 
+    @property
+    def embedding_dim(self) -> int:
+        return self.embedding_width or self.width
+
     def build(self) -> TransformerBackbone:
         return TransformerBackbone(self)
+
+    @property
+    def head_style(self) -> HeadStyle:
+        return HeadStyle(
+            bias=self.bias,
+            norm_bias=self.norm_bias,
+            epsilon=self.epsilon,
+            activation=ACTIVATIONS[self.activation],
+            output_bias=self.output_bias,
+            scaled_head=self.scaled_head,
+            scaled_embeddings=self.scaled_embeddings,
+            shared_embeddings=self.shared_embeddings,
+        )
 
     def build_decoder(self) -> TransformerDecoder:
         return TransformerDecoder(self)
 
-    def decoder_embedders(self) -> dict[str, nn.Embedding]:
-        """Embeddings that a decoder has in place of those of `embedders`."""
-        return {name: table for name, table in self.embedders().items() if name == "position"}
+    def decoder_embedding_tables(self) -> dict[str, nn.Embedding]:
+        """Embeddings that a decoder has in place of those of `embeddings`."""
+        return {name: table for name, table in self.embedding_tables().items() if name == "position"}
 
-    def embedders(self) -> dict[str, nn.Embedding]:
+    def embedding_tables(self) -> dict[str, nn.Embedding]:
         """Embeddings this architecture wants summed to the tokens', by input name."""
         tables: dict[str, nn.Embedding] = {}
         width = self.embedding_width or self.width
@@ -200,7 +218,7 @@ class State:
     layers: list[Cache]
 
 
-class TransformerBackbone(nn.Module):
+class TransformerBackbone(Backbone):
     """[T, embedding width] -> [T, width]; honours every case of rule 1."""
 
     offers = frozenset({"causal", "full", "any"})
@@ -211,7 +229,7 @@ class TransformerBackbone(nn.Module):
         self.width = settings.width
         narrow = settings.embedding_width or settings.width
         self.embedding_norm = norm_of(settings, narrow) if settings.embedding_norm else nn.Identity()
-        self.embedding_map = entrance(settings.embedding_width, settings.width, settings.bias)
+        self.embedding_map = embedding_projection(settings.embedding_width, settings.width, settings.bias)
         self.order = settings.block_numbers
         self.blocks = nn.ModuleList(Block(settings, i) for i in range(self.order[-1] + 1))
         self.final_norm = nn.Identity() if settings.post_norm else norm_of(settings, settings.width)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from danlu.architectures.transformer.orders import Case
 from danlu.architectures.transformer.relative import RelativePositions
-from danlu.waist import Stream, sent
+from danlu.batch import Stream, to_device
 
 HALF = (torch.bfloat16, torch.float16)
 OLDEST = (8, 0)
@@ -48,7 +48,7 @@ class Varlen:
         self.longest = rounded(max(stream.lengths))  # an upper bound is enough
         ends = torch.tensor((0, *stream.lengths), dtype=torch.int32).cumsum(0, dtype=torch.int32)
         empty = ends[-1].repeat(rounded(len(stream)) - len(stream))
-        self.offsets = sent(torch.cat([ends, empty]), stream.key.device)
+        self.offsets = to_device(torch.cat([ends, empty]), stream.key.device)
 
     @staticmethod
     def serves(case: Case) -> bool:

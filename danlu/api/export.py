@@ -1,0 +1,75 @@
+"""A model of a run, or any saved model, as a folder for transformers, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from danlu.durable import read_json
+from danlu.errors import DanluError, WrongInput, nearest
+from danlu.extras import require
+from danlu.interop import NotExported, Origin, check_export, export, read_model
+from danlu.runs.export_model import TOLERANCE
+
+TEXTS = (
+    "The quick brown fox jumps over the lazy dog; 3.14159 is not 22/7.",
+    "第七炉丹药要慢火烧，急了就坏了。",
+    "def main(argv: list[str]) -> int:\n    return len(argv)",
+)
+"""What both sides are given: English, Chinese and code."""
+
+
+def export_model(source: str | Path, to: str | Path, model: str | None = None) -> dict[str, Any]:
+    """Write a saved model to the folder `to` so that transformers loads it, and check that it computes the same logits:
+    {"path", "class", "max_logit_difference", "tolerance"}.
+
+    source: a model folder, or a run's directory (model: which of its models, where it has several). WrongInput for a
+    model that no class of transformers computes; DanluError when the logits differ by more than the tolerance.
+    """
+    folder, origin = chosen(Path(source).expanduser(), model)
+    saved = read_model(folder)
+    if saved.facts.head is not None:
+        raise WrongInput(
+            f"{folder} is a fine-tuned model, whose head no transformers class has; export what it came from"
+        )
+    require("transformers", "demo", "checking the exported model")
+    to = Path(to).expanduser()
+    if to.resolve() == folder.resolve():
+        raise WrongInput(f"{to} is the model itself; choose another folder with --to")
+    made = export(saved.network, saved.tokenizer, to, saved.facts.objective, saved.facts.architecture, origin)
+    if isinstance(made, NotExported):
+        raise WrongInput(f"{folder} cannot be exported: {made.reason}")
+    difference = check_export(saved.network, saved.tokenizer, to, TEXTS)
+    if difference > TOLERANCE:
+        raise DanluError(f"{to}: the logits differ by {difference:.1e}, more than {TOLERANCE:.0e}; do not use it")
+    return {
+        "source": str(folder), "path": str(to), "class": made.class_name, "max_logit_difference": difference,
+        "tolerance": TOLERANCE,
+    }  # fmt: skip
+
+
+def chosen(source: Path, model: str | None) -> tuple[Path, Origin]:
+    """The folder of the model, and what is known of its training."""
+    within = source / "model"
+    if (source / "config.json").exists() or not within.is_dir():
+        if model is not None:
+            raise WrongInput(f"--model: {source} is no run's directory; leave --model out")
+        return source, Origin()
+    names = sorted(f.name for f in within.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if not names:
+        raise WrongInput(f"{source} holds no finished model yet; run its recipe to the end first")
+    if model is None and len(names) > 1:
+        raise WrongInput(f"{source} has the models {', '.join(names)}; say which one with --model")
+    if model is not None and model not in names:
+        raise WrongInput(f"--model: {source} has no model {model!r}; {nearest(model, names)}")
+    name = model or names[0]
+    return within / name, origin_of(source / "results.json", name)
+
+
+def origin_of(results: Path, name: str) -> Origin:
+    """The corpus and the tokens that the run's results name; nothing before it has ended."""
+    if not results.is_file():
+        return Origin()
+    found = read_json(results)
+    tokens = next((entry["tokens"] for entry in found["pretrain"] if entry["name"] == name), None)
+    return Origin(corpus=found["corpus"]["source"], tokens=tokens)

@@ -1,0 +1,134 @@
+"""A recipe as YAML for people: every choice with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from danlu.config.corpus_survey import Findings, size
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a drafted recipe chooses; times in seconds, the rest as in the schema."""
+
+    vocabulary: int
+    decoder_layers: int
+    encoder_layers: int
+    width: int
+    heads: int
+    decoder_seconds: float
+    encoder_seconds: float
+    language: str
+
+
+RECIPE = """\
+# Two models of {name}. Change what you like; `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
+#
+# What was found:
+{found}
+
+corpus:
+  source: {source}
+  documents: auto              # how documents lie in .txt files; auto, or file, line, paragraphs
+  validation: {held}             # share held out to choose the best weights
+  test: {held}                   # share held out to judge them at the end
+
+tokenizer:                     # learnt from the training share of this text
+  name: byte_bpe
+  size: {vocabulary}                   # {vocabulary_reason}
+
+models:
+  decoder:                     # foretells the next token: continues text (danlu generate), has bits per byte
+    objective: causal
+    architecture:
+      {{name: transformer, layers: {decoder_layers}, width: {width}, heads: {heads}, context: 256, head_norm: true}}
+    training:
+      budget: {decoder_seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
+      batch_tokens: 2048
+      optimizer: {{name: muon, learning_rate: 4e-3, iterations: 4}}
+      schedule: {{name: wsd, warm_up: 0.02, decay: 0.5}}
+      validation_tokens: 65536
+    prompts: {prompts}
+    sampling: {{tokens: 80}}
+  encoder:                     # fills blanks from both sides: for embeddings (danlu embed) and fine-tuning
+    objective: {{name: masked, rate: 0.5, final_rate: 0.3, replace: 1, random: 0}}
+    architecture:
+      {{name: transformer, layers: {encoder_layers}, width: {width}, heads: {heads}, context: 256,
+       norm: layer, embedding_norm: true, first_norm: false, activation: gelu}}
+    training:
+      budget: {encoder_seconds}
+      batch_tokens: 2048
+      optimizer: {{name: muon, learning_rate: 1e-3, matrix_rate: 4e-3, iterations: 4}}
+      schedule: {{name: wsd, warm_up: 0.02, decay: 0.5}}
+      validations: 5
+
+{tasks}
+
+language: {language}                   # of the report: en or zh
+"""
+
+TASKS = """\
+# To fine-tune the encoder on labelled rows, beside its controls, take away the # below and name your tables:
+# tasks:
+#   topic:
+#     model: encoder
+#     task:
+#       name: classify
+#       rows: {{train: {train}, test: test.tsv, text: text, label: {label}}}
+#       labels_per_class: 16   # rows drawn for each label and seed
+#     training:
+#       budget: 80s            # all runs of the task together
+#       batch_tokens: 1024
+#       validations: 1
+#       optimizer: {{name: adamw, learning_rate: 1e-3, weight_decay: 0.01}}
+#       schedule: {{name: linear, warm_up: 0.1}}
+#     seeds: 5"""
+
+
+def quoted(text: str) -> str:
+    """A YAML string in double quotes, on one line, whatever the characters."""
+    return '"' + "".join(_escaped(c) for c in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def commented(findings: Findings, choices: Choices) -> str:
+    """The YAML of a recipe with these choices."""
+    about = "Chinese characters are thousands" if choices.language == "zh" else "more text carries more"
+    table = findings.tables[0] if findings.tables else None
+    return RECIPE.format(
+        name=one_line(findings.source),
+        found="\n".join(f"#   {one_line(line)}" for line in findings.lines()),
+        source=quoted(findings.source),
+        held=findings.settings.validation,
+        vocabulary=choices.vocabulary,
+        vocabulary_reason=f"entries, for {size(findings.bytes)}; {about}",
+        decoder_layers=choices.decoder_layers,
+        encoder_layers=choices.encoder_layers,
+        width=choices.width,
+        heads=choices.heads,
+        decoder_seconds=time(choices.decoder_seconds),
+        encoder_seconds=time(choices.encoder_seconds),
+        prompts="[" + ", ".join(quoted(p) for p in findings.prompts) + "]",
+        tasks=TASKS.format(
+            train=quoted(str(table.path)) if table else "train.tsv", label=quoted(table.column) if table else "label"
+        ),
+        language=choices.language,
+    )
+
+
+def one_line(text: str) -> str:
+    """For a comment: nothing in it ends the line."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def time(seconds: float) -> str:
+    """`5min`, `90s`, as a recipe says it."""
+    return f"{seconds / 60:g}min" if seconds >= 60 and seconds % 60 == 0 else f"{float(f'{seconds:.4g}'):g}s"

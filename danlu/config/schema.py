@@ -1,0 +1,237 @@
+"""The typed schema of a recipe: everything a run can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+import danlu.architectures
+import danlu.objectives
+import danlu.tasks
+import danlu.tokens.kinds
+import danlu.training.tracking  # noqa: F401
+from danlu.config.compatibility import misfit
+from danlu.config.start_defaults import tokenizer_of, with_start
+from danlu.errors import nearest
+from danlu.evaluation.generation import Sampling
+from danlu.evaluation.similarity import ScoredPairs
+from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
+from danlu.settings import Settings
+from danlu.text.corpus import CorpusSettings
+from danlu.tokens.kinds.byte_bpe import ByteBPE
+from danlu.training.budget import Budget
+from danlu.training.precision import Device, DType, Machine, resolve_machine
+from danlu.training.settings import TrainingSettings
+
+pass
+
+
+class MachineSettings(Settings):
+    """device auto: a GPU where there is one; dtype auto: bfloat16 where it was measured to be faster; threads: all
+    cores the process may use."""
+
+    device: Device = "auto"
+    dtype: DType = "auto"
+    threads: PositiveInt | None = None
+
+    def resolve(self) -> Machine:
+        """What stands for "auto" here; WrongInput for a device that is not there."""
+        return resolve_machine(self.dtype, self.threads, self.device)
+
+
+class ModelRecipe(Settings):
+    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
+    rewritten at the end, where it rewrites text.
+
+    embeddings: the token embeddings start from those of a model that stands earlier in the recipe, or of a saved model
+    (a folder); where the vocabularies differ, token by token.
+
+
+    start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
+    the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.
+    """
+
+    start: str | None = None
+    objective: objectives.choice()  # type: ignore[valid-type]
+    architecture: architectures.choice()  # type: ignore[valid-type]
+    training: TrainingSettings = TrainingSettings()
+    embeddings: str | None = None
+    prompts: list[str] = Field(default_factory=list)
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_started(cls, data: Any) -> Any:
+        return with_start(data) if isinstance(data, dict) and isinstance(data.get("start"), str) else data
+
+    @model_validator(mode="after")
+    def _fit(self) -> ModelRecipe:
+        if sentence := misfit(self.objective, self.architecture):
+            raise ValueError(sentence)
+        if self.start is not None and self.embeddings is not None:
+            raise ValueError("start brings embeddings of its own; leave embeddings out, or start")
+        length, context = self.objective.required_context, self.architecture.context
+        if length > context:
+            raise ValueError(f"objective.unit_tokens {length} is more than architecture.context {context}")
+        return self
+
+
+class TaskRecipe(Settings):
+    """One task to fine-tune `model` for, beside its controls, once for each of `seeds` draws of labelled rows, orders
+    and new weights, which are numbered from `first_seed`."""
+
+    model: str
+    task: tasks.choice()  # type: ignore[valid-type]
+    training: TrainingSettings = TrainingSettings()
+    seeds: PositiveInt = 5
+    first_seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _meant(self) -> TaskRecipe:
+        if self.training.patience is not None:
+            raise ValueError("training.patience: fine-tuning has no held-out rows to judge by; give steps or epochs")
+        if self.training.seed:
+            raise ValueError("training.seed: every draw of a task has its own number; give first_seed")
+        return self
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why a model cannot be fine-tuned for a task, in one sentence, and the place in the task's recipe."""
+
+    sentence: str
+    place: tuple[str, ...]
+
+
+def unfit(recipe: TaskRecipe, who: str, objective: Any, architecture: Any) -> Unfit | None:
+    """What keeps a model of this objective and architecture, called `who`, from a task; None where nothing does."""
+    if not objective.reads_tokens:
+        sentence = f"{who} is trained by {objective.name}, which reads no text; name one that does"
+        return Unfit(sentence, ("model",))
+    context = architecture.context
+    if (asked := recipe.task.max_tokens) > context:
+        sentence = f"{asked} is more than the {context} tokens that {who} reads; at most that"
+        return Unfit(sentence, ("task", "max_tokens"))
+    return None
+
+
+class FinetuneRecipe(TaskRecipe):
+    """What a fine-tuning outside a run is told; `model` is a folder."""
+
+    machine: MachineSettings = MachineSettings()
+    language: Literal["en", "zh"] = "en"
+
+
+class EvaluationSettings(Settings):
+    """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
+    Kneser-Ney baseline; documents: also keep the bits of each test document; similarity: by a name of your own, tables
+    of pairs of texts with people's scores, whose order is compared with that of every model's vectors."""
+
+    stride: PositiveInt = 128
+    ngram: PositiveInt = 5
+    documents: bool = False
+    similarity: dict[str, ScoredPairs] = Field(default_factory=dict)
+
+
+Part = TypeVar("Part", ModelRecipe, TaskRecipe)
+
+
+def misplaced(message: str, *loc: str) -> PydanticCustomError:
+    """An error that a check of the whole recipe found at `loc`."""
+    return PydanticCustomError("misplaced", "{message}", {"message": message, "loc": loc})
+
+
+class Recipe(Settings):
+    """From raw text to models, tasks and the report. track: also follow the run in another program (tensorboard)."""
+
+    corpus: CorpusSettings
+    tokenizer: tokenizers.choice() = ByteBPE()  # type: ignore[valid-type]
+    models: dict[str, ModelRecipe] = Field(min_length=1)
+    tasks: dict[str, TaskRecipe] = Field(default_factory=dict)
+    evaluation: EvaluationSettings = EvaluationSettings()
+    machine: MachineSettings = MachineSettings()
+    track: trackers.choice() | None = None  # type: ignore[valid-type]
+    language: Literal["en", "zh"] = "en"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_started(cls, data: Any) -> Any:
+        return tokenizer_of(data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _named(self) -> Recipe:
+        for name in (*self.models, *self.tasks):
+            if not name.replace("-", "_").isidentifier():
+                raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
+        for name, model in self.models.items():
+            if sentence := self._unfit_embeddings(name, model):
+                raise misplaced(sentence, "models", name, "embeddings")
+            if sentence := self._unfit_names(name, model):
+                raise misplaced(sentence[1], "models", name, "objective", sentence[0])
+            if self.evaluation.similarity and not model.objective.reads_tokens:
+                message = f"{name!r} is trained by {model.objective.name}, which reads no text; leave similarity out"
+                raise misplaced(message, "evaluation", "similarity")
+        for name, task in self.tasks.items():
+            if task.model not in self.models:
+                message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
+                raise misplaced(message, "tasks", name, "model")
+            model = self.models[task.model]
+            if found := unfit(task, repr(task.model), model.objective, model.architecture):
+                raise misplaced(found.sentence, "tasks", name, *found.place)
+        return self
+
+    def _before(self, name: str) -> list[str]:
+        """The models that stand earlier."""
+        names = list(self.models)
+        return names[: names.index(name)]
+
+    def _unfit_embeddings(self, name: str, model: ModelRecipe) -> str | None:
+        """One sentence when what the embeddings are to start from is not there or of another width."""
+        given, earlier = model.embeddings, self._before(name)
+        if given is None or (given not in self.models and Path(given).is_dir()):
+            return None
+        if given not in earlier:
+            return f"{given!r} is neither a model that stands earlier nor a folder; {nearest(given, earlier)}"
+        widths = [self.models[key].architecture.embedding_dim for key in (given, name)]
+        if widths[0] != widths[1]:
+            return (
+                f"the embeddings of {given} are {widths[0]} wide, those of {name} {widths[1]}; give both the same "
+                "architecture.width, or embedding_width where there is one"
+            )
+        return None
+
+    def _unfit_names(self, name: str, model: ModelRecipe) -> tuple[str, str] | None:
+        """(setting, one sentence) when a model that the objective names does not stand earlier, or reads no text."""
+        earlier = self._before(name)
+        for setting, given in model.objective.referenced_models().items():
+            if given not in earlier:
+                advice = nearest(given, earlier) if earlier else f"{name} is the first"
+                return setting, f"{given!r} is no model that stands earlier; {advice}"
+            if not (other := self.models[given].objective).reads_tokens:
+                return setting, f"{given!r} is trained by {other.name}, which reads no text; name one that does"
+        return None
+
+    def with_time(self, seconds: float) -> Recipe:
+        """The same recipe with its time budgets scaled so that they add up to `seconds`.
+
+        Other budgets stay as they are; ValueError when there is no time budget to scale.
+        """
+        parts = [*self.models.values(), *self.tasks.values()]
+        total = sum(p.training.budget.amount for p in parts if p.training.budget.unit == "seconds")
+        if not total:
+            raise ValueError("this recipe has no time budget to scale; set models.NAME.training.budget instead")
+
+        def scaled(part: Part) -> Part:
+            budget: Budget = part.training.budget.scaled(seconds / total)
+            return part.model_copy(update={"training": part.training.model_copy(update={"budget": budget})})
+
+        return self.model_copy(
+            update={
+                "models": {k: scaled(v) for k, v in self.models.items()},
+                "tasks": {k: scaled(v) for k, v in self.tasks.items()},
+            }
+        )

@@ -1,0 +1,166 @@
+"""A network as a folder that transformers loads, or, where no class of it computes the same, as danlu's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from danlu import __version__, durable
+from danlu.architecture import Architecture
+from danlu.architectures.network import Network
+from danlu.architectures.presets import Family, NoFamily, family_for, to_hf
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.interop.model_card import Origin, model_card
+from danlu.interop.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder
+from danlu.interop.submodels import Within, submodels_of
+from danlu.interop.tokenizer_files import save_for_transformers
+from danlu.objective import Objective
+from danlu.settings import Settings
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.tokens.vocabulary import Vocabulary
+from danlu.training.weights import write_weights
+
+
+@dataclass(frozen=True)
+class Export:
+    """A folder that transformers loads. name: of the family; class_name: the class in transformers."""
+
+    name: str
+    path: Path
+    class_name: str
+
+
+@dataclass(frozen=True)
+class NotExported:
+    """No transformers class computes what the network does; nothing was written."""
+
+    reason: str
+
+
+def export(
+    network: Network,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    objective: Objective,
+    architecture: Architecture,
+    origin: Origin | None = None,
+) -> Export | NotExported:
+    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card; and the same in a folder
+    inside it for every further model that the objective trains."""
+    if tokenizer.content is None:
+        return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
+    models = submodels_of(network, objective, architecture)
+    families: dict[str, Family] = {}
+    for name, model in models.items():
+        family = family_for(model.architecture, model.objective)
+        if isinstance(family, NoFamily):
+            return NotExported(family.reason)
+        families[name] = family
+
+    def fill(fresh: Path) -> None:
+        whole = objective if len(models) > 1 else None
+        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin(), whole)
+        for name in models.keys() - {""}:
+            inner = partial(
+                fill_folder,
+                model=models[name],
+                family=families[name],
+                tokenizer=tokenizer,
+                origin=origin or Origin(),
+            )
+            write_model_folder(fresh / name, inner)
+
+    write_model_folder(folder, fill)
+    return Export(families[""].name, folder, families[""].class_name)
+
+
+def fill_folder(
+    fresh: Path,
+    model: Within,
+    family: Family,
+    tokenizer: TextTokenizer,
+    origin: Origin,
+    whole: Objective | None = None,
+) -> None:
+    """The files of one model of a family; `whole` as in `ModelFacts`."""
+    network, architecture = model.network, model.architecture
+    assert isinstance(architecture, Transformer)
+    vocabulary = vocabulary_of(network, tokenizer)
+    write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), network.state_dict()))
+    durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(network)))
+    save_for_transformers(tokenizer, fresh, family.head, architecture.context)
+    if written := generation_config(model.objective, vocabulary):
+        durable.write_json(fresh / "generation_config.json", written)
+    facts = facts_of(model.objective, architecture, vocabulary, family.name).model_copy(update={"whole": whole})
+    durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+    durable.write_text(fresh / "README.md", card_of(model, family, origin))
+
+
+def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
+    """With what transformers generates as danlu does: where it begins, where it ends, and for models that rewrite text
+    the special tokens that are never written. Empty for models that do not generate."""
+    ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
+    by = objective.rewriter
+    if by is None:
+        return ids if objective.continues_text else {}
+    first, *forced = by.decoder_start(vocabulary).tolist()
+    never = sorted(vocabulary.special - {vocabulary.eos} - by.allowed_special_tokens(vocabulary))
+    begun = {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
+    return ids | begun | {"bad_words_ids": [[id] for id in never]}
+
+
+def save_native(
+    network: Network,
+    tokenizer: TextTokenizer,
+    folder: Path,
+    objective: Objective,
+    architecture: Architecture,
+    head: Settings | None = None,
+) -> Path:
+    """Write a folder that danlu loads, for any network: the weights keep the names of danlu's own modules.
+
+    objective: that of pre-training; head: what fine-tuning gave the model to answer, if it did.
+    """
+    facts = facts_of(objective, architecture, vocabulary_of(network, tokenizer), NATIVE)
+    facts = facts.model_copy(update={"head": head})
+
+    def fill(fresh: Path) -> None:
+        write_weights(fresh / WEIGHTS, network.state_dict())
+        tokenizer.save(fresh)
+        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+
+    write_model_folder(folder, fill)
+    return folder
+
+
+def facts_of(objective: Objective, architecture: Architecture, vocabulary: Vocabulary, weights: str) -> ModelFacts:
+    return ModelFacts(
+        danlu=__version__, weights=weights, objective=objective, architecture=architecture, vocabulary=vocabulary
+    )
+
+
+def vocabulary_of(network: Network, tokenizer: TextTokenizer) -> Vocabulary:
+    """The tokenizer's special ids and the model's size, which may be padded beyond the tokenizer's."""
+    if network.vocabulary_size < tokenizer.vocabulary.size:
+        sizes = f"{tokenizer.vocabulary.size} entries, the model {network.vocabulary_size}"
+        raise WrongInput(f"the tokenizer has {sizes}; it is not the one the model was trained with")
+    return replace(tokenizer.vocabulary, size=network.vocabulary_size)
+
+
+def dtype_of(model: nn.Module) -> str:
+    """The one dtype of all parameters, as config.json spells it."""
+    kinds = {str(p.dtype).removeprefix("torch.") for p in model.parameters()}
+    if len(kinds) != 1:
+        raise WrongInput(f"the model's weights are {' and '.join(sorted(kinds))}; convert them to one of these first")
+    return kinds.pop()
+
+
+def card_of(model: Within, family: Family, origin: Origin) -> str:
+    network = model.network
+    parameters = sum(p.numel() for p in network.parameters())
+    return model_card(family, model.objective, parameters, network.vocabulary_size, network.context, origin)

@@ -1,0 +1,128 @@
+"""Whether an exported folder, loaded by transformers, computes what the network does: the logits of a model that
+predicts, the hidden states of an encoder without a head."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from danlu.architecture import Architecture
+from danlu.architectures.network import Network
+from danlu.architectures.presets import Family, family_of
+from danlu.batch import ATTENTION_ORDERS, Memory, Seq, Stream, StreamSpec, causal_order
+from danlu.errors import DanluError, WrongInput
+from danlu.hf_heads import Head
+from danlu.interop.blank_tokens import BLANKS
+from danlu.interop.head_kinds import KINDS
+from danlu.interop.model_folder import CONFIG, read_facts, read_table
+from danlu.interop.quiet_transformers import quiet_transformers
+from danlu.interop.submodels import taken
+from danlu.interop.tokenizer_files import frame
+from danlu.packing import pack
+from danlu.tokens.tokenizer import TextTokenizer
+
+
+def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """The largest absolute difference of logits (without a head, of hidden states) over `texts`, one by one, both sides
+    in float32 on the CPU; of all the models that the network's objective trains.
+
+    DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
+    """
+    folder = Path(folder)
+    if not texts:
+        raise WrongInput(f"{folder}: there is no text to compare the logits of")
+    if not (folder / CONFIG).is_file():
+        raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
+    parts = network.objective.submodels()
+    if parts:
+        architecture: Architecture = read_facts(folder).architecture
+        inner = {name: taken(network, part, architecture).network for name, part in parts.items()}
+        return max(compared(model, tokenizer, folder / name, texts) for name, model in inner.items())
+    return compared(network, tokenizer, folder, texts)
+
+
+def compared(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """`check_export` of one model and its folder."""
+    config = read_table(folder / CONFIG)
+    family = family_of(config, str(folder / CONFIG))
+    context = family.settings_of(config).context
+    ours = deepcopy(network).to("cpu", torch.float32).eval()
+    with quiet_transformers() as transformers:
+        check_tokens(transformers, tokenizer, folder, texts, family.head)
+        theirs = load_strictly(transformers, folder, family)
+        worst = 0.0
+        for text in texts:
+            ids = shown(tokenizer, text, family.head, context)
+            found = difference(ours, theirs, ids, family.head)
+            if not math.isfinite(found):
+                raise DanluError(f"{folder}: the logits of {text[:40]!r} are not all numbers")
+            worst = max(worst, found)
+    return worst
+
+
+def check_tokens(
+    transformers: ModuleType, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str], head: Head
+) -> None:
+    """Refuse a folder whose `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
+    # a text may hold "<mask>": to danlu that is text, to transformers a special token unless it is told
+    auto = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+    before, after = frame(tokenizer, head)
+    for text in texts:
+        ids = tokenizer.encode(text).tolist()
+        for special, expected in ((False, ids), (True, before + ids + after)):
+            given = auto(text, add_special_tokens=special)["input_ids"]
+            if given != expected:
+                at = next((i for i, (a, b) in enumerate(zip(given, expected, strict=False)) if a != b), None)
+                place = f"differ at token {at}" if at is not None else f"are {len(given)}, not {len(expected)}"
+                raise DanluError(f"{folder}: AutoTokenizer's ids of {text[:40]!r} {place}")
+
+
+def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any:
+    """The transformers model, every weight of it from the folder."""
+    auto = getattr(transformers, family.head.auto_class)
+    model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if named := {str(name) for name in found[kind]} - family.unused:
+            first = min(named)
+            raise DanluError(f"{folder}: transformers reports {kind.replace('_', ' ')}, {first} among them")
+    if type(model).__name__ != family.class_name:
+        raise DanluError(f"{folder}: transformers loads a {type(model).__name__}, not a {family.class_name}")
+    return model.eval()
+
+
+def shown(tokenizer: TextTokenizer, text: str, head: Head, context: int) -> np.ndarray:
+    """The ids of a text as the model is given them: framed, cut to the context, with the blanks of its head."""
+    before, after = frame(tokenizer, head)
+    ids = tokenizer.encode(text)[: max(0, context - len(before) - len(after))]
+    return np.array([*before, *BLANKS[head.blank].cover(ids, tokenizer.vocabulary), *after], np.int64)[:context]
+
+
+def stream_of(ids: np.ndarray, key: np.ndarray, query: np.ndarray | None = None) -> Stream:
+    return pack([{"text": [Seq({"token": ids}, key, query)]}], {"text": StreamSpec()})["text"]
+
+
+def own_values(network: Network, ids: np.ndarray, head: Head) -> Tensor:
+    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence; where there is a
+    decoder, it is given the same one."""
+    stream = stream_of(ids, *ATTENTION_ORDERS[network.objective.reading_order](len(ids)))
+    hidden = network.hidden(stream)
+    if network.decoder is not None:
+        hidden = network.decode(stream_of(ids, causal_order(len(ids))), Memory(hidden, stream))
+    return KINDS[head.kind].ours(network, hidden)
+
+
+@torch.no_grad()
+def difference(ours: Network, theirs: Any, ids: np.ndarray, head: Head) -> float:
+    """The largest absolute difference of those of one sequence; NaN where any of them is."""
+    row = torch.from_numpy(ids)[None]
+    made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
+    given = getattr(made, KINDS[head.kind].theirs)[0]
+    return float((own_values(ours, ids, head) - given).abs().max())

@@ -1,0 +1,125 @@
+"""A saved model back as a network: danlu's own folders, and transformers' where danlu knows the family."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from danlu import __version__
+from danlu.architectures.network import Network, build_network
+from danlu.architectures.presets import FAMILIES, family_named, family_of, from_hf
+from danlu.architectures.presets.weight_names import refuse_other_names
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput, nearest
+from danlu.interop.headless import objective_of
+from danlu.interop.model_folder import (
+    CONFIG,
+    FACTS,
+    NATIVE,
+    WEIGHTS,
+    ModelFacts,
+    read_facts,
+    read_table,
+    read_weights,
+    refuse_damage,
+)
+from danlu.interop.tokenizer_files import load_tokenizer
+from danlu.tokens.tokenizer import TextTokenizer
+from danlu.tokens.vocabulary import Vocabulary
+
+pass
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a folder holds: the network in float32 on the CPU and ready to use (eval mode), its tokenizer, and what
+    they are."""
+
+    network: Network
+    tokenizer: TextTokenizer
+    facts: ModelFacts
+
+
+def load_model(folder: Path) -> tuple[Network, TextTokenizer]:
+    """The model and its tokenizer of `read_model`."""
+    saved = read_model(folder)
+    return saved.network, saved.tokenizer
+
+
+def read_model(folder: Path) -> SavedModel:
+    """A saved model, every weight of it.
+
+    A folder without danlu.json is read by its config.json: what transformers saved after training an export further.
+    """
+    facts, tokenizer = describe_model(folder)
+    path = Path(folder) / WEIGHTS
+    state = own_names(facts, read_weights(path), path)
+    network = build_network(facts.trained_for(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
+    fill(network, state, path)
+    return SavedModel(network.eval(), tokenizer, facts)
+
+
+def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
+    """What a folder holds, without its weights; WrongInput in one line where it is no model or is damaged."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise WrongInput(f"{folder} is not a folder; name one that a model was saved to")
+    if not (folder / FACTS).is_file() and not (folder / CONFIG).is_file():
+        raise WrongInput(f"{folder} holds no model: it has neither {FACTS} nor {CONFIG}")
+    refuse_damage(folder)
+    tokenizer = load_tokenizer(folder)
+    facts = read_facts(folder) if (folder / FACTS).is_file() else facts_by_config(folder, tokenizer.vocabulary)
+    if tokenizer.vocabulary.size > facts.vocabulary.size:
+        sizes = f"{tokenizer.vocabulary.size} entries, the model {facts.vocabulary.size}"
+        raise WrongInput(f"{folder}: the tokenizer has {sizes}; they do not belong together")
+    return facts, tokenizer
+
+
+def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
+    """What danlu.json would say of a folder of transformers."""
+    path = folder / CONFIG
+    config = read_table(path)
+    family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
+    try:
+        settings = family.settings_of(config)
+        objective: Any = objective_of(family.head, family.objective_settings)
+    except WrongInput as error:
+        raise WrongInput(f"{folder}: {error}") from None
+    if reason := family.fits(settings, objective):
+        raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
+    size = config.get("vocab_size")
+    if not isinstance(size, int) or size < 1:
+        raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")
+    return ModelFacts(
+        danlu=__version__,
+        weights=family.name,
+        objective=objective,
+        architecture=settings,
+        vocabulary=replace(vocabulary, size=size),
+    )
+
+
+def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The weights under the names of danlu's modules."""
+    if facts.weights == NATIVE:
+        return state
+    family = family_named(facts.weights, facts.objective.hf_head)
+    if family is None or not isinstance(facts.architecture, Transformer):
+        known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])
+        raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
+    used = {name: value for name, value in state.items() if name not in family.unused}
+    return from_hf(family.names(facts.architecture), used, str(path))
+
+
+def fill(network: Network, state: dict[str, Tensor], path: Path) -> None:
+    """Load every weight, or say in one line which does not belong."""
+    wanted = network.state_dict()
+    refuse_other_names(wanted, state, str(path))
+    for name, value in state.items():
+        if value.shape != wanted[name].shape:
+            shapes = [" x ".join(map(str, shape)) for shape in (value.shape, wanted[name].shape)]
+            raise WrongInput(f"{path}: weight {name} is {shapes[0]}, not {shapes[1]}; its settings are another model's")
+    network.load_state_dict(state)

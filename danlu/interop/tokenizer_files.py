@@ -1,0 +1,58 @@
+"""The tokenizer of a saved model: danlu's own files, and for transformers the special tokens around a text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from danlu import durable
+from danlu.hf_heads import Head
+from danlu.tokens.sentencepiece_model import SentencePiece
+from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
+
+
+def frame(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
+    """The ids before and after those of a text."""
+    before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in (head.before, head.after))
+    return before, after
+
+
+def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
+    """The rule of tokenizer.json that puts those tokens around a text, where a program asks for special tokens."""
+
+    def special(role: str) -> dict[str, Any]:
+        return {"SpecialToken": {"id": tokenizer.roles[role], "type_id": 0}}
+
+    def text(name: str) -> list[dict[str, Any]]:
+        sequence = {"Sequence": {"id": name, "type_id": 0}}
+        return [*map(special, head.before), sequence, *map(special, head.after)]
+
+    used = {role: getattr(tokenizer.vocabulary, role) for role in (*head.before, *head.after)}
+    return {
+        "type": "TemplateProcessing",
+        "single": text("A"),
+        "pair": text("A") + text("B"),
+        "special_tokens": {
+            (token := tokenizer.roles[role]): {"id": token, "ids": [i], "tokens": [token]} for role, i in used.items()
+        },
+    }
+
+
+def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, context: int) -> None:
+    """`TextTokenizer.save`, and `AutoTokenizer` gives what the model's class takes: special tokens around a text, no
+    token types (transformers 4 adds them unasked), `context` tokens at most where it is asked to truncate."""
+    tokenizer.save(folder)
+    content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, head)}
+    durable.write_json(folder / TOKENIZER, content)
+    config = durable.read_json(folder / CONFIG)
+    config |= {"model_max_length": context, "model_input_names": ["input_ids", "attention_mask"]}
+    durable.write_json(folder / CONFIG, config)
+
+
+def load_tokenizer(folder: Path) -> TextTokenizer:
+    """What was saved, with the content and fingerprint it had then: danlu puts special tokens around texts itself."""
+    tokenizer = TextTokenizer.load(folder)
+    if not isinstance(tokenizer.inner, SentencePiece):
+        tokenizer.inner.post_processor = None  # type: ignore[assignment]
+    return tokenizer

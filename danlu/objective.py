@@ -1,0 +1,467 @@
+"""The base class of everything that can be predicted, and what an objective may use of the data and of the model.
+
+Shapes: T positions of a stream, k selected positions.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from danlu.architecture import Backbone
+from danlu.batch import Batch, Example, Memory, Stream, StreamSpec, causal_order, has_target, label_scope
+from danlu.errors import WrongInput
+from danlu.hf_heads import Head
+from danlu.registry import objectives
+from danlu.settings import Settings
+from danlu.tokens.shards import TokenStore
+from danlu.tokens.vocabulary import Vocabulary
+
+
+class Sample(ABC):
+    """One unit of the data as an objective sees it; everything in it is a pure function of (seed, n)."""
+
+    rng: np.random.Generator
+    progress: float
+    """Fraction of the run that is done, in [0, 1], for schedules."""
+    vocabulary: Vocabulary
+
+    @abstractmethod
+    def pieces(self, overlap: int = 0) -> list[np.ndarray]:
+        """Return the token ids of the unit, one array per document it touches.
+
+        Each array is followed by up to `overlap` further tokens of its document: 1 where the next token is the label,
+        so that no transition between two windows is lost.
+        """
+
+    @abstractmethod
+    def boundaries(self, overlap: int = 0) -> list[np.ndarray]:
+        """Return uint8 flags of word and sentence starts for the tokens of `pieces` (`danlu.tokens.bounds`).
+
+        Available to objectives that request them (`Objective.boundaries`).
+        """
+
+    @abstractmethod
+    def another(self) -> Sample:
+        """Return a further unit that shares no document with this one or earlier ones, with the same `rng`.
+
+        Raises:
+            WrongInput: if the split has no such unit.
+        """
+
+    @abstractmethod
+    def row(self) -> Any:
+        """Return the unit as a row of a table, for tasks and objectives with their own `units`."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """Rows that an objective learns from instead of windows of the text."""
+
+    rows: Sequence[Any]
+    tokens_per_unit: float  # mean number of positions that the model processes per row
+
+
+class UnitSource(ABC):
+    """What an objective can build its own units from."""
+
+    vocabulary: Vocabulary
+    folder: Path
+    """A directory for what takes long to compute; it is reused by later calls."""
+
+    @abstractmethod
+    def store(self, split: str) -> TokenStore:
+        """Return the tokens of a split."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the token ids of each text, without special tokens."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids."""
+
+    @abstractmethod
+    def model(self, name: str) -> ModelAPI:
+        """Return an earlier model of the same run, trained, in eval mode.
+
+        Raises:
+            WrongInput: if there is no such model.
+        """
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What an objective can know of the model when it builds its head."""
+
+    width: int  # of the hidden states
+    vocabulary_size: int
+    embedding_width: int | None = None  # None: the same as the hidden states
+    bias: bool = False  # whether the model's linear layers have a bias
+    norm_bias: bool = False  # whether its norms have one
+    epsilon: float = 1e-6  # of its norms
+    activation: Callable[[Tensor], Tensor] = nn.functional.gelu  # of its feed-forward layers
+    backbone: Callable[..., Backbone] | None = None  # build another backbone, with some settings changed
+    smaller: Callable[[float, float], Backbone] | None = None  # build one with these fractions of width and layers
+
+    @property
+    def logit_dim(self) -> int:
+        """Width of the vectors whose products with the token embeddings are the logits."""
+        return self.embedding_width or self.width
+
+
+class ModelAPI(ABC):
+    """What an objective can use of the model while it computes its losses."""
+
+    width: int
+    context: int
+    """Longest sequence that the model was built for, in positions."""
+    objective: Objective
+
+    @abstractmethod
+    def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
+        """Return the hidden states [T, width]; `replaced` overrides inputs of the stream by name."""
+
+    @abstractmethod
+    def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
+        """Return the summed embeddings [T, embedding width] of a stream."""
+
+    @abstractmethod
+    def decode(self, stream: Stream, memory: Memory, **replaced: Tensor) -> Tensor:
+        """Return the decoder's hidden states [T, width]."""
+
+    @abstractmethod
+    def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """Return the summed cross-entropy in nats at labelled positions, over the vocabulary."""
+
+    @abstractmethod
+    def token_logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits [T, vocabulary]."""
+
+    @abstractmethod
+    def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the summed cross-entropy in nats of logits [k, classes]."""
+
+
+class LogitsFrom(Enum):
+    """What an objective computes token logits from."""
+
+    HIDDEN_STATES = "model"  # hidden states [T, width]
+    OWN_HEAD = "own"  # the output of the objective's own head [T, embedding width]
+    NOTHING = "none"  # it predicts no tokens
+
+
+@dataclass(frozen=True)
+class SubModel:
+    """A model inside a trained one that can be saved separately."""
+
+    objective: Objective
+    modules: Mapping[str, str]  # name of a module in the separate model -> its name in the whole
+    size: tuple[float, float] = (1.0, 1.0)  # fractions of the whole's width and layers
+
+
+class TextRewriter(ABC):
+    """An objective whose trained model reads one text and writes another.
+
+    A blank splits the text: a text with k blanks is given as k + 1 parts.
+    """
+
+    requires_blank: ClassVar[bool] = False
+    """Whether a text without a blank is refused."""
+
+    @abstractmethod
+    def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
+        """Return the input ids of the encoder.
+
+        Raises:
+            WrongInput: if the text needs a blank and has none.
+        """
+
+    @abstractmethod
+    def decoder_start(self, vocabulary: Vocabulary) -> np.ndarray:
+        """Return the ids that the decoder starts from."""
+
+    @abstractmethod
+    def allowed_special_tokens(self, vocabulary: Vocabulary) -> frozenset[int]:
+        """Return the special tokens that the decoder may generate, in addition to eos, which ends the text."""
+
+    @abstractmethod
+    def merge(self, parts: Sequence[np.ndarray], generated: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+        """Return the ids of the resulting text from the generated ids (without eos)."""
+
+
+class Objective(Settings, ABC):
+    """What a model is trained to predict. Settings only; trainable parameters are created by `build_head`.
+
+    Abstract members are required. All others have a default that suits most objectives. A class that defines a public
+    name close to one of them, but not equal to it, is refused when it is defined.
+    """
+
+    if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
+        name: str
+
+    hf_head: ClassVar[Head | None] = None
+    """The head that the trained models have in transformers; None if no class computes the same."""
+
+    model_references: ClassVar[tuple[str, ...]] = ()
+    """The settings (dotted paths) that hold the name of an earlier model of the recipe, or None."""
+
+    variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
+    """Settings that change what the objective needs, one mapping for each variant."""
+
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """Conformance tests that cannot apply by design: {test: reason}."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        refuse_misspelt_members(cls)
+
+    # Required
+
+    @property
+    @abstractmethod
+    def streams(self) -> Mapping[str, StreamSpec]:
+        """The streams that a batch holds, by name."""
+
+    @property
+    @abstractmethod
+    def terms(self) -> tuple[str, ...]:
+        """The terms of the loss. Each is also the name of the label or sequence label that counts its targets."""
+
+    @property
+    @abstractmethod
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """The attention orders that the model must support, by role: {"backbone": {"full"}, "decoder": {"causal"}}.
+
+        A decoder is built only for objectives that name it.
+        """
+
+    @property
+    @abstractmethod
+    def continues_text(self) -> bool:
+        """Whether the trained model can continue a prompt from left to right."""
+
+    @abstractmethod
+    def example(self, sample: Sample) -> Example:
+        """Turn a unit of the data into the sequences of an example. All randomness comes from `sample.rng`."""
+
+    @abstractmethod
+    def build_head(self, shape: ModelShape) -> nn.Module:
+        """Create the trainable parameters of the objective itself; `nn.Module()` if it has none."""
+
+    @abstractmethod
+    def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss of each term, summed over its targets and never averaged."""
+
+    # Data
+
+    @property
+    def boundaries(self) -> frozenset[str]:
+        """The kinds of boundaries ("word", "sentence") that `example` reads from the sample."""
+        return frozenset()
+
+    @property
+    def num_sentinels(self) -> int:
+        """How many sentinel tokens the vocabulary must have."""
+        return 0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that units are built from, in addition to the corpus. A run resumes only with the same files."""
+        return ()
+
+    @property
+    def units_per_example(self) -> float:
+        """How many windows of text an example consists of, on average."""
+        return 1.0
+
+    @property
+    def required_context(self) -> int:
+        """Length in tokens of the longest sequence, where it does not follow the model's context."""
+        return 0
+
+    def units(self, source: UnitSource, split: str) -> Units | None:
+        """Return the objective's own units, a pure function of the source; None: windows of the text.
+
+        `Sample.row` then returns one of the rows.
+        """
+        return None
+
+    @property
+    def has_own_units(self) -> bool:
+        """Whether units are rows made by `units`, not windows of the text."""
+        return type(self).units is not Objective.units
+
+    @property
+    def class_labels(self) -> frozenset[str]:
+        """The integer labels that are not token ids (classes, clusters), by the names they have in `terms`."""
+        return frozenset()
+
+    def class_labels_of(self, stream: str) -> frozenset[str]:
+        """Return the class labels of one stream, by the names they have in its sequences."""
+        scope = label_scope(stream)
+        return frozenset(name.removeprefix(scope) for name in self.class_labels if name.startswith(scope))
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether any stream holds text. A model of images alone has no vocabulary."""
+        return any("token" in spec.inputs for spec in self.streams.values())
+
+    # Loss
+
+    def term_weights(self, progress: float) -> Mapping[str, float]:
+        """Return the weight of each term when the fraction `progress` of the run is done; 1 where not given."""
+        return {}
+
+    def is_cross_entropy(self, term: str) -> bool:
+        """Whether a term is a sum of cross-entropies: its targets are integers, not measurements."""
+        for name, spec in self.streams.items():
+            for label, declared in (*spec.labels.items(), *spec.sequence_labels.items()):
+                if label_scope(name) + label == term:
+                    return np.dtype(declared[0] if isinstance(declared, tuple) else declared).kind != "f"
+        raise KeyError(f"{term!r} is no label of any stream")
+
+    def count_targets(self, batch: Batch) -> dict[str, int]:
+        """Count the targets of every term in one micro-batch, including terms without any."""
+        total = dict.fromkeys(self.terms, 0)
+        for stream_name, stream in batch.streams.items():
+            scope = label_scope(stream_name)
+            for name, value in (*stream.labels.items(), *stream.sequence_labels.items()):
+                if scope + name in total:
+                    total[scope + name] += int(has_target(value).sum())
+        return total
+
+    # Model
+
+    @property
+    def logits_from(self) -> LogitsFrom:
+        """What token logits are computed from."""
+        return LogitsFrom.HIDDEN_STATES
+
+    def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
+        """Return one sentence that says what to set if the models, by role, lack more than an attention order."""
+        return None
+
+    def referenced_models(self) -> dict[str, str]:
+        """Return the earlier models of the recipe that the objective uses: {setting: model name}."""
+        found = {setting: attrgetter(setting)(self) for setting in self.model_references}
+        return {setting: name for setting, name in found.items() if name is not None}
+
+    def submodels(self) -> Mapping[str, SubModel]:
+        """Return the models that are trained together and can be saved separately, by name; "" is the main one."""
+        return {}
+
+    # Use of the trained model
+
+    @property
+    def origin(self) -> str:
+        """How a model of this objective came about, as the predicate of a sentence."""
+        return f"was trained by {self.name!r}"
+
+    @property
+    def reading_order(self) -> str:
+        """The attention order, a key of `ATTENTION_ORDERS`, in which the trained model reads a whole text."""
+        needed = self.needs["backbone"]
+        return next((name for name in ("causal", "pointwise") if name in needed), "full")
+
+    def prompt_order(self, length: int) -> np.ndarray:
+        """Return the key [length] with which a prompt is read before it is continued."""
+        return causal_order(length)
+
+    def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
+        """Return what represents each position of whole texts, [T, any width]; text embeddings are pooled from it."""
+        return model.hidden(text)
+
+    @property
+    def embeds_text(self) -> bool:
+        """Whether the objective trains the mean hidden state of a text to represent it."""
+        return False
+
+    @property
+    def fills_blanks(self) -> bool:
+        """Whether the trained model predicts the token at a masked position."""
+        return type(self).blank_logits is not Objective.blank_logits
+
+    def blank_logits(self, model: ModelAPI, head: Any, hidden: Tensor) -> Tensor:
+        """Return the logits [k, vocabulary] of masked positions from their hidden states [k, width]."""
+        raise WrongInput(f"a model trained by {self.name!r} does not fill blanks")
+
+    @property
+    def rewriter(self) -> TextRewriter | None:
+        """How the trained model rewrites text; None if it does not."""
+        return self if isinstance(self, TextRewriter) else None
+
+    @property
+    def needs_blank(self) -> bool:
+        """Whether the trained model rewrites only texts that have a blank."""
+        return self.rewriter is not None and self.rewriter.requires_blank
+
+    def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
+        """Measure a trained model on held-out batches by more than its loss.
+
+        Returns:
+            Any of {"figures": {name: a number, {"value", "low", "high"}, or an array [n] with one value for each of n
+            independent items, whose mean is reported with a bootstrap interval}, "samples": [{"given": text, "made":
+            text}], "pictures": [{"title": text, "rows": grey levels in [0, 1] from the top, None where empty}]}.
+        """
+        return {}
+
+
+objectives.base = Objective
+
+PUBLIC = frozenset(name for name in vars(Objective) if not name.startswith("_")) | {"name"}
+"""The members that an objective can have."""
+
+
+def refuse_misspelt_members(cls: type[Objective]) -> None:
+    """Raise TypeError if a class defines a member that is almost, but not quite, one of `Objective`."""
+    inherited = {name for base in cls.__mro__[1:] for name in vars(base)} | cls.model_fields.keys()
+    for name, value in vars(cls).items():
+        if name.startswith("_"):
+            continue
+        known = vars(Objective).get(name)
+        if inspect.isfunction(known) and inspect.isfunction(value):
+            expected, given = (list(inspect.signature(f).parameters) for f in (known, value))
+            if expected != given:
+                raise TypeError(f"{cls.__name__}.{name} takes {given}, not {expected}")
+        if name not in inherited and (close := difflib.get_close_matches(name, PUBLIC, n=1, cutoff=0.85)):
+            raise TypeError(f"{cls.__name__}.{name}: Objective has no such member; did you mean {close[0]!r}?")
+
+
+def with_hf_head(head: Head) -> list[str]:
+    """Return the names of the registered objectives whose models have that head in transformers."""
+    return [name for name in objectives if objectives[name].hf_head == head]  # type: ignore[attr-defined]
+
+
+def describe_orders(orders: frozenset[str]) -> str:
+    """Name attention orders in a sentence."""
+    return " and ".join(sorted("free to attend in any order" if order == "any" else order for order in orders))
+
+
+def unmet_needs(objective: Objective, offers: Mapping[str, frozenset[str]], name: str) -> str | None:
+    """Return one sentence if the attention orders that an architecture offers, by role, are not those it needs."""
+    for role, needed in objective.needs.items():
+        offered, what = offers.get(role), "an architecture" if role == "backbone" else f"a {role}"
+        if offered is None:
+            return f"{objective.name} needs {what} that is {describe_orders(needed)}; {name} has none"
+        if "any" not in offered and (lacking := needed - offered):
+            supported = ", ".join(sorted(offered))
+            return f"{objective.name} needs {what} that is {describe_orders(lacking)}; {name} offers {supported}"
+    return None
+
+
+def incompatibility(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
+    """Return one sentence if the models of an architecture, by role, do not support the objective; otherwise None."""
+    sentence = unmet_needs(objective, {role: model.offers for role, model in models.items()}, name)
+    return sentence or objective.check_architecture(models, name)

@@ -1,0 +1,1 @@
+"""objectives/masked_tokens"""

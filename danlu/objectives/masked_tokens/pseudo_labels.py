@@ -1,0 +1,129 @@
+"""Clusters of representations as labels of tokens (DeepCluster, Caron et al. 2018; HuBERT, Hsu et al. 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from danlu import durable
+from danlu.batch import ATTENTION_ORDERS, Seq, StreamSpec
+from danlu.errors import WrongInput
+from danlu.extras import need
+from danlu.objective import UnitSource
+from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence
+from danlu.objectives.word_vectors.word_windows import training_counts
+from danlu.packing import pack
+from danlu.tokens.shards import TokenStore
+from danlu.tokens.units import WindowUnits
+
+NONE = np.uint16(65535)
+MOST = 65_000
+SEED = 0
+FITTED_POSITIONS = 65_536
+"""Hidden states that the centres are learnt from, at most about: whole windows, evenly over the text."""
+
+WINDOWS_TOGETHER = 16
+SVD_WINDOW, SVD_WIDTH = 5, 64
+
+
+def k_means(points: np.ndarray, k: int, weights: np.ndarray | None = None) -> Any:
+    """scikit-learn's MiniBatchKMeans of rows [n, width]: the same for the same rows."""
+    library = need("sklearn.cluster", "demo", "clustering")
+    return library.MiniBatchKMeans(k, random_state=SEED, n_init=3, batch_size=4096).fit(points, sample_weight=weights)
+
+
+def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
+    """[size, width] of length 1, or 0 for tokens without neighbours: the singular vectors of positive pointwise mutual
+    information (Levy & Goldberg 2014), each times the root of its singular value."""
+    sparse = need("scipy.sparse", "demo", "clustering")
+    library = need("sklearn.decomposition", "demo", "clustering")
+    rows = np.bincount(cells.first, cells.count, size)
+    columns = np.bincount(cells.second, cells.count, size)
+    information = np.log(cells.count * rows.sum() / (rows[cells.first] * columns[cells.second]))
+    positive = information > 0
+    at = (cells.first[positive], cells.second[positive])
+    table = sparse.csr_matrix((information[positive], at), (size, size))
+    width = min(SVD_WIDTH, size - 1)
+    left = library.TruncatedSVD(width, random_state=SEED).fit(table)
+    vectors = left.transform(table) / np.sqrt(np.maximum(left.singular_values_, 1e-12))
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def labels_by_token(source: UnitSource, k: int) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
+    """Every occurrence of a token has the cluster of the token's own vector."""
+    counts = training_counts(source)
+    vectors = spectral_vectors(cooccurrence(source, SVD_WINDOW), source.vocabulary.size)
+    found = np.flatnonzero(counts)
+    centres = k_means(vectors[found], min(k, len(found)), np.sqrt(counts[found]))
+    cluster = centres.predict(vectors)
+
+    def label(windows: WindowUnits) -> Iterator[np.ndarray]:
+        for i in range(len(windows)):
+            yield cluster[np.concatenate(windows.pieces(i))]
+
+    return label
+
+
+def labels_by_teacher(
+    source: UnitSource, name: str, k: int, unit_tokens: int
+) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
+    """Each occurrence has the cluster of the hidden state that an earlier model gives it."""
+    teacher = source.model(name)
+    if unit_tokens > teacher.context:
+        raise WrongInput(
+            f"objective.unit_tokens {unit_tokens} is more than the {teacher.context} tokens that the teacher {name!r} "
+            "reads; at most that"
+        )
+    train = WindowUnits(source.store("train"), unit_tokens)
+    step = max(1, len(train) * unit_tokens // FITTED_POSITIONS)
+    fitted = list(hidden_states(teacher, train, range(0, len(train), step)))
+    ordinary = [source.vocabulary.ordinary(np.concatenate(train.pieces(i))) for i in range(0, len(train), step)]
+    points = np.concatenate([states[text] for states, text in zip(fitted, ordinary, strict=True)])
+    centres = k_means(points, min(k, len(points)))
+
+    def label(windows: WindowUnits) -> Iterator[np.ndarray]:
+        yield from (centres.predict(states) for states in hidden_states(teacher, windows, range(len(windows))))
+
+    return label
+
+
+@torch.no_grad()
+def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterator[np.ndarray]:
+    """[tokens, width] float32 of each of these windows, read as the teacher reads."""
+    order = ATTENTION_ORDERS[teacher.objective.reading_order]
+    device = next(teacher.parameters()).device
+    for start in range(0, len(numbers), WINDOWS_TOGETHER):
+        pieces = [windows.pieces(i) for i in numbers[start : start + WINDOWS_TOGETHER]]
+        seqs = [Seq({"token": piece}, *order(len(piece))) for window in pieces for piece in window]
+        stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(device)
+        states = teacher.hidden(stream).float().cpu().numpy()
+        ends = np.cumsum([sum(len(piece) for piece in window) for window in pieces])
+        yield from np.split(states, ends[:-1])
+
+
+def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: int, split: str) -> np.ndarray:
+    """[tokens of the split] uint16: the cluster of each, NONE for special tokens. All splits are labelled together and
+    once, by centres learnt from the training split."""
+    folder = source.folder / "labels"
+
+    def fill(fresh: Path) -> None:
+        label = labels_by_teacher(source, teacher, k, unit_tokens) if teacher else labels_by_token(source, k)
+        for name in ("train", "validation", "test"):
+            windows = WindowUnits(source.store(name), unit_tokens)
+            with (fresh / f"{name}.labels").open("wb") as file:
+                for i, found in enumerate(label(windows)):
+                    text = source.vocabulary.ordinary(np.concatenate(windows.pieces(i)))
+                    file.write(np.where(text, found, NONE).astype("<u2").tobytes())
+
+    if not folder.exists():
+        durable.write_folder(folder, fill)
+    return np.memmap(folder / f"{split}.labels", np.dtype("<u2"), "r")
+
+
+def stored_tokens(store: TokenStore) -> np.ndarray:
+    """[tokens] of a whole split, in the order of its labels."""
+    return np.concatenate([store.document(i) for i in range(store.documents)])

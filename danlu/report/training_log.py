@@ -1,0 +1,71 @@
+"""The records of `metrics.jsonl`, and the series and samples the page draws from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from danlu.errors import WrongInput
+from danlu.results import Part
+
+Item = TypeVar("Item")
+
+
+class Record(Part):
+    """One line: what was measured at a step of a stage."""
+
+    stage: str
+    kind: str
+    step: int
+    tokens: int | None = None
+    loss: float | None = None
+    bits_per_byte: float | None = None
+    prompt: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """All records in order; `unfinished` is the number of a last line that a kill left without its end."""
+
+    present: bool
+    records: list[Record]
+    unfinished: int | None = None
+
+
+def read_metrics(path: Path) -> Metrics:
+    """Every whole line as a Record; a damaged line is WrongInput, an unterminated last one is set aside."""
+    if not path.is_file():
+        return Metrics(present=False, records=[])
+    lines = path.read_bytes().split(b"\n")
+    unfinished = len(lines) if lines[-1].strip() else None
+    records = [read_record(path, number, line) for number, line in enumerate(lines[:-1], start=1) if line.strip()]
+    return Metrics(present=True, records=records, unfinished=unfinished)
+
+
+def read_record(path: Path, number: int, line: bytes) -> Record:
+    try:
+        return Record.model_validate(json.loads(line))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise WrongInput(
+            f"{path}, line {number} is damaged ({error}); delete that line and write the report again"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"]) or "the line"
+        raise WrongInput(f"{path}, line {number}: {place}: {first['msg'].splitlines()[0]}") from None
+
+
+def of(metrics: Metrics, stage: str, kind: str) -> list[Record]:
+    return [record for record in metrics.records if record.stage == stage and record.kind == kind]
+
+
+def thinned(items: list[Item], most: int) -> list[Item]:
+    """At most `most` of the items, evenly chosen, the first and the last among them: a page has only so many pixels."""
+    if len(items) <= most:
+        return items
+    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]

@@ -1,0 +1,115 @@
+"""A run's folder: what it was told, which of its stages are done, and its journal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from danlu.durable import explain_disk, read_json, write_json, write_text
+from danlu.errors import WrongInput
+from danlu.config.loading import dump_recipe, first_difference, parse, plain
+from danlu.settings import Settings
+from danlu.training.journal import Journal
+
+
+def finished(run: Path, stage: str) -> bool:
+    """Whether a stage is done in a directory, which need not be there nor be a name that could be."""
+    return os.path.exists(run / "stages" / f"{stage}.json")
+
+
+class RunDirectory:
+    """Opened by one process at a time; every finished stage has a file in `stages/`."""
+
+    def __init__(self, path: Path, recipe: Settings):
+        self.path = path
+        with explain_disk(path):
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / ".lock").open("w")
+        try:
+            self._hold()
+            self._remember(recipe)
+            self.journal = Journal(path / "metrics.jsonl")
+        except BaseException:
+            self._lock.close()
+            raise
+        self._journal_end = 0
+        self.seconds = 0.0
+        """What the stages asked for so far took, in whichever process each was done."""
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WrongInput(
+                f"{self.path} is in use by another run; wait for it or choose another folder with --out"
+            ) from None
+
+    def _remember(self, recipe: Settings) -> None:
+        """Write the resolved recipe, or check that it is the one this folder was begun with."""
+        file = self.path / "recipe.yaml"
+        if not file.exists():
+            if any(p.name not in (".lock", ".recipe.yaml.new") for p in self.path.iterdir()):
+                raise WrongInput(f"{self.path} holds other things than a run; choose an empty folder with --out")
+            write_text(file, dump_recipe(recipe))
+            return
+        old = plain(parse(file.read_text("utf-8"), str(file)))
+        if difference := first_difference(old, recipe.model_dump(mode="json")):
+            raise WrongInput(
+                f"{self.path} was begun with another recipe: {difference}; choose another with --out, or delete it"
+            )
+
+    def file(self, stage: str, ending: str = "json") -> Path:
+        path = self.path / "stages" / f"{stage}.{ending}"
+        with explain_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def finished(self, stage: str) -> bool:
+        return finished(self.path, stage)
+
+    @property
+    def journal_end(self) -> int:
+        """Where the records of the stage at work begin."""
+        return self._journal_end
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The facts of a stage: read when it is done, else worked out and written down.
+
+        Stages are asked for in the same order every time, so whatever the journal holds after the last finished one
+        belongs to work that was cut off.
+        """
+        file = self.file(name)
+        if not file.exists():
+            cut_off = self.file(f"{name}.cut_off")  # what earlier processes spent on it
+            before = read_json(cut_off)["seconds"] if cut_off.exists() else 0.0
+            start = time.perf_counter()
+            try:
+                facts = work()
+            except BaseException:
+                with suppress(OSError, WrongInput):  # a full disk: the first error says more
+                    write_json(cut_off, {"seconds": before + time.perf_counter() - start})
+                raise
+            spent = before + time.perf_counter() - start
+            write_json(file, {"facts": facts, "journal_bytes": self.journal.position(), "seconds": spent})
+            cut_off.unlink(missing_ok=True)
+        done = read_json(file)
+        self.journal.require(done["journal_bytes"])
+        self._journal_end = done["journal_bytes"]
+        self.seconds += done["seconds"]
+        return done["facts"]
+
+    def decide(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Something measured or chosen once: read when it was decided before, else chosen and written down first."""
+        file = self.file(name)
+        if not file.exists():
+            write_json(file, choose())
+        return read_json(file)
+
+    def close(self) -> None:
+        self.journal.close()
+        self._lock.close()

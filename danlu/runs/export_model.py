@@ -1,0 +1,52 @@
+"""Every trained model as a folder that danlu and, where a class fits, transformers load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from danlu.architectures.presets import Family, family_for
+from danlu.interop import NotExported, Origin, check_export, export, save_native
+from danlu.extras import require
+from danlu.config.schema import ModelRecipe
+from danlu.runs.pretrain_model import Pretraining
+from danlu.runs.directory import finished
+
+TOLERANCE = 1e-4
+CHECKED_TEXTS = 3
+CHECKED_CHARACTERS = 400
+
+
+def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
+    """WrongInput when a model of the run in this directory is still to be exported for transformers, which is not
+    installed: asked before anything is trained."""
+    if finished(run, f"export/{name}"):
+        return
+    if isinstance(family_for(recipe.architecture, recipe.objective), Family):
+        require("transformers", "demo", "checking the exported model")
+
+
+def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:
+    """Write `model/<name>` and check that transformers computes the same logits from it."""
+    model, tokenizer = job.trained(trained), job.data.tokenizer
+    folder = job.run.path / "model" / job.name
+    facts = {"name": job.name, "path": f"model/{job.name}", "tolerance": TOLERANCE}
+    origin = Origin(corpus=job.data.corpus.facts["source"], tokens=trained["tokens"])
+    made = export(model, tokenizer, folder, job.recipe.objective, job.recipe.architecture, origin)
+    if isinstance(made, NotExported):
+        save_native(model, tokenizer, folder, job.recipe.objective, job.recipe.architecture)
+        return facts | {"class": None, "max_logit_difference": None, "reason": made.reason}
+    texts = [t[:CHECKED_CHARACTERS] for t in islice(job.data.corpus.texts("test"), CHECKED_TEXTS)]
+    difference = check_export(model, tokenizer, folder, texts)
+    return facts | {"class": made.class_name, "max_logit_difference": difference}
+
+
+def say_export(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
+    if facts["class"] is None:
+        say(f"{name:10s} exported to {facts['path']} in danlu's own form: {facts['reason']}")
+        return
+    difference = facts["max_logit_difference"]
+    verdict = "equal" if difference <= facts["tolerance"] else "NOT EQUAL"
+    say(f"{name:10s} exported to {facts['path']} as {facts['class']}: logits {verdict} ({difference:.1e})")

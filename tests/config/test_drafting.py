@@ -1,0 +1,178 @@
+"""Recipes for texts that have none: what is found, what is chosen, and that it is what the YAML says."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from danlu.config.drafting import draft_recipe, is_text, refuse_inside, run_name, write_draft
+from danlu.config.loading import load_recipe, parse, plain
+from danlu.config.prompts import beginning, prompts_from
+from danlu.config.recipe_template import quoted
+from danlu.errors import WrongInput
+
+ENGLISH = "The furnace number {i} burns for {n} days. " * 8
+CHINESE = "第{i}座丹炉烧了{n}天，火候正好。" * 12
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Makes a folder of files of text in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(english=0, chinese=0, name="my texts"):
+        (tmp_path / name).mkdir()
+        for i in range(english):
+            (tmp_path / name / f"en{i}.txt").write_text(f"Number {i} begins here. " + ENGLISH.format(i=i, n=i * 7))
+        for i in range(chinese):
+            (tmp_path / name / f"zh{i}.txt").write_text(f"编号{i}从这里开始了。" + CHINESE.format(i=i, n=i), "utf-8")
+        return name
+
+    return made
+
+
+def test_an_english_folder(folder):
+    draft = draft_recipe(folder(english=60))
+    assert draft.findings.files == {".txt": 60}
+    assert list(draft.findings.scripts) == ["Latin"]
+    assert draft.recipe.corpus.source == "my texts"
+    assert draft.recipe.language == "en"
+    assert draft.recipe.models["decoder"].objective.continues_text
+    assert draft.recipe.models["encoder"].objective.name == "masked"
+    times = [m.training.budget for m in draft.recipe.models.values()]
+    assert sum(b.amount for b in times) == 540
+    held_out = list(draft.findings.corpus.texts("validation"))
+    prompts = draft.recipe.models["decoder"].prompts
+    assert prompts
+    assert all(any(t.startswith(p) for t in held_out) for p in prompts)
+
+
+def test_chinese_gets_a_larger_vocabulary_and_a_chinese_report(folder):
+    draft = draft_recipe(folder(chinese=60))
+    assert next(iter(draft.findings.scripts)) == "Han"
+    assert draft.recipe.language == "zh"
+    assert draft.recipe.tokenizer.size == 2 * draft_recipe(folder(english=60, name="en")).recipe.tokenizer.size
+    assert all(len(p) == 8 for p in draft.recipe.models["decoder"].prompts)
+    assert draft_recipe("my texts", language="en").recipe.language == "en"
+
+
+def test_time_decides_the_size_of_the_models(folder):
+    name = folder(english=60)
+    layers = [draft_recipe(name, t).recipe.models["decoder"].architecture.layers for t in ("1min", "2h", "10h")]
+    assert layers == sorted(set(layers))
+    assert sum(m.training.budget.amount for m in draft_recipe(name, "90s").recipe.models.values()) == pytest.approx(90)
+
+
+def test_the_text_is_the_recipe_and_says_what_was_found(folder, tmp_path):
+    draft = draft_recipe(folder(english=30, chinese=30))
+    (tmp_path / "x.yaml").write_text(draft.text, "utf-8")
+    assert load_recipe("x.yaml") == draft.recipe
+    for line in draft.findings.lines():
+        assert f"#   {line}\n" in draft.text
+    assert draft_recipe("my texts") == draft
+
+
+def test_a_table_with_labels_is_told_and_stands_in_the_commented_task(folder, tmp_path):
+    name = folder(english=30)
+    (tmp_path / name / "reviews.tsv").write_text("text\tLabel\n" + "good\tyes\n" * 40)
+    draft = draft_recipe(name)
+    assert any("reviews.tsv has a column 'Label'" in line for line in draft.findings.lines())
+    lines = draft.text.splitlines()
+    start = lines.index("# tasks:")
+    task = [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
+    (tmp_path / "with.yaml").write_text(draft.text + "\n".join(task) + "\n", "utf-8")
+    rows = load_recipe("with.yaml").tasks["topic"].task.rows
+    assert (str(rows.train), rows.label) == (f"{name}/reviews.tsv", "Label")
+
+
+@given(st.text())
+def test_any_characters_are_quoted_on_one_line(text):
+    found = quoted(text)
+    assert len(found.splitlines()) == 1
+    if not any(0xD800 <= ord(c) < 0xE000 for c in text):
+        assert plain(parse(f"a: {found}", "x"))["a"] == text
+
+
+def test_a_written_recipe_is_taken_up_and_never_overwritten(folder, tmp_path):
+    name, path = folder(english=60), tmp_path / "runs" / "my texts.yaml"
+    assert write_draft(draft_recipe(name), path)
+    path.write_text(path.read_text("utf-8") + "# my own remark\n", "utf-8")
+    assert not write_draft(draft_recipe(name), path)
+    assert path.read_text("utf-8").endswith("# my own remark\n")
+    with pytest.raises(WrongInput, match=r"decoder\.training\.budget was '300 seconds', is '33.33 seconds'; run it"):
+        write_draft(draft_recipe(name, "1min"), path)
+    path.write_text(path.read_text("utf-8").replace("heads: 4", "heads: 2"), "utf-8")
+    with pytest.raises(WrongInput, match=r"heads was 2, is 4; run it as it is with: danlu run"):
+        write_draft(draft_recipe(name), path)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("a.txt", "a"),
+        ("b/c.d.jsonl.zst", "c.d"),
+        ("b/C.TXT", "C"),
+        ("builtin:pydocs", "pydocs"),
+        ("b/", "b"),
+        ("b", "b"),
+    ],
+)
+def test_what_a_run_is_called(tmp_path, monkeypatch, source, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b").mkdir()
+    assert run_name(source) == name
+
+
+def test_what_is_text_and_what_a_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("demo", "texts", "odd.yaml"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a.txt").write_text("")
+    assert [n for n in ("demo", "texts", "./demo", "odd.yaml", "a.txt", "none", "builtin:pydocs") if is_text(n)] == [
+        "texts", "./demo", "a.txt", "builtin:pydocs",
+    ]  # fmt: skip
+
+
+def test_a_built_in_text_is_drafted_from_and_has_no_tables():
+    """It is no folder, and looking for tables in it was refused once the corpus was built."""
+    draft = draft_recipe("builtin:digit_captions")
+    assert draft.recipe.corpus.source == "builtin:digit_captions"
+    assert draft.findings.tables == []
+
+
+def test_a_run_inside_its_own_text_is_refused(folder, tmp_path):
+    name = folder(english=3)
+    with pytest.raises(WrongInput, match="would lie inside the text"):
+        refuse_inside(tmp_path / name / "runs", name)
+    refuse_inside(tmp_path / "runs" / name, name)
+
+
+@pytest.mark.parametrize(("budget", "told"), [("3 epochs", "is not a time"), ("soon", "is not a budget such as 5min")])
+def test_a_budget_that_is_no_time(folder, budget, told):
+    with pytest.raises(WrongInput, match=told):
+        draft_recipe(folder(english=30), budget)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("\n\n# The First Chapter of it all\n\nand more of it, and more, and more", ("Latin", "# The First Chapter")),
+        ("丹炉是炼丹用的炉子，火在下面。后来又加了一层。", ("Han", "丹炉是炼丹用的炉")),
+        ("1234\nThen words that go on and on for a while, as words do", ("Latin", "Then words that go")),
+        ("too short", None),
+        ("1 2 3 4 5 6 7 8 9 10", None),
+        ("x" * 200, None),
+        ("", None),
+    ],
+)
+def test_how_a_document_begins(text, found):
+    assert beginning(text) == found
+
+
+def test_each_script_at_home_gets_prompts():
+    texts = [f"Document {i} has a beginning and goes on for a while after it" for i in range(5)]
+    texts += [f"第{i}篇文章的开头在这里，然后它继续写下去。" for i in range(5)]
+    found = prompts_from(texts, {"Latin": 0.6, "Han": 0.39, "Greek": 0.01}, 4)
+    assert [p[0] for p in found] == ["D", "D", "第", "第"]
+    assert len(prompts_from(["The same words as ever, again and again"] * 5, {"Latin": 1.0}, 3)) == 1

@@ -1,0 +1,66 @@
+import pytest
+import torch
+
+from danlu.architectures import build_network
+from danlu.architectures.presets import FAMILIES
+from danlu.architectures.transformer import Transformer
+from danlu.objectives.causal import Causal
+from danlu.objectives.denoising import Denoising
+from danlu.objectives.masked import Masked
+from danlu.objectives.replaced import Replaced
+from danlu.objectives.spans import Spans
+from danlu.registry import architectures
+
+TEXTS = [
+    "The furnace number 7 refines the pill; the smoke rises over the hills.",
+    "第七炉丹药要慢火烧，急了就坏了。",
+    "a <mask> and a </s> are text here\n\n",
+    "",
+]
+
+TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(sentinels=9), Denoising())
+OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
+
+ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
+
+
+@pytest.fixture(scope="session")
+def texts():
+    return TEXTS
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    from danlu.tokens.kinds.byte_bpe import ByteBPE
+
+    return ByteBPE(size=331).train([text * 3 for text in TEXTS if text]).with_sentinels(9)
+
+
+NOISE = {"t5": 0.1}
+"""Scores that are not scaled make sharp softmaxes of large weights, which amplify the rounding of float32."""
+
+
+def perturbed(network, seed=1, noise=0.3):
+    """Every weight random: some start at zero or one, and would hide a mistake."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in network.parameters():
+            p += noise * torch.randn(p.shape, generator=generator, dtype=p.dtype)
+    return network.eval()
+
+
+@pytest.fixture
+def make(tokenizer):
+    """(network, objective, architecture) by family, with settings of one's own, and an objective where it is not the
+    family's."""
+
+    def made(family, objective=None, **settings):
+        kind = next(f for f in FAMILIES if f.name == family)
+        objective = objective or OBJECTIVES[kind.head]
+        chosen = architectures.validate({"name": kind.model_type, **ODD, **settings})
+        architecture = Transformer(**chosen.model_dump(exclude={"name"}))
+        size = tokenizer.vocabulary.size
+        network = perturbed(build_network(objective, architecture, size, 0), noise=NOISE.get(family, 0.3))
+        return network, objective, architecture
+
+    return made

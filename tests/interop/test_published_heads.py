@@ -1,0 +1,102 @@
+"""Objectives and classes of transformers find each other by a head, whatever they are called."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+import torch
+
+from danlu.architectures.presets import ENCODERS, FAMILIES, family_for
+from danlu.architectures.presets.requirements import misfit
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+from danlu.hf_heads import HIDDEN_STATES, MASKED_LM, Head
+from danlu.interop import export, load_model
+from danlu.interop.blank_tokens import BLANKS
+from danlu.interop.head_kinds import KINDS
+from danlu.interop.headless import Headless, objective_of
+from danlu.objective import with_hf_head
+from danlu.objectives.causal import Causal
+from danlu.objectives.masked import Masked
+from danlu.registry import objectives
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_every_family_is_trained_by_one_objective_of_its_head(family):
+    made = objective_of(family.head, family.objective_settings)
+    assert with_hf_head(family.head) == [made.name]
+    assert made.hf_head == family.head
+    assert family.head.kind in KINDS
+    assert family.head.blank in BLANKS
+
+
+def test_an_encoder_is_trained_by_none():
+    for family in ENCODERS:
+        assert family.head == HIDDEN_STATES
+        assert objective_of(family.head, family.objective_settings) == Headless()
+    assert with_hf_head(HIDDEN_STATES) == []
+    assert objectives.validate("permutation").hf_head is None
+
+
+def test_the_head_that_is_needed_is_told_by_what_has_it():
+    assert misfit(Transformer(), Causal(), MASKED_LM, {}) == "needs objective masked, not causal"
+    elsewhere = Head("TokenClassification")
+    told = "needs objective with the head of AutoModelForTokenClassification, not causal"
+    assert misfit(Transformer(), Causal(), elsewhere, {}) == told
+    with pytest.raises(WrongInput, match="which objective has trained it is not known; of those with its head none is"):
+        objective_of(elsewhere, {})
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A further masked language model, registered for this test alone."""
+    monkeypatch.setattr(objectives, "_classes", dict(objectives._classes))
+
+    class Patient(Masked):
+        name: Literal["patient"] = "patient"  # type: ignore[assignment]
+
+    return objectives.register(Patient)()
+
+
+def test_another_objective_of_a_known_head_is_exported_as_it_is(patient, make, tokenizer, tmp_path):
+    network, _, architecture = make("modernbert", patient)
+    made = export(network, tokenizer, tmp_path / "m", patient, architecture)
+    assert made.class_name == "ModernBertForMaskedLM"
+    assert "- trained with the patient objective by danlu" in (tmp_path / "m" / "README.md").read_text("utf-8")
+    again, _ = load_model(tmp_path / "m")
+    assert again.objective == patient
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
+    assert "ModernBertForMaskedLM needs norm layer, not rms" in family_for(Transformer(), patient).reason
+    assert misfit(Transformer(), Causal(), MASKED_LM, {}) == "needs objective masked or patient, not causal"
+
+
+def test_a_folder_of_transformers_is_of_the_one_objective_of_its_head(patient, make, tokenizer, tmp_path, monkeypatch):
+    network, _, architecture = make("modernbert", patient)
+    export(network, tokenizer, tmp_path / "m", patient, architecture)
+    for name in ("danlu.json", "manifest.json"):
+        (tmp_path / "m" / name).unlink()
+    with pytest.raises(WrongInput, match="not known; of those with its head masked and patient are registered"):
+        load_model(tmp_path / "m")
+    monkeypatch.delitem(objectives._classes, "masked")
+    assert load_model(tmp_path / "m")[0].objective == patient
+
+
+USES = {
+    "llama": 'AutoModelForCausalLM.from_pretrained(folder)\ninputs = tokenizer("Once upon a time",',
+    "bert": 'fill = pipeline("fill-mask", model=folder)\nprint(fill("The furnace is <mask>."))\n',
+    "electra": "AutoModelForPreTraining.from_pretrained(folder)",
+    "t5": 'AutoModelForSeq2SeqLM.from_pretrained(folder)\ninputs = tokenizer("The furnace <extra_id_0> the pill.",',
+    "bart": 'AutoModelForSeq2SeqLM.from_pretrained(folder)\ninputs = tokenizer("The furnace <mask> the pill.",',
+}
+
+
+@pytest.mark.parametrize("family", USES)
+def test_the_card_shows_how_to_use_it(family, make, tokenizer, tmp_path):
+    network, objective, architecture = make(family)
+    export(network, tokenizer, tmp_path / "m", objective, architecture)
+    card = (tmp_path / "m" / "README.md").read_text("utf-8")
+    assert USES[family] in card
+    assert f"pipeline_tag: {KINDS[objective.hf_head.kind].pipeline}\n" in card
+    assert f"- trained with the {objective.name} objective by danlu" in card
+    assert "{" not in card

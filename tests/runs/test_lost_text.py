@@ -1,0 +1,78 @@
+"""A tokenizer that does not give a text back: what it loses costs no bits, so there are no bits per byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_recipe import write_tiny_recipe
+
+import danlu
+from danlu.commands.evaluate import tell
+from danlu.api.compare import compare
+
+WHOLE = "models.small.training.validation_tokens=100000"
+LOSSY = [WHOLE, "tokenizer={name: word, size: 300}"]
+
+
+def validations(folder):
+    records = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [record for record in records if record["kind"] == "validation"]
+
+
+@pytest.fixture(scope="module")
+def lossy(tmp_path_factory):
+    """(folder, results, what was said) of a run with a tokenizer of whole words."""
+    folder, said = tmp_path_factory.mktemp("lossy"), []
+    results = danlu.run(write_tiny_recipe(folder), LOSSY, out=folder / "run", say=said.append)
+    return folder, results, said
+
+
+def test_a_run_says_nats_a_token_and_why_there_are_no_bits_per_byte(lossy):
+    folder, results, said = lossy
+    (entry,) = results["pretrain"]
+    assert entry["text_lost"] is True
+    assert entry["bits_per_byte"] is None
+    assert entry["baselines"] is None
+    assert 0 < entry["loss"] < 10
+    assert not any("bits_per_byte" in record for record in validations(folder / "run"))
+    (line,) = [line for line in said if "bits per byte" in line]
+    assert f"{entry['loss']:.3f} nats a token" in line
+    assert "no bits per byte, since the tokenizer does not give every text back" in line
+    page = (folder / "run" / "report.html").read_text("utf-8")
+    for words in (
+        "does not give every held-out text back",
+        "不能把每篇留出文本原样还原",
+        "no bits per byte, since the",
+    ):
+        assert words in page
+
+
+def test_where_nothing_is_lost_every_validation_has_bits_per_byte(tmp_path):
+    results = danlu.run(write_tiny_recipe(tmp_path), [WHOLE], out=tmp_path / "run")
+    assert results["pretrain"][0]["text_lost"] is False
+    assert results["pretrain"][0]["bits_per_byte"] > 0
+    assert all(record["bits_per_byte"] > 0 for record in validations(tmp_path / "run"))
+
+
+def test_a_saved_model_is_evaluated_in_nats_too(lossy, capsys):
+    folder, *_ = lossy
+    found = danlu.evaluate(folder / "run/model/small", folder / "text.txt", documents="line")
+    assert found["bits_per_byte"] is None
+    assert 0 < found["loss"] < 10
+    tell(found)
+    shown = capsys.readouterr().out
+    assert "nats a token" in shown
+    assert "no bits per byte: the tokenizer does not give every text back" in shown
+
+
+@pytest.mark.slow
+def test_a_comparison_has_no_bits_per_byte_and_a_page(tmp_path):
+    path = Path(write_tiny_recipe(tmp_path))
+    path.with_name("other.yaml").write_text(path.read_text("utf-8"), "utf-8")
+    made = compare([str(path), str(path.with_name("other.yaml"))], "300 tokens", 1, None, LOSSY, tmp_path / "run")
+    assert [model["bits_per_byte"] for model in made["models"]] == [None, None]
+    assert made["baselines"] is None
+    page = (tmp_path / "run" / "comparison.html").read_text("utf-8")
+    assert "No bits per byte for tiny, other: the tokenizer does not give every held-out text back" in page

@@ -1,0 +1,172 @@
+"""A run's folder: whose it is, what it was begun with, and that a finished stage is never done again."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from danlu.errors import WrongInput
+from danlu.config.loading import load_recipe
+from danlu.runs.directory import RunDirectory
+
+SMOKE = load_recipe("smoke")
+
+
+def refusal(path, recipe=SMOKE):
+    with pytest.raises(WrongInput) as told:
+        RunDirectory(path, recipe)
+    assert "\n" not in str(told.value)
+    return str(told.value)
+
+
+def test_begun_and_gone_on_with_the_same_recipe(tmp_path):
+    for _ in range(2):
+        RunDirectory(tmp_path / "a" / "run", SMOKE).close()
+    assert load_recipe(str(tmp_path / "a" / "run" / "recipe.yaml")) == SMOKE
+
+
+@pytest.mark.parametrize(
+    ("override", "difference"),
+    [
+        ("models.encoder.objective.rate=0.3", "models.encoder.objective.rate was 0.15, is 0.3"),
+        ("models.decoder.training.budget=21 steps", "models.decoder.training.budget was '20 steps', is '21 steps'"),
+        ("tasks={}", "tasks.library_part was {"),
+    ],
+)
+def test_another_recipe_is_refused_by_the_name_of_what_changed(tmp_path, override, difference):
+    RunDirectory(tmp_path, SMOKE).close()
+    told = refusal(tmp_path, load_recipe("smoke", [override]))
+    assert told.startswith(f"{tmp_path} was begun with another recipe: {difference}")
+    assert told.endswith("choose another with --out, or delete it")
+    RunDirectory(tmp_path, SMOKE).close()
+
+
+def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)):
+        assert refusal(tmp_path) == (
+            f"{tmp_path} is in use by another run; wait for it or choose another folder with --out"
+        )
+    RunDirectory(tmp_path, SMOKE).close()
+
+
+def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    told = refusal(tmp_path)
+    assert told == f"{tmp_path} holds other things than a run; choose an empty folder with --out"
+    assert {p.name for p in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
+
+
+def test_what_a_kill_at_the_very_beginning_leaves_is_no_obstacle(tmp_path):
+    for name in (".lock", ".recipe.yaml.new"):
+        (tmp_path / name).write_text("")
+    RunDirectory(tmp_path, SMOKE).close()
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_in_the_way_is_refused(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    told = refusal(tmp_path / "file" / below)
+    assert told.endswith("a file stands where a folder is needed; choose another folder with --out")
+
+
+def test_a_name_too_long_is_refused(tmp_path):
+    assert "the name is too long" in refusal(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "no permission to write there"),
+        (errno.EROFS, "that file system is read-only"),
+        (errno.ENOSPC, "the disk is full; free some space"),
+        (errno.EDQUOT, "your disk quota is used up"),
+    ],
+)
+@pytest.mark.parametrize("place", ["mkdir", "open"])
+def test_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch, number, advice, place):
+    """Told by the system, since a test that runs as root may write everywhere."""
+
+    def refuse(self, *_, **__):
+        raise OSError(number, os.strerror(number), str(self))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, place, refuse)
+        assert advice in refusal(tmp_path / "run")
+
+
+@pytest.fixture
+def run(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)) as directory:
+        yield directory
+
+
+def test_a_stage_is_done_once(run):
+    assert run.stage("deep/one", lambda: {"n": 1}) == {"n": 1}
+    assert run.stage("deep/one", lambda: pytest.fail("done again")) == {"n": 1}
+
+
+def test_a_stage_that_fails_is_done_again(run):
+    with pytest.raises(ZeroDivisionError):
+        run.stage("one", lambda: {"n": 1 / 0})
+    assert run.stage("one", lambda: {"n": 2}) == {"n": 2}
+
+
+def test_a_choice_is_made_once(run):
+    assert run.decide("plan", lambda: {"steps": 5}) == {"steps": 5}
+    assert run.decide("plan", lambda: pytest.fail("chosen again")) == {"steps": 5}
+
+
+def test_the_journal_of_a_stage_begins_where_the_last_one_ended(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", lambda: run.journal.write({"step": 1}) or {})
+        end = run.journal_end
+        run.journal.write({"step": 2})
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        assert run.journal_end == 0
+        run.stage("one", lambda: pytest.fail("done again"))
+        assert run.journal_end == end == len('{"step": 1}\n')
+
+
+def test_seconds_are_those_of_the_stages_in_whichever_process(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", dict)
+        spent = run.seconds
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", dict)
+        assert run.seconds == spent > 0
+
+
+def test_what_a_stage_took_before_it_was_cut_off_counts(tmp_path):
+    """A training that was stopped after an hour was said to have taken the minutes after it."""
+
+    def stopped():
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(KeyboardInterrupt):
+            run.stage("one", stopped)
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", dict)
+        assert run.seconds >= 0.4
+    assert [p.name for p in (tmp_path / "stages").iterdir()] == ["one.json"]
+
+
+def test_a_damaged_stage_file_is_told_with_what_to_do(run):
+    run.stage("one", dict)
+    run.file("one").write_text('{"facts": {')
+    with pytest.raises(WrongInput, match=r"stages/one.json is damaged .*; delete it and run again"):
+        run.stage("one", dict)
+
+
+def test_a_journal_that_was_deleted_is_missed(tmp_path):
+    with closing(RunDirectory(tmp_path, SMOKE)) as run:
+        run.stage("one", lambda: run.journal.write({"step": 1}) or {})
+    (tmp_path / "metrics.jsonl").unlink()
+    with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(WrongInput, match="put the file back"):
+        run.stage("one", dict)

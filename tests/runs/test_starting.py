@@ -1,0 +1,369 @@
+"""Pre-training that goes on from a saved model: its very weights, exactly resumable, refused where it cannot fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_recipe import write_tiny_recipe
+
+import danlu
+from danlu.architectures import build_network
+from danlu.errors import Stopped, WrongInput
+from danlu.interop import export, read_model, save_native
+from danlu.objectives.causal import Causal
+from danlu.config.loading import load_recipe
+from danlu.config.schema import ModelRecipe
+from danlu.registry import architectures, objectives
+from danlu.runs import pretrain_model as pretraining
+from danlu.runs.warm_start import said, take_weights
+from danlu.tasks.predictors import heads
+from danlu.tokens.kinds.byte_bpe import ByteBPE
+
+FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"
+TASK = """\
+tasks:
+  place:
+    model: small
+    task: {name: classify, rows: {train: train.tsv, test: test.tsv}, labels_per_class: null, max_tokens: 16}
+    training: {budget: 3 steps, batch_tokens: 64, validations: 1, optimizer: {name: adamw, learning_rate: 1e-3}}
+    seeds: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipe")
+    path = write_tiny_recipe(folder)
+    other = Path(path).read_text("utf-8").replace("text.txt", "more.txt")
+    lines = (folder / "text.txt").read_text("utf-8").replace("furnace", "kiln")
+    (folder / "more.txt").write_text(lines, "utf-8")
+    (folder / "more.yaml").write_text(other, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def more(recipe):
+    """The same recipe on another text."""
+    return str(Path(recipe).with_name("more.yaml"))
+
+
+@pytest.fixture(scope="module")
+def saved(recipe, tmp_path_factory):
+    """The folder of a trained model."""
+    folder = tmp_path_factory.mktemp("saved")
+    danlu.pretrain(recipe, out=folder / "run")
+    return folder / "run" / "model" / "small"
+
+
+@pytest.fixture
+def first_weights(monkeypatch):
+    """The weights with which each training begins."""
+    seen, train = [], pretraining.train
+
+    def watched(job):
+        seen.append({k: v.clone() for k, v in job.model.state_dict().items()})
+        return train(job)
+
+    monkeypatch.setattr(pretraining, "train", watched)
+    return seen
+
+
+def states_equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_training_begins_with_the_saved_weights_and_moves_them(more, saved, first_weights, tmp_path):
+    results = danlu.pretrain(more, out=tmp_path / "run", start=saved)
+    before = read_model(saved).network.state_dict()
+    (began,) = first_weights
+    assert states_equal(began, before)
+    assert not states_equal(read_model(tmp_path / "run/model/small").network.state_dict(), before)
+    (entry,) = results["pretrain"]
+    assert entry["start"]["folder"] == str(saved)
+    assert (entry["start"]["new"], entry["start"]["left"]) == ([], [])
+    assert results["tokenizer"]["size"] == 300
+    assert danlu.load(saved).tokenizer.fingerprint == danlu.load(tmp_path / "run").tokenizer.fingerprint
+
+
+def test_the_written_recipe_repeats_it_and_says_everything(more, saved, tmp_path):
+    danlu.pretrain(more, out=tmp_path / "a", start=saved)
+    written = load_recipe(str(tmp_path / "a" / "recipe.yaml"))
+    assert written.models["small"].start == str(saved)
+    assert written.models["small"].architecture == read_model(saved).facts.architecture
+    danlu.run(written, out=tmp_path / "b")
+    final = [load_file(tmp_path / run / "model/small/model.safetensors") for run in "ab"]
+    assert states_equal(*final)
+
+
+def test_stopped_and_run_again_equals_undisturbed(more, saved, tmp_path):
+    danlu.pretrain(more, out=tmp_path / "whole", start=saved)
+    seen = []
+    with pytest.raises(Stopped):
+        danlu.pretrain(
+            more, out=tmp_path / "cut", start=saved,
+            watch=lambda record, plan: seen.append(record["step"]), stop=lambda: seen[-1] == 3,
+        )  # fmt: skip
+    danlu.pretrain(more, out=tmp_path / "cut", start=saved)
+    assert states_equal(*(load_file(tmp_path / run / "model/small/model.safetensors") for run in ("whole", "cut")))
+
+
+def test_another_start_is_refused_until_the_training_has_ended_and_not_needed_after(more, saved, tmp_path):
+    start = tmp_path / "start"
+    shutil.copytree(saved, start)
+    with pytest.raises(Stopped):
+        danlu.pretrain(more, out=tmp_path / "run", start=start, stop=lambda: True)
+    network, tokenizer = read_model(start).network, danlu.load(start).tokenizer
+    with torch.no_grad():
+        next(network.parameters()).add_(1)
+    facts = read_model(saved).facts
+    shutil.rmtree(start)
+    save_native(network, tokenizer, start, facts.objective, facts.architecture)
+    with pytest.raises(WrongInput, match=r"start is not what .* was begun with; put it back") as refused:
+        danlu.pretrain(more, out=tmp_path / "run", start=start)
+    assert "\n" not in str(refused.value)
+    shutil.rmtree(start)
+    shutil.copytree(saved, start)
+    done = danlu.pretrain(more, out=tmp_path / "run", start=start)
+    written = load_recipe(str(tmp_path / "run" / "recipe.yaml"))
+    shutil.rmtree(start)
+    assert danlu.run(written, out=tmp_path / "run")["pretrain"] == done["pretrain"]
+
+
+def test_a_folder_that_transformers_saved_goes_on(more, recipe, tmp_path, first_weights):
+    danlu.pretrain(recipe, [FITTING], out=tmp_path / "run")
+    folder = tmp_path / "run/model/small"
+    before = read_model(folder).network.state_dict()
+    for name in ("danlu.json", "manifest.json", "README.md", "tokenizer_facts.json"):
+        (folder / name).unlink()
+    results = danlu.pretrain(more, out=tmp_path / "on", start=folder)
+    assert states_equal(first_weights[-1], before)
+    assert results["exports"][0]["class"] == "Qwen3ForCausalLM"
+
+
+def test_a_vocabulary_that_is_padded_stays_padded(more, tmp_path):
+    tokenizer = ByteBPE(size=300).train(["The kiln burns north of the river."] * 3)
+    architecture = architectures.validate({"name": "qwen3", "layers": 1, "width": 16, "heads": 2, "context": 16})
+    network = build_network(Causal(), architecture, 320, seed=3)
+    export(network, tokenizer, tmp_path / "padded", Causal(), architecture)
+    danlu.pretrain(more, out=tmp_path / "run", start=tmp_path / "padded")
+    assert read_model(tmp_path / "run/model/small").network.vocabulary_size == 320
+
+
+def test_the_parts_of_another_objective_are_new_and_named(more, saved, tmp_path):
+    facts = read_model(saved).facts
+    text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {saved}\n    objective: masked")
+    text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
+    (tmp_path / "masked.yaml").write_text(text, "utf-8")
+    results = danlu.pretrain(tmp_path / "masked.yaml", out=tmp_path / "run")
+    start = results["pretrain"][0]["start"]
+    assert start["left"] == []
+    assert set(start["new"]) == {"head.dense.weight", "head.norm.weight"}
+    assert read_model(tmp_path / "run/model/small").facts.architecture == facts.architecture
+
+
+SHAPE = {"layers": 1, "width": 16, "heads": 2, "context": 16}
+NARROW = {"albert": {"embedding_width": 8}}
+SEGMENT = "embeddings.segment"
+GOES_ON = [
+    ("transformer", "masked", {"name": "next_sentence", "masked": False}, [SEGMENT, "head.pair"], ["head.dense"]),
+    ("transformer", "masked", "denoising", ["decoder"], ["head.dense", "head.norm"]),
+    ("transformer", "denoising", "masked", ["head.dense", "head.norm"], ["decoder"]),
+    ("electra", {"name": "replaced", "generator": None}, "masked", ["output_bias"], ["head.detector"]),
+    ("albert", "masked", "causal", ["output_map"], ["head.dense"]),
+    ("roberta", "masked", "next_sentence", [f"{SEGMENT}.weight[1:]"], []),
+    ("roberta", "next_sentence", "masked", [], [f"{SEGMENT}.weight[1:]"]),
+]
+"""Architecture, objective, another, and of what begins anew and what is left some names, by modules."""
+
+
+def folder_of(objective, architecture, folder, seed=3):
+    """An untrained model in a folder: (the network, its architecture)."""
+    objective, tokenizer = objectives.validate(objective), ByteBPE(size=300).train(["The kiln burns."] * 3)
+    chosen = architectures.validate({"name": architecture, **SHAPE, **NARROW.get(architecture, {})})
+    network = build_network(objective, chosen, tokenizer.vocabulary.size, seed)
+    save_native(network, tokenizer, folder, objective, chosen)
+    return network, chosen
+
+
+@pytest.mark.parametrize(("architecture", "first", "second", "new", "left"), GOES_ON)
+def test_what_another_objective_brings_begins_anew_and_is_said(architecture, first, second, new, left, tmp_path):
+    network, chosen = folder_of(first, architecture, tmp_path / "m")
+    model = build_network(objectives.validate(second), chosen, network.vocabulary_size, seed=4)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    taken = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
+    told = said("small", taken)
+    for words, key, names in (("begins anew: ", "new", new), ("not used of the saved model: ", "left", left)):
+        line = next((line for line in told if words in line), "")
+        assert bool(line) == bool(taken[key])
+        assert [name for name in names if name not in line] == []
+    before, after = network.state_dict(), model.state_dict()
+    for name, value in after.items():
+        if name in taken["new"]:
+            assert torch.equal(value, fresh[name])
+        elif value.shape == before[name].shape:
+            assert torch.equal(value, before[name])
+        else:
+            both = min(len(value), len(before[name]))
+            assert torch.equal(value[:both], before[name][:both])
+            assert torch.equal(value[both:], fresh[name][both:])
+    whole = {name for name in taken["left"] if not name.endswith("]")}
+    assert before.keys() - after.keys() <= whole
+    assert not [name for name in taken["new"] if name.startswith("backbone.")]
+
+
+def test_fewer_positions_are_the_first_ones(tmp_path):
+    network, chosen = folder_of("causal", "gpt2", tmp_path / "m")
+    model = build_network(Causal(), chosen.model_copy(update={"context": 8}), network.vocabulary_size, seed=4)
+    assert take_weights(model, {"folder": str(tmp_path / "m")}, "small") == {
+        "new": [],
+        "left": ["embeddings.position.weight[8:]"],
+    }
+    table = model.state_dict()["embeddings.position.weight"]
+    assert torch.equal(table, network.state_dict()["embeddings.position.weight"][:8])
+
+
+def test_what_a_fine_tuned_model_has_never_trained_begins_anew(tmp_path):
+    """It has a table and a bias of the vocabulary at random, for it tells classes and no tokens."""
+    head = heads.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
+    chosen, tokenizer = (
+        architectures.validate({"name": "llama", **SHAPE, "tied": False}),
+        ByteBPE(size=300).train(["It."]),
+    )
+    size = tokenizer.vocabulary.size
+    tuned = build_network(head.objective(), chosen, size, 3, Causal())
+    save_native(tuned, tokenizer, tmp_path / "m", Causal(), chosen, head)
+    model = build_network(Causal(), chosen, size, seed=4)
+    found = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
+    assert found == {"new": ["unembedding.weight"], "left": ["head.1.bias", "head.1.weight"]}
+
+
+def other_objective(more, start, objective, folder):
+    """A recipe that goes on from a folder with another objective."""
+    text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {start}\n    objective: {objective}")
+    text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
+    (folder / "other.yaml").write_text(text, "utf-8")
+    return folder / "other.yaml"
+
+
+def test_a_run_says_what_begins_anew(more, saved, tmp_path):
+    lines = []
+    recipe = other_objective(more, saved, "denoising", tmp_path)
+    results = danlu.pretrain(recipe, ["models.small.prompts=[]"], out=tmp_path / "run", say=lines.append)
+    assert "small      begins anew: decoder" in lines
+    new = results["pretrain"][0]["start"]["new"]
+    assert new
+    assert all(name.startswith("decoder.") for name in new)
+
+
+def test_sentinels_that_a_saved_vocabulary_does_not_have_are_one_line(more, saved, tmp_path):
+    """It said to leave a tokenizer out of the recipe that was not in it."""
+    with pytest.raises(WrongInput, match=r"models.small.objective: spans needs 100 sentinels .* has 0; choose") as told:
+        danlu.pretrain(other_objective(more, saved, "spans", tmp_path), out=tmp_path / "run")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
+    """The chief model of an export says no more of its objective than what it needs alone; the generator is beside."""
+    objective = objectives.validate({"name": "replaced", "rate": 0.3, "generator": {"width": 0.5}})
+    chosen = architectures.validate({"name": "electra", **SHAPE, "embedding_width": 8})
+    tokenizer = ByteBPE(size=300).train(["The kiln burns."] * 3)
+    network = build_network(objective, chosen, tokenizer.vocabulary.size, seed=3)
+    export(network, tokenizer, tmp_path / "m", objective, chosen)
+    recipe = ModelRecipe.model_validate({"start": str(tmp_path / "m")})
+    assert recipe.objective == objective
+    model = build_network(recipe.objective, recipe.architecture, network.vocabulary_size, seed=4)
+    start = {"folder": str(tmp_path / "m")}
+    assert take_weights(model, start, "small") == {"new": [], "left": []}
+    assert states_equal(model.state_dict(), network.state_dict())
+    changed = ModelRecipe.model_validate({"start": str(tmp_path / "m"), "objective": {"rate": 0.2}})
+    assert changed.objective == objective.model_copy(update={"rate": 0.2})
+    shutil.rmtree(tmp_path / "m" / "generator")
+    model = build_network(recipe.objective, recipe.architecture, network.vocabulary_size, seed=4)
+    found = take_weights(model, start, "small")
+    assert {name.split(".")[1] for name in found["new"] if name.startswith("head.")} == {"detector", "generator"}
+    assert said("small", found)[0].startswith("small      begins anew: ")
+
+
+def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp_path):
+    shorter = ["models.small.architecture={context: 8}"]
+    danlu.pretrain(more, shorter, out=tmp_path / "run", start=saved)
+    assert load_recipe(str(tmp_path / "run/recipe.yaml")).models["small"].architecture.context == 8
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["models.small.architecture={context: 32}"], "context: 32 is longer than the 16 tokens that the model in"),
+        (["models.small.architecture={heads: 1}"], "architecture is not that of .*: heads was 2, is 1; leave it out"),
+        (["models.small.architecture={layers: 3}"], "layers was 1, is 3"),
+        (["tokenizer={name: byte_bpe, size: 310}"], "it has 310 entries, the model's 300.; leave the tokenizer out"),
+        (["tokenizer={name: byte_bpe, size: 300}"], "entry [0-9]+ is .*, the model's .*; leave the tokenizer out"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_step_1(more, saved, tmp_path, overrides, told):
+    with pytest.raises(WrongInput, match=told) as refused:
+        danlu.pretrain(more, overrides, out=tmp_path / "run", start=saved)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_tokenizer_of_the_same_text_is_the_same(recipe, saved, tmp_path):
+    """One that is learnt again and comes out equal is no mismatch."""
+    again = ["tokenizer={name: byte_bpe, size: 300}"]
+    assert danlu.pretrain(recipe, again, out=tmp_path / "run", start=saved)["pretrain"]
+
+
+def test_a_start_that_is_no_model_names_the_recipes_line(more, tmp_path):
+    text = Path(more).read_text("utf-8").replace("objective: causal", "start: nowhere")
+    (tmp_path / "wrong.yaml").write_text(text, "utf-8")
+    with pytest.raises(WrongInput, match=r"wrong.yaml:4: models.small: start: nowhere is not a folder"):
+        danlu.run(tmp_path / "wrong.yaml", out=tmp_path / "run")
+
+
+def test_show_looks_at_the_start_too(more, saved, tmp_path):
+    text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {saved}")
+    text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
+    (tmp_path / "on.yaml").write_text(text, "utf-8")
+    shown = danlu.show(tmp_path / "on.yaml")["models"]["small"]
+    assert shown["objective"] == "causal"
+    assert shown["start"]["folder"] == str(saved)
+    assert (shown["start"]["new"], shown["start"]["left"]) == ([], [])
+    text = text.replace(f"start: {saved}", f"start: {saved}\n    objective: prefix")
+    (tmp_path / "on.yaml").write_text(text, "utf-8")
+    assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["start"]["new"] == []
+
+
+def test_run_does_the_tasks_after_pretrain_and_repeats_nothing(recipe, tmp_path, monkeypatch):
+    pytest.importorskip("sklearn")
+    for split, count in (("train", 20), ("test", 10)):
+        rows = [f"{split} {i} the {('iron', 'gold')[i % 2]} melts\t{('iron', 'gold')[i % 2]}" for i in range(count)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]), "utf-8")
+    (tmp_path / "tasks.yaml").write_text(Path(recipe).read_text("utf-8") + TASK, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    first = danlu.pretrain("tasks.yaml", out="run")
+    assert first["tasks"] == []
+    monkeypatch.setattr(pretraining, "train", lambda job: pytest.fail("trained again"))
+    whole = danlu.run("tasks.yaml", out="run")
+    assert whole["pretrain"] == first["pretrain"]
+    (task,) = whole["tasks"]
+    assert set(task["scores"]) == {"ours", "random_weights", "tfidf", "majority"}
+    assert set(danlu.load("run/tasks/place/model").classify(["gold"])[0]) == {"iron", "gold"}
+    assert json.loads(Path("run/results.json").read_text("utf-8"))["tasks"] == whole["tasks"]
+
+
+def test_a_text_of_one_test_document_has_no_interval_and_a_report(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for i in range(3):
+        (texts / f"{i}.txt").write_text(f"The furnace number {i} burns. " * 40, "utf-8")
+    corpus = f"corpus={{source: {texts}, documents: file}}"
+    results = danlu.run(write_tiny_recipe(tmp_path), [corpus], out=tmp_path / "run")
+    assert results["pretrain"][0]["test"]["documents"] == 1
+    assert results["pretrain"][0]["bits_per_byte_interval"] is None
+    assert (tmp_path / "run" / "report.html").exists()
