@@ -412,7 +412,7 @@ class Objective(Settings, ABC):
 
         Returns:
             Any of {"figures": {name: a number, {"value", "low", "high"}, or an array [n] with one value for each of n
-            independent items, whose mean is reported with a bootstrap interval}, "samples": [{"given": text, "made":
+            independent items, whose mean is reported with a confidence interval}, "samples": [{"given": text, "made":
             text}], "pictures": [{"title": text, "rows": grey levels in [0, 1] from the top, None where empty}]}.
         """
         return {}

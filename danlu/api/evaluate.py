@@ -20,7 +20,7 @@ from danlu.evaluation.likelihood import Likelihood, likelihood
 from danlu.evaluation.pseudo_likelihood import pseudo_likelihood
 from danlu.evaluation.unigram import adaptive_unigram_nats, unigram_nats
 from danlu.interop import SavedModel, read_model
-from danlu.metrics.intervals import bootstrap_interval
+from danlu.metrics.intervals import weighted_interval
 from danlu.runs.run import Say, quiet
 from danlu.text.documents import Document
 from danlu.text.readers import open_sources
@@ -143,7 +143,7 @@ def beside(
     costs["unigram"] = unigram_nats(training, held, entries)[0] / math.log(2)
     ngram_bits = KneserNey.fit(training, entries, ngram).document_nats(held) / math.log(2)
     costs[f"ngram{ngram}"] = float(ngram_bits.sum())
-    difference = bootstrap_interval(found.nats / math.log(2) - ngram_bits, found.bytes.astype(float))
+    difference = weighted_interval(found.nats / math.log(2) - ngram_bits, found.bytes.astype(float))
     both = set(known.documents)
     return {
         "train": {"source": known.source, "documents": len(known.documents), "rejected": known.rejected},
@@ -175,5 +175,5 @@ def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machin
 
 def interval(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
     """Its ends; None for so few documents that there is none."""
-    found = bootstrap_interval(values, weights)
+    found = weighted_interval(values, weights)
     return None if found.low is None or found.high is None else [found.low, found.high]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.metrics.intervals import Interval, bootstrap_interval, mean_interval, paired_difference
+from danlu.metrics.intervals import Interval, weighted_interval, mean_interval, paired_difference
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measured:
         return self._of_items(self.items - other.items)
 
     def _of_items(self, values: Any) -> Interval:
-        return bootstrap_interval(values, self.weights) if self.of_items == "documents" else mean_interval(values)
+        return weighted_interval(values, self.weights) if self.of_items == "documents" else mean_interval(values)
 
     def json(self) -> dict[str, Any]:
         return asdict(self.interval()) | {"seeds": list(self.trainings), "over": self.over}

@@ -12,7 +12,7 @@ from danlu.evaluation.alignment import distances, uniformity
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
 from danlu.evaluation.embedding import embed
 from danlu.evaluation.retrieval import recall_at_1, reciprocal_rank
-from danlu.metrics.intervals import Interval, bootstrap_interval
+from danlu.metrics.intervals import Interval, weighted_interval
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -53,13 +53,13 @@ def found_again(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
     """Of n first and n second halves, rows of length 1."""
     similarity = a @ b.T
     return {
-        "recall@1": bootstrap_interval(recall_at_1(similarity)),
-        "MRR": bootstrap_interval(reciprocal_rank(similarity)),
+        "recall@1": weighted_interval(recall_at_1(similarity)),
+        "MRR": weighted_interval(reciprocal_rank(similarity), bounds=(0, 1)),
     }
 
 
 def spread(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
-    return {"alignment": bootstrap_interval(distances(a, b)), "uniformity": uniformity(a)}
+    return {"alignment": weighted_interval(distances(a, b), bounds=(0, 4)), "uniformity": uniformity(a)}
 
 
 def vector_figures(models: Mapping[str, Any], store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from danlu.architectures import Network
 from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
-from danlu.metrics.intervals import bootstrap_interval
+from danlu.metrics.intervals import weighted_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import Likelihood, likelihood
 from danlu.evaluation.text_to_text import rewrites
@@ -100,13 +100,13 @@ def evaluate(
 def in_bits(found: Likelihood, beside: dict[str, Any], settings: EvaluationSettings) -> dict[str, Any]:
     """Bits per byte of the test split beside the baselines, of tokens in which no text is lost."""
     bits, size = found.nats / math.log(2), found.bytes.astype(float)
-    interval = bootstrap_interval(bits, size)
+    interval = weighted_interval(bits, size)
     facts: dict[str, Any] = {
         "bits_per_byte": found.bits_per_byte,
         "bits_per_byte_interval": None if interval.low is None else [interval.low, interval.high],
         "baselines": beside["test"],
         "differences": {
-            name: bootstrap_interval(bits - np.array(theirs), size).json()
+            name: weighted_interval(bits - np.array(theirs), size).json()
             for name, theirs in beside["test_document_bits"].items()
         },
         "validation_baselines": beside["validation"],
@@ -140,10 +140,10 @@ def judged(
 
 
 def with_interval(value: Any) -> Any:
-    """A figure as it is; of an array of one value for each of n items, the mean with its bootstrap interval."""
+    """A figure as it is; of an array of one value for each of n items, the mean with its confidence interval."""
     if not isinstance(value, np.ndarray):
         return value
-    found = bootstrap_interval(value)
+    found = weighted_interval(value)
     return {"value": found.mean, "low": found.low, "high": found.high}
 
 
