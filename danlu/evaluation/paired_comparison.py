@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.metrics.intervals import Interval, weighted_interval, mean_interval, paired_difference
+from danlu.metrics.intervals import Interval, mean_interval, paired_difference, weighted_interval
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def weighted_interval(
     (sum w)^2 / sum w^2 - 1 degrees of freedom, because a few large items can carry most of the weight
     (`tests/metrics/test_intervals.py` measures the coverage). Items that are all 0 or 1, without weights, have the
     interval of Wilson (1927), which keeps its width at a share near 0 or 1. Fewer than `FEWEST_ITEMS` items and ratios
-    that are all equal have no interval. `bounds` are the least and greatest possible ratio; the interval is cut to them.
+    that are all equal have no interval. `bounds` are the least and greatest possible ratio; intervals are cut to them.
 
     Raises:
         ValueError: for weights that are not positive.
