@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -14,6 +15,14 @@ from danlu.errors import nearest
 
 class RenamedKey(FutureWarning):
     """A setting is given under its former name, which the next version will not accept."""
+
+
+@contextmanager
+def former_names_accepted() -> Iterator[None]:
+    """Read what an earlier version of danlu saved: former names of settings give no warning while the block runs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RenamedKey)
+        yield
 
 
 class Settings(BaseModel):

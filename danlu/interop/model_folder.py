@@ -20,11 +20,11 @@ from torch import Tensor
 import danlu.architectures
 import danlu.objectives
 import danlu.tasks  # noqa: F401  (the three register what danlu.json may name)
-from danlu import durable
+from danlu import __version__, durable
 from danlu.errors import WrongInput
 from danlu.interop.headless import saved_objective
 from danlu.registry import architectures, objectives
-from danlu.settings import Settings
+from danlu.settings import Settings, former_names_accepted
 from danlu.tasks.predictors import heads
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
 from danlu.tokens.tokenizer import MODEL, TOKENIZER
@@ -37,13 +37,16 @@ READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, MODEL, TOKENIZER_CONFIG)
 NATIVE = "danlu"
 """Instead of a family's name: the weights have the names of danlu's own modules."""
 
+FORMAT = 2
+"""Of danlu.json. Format 1 has former names of settings, and its weights former names of modules; both are converted."""
+
 
 class ModelFacts(Settings):
     """What danlu.json holds. `weights` is NATIVE or the model_type whose names the weights have; `objective` is that of
     pre-training; `head` is there where the model was fine-tuned; `whole` where the model was trained together with
     others, each in a folder inside this one: the objective of them all (`danlu.traits.HasModelsWithin`)."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = FORMAT
     danlu: str
     weights: str
     objective: Annotated[
@@ -68,11 +71,25 @@ def one_line(error: ValueError) -> str:
 
 
 def read_facts(folder: Path) -> ModelFacts:
+    """Return what danlu.json holds, converted where an earlier version wrote it."""
     path = folder / FACTS
+    stored = in_current_format(read_table(path), path)
     try:
-        return ModelFacts.model_validate(durable.read_json(path))
+        with former_names_accepted():
+            return ModelFacts.model_validate(stored)
     except ValueError as error:
-        raise WrongInput(f"{path} is of another version of danlu or damaged: {one_line(error)}") from None
+        raise WrongInput(f"{path} was written by another version of danlu or is damaged: {one_line(error)}") from None
+
+
+def in_current_format(stored: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Convert the content of danlu.json to the current format; WrongInput for a format this version does not know."""
+    found = stored.get("format")
+    if found not in (1, FORMAT):
+        raise WrongInput(
+            f"{path}: format is {found!r} (written by danlu {stored.get('danlu', 'of an unknown version')}); this "
+            f"version, {__version__}, reads formats 1 to {FORMAT}: upgrade danlu to load the model"
+        )
+    return stored | {"format": FORMAT}
 
 
 def read_table(path: Path) -> dict[str, Any]:

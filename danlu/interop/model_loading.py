@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from danlu import __version__
+from danlu.architectures.former_names import with_current_names
 from danlu.architectures.network import Network, build_network
 from danlu.architectures.presets import FAMILIES, family_named, family_of, from_hf
 from danlu.architectures.presets.weight_names import refuse_other_names
@@ -105,7 +106,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
 def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The weights under the names of danlu's modules."""
     if facts.weights == NATIVE:
-        return state
+        return with_current_names(state)
     family = family_named(facts.weights, facts.objective.hf_head)
     if family is None or not isinstance(facts.architecture, Transformer):
         known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])

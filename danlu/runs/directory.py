@@ -10,16 +10,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from danlu.durable import explain_disk, read_json, write_json, write_text
 from danlu.errors import WrongInput
 from danlu.config.loading import dump_recipe, first_difference, parse, plain
-from danlu.settings import Settings
+from danlu.settings import Settings, former_names_accepted
 from danlu.training.journal import Journal
 
 
 def finished(run: Path, stage: str) -> bool:
     """Whether a stage is done in a directory, which need not be there nor be a name that could be."""
     return os.path.exists(run / "stages" / f"{stage}.json")
+
+
+def recorded(file: Path, kind: type[Settings]) -> Any:
+    """The resolved recipe in a file, under the current names of its settings: an earlier version may have written it."""
+    found = plain(parse(file.read_text("utf-8"), str(file)))
+    try:
+        with former_names_accepted():
+            return kind.model_validate(found).model_dump(mode="json")
+    except ValidationError:
+        return found  # not a recipe any more: what differs is told by comparing it as it is
 
 
 class RunDirectory:
@@ -57,8 +69,7 @@ class RunDirectory:
                 raise WrongInput(f"{self.path} holds other things than a run; choose an empty folder with --out")
             write_text(file, dump_recipe(recipe))
             return
-        old = plain(parse(file.read_text("utf-8"), str(file)))
-        if difference := first_difference(old, recipe.model_dump(mode="json")):
+        if difference := first_difference(recorded(file, type(recipe)), recipe.model_dump(mode="json")):
             raise WrongInput(
                 f"{self.path} was begun with another recipe: {difference}; choose another with --out, or delete it"
             )

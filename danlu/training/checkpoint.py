@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
+from danlu.architectures.former_names import with_current_names
 from danlu.durable import damage, read_json, write_folder, write_json
 from danlu.errors import WrongInput
 from danlu.training.optimizers import load_state_tensors, state_tensors
@@ -94,7 +95,8 @@ class Checkpoints:
     def load_weights(self, step: int, model: nn.Module) -> None:
         """The weights that were judged at a step: their average, where one was kept."""
         folder = self._whole(step)
-        model.load_state_dict(load_file(folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)))
+        judged = folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)
+        model.load_state_dict(read_state(judged))
 
     def load(
         self,
@@ -105,8 +107,13 @@ class Checkpoints:
     ) -> None:
         """All that training goes on from."""
         folder = self._whole(position.step)
-        model.load_state_dict(load_file(folder / WEIGHTS))
-        load_state_tensors(model, optimizers, load_file(folder / OPTIMIZER))
+        model.load_state_dict(read_state(folder / WEIGHTS))
+        load_state_tensors(model, optimizers, read_state(folder / OPTIMIZER))
         if average is not None:
-            for name, value in load_file(folder / AVERAGE).items():
+            for name, value in read_state(folder / AVERAGE).items():
                 average.weights[name].copy_(value)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of a checkpoint; those of an earlier version get their current names."""
+    return with_current_names(load_file(path))

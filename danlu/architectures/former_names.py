@@ -1,0 +1,29 @@
+"""Names of weights in files that earlier versions of danlu wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+PREFIXES: Mapping[str, str] = {
+    "parts.": "head.",
+    "embedders.": "embeddings.",
+    "decoder_embedders.": "decoder_embeddings.",
+}
+"""{former prefix: current prefix}. No current name starts with a former prefix, so a file needs no version of its own:
+its names tell."""
+
+
+def with_current_names(state: Mapping[str, Value]) -> dict[str, Value]:
+    """Return `state` under the current names of the weights, in its own order."""
+    return {current_name(name): value for name, value in state.items()}
+
+
+def current_name(name: str) -> str:
+    """Return the current name of one weight."""
+    for former, current in PREFIXES.items():
+        if name.startswith(former):
+            return current + name.removeprefix(former)
+    return name
