@@ -19,7 +19,16 @@ import numpy as np
 from torch import Tensor, nn
 
 from danlu.architecture import Backbone
-from danlu.batch import Batch, Example, Memory, Stream, StreamSpec, causal_order, has_target, label_scope
+from danlu.batch import (
+    ATTENTION_ORDERS,
+    Batch,
+    Example,
+    Memory,
+    Stream,
+    StreamSpec,
+    has_target,
+    label_scope,
+)
 from danlu.errors import WrongInput
 from danlu.hf_heads import Head
 from danlu.registry import objectives
@@ -371,13 +380,16 @@ class Objective(Settings, ABC):
 
     @property
     def reading_order(self) -> str:
-        """The attention order, a key of `ATTENTION_ORDERS`, in which the trained model reads a whole text."""
-        needed = self.needs["backbone"]
-        return next((name for name in ("causal", "pointwise") if name in needed), "full")
+        """The attention order, a key of `ATTENTION_ORDERS`, in which the trained model reads a whole text.
+
+        Fine-tuning, text embedding and generation all read by it. It is the widest order that training covers: full for
+        objectives that need "full" or "any" (masked, prefix, permutation), otherwise causal, otherwise pointwise.
+        """
+        return widest_order(self.needs["backbone"])
 
     def prompt_order(self, length: int) -> np.ndarray:
-        """Return the key [length] with which a prompt is read before it is continued."""
-        return causal_order(length)
+        """Return the key [length] with which a prompt is read before it is continued: by `reading_order`."""
+        return ATTENTION_ORDERS[self.reading_order](length)[0]
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
         """Return what represents each position of whole texts, [T, any width]; text embeddings are pooled from it."""
@@ -442,6 +454,12 @@ def refuse_misspelt_members(cls: type[Objective]) -> None:
 def with_hf_head(head: Head) -> list[str]:
     """Return the names of the registered objectives whose models have that head in transformers."""
     return [name for name in objectives if objectives[name].hf_head == head]  # type: ignore[attr-defined]
+
+
+def widest_order(orders: Iterable[str]) -> str:
+    """Return the attention order among `orders` in which a position sees most of a text; "any" includes full."""
+    found = {"full" if order == "any" else order for order in orders}
+    return next(order for order in ("full", "causal", "pointwise") if order in found)
 
 
 def describe_orders(orders: frozenset[str]) -> str:

@@ -1,4 +1,5 @@
-"""A mixture: which objective a unit trains is drawn with the unit (UL2, Tay et al. 2022; GPT-BERT, 2024)."""
+"""Mixture of objectives: each unit trains one of several objectives, drawn at random (UL2, Tay et al. 2022; GPT-BERT,
+Charpentier and Samuel 2024)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, Stream, StreamSpec
+from danlu.hf_heads import Head
 from danlu.objective import (
     LogitsFrom,
     ModelAPI,
@@ -21,48 +23,62 @@ from danlu.objective import (
     TextRewriter,
     UnitSource,
     incompatibility,
+    widest_order,
 )
 from danlu.registry import objectives
 
 
 @objectives.register
 class Mixture(Objective):
-    """Objectives by a name of your own; each has its own streams, terms and parts and shares the model.
+    """Train several objectives on one model; each unit of text trains one of them, drawn by its share.
 
-    shares: how often each is drawn, relative to the others (1 where not given), and how much its terms weigh in the
-    loss: each is a mean over what a step drew of it, so one that is drawn seldom would otherwise weigh as much as the
-    rest. Of two numbers, [1, 0.2], the first holds at the beginning of the run, the second at its end, and between them
-    the share moves on a line. 0 is never: held-out text is drawn as at the end, so what is then drawn never is not
-    measured either. loss_weights: what each one's terms weigh besides (1 where not given).
+    Every objective has its own streams, terms and head. All share the embeddings and the backbone.
     """
 
     name: Literal["mixture"] = "mixture"
-    of: dict[str, objectives.choice()] = Field(min_length=1)  # type: ignore[valid-type]
-    shares: dict[str, float | tuple[float, float]] = Field(default_factory=dict)
-    loss_weights: dict[str, float] = Field(default_factory=dict)
+    of: dict[str, objectives.choice()] = Field(  # type: ignore[valid-type]
+        min_length=1, description="The mixed objectives, by names of your choice."
+    )
+    shares: dict[str, float | tuple[float, float]] = Field(
+        default_factory=dict,
+        description=(
+            "Relative frequency with which each objective is drawn; 1 where not given. A pair such as [1, "
+            "0.2] changes linearly from the start to the end of the run. A share also weights the terms "
+            "of its objective in the loss: each term is a mean over what a step drew of it, so that a "
+            "rarely drawn objective would otherwise weigh as much as the others. Held-out text is drawn "
+            "with the shares at the end of the run; an objective whose final share is 0 is not evaluated."
+        ),
+    )
+    loss_weights: dict[str, float] = Field(
+        default_factory=dict, description="Further factor on the terms of each objective; 1 where not given."
+    )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": {"causal": "causal", "masked": "masked"}},)
-    """What stands for it where no recipe says what to mix."""
+    """The example that stands for a mixture where no recipe says what to mix."""
 
     @model_validator(mode="after")
     def _named(self) -> Mixture:
         for key, value in (*self.shares.items(), *self.loss_weights.items()):
             if key not in self.of:
-                raise ValueError(f"{key!r} is none of the mixed objectives: {', '.join(self.of)}")
+                raise ValueError(f"{key!r} is not a mixed objective; known: {', '.join(self.of)}")
             both = value if isinstance(value, tuple) else (value, value)
             if min(both) < 0 or max(both) == 0:
                 raise ValueError(f"the share or weight of {key!r} must be above 0, not {value}")
-        for progress, when in ((0.0, "beginning"), (1.0, "end")):
+        for progress, when in ((0.0, "start"), (1.0, "end")):
             if not any(self.share(key, progress) for key in self.of):
-                raise ValueError(f"at the {when} of the run every share is 0; one must be above it")
+                raise ValueError(f"at the {when} of the run every share is 0; set at least one above 0")
         for key, objective in self.of.items():
             if objective.has_own_units:
                 raise ValueError(f"{key!r}: {objective.name} does not learn from windows of text and cannot be mixed")
             if "." in key:
-                raise ValueError(f"the name {key!r} must not hold a dot")
+                raise ValueError(f"the name {key!r} must not contain a dot")
         return self
 
     # Every member of Objective is forwarded to the mixed objectives; tests/objectives/test_mixture.py compares both.
+
+    hf_head: ClassVar[Head | None] = None  # which head fits depends on what is mixed; no class has several heads
+    model_references: ClassVar[tuple[str, ...]] = ()  # the settings of the members: `referenced_models`
+    exempt: ClassVar[Mapping[str, str]] = {}
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
@@ -95,19 +111,34 @@ class Mixture(Objective):
 
     @property
     def units_per_example(self) -> float:
-        """The mean over what is drawn, at the middle of the run."""
-        return sum(share * self.of[key].units_per_example for key, share in self.drawn(0.5).items())
+        """The mean over the objectives, weighted by their shares in the middle of the run."""
+        return sum(share * self.of[key].units_per_example for key, share in self.probabilities(0.5).items())
 
     @property
     def required_context(self) -> int:
         return max(o.required_context for o in self.of.values())
 
     def units(self, source: UnitSource, split: str) -> None:
-        """Units are windows of text: objectives with their own units are refused by `_named`."""
+        """Return None: units are windows of text, since objectives with their own units are refused by `_named`."""
 
     @property
     def has_own_units(self) -> bool:
         return any(o.has_own_units for o in self.of.values())
+
+    def term_weights(self, progress: float) -> Mapping[str, float]:
+        found = {}
+        for key, share in self.probabilities(progress).items():
+            inner = self.of[key].term_weights(progress)
+            weight = share * self.loss_weights.get(key, 1.0)
+            found |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
+        return found
+
+    def is_cross_entropy(self, term: str) -> bool:
+        key, _, inner = term.partition(".")
+        return self.of[key].is_cross_entropy(inner)
+
+    def count_targets(self, batch: Batch) -> dict[str, int]:
+        return {f"{k}.{term}": n for k, o in self.of.items() for term, n in o.count_targets(batch.of(k)).items()}
 
     @property
     def logits_from(self) -> LogitsFrom:
@@ -123,8 +154,12 @@ class Mixture(Objective):
         }
 
     def submodels(self) -> Mapping[str, SubModel]:
-        """None: the parts of a mixture share one backbone and are saved together."""
+        """Return none: the mixed objectives share one backbone and are saved together."""
         return {}
+
+    @property
+    def origin(self) -> str:
+        return f"was trained by a mixture of {', '.join(repr(o.name) for o in self.of.values())}"
 
     @property
     def continues_text(self) -> bool:
@@ -132,16 +167,19 @@ class Mixture(Objective):
 
     @property
     def reading_order(self) -> str:
-        """By the needs of all together: one model reads in one order."""
-        return super().reading_order
+        """The widest order in which one of the objectives reads: full for causal and masked together.
+
+        A model that was trained in several orders represents a text best with both sides of each position in view.
+        """
+        return widest_order(o.reading_order for o in self.of.values())
 
     def prompt_order(self, length: int) -> np.ndarray:
-        """The order of the first objective that continues text."""
+        """Return the order of the first objective that continues text: a prompt is read as that objective reads it."""
         first = next((o for o in self.of.values() if o.continues_text), None)
         return super().prompt_order(length) if first is None else first.prompt_order(length)
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """Those of the first objective that has more than the backbone's hidden states."""
+        """Return those of the first objective that has more than the backbone's hidden states."""
         for key, objective in self.of.items():
             if type(objective).text_states is not Objective.text_states:
                 return objective.text_states(model, head[key], text)
@@ -156,7 +194,7 @@ class Mixture(Objective):
         return any(o.fills_blanks for o in self.of.values())
 
     def blank_logits(self, model: ModelAPI, head: Any, hidden: Tensor) -> Tensor:
-        """Those of the first objective that fills blanks."""
+        """Return those of the first objective that fills blanks."""
         for key, objective in self.of.items():
             if objective.fills_blanks:
                 return objective.blank_logits(model, head[key], hidden)
@@ -164,32 +202,24 @@ class Mixture(Objective):
 
     @property
     def rewriter(self) -> TextRewriter | None:
-        """That of the first objective that rewrites text, unless one of them continues it."""
+        """That of the first objective that rewrites text; None if one of the objectives continues text."""
         found = (o.rewriter for o in self.of.values())
         return None if self.continues_text else next((rewriter for rewriter in found if rewriter is not None), None)
 
-    def term_weights(self, progress: float) -> Mapping[str, float]:
-        found = {}
-        for key, share in self.drawn(progress).items():
-            inner = self.of[key].term_weights(progress)
-            weight = share * self.loss_weights.get(key, 1.0)
-            found |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
-        return found
-
     def share(self, key: str, progress: float) -> float:
-        """How often one is drawn when `progress` of the run is done, relative to the others."""
+        """Return the relative share of one objective when the fraction `progress` of the run is done."""
         value = self.shares.get(key, 1.0)
         first, last = value if isinstance(value, tuple) else (value, value)
         return first + (last - first) * progress
 
-    def drawn(self, progress: float) -> dict[str, float]:
-        """How likely each is drawn; all together 1."""
+    def probabilities(self, progress: float) -> dict[str, float]:
+        """Return the probability with which each objective is drawn; they sum to 1."""
         shares = {key: self.share(key, progress) for key in self.of}
         return {key: share / sum(shares.values()) for key, share in shares.items()}
 
     def example(self, sample: Sample) -> Example:
-        drawn = self.drawn(sample.progress)
-        chosen = list(drawn)[sample.rng.choice(len(drawn), p=list(drawn.values()))]
+        probabilities = self.probabilities(sample.progress)
+        chosen = list(probabilities)[sample.rng.choice(len(probabilities), p=list(probabilities.values()))]
         return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(sample).items()}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
@@ -203,15 +233,15 @@ class Mixture(Objective):
         }
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """What each says of the batches that hold examples of it, its figures named `part: figure`."""
+        """Judge each objective on the batches that hold examples of it; figures are named `objective: figure`."""
         listed = list(batches)
         found: dict[str, Any] = {"figures": {}, "samples": [], "pictures": []}
         for key, objective in self.of.items():
             own = [batch.of(key) for batch in listed]
             own = [batch for batch in own if any(len(stream) for stream in batch.streams.values())]
             if own:
-                said = objective.judge(model, head[key], own, source)
-                found["figures"] |= {f"{key}: {name}": value for name, value in said.get("figures", {}).items()}
+                judged = objective.judge(model, head[key], own, source)
+                found["figures"] |= {f"{key}: {name}": value for name, value in judged.get("figures", {}).items()}
                 for what in ("samples", "pictures"):
-                    found[what] += said.get(what, [])
+                    found[what] += judged.get(what, [])
         return {what: value for what, value in found.items() if value}

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
+from danlu.batch import Batch, Example, Seq, StreamSpec
 from danlu.objective import ModelAPI, ModelShape, Objective, Sample
 from danlu.registry import objectives
 
@@ -34,10 +34,6 @@ class Prefix(Objective):
         if self.shortest > self.longest:
             raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
         return self
-
-    def prompt_order(self, length: int) -> np.ndarray:
-        """A prompt is a prefix."""
-        return full_order(length)
 
     def example(self, sample: Sample) -> Example:
         return {"text": [self.sequence(piece, sample.rng) for piece in sample.pieces(overlap=1) if len(piece) > 1]}

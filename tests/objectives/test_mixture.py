@@ -1,4 +1,4 @@
-"""A mixture draws its objectives as often as it is told, and keeps their names apart."""
+"""A mixture draws its objectives by their shares, keeps their names apart and forwards every member of Objective."""
 
 from __future__ import annotations
 
@@ -12,15 +12,56 @@ from toy_language import VOCABULARY, ToyDraws
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
-from danlu.objective import ModelShape
+from danlu.evaluation.generation import continuations
+from danlu.objective import ModelShape, Objective
 from danlu.objectives.mixture import Mixture
 from danlu.packing import pack
+from danlu.registry import objectives
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
 
 MACHINE = Machine("cpu", "float32", 1)
 SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
+
+
+DERIVED = {"class_labels_of", "reads_tokens", "needs_blank"}
+"""Members that follow from others, so that no objective overrides them."""
+
+
+def test_every_member_of_an_objective_is_forwarded():
+    inherited = {name for base in Objective.__mro__[1:] for name in vars(base)}
+    members = {name for name in vars(Objective) if not name.startswith(("_", "model_")) or name == "model_references"}
+    assert members - inherited - DERIVED - vars(Mixture).keys() == set()
+    assert len(members) > 30
+
+
+def test_derived_members_are_overridden_nowhere():
+    assert {name for name in objectives for member in DERIVED if member in vars(objectives[name])} == set()
+
+
+def test_a_mixture_of_prefix_reads_its_prompt_in_both_directions():
+    mixture = Mixture.model_validate({"of": {"p": "prefix"}})
+    assert mixture.prompt_order(4).tolist() == [0, 0, 0, 0]
+    prompt = torch.arange(4).numpy()
+    assert continuations([0], [prompt], "cpu", mixture.prompt_order).key.tolist() == [0, 0, 0, 0]
+    causal_first = Mixture.model_validate({"of": {"m": "masked", "c": "causal", "p": "prefix"}})
+    assert causal_first.prompt_order(4).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("mixed", "order"),
+    [
+        (["causal"], "causal"),
+        (["causal", "masked"], "full"),
+        (["causal", "prefix"], "full"),
+        (["causal", "permutation"], "full"),
+        (["causal", "bidirectional"], "causal"),
+    ],
+    ids="+".join,
+)
+def test_a_mixture_reads_a_whole_text_in_the_widest_order_of_its_objectives(mixed, order):
+    assert Mixture.model_validate({"of": {name: name for name in mixed}}).reading_order == order
 
 
 def test_each_is_drawn_by_its_share():
@@ -116,12 +157,12 @@ def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
     ("settings", "sentence"),
     [
         ({"of": {}}, "at least 1"),
-        ({"of": TWO, "shares": {"lef": 1}}, "'lef' is none of the mixed objectives: left, both"),
+        ({"of": TWO, "shares": {"lef": 1}}, "'lef' is not a mixed objective; known: left, both"),
         ({"of": TWO, "shares": {"left": 0}}, "of 'left' must be above 0"),
         ({"of": TWO, "shares": {"left": [1, -1]}}, "of 'left' must be above 0"),
         ({"of": TWO, "shares": {"left": [1, 0], "both": [1, 0]}}, "at the end of the run every share is 0"),
         ({"of": TWO, "loss_weights": {"both": -1}}, "of 'both' must be above 0"),
-        ({"of": {"a.b": "causal"}}, "must not hold a dot"),
+        ({"of": {"a.b": "causal"}}, "must not contain a dot"),
         ({"of": {"a": "causl"}}, "did you mean 'causal'"),
     ],
 )
