@@ -116,16 +116,12 @@ def work(
     watch: Watch,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    began = directory.decide("started", lambda: {"time": now()})
-    machine = recorded(directory.decide("machine", lambda: recipe.machine.resolve().facts()))
+    began = directory.record_once("started", lambda: {"time": now()})
+    machine = recorded(directory.record_once("machine", lambda: recipe.machine.resolve().facts()))
     machine.apply()
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
-    if directory.decide("model", lambda: {"sha256": weights})["sha256"] != weights:
-        raise WrongInput(
-            f"{folder} is not the model that {directory.path} was begun with; put it back, or choose another folder "
-            "with --out"
-        )
+    directory.pin("model", {"sha256": weights}, f"the model {folder}")
     bind_rows(directory, NAME, rows)
     say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
     say(f"rows       {len(rows.train):,} to train on, {len(rows.test):,} to test on, {len(rows.classes)} classes")

@@ -1,26 +1,19 @@
-"""The files of their own that objectives read beside the corpus: a run goes on with the same ones only."""
+"""Files outside the corpus that an objective reads."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from danlu.durable import sha256
-from danlu.errors import WrongInput
+from danlu.objective import Objective
 from danlu.runs.directory import RunDirectory
-pass
 
 
-def bind_files(run: RunDirectory, name: str, objective: Any) -> None:
-    """Writes down the hashes of what the objective of the model `name` reads, and compares them until its training has
-    ended. WrongInput for another file than the run was begun with; a missing one is the objective's to tell."""
-    files = [path for path in objective.files if path.expanduser().is_file()]
-    if not files or run.finished(f"pretrain/{name}"):
+def pin_data_files(run: RunDirectory, name: str, objective: Objective) -> None:
+    """Pin the files that the objective of the model `name` reads, until its training has finished.
+
+    Nothing is pinned while a file is missing: the objective reports that when it reads its units.
+    """
+    files = objective.files
+    if run.finished(f"pretrain/{name}") or not all(path.expanduser().is_file() for path in files):
         return
-    found = {str(path): sha256(path.expanduser()) for path in files}
-    recorded = run.decide(f"files/{name}", lambda: found)
-    for path, digest in found.items():
-        if recorded.get(path) != digest:
-            raise WrongInput(
-                f"models.{name}.objective: {path} is not what {run.path} was begun with; put it back, or choose "
-                "another folder with --out"
-            )
+    if digests := {str(path): sha256(path.expanduser()) for path in files}:
+        run.pin(f"files/{name}", digests, f"a file that models.{name}.objective reads")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +33,11 @@ def recorded(file: Path, kind: type[Settings]) -> Any:
             return kind.model_validate(found).model_dump(mode="json")
     except ValidationError:
         return found  # not a recipe any more: what differs is told by comparing it as it is
+
+
+def abbreviate_digests(text: str) -> str:
+    """Shorten the SHA-256 digests in a message to their first 12 digits."""
+    return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1...", text)
 
 
 class RunDirectory:
@@ -69,10 +75,7 @@ class RunDirectory:
                 raise WrongInput(f"{self.path} holds other things than a run; choose an empty folder with --out")
             write_text(file, dump_recipe(recipe))
             return
-        if difference := first_difference(recorded(file, type(recipe)), recipe.model_dump(mode="json")):
-            raise WrongInput(
-                f"{self.path} was begun with another recipe: {difference}; choose another with --out, or delete it"
-            )
+        self.require_unchanged("the recipe", recorded(file, type(recipe)), recipe.model_dump(mode="json"))
 
     def file(self, stage: str, ending: str = "json") -> Path:
         path = self.path / "stages" / f"{stage}.{ending}"
@@ -114,12 +117,31 @@ class RunDirectory:
         self.seconds += done["seconds"]
         return done["facts"]
 
-    def decide(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Something measured or chosen once: read when it was decided before, else chosen and written down first."""
+    def record_once(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return the facts recorded under `name`; on the first call, record what `choose` returns (a measurement, a
+        choice)."""
         file = self.file(name)
         if not file.exists():
             write_json(file, choose())
         return read_json(file)
+
+    def pin(self, name: str, facts: dict[str, Any], subject: str) -> dict[str, Any]:
+        """Record what the run depends on (hashes of its inputs) and return it; later calls compare.
+
+        Raises WrongInput when `facts` differ from those of the first call. The message starts with `subject`: which
+        input it is, with its recipe key where it has one.
+        """
+        found = self.record_once(name, lambda: facts)
+        self.require_unchanged(subject, found, facts)
+        return found
+
+    def require_unchanged(self, subject: str, before: Any, now: Any) -> None:
+        """Raise WrongInput that names the first difference between two sets of facts."""
+        if difference := first_difference(before, now):
+            raise WrongInput(
+                f"{subject} changed since the run in {self.path} was started: {abbreviate_digests(difference)}; "
+                "restore it, or choose another directory with --out"
+            )
 
     def close(self) -> None:
         self.journal.close()

@@ -169,21 +169,16 @@ def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
 
 
 def bind_rows(run: RunDirectory, name: str, rows: LabelledRows) -> None:
-    """WrongInput where the rows of a task are not those that the directory was begun with: some of its scores would be
-    of other rows than the rest."""
+    """Pin the rows of a task, so that all its scores are measured on the same rows."""
     parts = [[astuple(row) for row in part] for part in (rows.train, rows.dev, rows.test)]
-    told = {"sha256": hashlib.sha256(json.dumps([rows.classes, parts]).encode()).hexdigest()}
-    if run.decide(f"rows/{name}", lambda: told) != told:
-        raise WrongInput(
-            f"the rows of task {name!r} are not those that {run.path} was begun with; put them back, or choose another "
-            "folder with --out"
-        )
+    digest = hashlib.sha256(json.dumps([rows.classes, parts]).encode()).hexdigest()
+    run.pin(f"rows/{name}", {"sha256": digest}, f"the table of rows of the task {name!r}")
 
 
 def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
     """All runs of a task and its controls; the entry of results.json."""
     run = task.run
-    plan = Plan.of(run.decide(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
+    plan = Plan.of(run.record_once(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
     scores: dict[str, list[float]] = {}
     for arm in ARMS:
         scores[arm] = []

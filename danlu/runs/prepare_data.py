@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from danlu.durable import damage, write_folder
-from danlu.errors import WrongInput
 from danlu.config.schema import Recipe
 from danlu.runs.directory import RunDirectory
 from danlu.text.corpus import Corpus, build_corpus
@@ -47,11 +46,11 @@ def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tu
     """Corpus, tokenizer and shards, and their facts for the report."""
     corpus = build_corpus(recipe.corpus)
     corpus_facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
-    if corpus_facts["fingerprint"] != corpus.fingerprint:
-        raise WrongInput(
-            f"the text of {corpus_facts['source']} is not what {run.path} was begun with; put it back, or choose "
-            "another folder with --out"
-        )
+    run.require_unchanged(
+        f"the text of {corpus_facts['source']}",
+        {"fingerprint": corpus_facts["fingerprint"]},
+        {"fingerprint": corpus.fingerprint},
+    )
     kept, rejected = corpus_facts["documents"]["kept"], sum(corpus_facts["documents"]["rejected"].values())
     size = sum(s["bytes"] for s in corpus_facts["splits"].values())
     say(

@@ -88,14 +88,12 @@ class Pretraining:
         if self.recipe.embeddings is None:
             return model, {}
         if self.checkpoints.newest([]) is not None:
-            return model, self.run.decide(stage, lambda: {})
+            return model, self.run.record_once(stage, dict)
         donor, theirs = self.donor(self.recipe.embeddings)
         where = f"models.{self.name}.embeddings: {self.recipe.embeddings}"
         facts = {"from": self.recipe.embeddings}
         facts |= take_embeddings(model, self.data.tokenizer, donor, theirs, where)
-        if self.run.decide(stage, lambda: facts) != facts:
-            raise WrongInput(f"{where} is not what the run was begun with; put it back, or choose another --out")
-        return model, facts
+        return model, self.run.pin(stage, facts, where)
 
     def donor(self, name: str) -> tuple[Network, TextTokenizer]:
         """An earlier model of the run, or a saved one."""
@@ -192,7 +190,7 @@ class Pretraining:
         objective, settings = self.recipe.objective, self.recipe.training
         stage = f"pretrain/{self.name}"
         plan = Plan.of(
-            self.run.decide(
+            self.run.record_once(
                 f"{stage}-plan",
                 lambda: make_plan(settings, model, objective, draws, self.machine, validate).facts(),
             )

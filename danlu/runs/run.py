@@ -17,7 +17,7 @@ from danlu.config.loading import dump_recipe, load_recipe, parse_recipe
 from danlu.config.schema import Recipe
 from danlu.config.start_defaults import ALL, Choice
 from danlu.report.page import write_report
-from danlu.runs.data_files import bind_files
+from danlu.runs.data_files import pin_data_files
 from danlu.runs.evaluate_model import baselines, evaluate, say_outcome
 from danlu.runs.export_model import export_model, require_checker, say_export
 from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
@@ -132,13 +132,13 @@ class Main:
         rows: dict[str, LabelledRows],
         looked: dict[str, dict[str, Any] | None],
     ) -> dict[str, Any]:
-        began = directory.decide("started", lambda: {"time": now()})
-        machine = recorded(directory.decide("machine", lambda: recipe.machine.resolve().facts()))
+        began = directory.record_once("started", lambda: {"time": now()})
+        machine = recorded(directory.record_once("machine", lambda: recipe.machine.resolve().facts()))
         machine.apply()
         watch = followed(self.watch, recipe, directory.path)
         starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
         for key, model in recipe.models.items():
-            bind_files(directory, key, model.objective)
+            pin_data_files(directory, key, model.objective)
         for key, found in rows.items():
             bind_rows(directory, key, found)
         data, facts = prepare(directory, recipe, self.say)

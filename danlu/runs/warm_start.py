@@ -39,18 +39,13 @@ TUNED = ("backbone.", "embeddings.", PARTS)
 
 
 def start_of(run: RunDirectory, name: str, recipe: ModelRecipe, looked: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The facts of the model that a training starts from, written down before the training and compared until it has
-    ended (`looked` is what `looked_at` gives); None where it starts from random weights. WrongInput for another model
-    than the one the run was begun with."""
+    """Pin the model that a training starts from (`looked` is what `looked_at` gives) and return its facts; None where
+    the training starts from random weights."""
     if recipe.start is None:
         return None
-    recorded = run.decide(f"start/{name}", lambda: looked or {})
-    if looked is not None and looked != recorded:
-        raise WrongInput(
-            f"models.{name}.start: {recipe.start} is not what {run.path} was begun with; put it back, or choose "
-            "another folder with --out"
-        )
-    return recorded
+    if looked is None:  # the training has finished
+        return run.record_once(f"start/{name}", dict)
+    return run.pin(f"start/{name}", looked, f"models.{name}.start: {recipe.start}")
 
 
 def looked_at(run: Path, name: str, whole: Recipe) -> dict[str, Any] | None:

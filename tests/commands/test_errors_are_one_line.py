@@ -98,7 +98,7 @@ def test_texts_that_cannot_be_used(danlu_command, tiny, tmp_path, text, told):
 def test_a_run_folder_of_another_recipe(danlu_command, tiny):
     begun("run", tiny)
     told = one_line(danlu_command("run", tiny, "models.small.training.seed=1", "--out", "run"))
-    assert "run was begun with another recipe: models.small.training.seed was 0, is 1" in told
+    assert "the recipe changed since the run in run was started: models.small.training.seed was 0, is 1" in told
 
 
 def test_a_run_folder_in_use(danlu_command, tiny, tmp_path):
@@ -226,4 +226,4 @@ def test_a_text_that_changed_since_the_run_was_begun(danlu_command, tiny, tmp_pa
     text = tmp_path / "text.txt"
     text.write_text(text.read_text("utf-8") + "\nA line that was not there before.", "utf-8")
     line = one_line(danlu_command("run", tiny, "--out", "mine"))
-    assert "is not what mine was begun with" in line
+    assert "text.txt changed since the run in mine was started: fingerprint was " in line

@@ -41,8 +41,8 @@ def test_begun_and_gone_on_with_the_same_recipe(tmp_path):
 def test_another_recipe_is_refused_by_the_name_of_what_changed(tmp_path, override, difference):
     RunDirectory(tmp_path, SMOKE).close()
     told = refusal(tmp_path, load_recipe("smoke", [override]))
-    assert told.startswith(f"{tmp_path} was begun with another recipe: {difference}")
-    assert told.endswith("choose another with --out, or delete it")
+    assert told.startswith(f"the recipe changed since the run in {tmp_path} was started: {difference}")
+    assert told.endswith("; restore it, or choose another directory with --out")
     RunDirectory(tmp_path, SMOKE).close()
 
 
@@ -117,8 +117,22 @@ def test_a_stage_that_fails_is_done_again(run):
 
 
 def test_a_choice_is_made_once(run):
-    assert run.decide("plan", lambda: {"steps": 5}) == {"steps": 5}
-    assert run.decide("plan", lambda: pytest.fail("chosen again")) == {"steps": 5}
+    assert run.record_once("plan", lambda: {"steps": 5}) == {"steps": 5}
+    assert run.record_once("plan", lambda: pytest.fail("chosen again")) == {"steps": 5}
+
+
+def test_a_pinned_input_that_changed_is_named_with_what_differs(run, tmp_path):
+    first = {"sha256": "ab" * 32, "size": 5}
+    assert run.pin("start/small", first, "models.small.start: mine") == first
+    assert run.pin("start/small", dict(first), "models.small.start: mine") == first
+    with pytest.raises(WrongInput) as refused:
+        run.pin("start/small", first | {"sha256": "cd" * 32}, "models.small.start: mine")
+    assert str(refused.value) == (
+        f"models.small.start: mine changed since the run in {tmp_path} was started: sha256 was 'abababababab...', is "
+        "'cdcdcdcdcdcd...'; restore it, or choose another directory with --out"
+    )
+    with pytest.raises(WrongInput, match="size was 5, is None"):
+        run.pin("start/small", {"sha256": "ab" * 32}, "models.small.start: mine")
 
 
 def test_the_journal_of_a_stage_begins_where_the_last_one_ended(tmp_path):
