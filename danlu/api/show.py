@@ -13,7 +13,7 @@ from danlu.runs.example_display import decoded_example
 from danlu.runs.prepare_data import prepare
 from danlu.runs.pretrain_model import Pretraining
 from danlu.runs.run import Say, quiet, resolve
-from danlu.runs.warm_start import looked_at, start_of, take_weights
+from danlu.runs.warm_start import initialise_from, inspect_checkpoint, pin_checkpoint
 from danlu.training.forecast import forecast
 from danlu.training.training_options import fit_out
 
@@ -39,7 +39,7 @@ def show(
             data, facts = prepare(run, resolved, say)
             models, earlier = {}, {}
             for name, model in resolved.models.items():
-                start = start_of(run, name, model, looked_at(run.path, name, resolved))
+                start = pin_checkpoint(run, name, model, inspect_checkpoint(run.path, name, resolved))
                 job = Pretraining(
                     run, name, model, data, machine, lambda record, plan: None, lambda: False, {**earlier}, start
                 )
@@ -55,7 +55,7 @@ def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
     """The forecast of one model."""
     draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
     model = job.fresh()
-    start = job.start and job.start | take_weights(model, job.start, job.name)
+    start = job.start and job.start | initialise_from(model, job.start, job.name)
     model.to(job.machine.device)
     fit_out(model, settings)
     validate, _ = job.checked()

@@ -34,12 +34,12 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     """One model: tables of parameters and memory, work, time, examples."""
     from danlu.commands.tables import print_table
     from danlu.config.corpus_survey import size
-    from danlu.runs.warm_start import said
+    from danlu.runs.warm_start import describe_transfer
 
     click.echo(f"{name}: {facts['objective']} on {facts['architecture']}\n")
     if start := facts["start"]:
         click.echo(f"starts from {start['folder']} (weights {start['sha256'][:12]})")
-        click.echo("".join(f"{line}\n" for line in said("", start)))
+        click.echo("".join(f"{line}\n" for line in describe_transfer("", start)))
     parts = facts["parameters"]["head"]
     total = [["all", facts["parameters"]["total"], facts["parameters"]["trained"]]]
     rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]

@@ -17,7 +17,7 @@ from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.interop.model_card import Origin, model_card
 from danlu.interop.model_folder import CONFIG, FACTS, NATIVE, WEIGHTS, ModelFacts, write_model_folder
-from danlu.interop.submodels import Within, submodels_of
+from danlu.interop.submodels import BuiltModel, split_submodels
 from danlu.interop.tokenizer_files import save_for_transformers
 from danlu.objective import Objective
 from danlu.settings import Settings
@@ -54,7 +54,7 @@ def export(
     inside it for every further model that the objective trains."""
     if tokenizer.content is None:
         return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
-    models = submodels_of(network, objective, architecture)
+    models = split_submodels(network, objective, architecture)
     families: dict[str, Family] = {}
     for name, model in models.items():
         family = family_for(model.architecture, model.objective)
@@ -81,7 +81,7 @@ def export(
 
 def fill_folder(
     fresh: Path,
-    model: Within,
+    model: BuiltModel,
     family: Family,
     tokenizer: TextTokenizer,
     origin: Origin,
@@ -160,7 +160,7 @@ def dtype_of(model: nn.Module) -> str:
     return kinds.pop()
 
 
-def card_of(model: Within, family: Family, origin: Origin) -> str:
+def card_of(model: BuiltModel, family: Family, origin: Origin) -> str:
     network = model.network
     parameters = sum(p.numel() for p in network.parameters())
     return model_card(family, model.objective, parameters, network.vocabulary_size, network.context, origin)

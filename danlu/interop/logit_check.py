@@ -24,7 +24,7 @@ from danlu.interop.blank_tokens import BLANKS
 from danlu.interop.head_kinds import KINDS
 from danlu.interop.model_folder import CONFIG, read_facts, read_table
 from danlu.interop.quiet_transformers import quiet_transformers
-from danlu.interop.submodels import taken
+from danlu.interop.submodels import extract
 from danlu.interop.tokenizer_files import frame
 from danlu.packing import pack
 from danlu.tokens.tokenizer import TextTokenizer
@@ -44,7 +44,7 @@ def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts
     parts = network.objective.submodels()
     if parts:
         architecture: Architecture = read_facts(folder).architecture
-        inner = {name: taken(network, part, architecture).network for name, part in parts.items()}
+        inner = {name: extract(network, part, architecture).network for name, part in parts.items()}
         return max(compared(model, tokenizer, folder / name, texts) for name, model in inner.items())
     return compared(network, tokenizer, folder, texts)
 

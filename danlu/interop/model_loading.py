@@ -36,12 +36,12 @@ pass
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a folder holds: the network in float32 on the CPU and ready to use (eval mode), its tokenizer, and what
-    they are."""
+    """What a folder holds: the network in float32 on the CPU, in eval mode, and its tokenizer."""
 
     network: Network
     tokenizer: TextTokenizer
     facts: ModelFacts
+    ignored: tuple[str, ...] = ()  # weights in the folder that the network does not have, such as further heads
 
 
 def load_model(folder: Path) -> tuple[Network, TextTokenizer]:

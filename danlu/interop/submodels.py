@@ -1,4 +1,4 @@
-"""The models inside a network that can be saved alone, each as a network of its own, and the way back."""
+"""The models inside a network that can be saved separately, and the way back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from danlu.objective import Objective, SubModel
 
 
 @dataclass(frozen=True)
-class Within:
+class BuiltModel:
     """A network and what it was built from."""
 
     network: Network
@@ -22,37 +22,42 @@ class Within:
     architecture: Architecture
 
 
-def submodels_of(network: Network, objective: Objective, architecture: Architecture) -> dict[str, Within]:
-    """By name, "" for the chief one, which is the network itself where its objective trains no more than one."""
+def split_submodels(network: Network, objective: Objective, architecture: Architecture) -> dict[str, BuiltModel]:
+    """Return the models of a network by name; "" is the main one.
+
+    An objective that trains a single model gives the network itself.
+    """
     parts = objective.submodels()
     if not parts:
-        return {"": Within(network, objective, architecture)}
-    return {name: taken(network, part, architecture) for name, part in parts.items()}
+        return {"": BuiltModel(network, objective, architecture)}
+    return {name: extract(network, part, architecture) for name, part in parts.items()}
 
 
-def taken(network: Network, part: SubModel, architecture: Architecture) -> Within:
-    """A part of a network, with weights of its own."""
+def extract(network: Network, part: SubModel, architecture: Architecture) -> BuiltModel:
+    """Return a part of a network as a network with its own copy of the weights."""
     settings = architecture if part.size == (1.0, 1.0) else scaled(architecture, *part.size)
     made = build_network(part.objective, settings, network.vocabulary_size, seed=0)
     state = {
-        ours + name.removeprefix(theirs): value
-        for ours, theirs in part.modules.items()
+        separate + name.removeprefix(whole): value
+        for separate, whole in part.modules.items()
         for name, value in network.state_dict().items()
-        if name == theirs or name.startswith(f"{theirs}.")
+        if name == whole or name.startswith(f"{whole}.")
     }
     example = next(network.parameters())
     made.to(example.device, example.dtype).load_state_dict(state)
-    return Within(made.train(network.training), part.objective, settings)
+    return BuiltModel(made.train(network.training), part.objective, settings)
 
 
-def together(states: Mapping[str, Mapping[str, Tensor]], objective: Objective) -> dict[str, Tensor]:
-    """The weights of the whole network, by name, from those of its models apart, as far as they are there; of what
-    several have, the chief's."""
-    found: dict[str, Tensor] = {}
+def merge_submodels(states: Mapping[str, Mapping[str, Tensor]], objective: Objective) -> dict[str, Tensor]:
+    """Return the weights of the whole network from those of its models, as far as they are given.
+
+    Weights that several models have are taken from the main one.
+    """
+    merged: dict[str, Tensor] = {}
     parts = objective.submodels()
-    for name in sorted(parts.keys() & states.keys(), reverse=True):  # the chief's name is "": it comes last
-        for ours, theirs in parts[name].modules.items():
+    for name in sorted(parts.keys() & states.keys(), reverse=True):  # the main model's name is "": it comes last
+        for separate, whole in parts[name].modules.items():
             for key, value in states[name].items():
-                if key == ours or key.startswith(f"{ours}."):
-                    found[theirs + key.removeprefix(ours)] = value
-    return found
+                if key == separate or key.startswith(f"{separate}."):
+                    merged[whole + key.removeprefix(separate)] = value
+    return merged

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from danlu.architectures import Network, build_network
+from danlu.architectures.weight_transfer import transfer_weights
 from danlu.errors import WrongInput
 from danlu.evaluation.classification_baselines import majority_score, require_controls, tfidf_score
 from danlu.metrics.intervals import mean_interval, paired_difference
@@ -108,9 +109,9 @@ class Finetuning:
         model = build_network(self.objective(), source.architecture, source.vocabulary_size, seed, source.objective)
         if arm == "ours":
             trained = source.load()
-            for name, table in model.embeddings.items():
-                table.load_state_dict(trained.embeddings[name].state_dict())
-            model.backbone.load_state_dict(trained.backbone.state_dict())
+            # the head of a model that was fine-tuned before belongs to the classes of that task
+            with_head = trained.objective == source.objective
+            transfer_weights(model, trained.state_dict(), "the pre-trained model", with_head)
         model.to(self.machine.device)
         fit_out(model, self.recipe.training)
         return model

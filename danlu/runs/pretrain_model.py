@@ -21,7 +21,7 @@ from danlu.runs.embedding_transfer import take_embeddings
 from danlu.runs.prepare_data import Data
 from danlu.runs.directory import RunDirectory
 from danlu.runs.unit_source import RunSource
-from danlu.runs.warm_start import said, take_weights
+from danlu.runs.warm_start import describe_transfer, initialise_from
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
 from danlu.training.samples import Draws, RowDraws, WindowDraws
@@ -60,7 +60,7 @@ class Pretraining:
     earlier: Mapping[str, Callable[[], Network]] = field(default_factory=dict)
     """The trained models of this run that stand before this one, each loaded when it is asked for."""
     start: dict[str, Any] | None = None
-    """What `starting.start_of` found, where training goes on from a saved model."""
+    """What `warm_start.pin_checkpoint` found, where training goes on from a saved model."""
     say: Callable[[str], None] = lambda line: None
 
     @property
@@ -177,10 +177,10 @@ class Pretraining:
         model, embeddings = self.started()
         start = self.start
         if start is not None:
-            taken = take_weights(model, start, self.name)
-            for line in said(self.name, taken):
+            transfer = initialise_from(model, start, self.name)
+            for line in describe_transfer(self.name, transfer):
                 self.say(line)
-            start = start | taken
+            start = start | transfer
         model.to(self.machine.device)
         draws = self.draws("train", self.recipe.training.seed)
         operations = operations_of(

@@ -24,7 +24,7 @@ from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune
 from danlu.runs.prepare_data import prepare
 from danlu.runs.pretrain_model import Pretraining, Watch
 from danlu.runs.directory import RunDirectory
-from danlu.runs.warm_start import looked_at, refuse_other_tokenizer, start_of
+from danlu.runs.warm_start import inspect_checkpoint, pin_checkpoint, refuse_other_tokenizer
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import environment, recorded
@@ -117,7 +117,7 @@ class Main:
         rows = {key: read_rows(key, task) for key, task in resolved.tasks.items()} if self.tasks else {}
         for pairs in resolved.evaluation.similarity.values():
             pairs.read()  # a wrong table is told at once
-        starts = {key: looked_at(path, key, resolved) for key in resolved.models}
+        starts = {key: inspect_checkpoint(path, key, resolved) for key in resolved.models}
         directory = RunDirectory(path, resolved)
         try:
             return self.work(directory, resolved, name, rows, starts)
@@ -136,7 +136,7 @@ class Main:
         machine = recorded(directory.record_once("machine", lambda: recipe.machine.resolve().facts()))
         machine.apply()
         watch = followed(self.watch, recipe, directory.path)
-        starts = {key: start_of(directory, key, model, looked[key]) for key, model in recipe.models.items()}
+        starts = {key: pin_checkpoint(directory, key, model, looked[key]) for key, model in recipe.models.items()}
         for key, model in recipe.models.items():
             pin_data_files(directory, key, model.objective)
         for key, found in rows.items():

@@ -213,12 +213,12 @@ def test_greedy_rewriting_is_equal(family, make, tokenizer, tmp_path):
             given = theirs.generate(**inputs, max_new_tokens=20, do_sample=False, num_beams=1)[0].numpy()
         parts = [tokenizer.encode(part) for part in BLANK.split(text)]
         vocabulary = tokenizer.vocabulary
-        assert inputs["input_ids"][0].tolist() == objective.read(parts, vocabulary).tolist()
-        begin = objective.begin(vocabulary)
+        assert inputs["input_ids"][0].tolist() == objective.source_ids(parts, vocabulary).tolist()
+        begin = objective.decoder_start(vocabulary)
         assert given[: len(begin)].tolist() == begin.tolist()
         made = given[len(begin) :]
         made = made[: np.flatnonzero(made == vocabulary.eos)[0]] if vocabulary.eos in made else made
-        expected = tokenizer.decode(objective.written(parts, made, vocabulary))
+        expected = tokenizer.decode(objective.merge(parts, made, vocabulary))
         tokens = 20 - (len(begin) - 1)
         assert model.generate(text, tokens=tokens, temperature=0) == expected
         assert vocabulary.ordinary(made).sum() > 3

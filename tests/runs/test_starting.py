@@ -20,7 +20,7 @@ from danlu.config.loading import load_recipe
 from danlu.config.schema import ModelRecipe
 from danlu.registry import architectures, objectives
 from danlu.runs import pretrain_model as pretraining
-from danlu.runs.warm_start import said, take_weights
+from danlu.runs.warm_start import describe_transfer, initialise_from
 from danlu.tasks.predictors import heads
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
@@ -85,7 +85,7 @@ def test_training_begins_with_the_saved_weights_and_moves_them(more, saved, firs
     assert not states_equal(read_model(tmp_path / "run/model/small").network.state_dict(), before)
     (entry,) = results["pretrain"]
     assert entry["start"]["folder"] == str(saved)
-    assert (entry["start"]["new"], entry["start"]["left"]) == ([], [])
+    assert NOTHING == {key: entry["start"][key] for key in NOTHING}
     assert results["tokenizer"]["size"] == 300
     assert danlu.load(saved).tokenizer.fingerprint == danlu.load(tmp_path / "run").tokenizer.fingerprint
 
@@ -123,7 +123,8 @@ def test_another_start_is_refused_until_the_training_has_ended_and_not_needed_af
     facts = read_model(saved).facts
     shutil.rmtree(start)
     save_native(network, tokenizer, start, facts.objective, facts.architecture)
-    with pytest.raises(WrongInput, match=r"^models.small.start: .* changed since the run in .* sha256 was .*; restore it, or ") as refused:
+    words = r"^models.small.start: .* changed since the run in .* sha256 was .*; restore it, or "
+    with pytest.raises(WrongInput, match=words) as refused:
         danlu.pretrain(more, out=tmp_path / "run", start=start)
     assert "\n" not in str(refused.value)
     shutil.rmtree(start)
@@ -161,10 +162,13 @@ def test_the_parts_of_another_objective_are_new_and_named(more, saved, tmp_path)
     (tmp_path / "masked.yaml").write_text(text, "utf-8")
     results = danlu.pretrain(tmp_path / "masked.yaml", out=tmp_path / "run")
     start = results["pretrain"][0]["start"]
-    assert start["left"] == []
+    assert start["unused"] == []
     assert set(start["new"]) == {"head.dense.weight", "head.norm.weight"}
     assert read_model(tmp_path / "run/model/small").facts.architecture == facts.architecture
 
+
+NOTHING = {"new": [], "unused": [], "resized": [], "ignored": []}
+"""A transfer that copied every weight."""
 
 SHAPE = {"layers": 1, "width": 16, "heads": 2, "context": 16}
 NARROW = {"albert": {"embedding_width": 8}}
@@ -175,10 +179,10 @@ GOES_ON = [
     ("transformer", "denoising", "masked", ["head.dense", "head.norm"], ["decoder"]),
     ("electra", {"name": "replaced", "generator": None}, "masked", ["output_bias"], ["head.detector"]),
     ("albert", "masked", "causal", ["output_map"], ["head.dense"]),
-    ("roberta", "masked", "next_sentence", [f"{SEGMENT}.weight[1:]"], []),
-    ("roberta", "next_sentence", "masked", [], [f"{SEGMENT}.weight[1:]"]),
+    ("roberta", "masked", "next_sentence", ["head.masked", "head.pair"], ["head.dense", "head.norm"]),
+    ("roberta", "next_sentence", "masked", ["head.dense", "head.norm"], ["head.masked", "head.pair"]),
 ]
-"""Architecture, objective, another, and of what begins anew and what is left some names, by modules."""
+"""Architecture, objective, another objective, and some modules that are new and that are unused."""
 
 
 def folder_of(objective, architecture, folder, seed=3):
@@ -190,56 +194,56 @@ def folder_of(objective, architecture, folder, seed=3):
     return network, chosen
 
 
-@pytest.mark.parametrize(("architecture", "first", "second", "new", "left"), GOES_ON)
-def test_what_another_objective_brings_begins_anew_and_is_said(architecture, first, second, new, left, tmp_path):
+@pytest.mark.parametrize(("architecture", "first", "second", "new", "unused"), GOES_ON)
+def test_what_another_objective_adds_is_new_and_reported(architecture, first, second, new, unused, tmp_path):
     network, chosen = folder_of(first, architecture, tmp_path / "m")
     model = build_network(objectives.validate(second), chosen, network.vocabulary_size, seed=4)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
-    taken = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
-    told = said("small", taken)
-    for words, key, names in (("begins anew: ", "new", new), ("not used of the saved model: ", "left", left)):
-        line = next((line for line in told if words in line), "")
-        assert bool(line) == bool(taken[key])
+    transfer = initialise_from(model, {"folder": str(tmp_path / "m")}, "small")
+    lines = describe_transfer("small", transfer)
+    kinds = {"new, randomly initialised: ": ("new", new), "unused weights of the saved model: ": ("unused", unused)}
+    for words, (key, names) in kinds.items():
+        line = next((line for line in lines if words in line), "")
+        assert bool(line) == bool(transfer[key])
         assert [name for name in names if name not in line] == []
     before, after = network.state_dict(), model.state_dict()
+    resized = {table["name"] for table in transfer["resized"]}
     for name, value in after.items():
-        if name in taken["new"]:
+        if name in transfer["new"]:
             assert torch.equal(value, fresh[name])
-        elif value.shape == before[name].shape:
+        elif name not in resized:
             assert torch.equal(value, before[name])
         else:
             both = min(len(value), len(before[name]))
             assert torch.equal(value[:both], before[name][:both])
             assert torch.equal(value[both:], fresh[name][both:])
-    whole = {name for name in taken["left"] if not name.endswith("]")}
-    assert before.keys() - after.keys() <= whole
-    assert not [name for name in taken["new"] if name.startswith("backbone.")]
+    assert resized == ({f"{SEGMENT}.weight"} if architecture == "roberta" else set())
+    assert before.keys() - after.keys() <= set(transfer["unused"])
+    assert not [name for name in transfer["new"] if name.startswith("backbone.")]
 
 
 def test_fewer_positions_are_the_first_ones(tmp_path):
     network, chosen = folder_of("causal", "gpt2", tmp_path / "m")
     model = build_network(Causal(), chosen.model_copy(update={"context": 8}), network.vocabulary_size, seed=4)
-    assert take_weights(model, {"folder": str(tmp_path / "m")}, "small") == {
-        "new": [],
-        "left": ["embeddings.position.weight[8:]"],
-    }
-    table = model.state_dict()["embeddings.position.weight"]
-    assert torch.equal(table, network.state_dict()["embeddings.position.weight"][:8])
+    transfer = initialise_from(model, {"folder": str(tmp_path / "m")}, "small")
+    table = {"name": "embeddings.position.weight", "source_rows": 16, "target_rows": 8}
+    assert transfer == NOTHING | {"resized": [table]}
+    assert describe_transfer("", transfer) == ["resized: embeddings.position.weight (16 -> 8 rows)"]
+    rows = model.state_dict()["embeddings.position.weight"]
+    assert torch.equal(rows, network.state_dict()["embeddings.position.weight"][:8])
 
 
-def test_what_a_fine_tuned_model_has_never_trained_begins_anew(tmp_path):
-    """It has a table and a bias of the vocabulary at random, for it tells classes and no tokens."""
+def test_the_head_of_a_fine_tuned_model_is_not_transferred(tmp_path):
+    """A classifier has no output layer of the vocabulary either: that is new as well."""
     head = heads.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
-    chosen, tokenizer = (
-        architectures.validate({"name": "llama", **SHAPE, "tied": False}),
-        ByteBPE(size=300).train(["It."]),
-    )
+    chosen = architectures.validate({"name": "llama", **SHAPE, "tied": False})
+    tokenizer = ByteBPE(size=300).train(["It."])
     size = tokenizer.vocabulary.size
     tuned = build_network(head.objective(), chosen, size, 3, Causal())
     save_native(tuned, tokenizer, tmp_path / "m", Causal(), chosen, head)
-    model = build_network(Causal(), chosen, size, seed=4)
-    found = take_weights(model, {"folder": str(tmp_path / "m")}, "small")
-    assert found == {"new": ["unembedding.weight"], "left": ["head.1.bias", "head.1.weight"]}
+    start = {"folder": str(tmp_path / "m")}
+    found = initialise_from(build_network(Causal(), chosen, size, seed=4), start, "small")
+    assert found == NOTHING | {"new": ["unembedding.weight"], "unused": ["head.1.bias", "head.1.weight"]}
 
 
 def other_objective(more, start, objective, folder):
@@ -254,7 +258,7 @@ def test_a_run_says_what_begins_anew(more, saved, tmp_path):
     lines = []
     recipe = other_objective(more, saved, "denoising", tmp_path)
     results = danlu.pretrain(recipe, ["models.small.prompts=[]"], out=tmp_path / "run", say=lines.append)
-    assert "small      begins anew: decoder" in lines
+    assert "small      new, randomly initialised: decoder" in lines
     new = results["pretrain"][0]["start"]["new"]
     assert new
     assert all(name.startswith("decoder.") for name in new)
@@ -279,15 +283,15 @@ def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
     assert recipe.objective == objective
     model = build_network(recipe.objective, recipe.architecture, network.vocabulary_size, seed=4)
     start = {"folder": str(tmp_path / "m")}
-    assert take_weights(model, start, "small") == {"new": [], "left": []}
+    assert initialise_from(model, start, "small") == NOTHING
     assert states_equal(model.state_dict(), network.state_dict())
     changed = ModelRecipe.model_validate({"start": str(tmp_path / "m"), "objective": {"rate": 0.2}})
     assert changed.objective == objective.model_copy(update={"rate": 0.2})
     shutil.rmtree(tmp_path / "m" / "generator")
     model = build_network(recipe.objective, recipe.architecture, network.vocabulary_size, seed=4)
-    found = take_weights(model, start, "small")
+    found = initialise_from(model, start, "small")
     assert {name.split(".")[1] for name in found["new"] if name.startswith("head.")} == {"detector", "generator"}
-    assert said("small", found)[0].startswith("small      begins anew: ")
+    assert describe_transfer("small", found)[0].startswith("small      new, randomly initialised: ")
 
 
 def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp_path):
@@ -299,8 +303,8 @@ def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["models.small.architecture={context: 32}"], "context: 32 is longer than the 16 tokens that the model in"),
-        (["models.small.architecture={heads: 1}"], "architecture is not that of .*: heads was 2, is 1; leave it out"),
+        (["models.small.architecture={context: 32}"], "context: 32 exceeds the maximum of 16 tokens of the model in .*; lower it to at most 16"),
+        (["models.small.architecture={heads: 1}"], "architecture differs from that of .*: heads was 2, is 1; leave it out"),
         (["models.small.architecture={layers: 3}"], "layers was 1, is 3"),
         (["tokenizer={name: byte_bpe, size: 310}"], "it has 310 entries, the model's 300.; leave the tokenizer out"),
         (["tokenizer={name: byte_bpe, size: 300}"], "entry [0-9]+ is .*, the model's .*; leave the tokenizer out"),
@@ -333,7 +337,7 @@ def test_show_looks_at_the_start_too(more, saved, tmp_path):
     shown = danlu.show(tmp_path / "on.yaml")["models"]["small"]
     assert shown["objective"] == "causal"
     assert shown["start"]["folder"] == str(saved)
-    assert (shown["start"]["new"], shown["start"]["left"]) == ([], [])
+    assert NOTHING == {key: shown["start"][key] for key in NOTHING}
     text = text.replace(f"start: {saved}", f"start: {saved}\n    objective: prefix")
     (tmp_path / "on.yaml").write_text(text, "utf-8")
     assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["start"]["new"] == []
