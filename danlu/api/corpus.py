@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from danlu.config.corpus_survey import SAMPLE_BYTES
-from danlu.config.loading import complaint, override
+from danlu.config.loading import override
+from danlu.config.recipe_errors import explain
 from danlu.durable import MANIFEST, write_folder
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
@@ -32,7 +33,7 @@ def read_corpus(source: Sequence[str], settings: Sequence[str] = ()) -> Corpus:
     try:
         return build_corpus(CorpusSettings.model_validate(data))
     except ValidationError as error:
-        raise WrongInput(complaint(error, None, data, "--set", keys)) from None
+        raise WrongInput(explain(error, None, data, "--set", keys)) from None
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def train_tokenizer(corpus: Corpus, kind: str, settings: dict[str, Any]) -> tupl
     try:
         chosen: Settings = cls.model_validate({"name": kind, **settings})
     except ValidationError as error:
-        raise WrongInput(complaint(error, None, settings, "tokenizer", [])) from None
+        raise WrongInput(explain(error, None, settings, "tokenizer", [])) from None
     tokenizer: TextTokenizer = chosen.train(corpus.texts("train"))  # type: ignore[attr-defined]
     return tokenizer, tokenizer_facts(tokenizer, corpus)
 

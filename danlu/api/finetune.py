@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 import danlu
-from danlu.config.loading import complaint, override
+from danlu.config.loading import override
+from danlu.config.recipe_errors import explain
 from danlu.config.schema import FinetuneRecipe, unfit
 from danlu.durable import read_json, sha256, write_json
 from danlu.errors import WrongInput
@@ -99,7 +100,7 @@ def resolved(told: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) 
     try:
         recipe = FinetuneRecipe.model_validate(told)
     except ValidationError as error:
-        raise WrongInput(complaint(error, None, told, "finetune", keys)) from None
+        raise WrongInput(explain(error, None, told, "finetune", keys)) from None
     if found := unfit(recipe, "the model", facts.objective, facts.architecture):
         raise WrongInput(f"{'.'.join(found.place)}: {found.sentence}")
     return recipe

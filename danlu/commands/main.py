@@ -92,4 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def complain(message: str) -> None:
-    print(f"danlu: {' '.join(message.split())}", file=sys.stderr)
+    """Print an error on stderr; several errors are one line each."""
+    lines = [" ".join(line.split()) for line in message.splitlines()]
+    print("danlu: " + "\n".join(filter(None, lines)), file=sys.stderr)

@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
+from danlu.config.recipe_errors import explain
 from danlu.config.schema import Recipe
 from danlu.config.start_defaults import ALL, Choice
 from danlu.errors import WrongInput, nearest
@@ -91,55 +92,6 @@ def override(data: dict[str, Any], assignment: str) -> tuple[str, ...]:
     return keys
 
 
-def line_of(tree: Any, loc: Sequence[str | int]) -> int | None:
-    """The line of the deepest part of `loc` that the file has."""
-    line = None
-    for key in loc:
-        if isinstance(tree, CommentedMap) and key in tree:
-            line = tree.lc.key(key)[0] + 1
-        elif isinstance(tree, CommentedSeq) and isinstance(key, int) and key < len(tree):
-            line = tree.lc.item(key)[0] + 1
-        else:
-            break
-        tree = tree[key]
-    return line
-
-
-def present(loc: Sequence[str | int], data: Any) -> list[str | int]:
-    """The part of `loc` that a recipe has: without the names pydantic gives to the sides of a choice of types."""
-    found: list[str | int] = []
-    for key in loc:
-        try:
-            data = data[key]
-        except (KeyError, IndexError, TypeError):
-            continue
-        found.append(key)
-    return found
-
-
-def complaint(error: ValidationError, tree: Any, data: Any, where: str, overridden: Sequence[tuple[str, ...]]) -> str:
-    """The first thing wrong, in one line with its place; `data` is `tree` with what was overridden."""
-    first = error.errors(include_url=False)[0]
-    loc = present(first["loc"], data)
-    if first["type"] == "missing":
-        loc.append(first["loc"][-1])
-    if first["type"] == "unknown_key":
-        loc.append(first.get("ctx", {})["key"])
-    if first["type"] == "misplaced":  # found by a check of the whole recipe, which says itself what it is about
-        loc += first.get("ctx", {})["loc"]
-    dotted = ".".join(map(str, loc))
-    given = first.get("input")
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        message = "is missing"
-    elif first["type"] not in ("unknown_key", "value_error", "misplaced"):
-        message = f"{message[0].lower()}{message[1:]}, not {given!r}"
-    from_override = any(all(a == b for a, b in zip(map(str, loc), keys, strict=False)) for keys in overridden if loc)
-    line = None if from_override else line_of(tree, loc)
-    place = f"{where}:{line}" if line else f"{where}, as overridden" if from_override else where
-    return f"{place}: {dotted}: {message}" if dotted else f"{place}: {message}"
-
-
 def load_recipe(name: str, overrides: Sequence[str] = (), choice: Choice = ALL) -> Recipe:
     """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key.
 
@@ -159,7 +111,7 @@ def parse_recipe(text: str, where: str, overrides: Sequence[str] = (), choice: C
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise WrongInput(complaint(error, tree, data, where, overridden)) from None
+        raise WrongInput(explain(error, tree, data, where, overridden)) from None
 
 
 def dump_recipe(recipe: Settings) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, PositiveInt, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ModelWrapValidatorHandler, PositiveInt, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 import danlu.architectures
 import danlu.objectives
@@ -20,7 +21,7 @@ from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.evaluation.similarity import ScoredPairs
 from danlu.registry import architectures, objectives, tasks, tokenizers, trackers
-from danlu.settings import Settings
+from danlu.settings import Settings, as_details, error_at, errors_at
 from danlu.text.corpus import CorpusSettings
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import Budget
@@ -140,9 +141,23 @@ class EvaluationSettings(Settings):
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
 
 
-def misplaced(message: str, *loc: str) -> PydanticCustomError:
-    """An error that a check of the whole recipe found at `loc`."""
-    return PydanticCustomError("misplaced", "{message}", {"message": message, "loc": loc})
+def wrong_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
+    """Models and tasks whose names cannot be folders, and tasks of models that do not exist."""
+    models, tasks = ({}, {})
+    if isinstance(recipe.get("models"), dict):
+        models = recipe["models"]
+    if isinstance(recipe.get("tasks"), dict):
+        tasks = recipe["tasks"]
+    for section, named in (("models", models), ("tasks", tasks)):
+        for name in map(str, named):
+            if not name.replace("-", "_").isidentifier():
+                message = f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)"
+                yield error_at((section, name), message)
+    for name, task in tasks.items():
+        given = task.get("model") if isinstance(task, dict) else getattr(task, "model", None)
+        if isinstance(given, str) and models and given not in models:
+            message = f"{given!r} is none of the models; {nearest(given, models)}"
+            yield error_at(("tasks", str(name), "model"), message)
 
 
 class Recipe(Settings):
@@ -162,27 +177,34 @@ class Recipe(Settings):
     def _as_started(cls, data: Any) -> Any:
         return tokenizer_of(data) if isinstance(data, dict) else data
 
-    @model_validator(mode="after")
-    def _named(self) -> Recipe:
-        for name in (*self.models, *self.tasks):
-            if not name.replace("-", "_").isidentifier():
-                raise ValueError(f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)")
+    @model_validator(mode="wrap")
+    @classmethod
+    def _references(cls, data: Any, handler: ModelWrapValidatorHandler[Recipe]) -> Recipe:
+        """Check names and references between models and tasks, and report their errors together with all others."""
+        problems = list(wrong_names(data)) if isinstance(data, dict) else []
+        try:
+            recipe = handler(data)
+        except ValidationError as error:
+            raise errors_at(cls.__name__, [*problems, *as_details(error)]) from None
+        problems = problems or list(recipe._incompatible())
+        if problems:
+            raise errors_at(cls.__name__, problems)
+        return recipe
+
+    def _incompatible(self) -> Iterator[InitErrorDetails]:
+        """What is valid by itself but does not fit the rest of the recipe."""
         for name, model in self.models.items():
             if sentence := self._unfit_embeddings(name, model):
-                raise misplaced(sentence, "models", name, "embeddings")
-            if sentence := self._unfit_names(name, model):
-                raise misplaced(sentence[1], "models", name, "objective", sentence[0])
+                yield error_at(("models", name, "embeddings"), sentence)
+            if unfit_name := self._unfit_names(name, model):
+                yield error_at(("models", name, "objective", unfit_name[0]), unfit_name[1])
             if self.evaluation.similarity and not model.objective.reads_tokens:
                 message = f"{name!r} is trained by {model.objective.name}, which reads no text; leave similarity out"
-                raise misplaced(message, "evaluation", "similarity")
+                yield error_at(("evaluation", "similarity"), message)
         for name, task in self.tasks.items():
-            if task.model not in self.models:
-                message = f"{task.model!r} is none of the models; {nearest(task.model, self.models)}"
-                raise misplaced(message, "tasks", name, "model")
             model = self.models[task.model]
             if found := unfit(task, repr(task.model), model.objective, model.architecture):
-                raise misplaced(found.sentence, "tasks", name, *found.place)
-        return self
+                yield error_at(("tasks", name, *found.place), found.sentence)
 
     def _before(self, name: str) -> list[str]:
         """The models that stand earlier."""

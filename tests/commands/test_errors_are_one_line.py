@@ -70,7 +70,7 @@ def test_wrong_arguments(danlu_command, arguments, told):
     [
         ("models: [\n", "mine.yaml:2: not YAML"),
         ("corpus: {source: a}\ncorpus: {source: b}\n", "mine.yaml:2: found duplicate key"),
-        ("nothing: here\n", "mine.yaml:1: nothing: unknown key 'nothing'; known: "),
+        ("corpus: {source: a}\nmodel: {}\n", "mine.yaml:2: model: unknown key 'model'; did you mean 'models'?"),
         ("\x00", "mine.yaml:1: not YAML"),
         ("", "mine.yaml:1: a recipe is a mapping"),
     ],
@@ -78,6 +78,14 @@ def test_wrong_arguments(danlu_command, arguments, told):
 def test_wrong_recipes(danlu_command, tmp_path, text, told):
     (tmp_path / "mine.yaml").write_text(text)
     assert told in one_line(danlu_command("run", "mine.yaml"))
+
+
+def test_several_errors_are_a_line_each(danlu_command, tmp_path):
+    (tmp_path / "mine.yaml").write_text("corpus: {source: a, tset: 1}\nmodels: {}\nnothing: here\n")
+    code, out, (first, *lines) = danlu_command("run", "mine.yaml")
+    assert (code, out) == (2, "")
+    assert first == "danlu: mine.yaml: 3 errors"
+    assert [line.split(": ")[0] for line in lines] == ["mine.yaml:1", "mine.yaml:2", "mine.yaml:3"]
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_file_loads_and_comes_back(write):
         (("  source: text.txt", "  source: text.txt\n  source: b.txt"), ':3: found duplicate key "source"'),
         (("budget: 2min", "budget: [2min"), ":9: not YAML: "),
         (("corpus:", "corpus: {"), ":3: not YAML: "),
-        (("  encoder:", "  an encoder:"), ": the name 'an encoder' must be letters, digits"),
+        (("  topic:", "  a topic:"), ":15: tasks.a topic: the name 'a topic' must be letters, digits"),
         (("train: a", "trian: a"), ":17: tasks.topic.task.rows.trian: unknown key 'trian'; did you mean 'train'?"),
         ((SMALL, ""), ":1: a recipe is a mapping such as 'corpus:'; this is NoneType"),
         ((SMALL, "- a\n- b\n"), ":1: a recipe is a mapping such as 'corpus:'; this is CommentedSeq"),
@@ -124,6 +124,47 @@ def test_what_is_wrong_is_told_with_its_line(refused, change, line):
     text = SMALL.replace(*change, 1)
     assert text != SMALL
     assert refused(text).removeprefix("mine.yaml").startswith(line)
+
+
+def test_all_errors_are_reported_at_once_each_with_its_line(write, tmp_path):
+    wrong = {
+        "  source: text.txt": "  source: text.txt\n  tset: 0.1\n  validation: 7",
+        "width: 8, heads: 2": "head: 2, width: wide",
+        "objective: masked": "objective: maskd",
+        "model: encoder": "model: encodr",
+        "budget: 400 steps": "budget: many",
+    }
+    text = SMALL
+    for old, new in wrong.items():
+        assert old in text
+        text = text.replace(old, new)
+    with pytest.raises(WrongInput) as raised:
+        load_recipe(write(text), ["machine.threads=0", "models.decoder.prompt=[a]"])
+    first, *lines = str(raised.value).replace(f"{tmp_path}/", "").splitlines()
+    assert first == "mine.yaml: 9 errors"
+    expected = [
+        "mine.yaml:3: corpus.tset: unknown key 'tset'; did you mean 'test'?",
+        "mine.yaml:4: corpus.validation: input should be less than 0.5, not 7",
+        "mine.yaml:8: models.decoder.architecture.width: input should be a valid integer",
+        "mine.yaml:8: models.decoder.architecture.head: unknown key 'head'; did you mean 'heads'?",
+        "mine.yaml:13: models.encoder.objective: no objective is called 'maskd'; did you mean 'masked'?",
+        "mine.yaml:18: tasks.topic.model: 'encodr' is none of the models; did you mean 'encoder'?",
+        "mine.yaml:20: tasks.topic.training.budget: 'many' is not a budget",
+        "mine.yaml, as overridden: models.decoder.prompt: unknown key 'prompt'; did you mean 'prompts'?",
+        "mine.yaml, as overridden: machine.threads: input should be greater than 0, not 0",
+    ]
+    assert len(lines) == len(expected)
+    assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
+
+
+def test_errors_between_models_and_tasks_are_reported_at_once(write):
+    text = SMALL.replace("objective: causal", "objective: {name: clusters, teacher: encoder}")
+    text = text.replace("    objective: masked", "    embeddings: nowhere\n    objective: masked")
+    with pytest.raises(WrongInput) as raised:
+        load_recipe(write(text))
+    first, *lines = str(raised.value).splitlines()
+    assert first.endswith(": 2 errors")
+    assert [line.split(": ")[1] for line in lines] == ["models.decoder.objective.teacher", "models.encoder.embeddings"]
 
 
 def test_text_that_is_not_utf8(refused):
