@@ -24,10 +24,10 @@ def chinese(document: int, sentences: int) -> list[str]:
 class Documents:
     """`texts` as one split, a tokenizer that was trained on them, and windows of `context` tokens."""
 
-    def __init__(self, folder: Path, texts: list[str], context: int = 64, windows: float = 1):
+    def __init__(self, folder: Path, texts: list[str], context: int = 64, windows: float = 1, kind=None):
         folder.mkdir(exist_ok=True)
         self.texts = texts
-        self.tokenizer = ByteBPE(size=400).train([text for text in texts if text] * 2)
+        self.tokenizer = (kind or ByteBPE(size=400)).train([text for text in texts if text] * 2)
         counts = write_split(folder, "train", texts, self.tokenizer, 1 << 20, ["sentence"])
         durable.write_json(folder / FACTS, {"dtype": "uint16", "splits": {"train": counts}})
         self.store = TokenStore(folder, "train")

@@ -18,13 +18,13 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    found_in_group,
+    accuracy_in_group,
+    check_temperature,
     group_loss,
-    learnable_start,
-    unit_length,
+    normalized,
 )
-from danlu.objectives.sentences.sentence_spans import Text, cut_at_sentence, texts, window
-from danlu.objectives.sentences.text_pairs import APART, framed
+from danlu.objectives.sentences.sentence_spans import Text, cut_at_sentence, texts_of, unit_size
+from danlu.objectives.sentences.text_pairs import SINGLE_FRAME, framed
 from danlu.registry import objectives
 
 Views = Callable[["Contrastive", Text, np.random.Generator], "tuple[Text, Text] | None"]
@@ -75,7 +75,7 @@ class Contrastive(Objective):
     temperature: float = Field(default=0.05, gt=0)
     learned: bool = False
 
-    _start = model_validator(mode="after")(learnable_start)
+    _start = model_validator(mode="after")(check_temperature)
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         side: StreamSpec(sequence_labels={"contrastive": np.int64}) for side in ("first", "second")
@@ -112,8 +112,8 @@ class Contrastive(Objective):
     def example(self, sample: Sample) -> Example:
         first, second = [], []
         for each in (sample, *(sample.another() for _ in range(self.group - 1))):
-            room = max(0, window(each) - APART)
-            for text in texts(each, bounds=bool(self.boundaries)):
+            room = max(0, unit_size(each) - SINGLE_FRAME)
+            for text in texts_of(each, bounds=bool(self.boundaries)):
                 text = text.cut(0, room)
                 views = VIEWS[self.views](self, text, sample.rng) if len(text) >= self.at_least else None
                 if views is not None:
@@ -135,7 +135,7 @@ class Contrastive(Objective):
 
     def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
         """The two streams with their vectors [N, width] of length 1."""
-        one, other = ((s, unit_length(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
+        one, other = ((s, normalized(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
         return one, other
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
@@ -160,7 +160,7 @@ class Contrastive(Objective):
         right: list[float] = []
         chance: list[float] = []
         for batch in batches:
-            found, guessed = found_in_group(*self.sides(model, batch), "contrastive")
+            found, guessed = accuracy_in_group(*self.sides(model, batch), "contrastive")
             right, chance = right + found, chance + guessed
         if not right:
             return {}

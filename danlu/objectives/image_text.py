@@ -18,10 +18,10 @@ from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample,
 from danlu.objectives.patches import grey
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    found_in_group,
+    accuracy_in_group,
+    check_temperature,
     group_loss,
-    learnable_start,
-    unit_length,
+    normalized,
 )
 from danlu.objectives.vision.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.packing import pack
@@ -77,7 +77,7 @@ class ImageText(Objective):
     temperature: float = Field(default=0.07, gt=0)
     learned: bool = True
 
-    _start = model_validator(mode="after")(learnable_start)
+    _start = model_validator(mode="after")(check_temperature)
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "image": StreamSpec(inputs={"patch": (np.float32, (FEATURES,))}, sequence_labels={"match": np.int64}),
@@ -160,7 +160,7 @@ class ImageText(Objective):
         guessed: list[float] = []
         classes = self.class_vectors(model, source)
         for batch in batches:
-            found, chance = found_in_group(*self.sides(model, batch), "match")
+            found, chance = accuracy_in_group(*self.sides(model, batch), "match")
             right, guessed = right + found, guessed + chance
         held_out = digits()["test"]
         named = nearest_class(model, held_out.images, classes)
@@ -186,7 +186,7 @@ class ImageText(Objective):
                 whole = framed(ids, source.vocabulary)
                 seqs.append(Seq({"token": whole}, full_order(len(whole))))
             found.append(vectors(model, stream_of("text", seqs, model)).mean(0))
-        return unit_length(torch.stack(found))
+        return normalized(torch.stack(found))
 
 
 def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
@@ -196,7 +196,7 @@ def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
 
 def vectors(model: ModelAPI, stream: Stream) -> Tensor:
     """[N, width] of length 1."""
-    return unit_length(stream.mean(model.hidden(stream)))
+    return normalized(stream.mean(model.hidden(stream)))
 
 
 def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:

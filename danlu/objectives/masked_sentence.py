@@ -1,8 +1,12 @@
-"""Masked sentence prediction: a hidden sentence is told from the hidden sentences of other documents by its
-surroundings (after Zhang et al. 2019, HIBERT, and Logeswaran & Lee 2018, who tell sentences from candidates)."""
+"""Masked sentence prediction: identify a hidden sentence among the hidden sentences of other documents by its context
+(after HIBERT, Zhang et al. 2019, and the sentence classification of Logeswaran and Lee 2018).
+
+Shapes: N sequences of a stream.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
@@ -14,35 +18,42 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    found_in_group,
+    accuracy_in_group,
+    check_temperature,
     group_loss,
-    learnable_start,
-    unit_length,
+    normalized,
 )
-from danlu.objectives.sentences.sentence_spans import Text, texts, window
-from danlu.objectives.sentences.text_pairs import APART, TOGETHER, framed
+from danlu.objectives.sentences.sentence_spans import Sentence, Text, texts_of, unit_size
+from danlu.objectives.sentences.text_pairs import PAIR_FRAME, SINGLE_FRAME, framed
 from danlu.registry import objectives
+from danlu.tokens.vocabulary import Vocabulary
 
 
 @objectives.register
 class MaskedSentence(Objective):
-    """One whole sentence of each text is replaced by a mask token; the mean hidden state of the surroundings and, by a
-    layer of its own, that of the mask are compared with the mean hidden states of all hidden sentences of the group,
-    encoded alone. The first sentence of a document is not hidden: it has no white space before it, which would tell its
-    place; nor is the last where the document ends in white space.
+    """Replace one whole sentence of each text by a mask token and identify it among the hidden sentences of the group.
 
-    group: windows of text a group is made of, no two of the same document; every text in them counts. shortest: tokens
-    a sentence has at least to be hidden. temperature: cosines are divided by it; learned: it is where the temperature
-    begins, as a parameter, which needs 0.01 or more.
+    The query is the mean hidden state of the context plus a linear map of the mask's hidden state. The candidates are
+    the mean hidden states of the hidden sentences, each encoded alone; the loss is the cross-entropy of their cosines.
+    The first sentence of a document is never hidden, nor is the last if the document ends in white space, and all
+    hidden sentences of a group start and end alike: how they are written would reveal their place.
     """
 
     name: Literal["masked_sentence"] = "masked_sentence"
-    group: PositiveInt = Field(default=8, ge=2)
-    shortest: PositiveInt = 4
-    temperature: float = Field(default=0.05, gt=0)
-    learned: bool = True
+    group: PositiveInt = Field(
+        8,
+        ge=2,
+        description=(
+            "Number of windows of text in a group, all from different documents; every text in them takes part."
+        ),
+    )
+    shortest: PositiveInt = Field(4, description="Minimum length of a hidden sentence, in tokens.")
+    temperature: float = Field(
+        0.05, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
+    )
+    learned: bool = Field(True, description="Whether the temperature is a trainable parameter.")
 
-    _start = model_validator(mode="after")(learnable_start)
+    _start = model_validator(mode="after")(check_temperature)
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "context": StreamSpec(sequence_labels={"sentence": np.int64, "place": np.int64}),
@@ -57,43 +68,39 @@ class MaskedSentence(Objective):
 
     @property
     def units_per_example(self) -> float:
-        """How many windows' worth of positions an example has: a text without its sentence, and the sentence."""
+        """The number of windows per example: contexts without their sentences, and the sentences."""
         return float(self.group)
 
     def example(self, sample: Sample) -> Example:
+        units = (sample, *(sample.another() for _ in range(self.group - 1)))
+        listed = [(text, unit_size(unit)) for unit in units for text in texts_of(unit)]
+        candidates = [self.candidates(text, size) for text, size in listed]
+        kinds = Counter(kind for found in candidates for _, kind in found)
+        most_common = max(kinds, key=kinds.__getitem__, default=None)
         contexts, sentences = [], []
-        for each in (sample, *(sample.another() for _ in range(self.group - 1))):
-            for text in texts(each):
-                hidden = self.hide(text, window(each), sample)
-                if hidden is not None:
-                    contexts.append(hidden[0])
-                    sentences.append(hidden[1])
+        for (text, size), found in zip(listed, candidates, strict=True):
+            alike = [place for place, kind in found if kind == most_common]
+            if not alike:
+                continue
+            hidden = hide(text, alike[int(sample.rng.integers(len(alike)))], size, sample.vocabulary)
+            if hidden is not None:
+                contexts.append(hidden[0])
+                sentences.append(hidden[1])
         for number, seq in enumerate(contexts):
             seq.sequence_labels["sentence"] = number if len(contexts) > 1 else -1
         return {"context": contexts, "sentence": sentences}
 
-    def hide(self, text: Text, size: int, sample: Sample) -> tuple[Seq, Seq] | None:
-        """The text with a sentence masked, and that sentence, each of at most `size` tokens; None where no sentence but
-        the first of the document is whole, long enough and has something beside it."""
-        long_enough = [
-            (i, j) for i, j in text.later_sentences if self.shortest <= j - i <= size - APART and j - i < len(text)
-        ]
-        if not long_enough:
-            return None
-        i, j = long_enough[int(sample.rng.integers(len(long_enough)))]
-        before, after = text.cut(0, i), text.cut(j, len(text))
-        over = max(0, len(before) + len(after) + TOGETHER - size)
-        if over > max(len(before), len(after)):
-            return None
-        if len(before) > len(after):
-            before = before.cut(over, len(before))
-        else:
-            after = after.cut(0, len(after) - over)
-        v = sample.vocabulary
-        ids = np.concatenate([[v.bos], before.ids, [v.require_mask()], after.ids, [v.eos]])
-        alone, _, _ = framed([text.cut(i, j)], v)
-        context = Seq({"token": ids}, full_order(len(ids)), sequence_labels={"place": 1 + len(before)})
-        return context, Seq({"token": alone}, full_order(len(alone)))
+    def candidates(self, text: Text, size: int) -> list[tuple[Sentence, tuple[int, int]]]:
+        """Return the sentences that can be hidden, each with how it looks at its start and at its end.
+
+        All hidden sentences of a group look alike, so that a context cannot recognise its own by its ends.
+        """
+        found = []
+        for start, stop in text.later_sentences:
+            length = len(text.sentence_span(start, stop))
+            if self.shortest <= length <= size - SINGLE_FRAME and stop - start < len(text):
+                found.append(((start, stop), (text.start_kind(start), text.stop_kind(stop))))
+        return found
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         asked = nn.Linear(shape.width, shape.width)
@@ -102,24 +109,44 @@ class MaskedSentence(Objective):
         return nn.ModuleDict({"asked": asked, "temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, head: Any, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
-        """Contexts and sentences with their vectors [N, width] of length 1."""
+        """Return contexts and sentences, each a stream and its unit vectors [N, width]."""
         context, sentence = batch["context"], batch["sentence"]
         places = context.offsets[:-1] + context.sequence_labels["place"].clamp(min=0)
         hidden = model.hidden(context)
         asked = context.mean(hidden) + head["asked"](hidden[places])
-        return (context, unit_length(asked)), (sentence, unit_length(sentence.mean(model.hidden(sentence))))
+        return (context, normalized(asked)), (sentence, normalized(sentence.mean(model.hidden(sentence))))
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         context, sentence = self.sides(model, head, batch)
         return {"sentence": group_loss(model, context, sentence, "sentence", head["temperature"]())}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """How often the hidden sentence is the nearest of the group's."""
+        """Measure how often the hidden sentence has the highest cosine of its group."""
         right: list[float] = []
         chance: list[float] = []
         for batch in batches:
-            found, guessed = found_in_group(*self.sides(model, head, batch), "sentence")
+            found, guessed = accuracy_in_group(*self.sides(model, head, batch), "sentence")
             right, chance = right + found, chance + guessed
         if not right:
             return {}
         return {"figures": {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}}
+
+
+def hide(text: Text, sentence: Sentence, size: int, vocabulary: Vocabulary) -> tuple[Seq, Seq] | None:
+    """Return the text with one sentence masked, and that sentence, each of at most `size` tokens.
+
+    Returns None if nothing else of the text fits.
+    """
+    start, stop = sentence
+    before, after = text.cut(0, text.before_overhang(start)), text.cut(text.after_blanks(stop), len(text))
+    excess = max(0, len(before) + len(after) + PAIR_FRAME - size)
+    if excess > max(len(before), len(after)) or not len(before) + len(after):
+        return None
+    if len(before) > len(after):
+        before = before.cut(excess, len(before))
+    else:
+        after = after.cut(0, len(after) - excess)
+    ids = np.concatenate([[vocabulary.bos], before.ids, [vocabulary.require_mask()], after.ids, [vocabulary.eos]])
+    alone, _, _ = framed([text.sentence_span(start, stop)], vocabulary)
+    context = Seq({"token": ids}, full_order(len(ids)), sequence_labels={"place": 1 + len(before)})
+    return context, Seq({"token": alone}, full_order(len(alone)))

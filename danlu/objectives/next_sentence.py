@@ -29,8 +29,8 @@ class Form:
 
 
 FORMS: Mapping[str, Form] = {
-    "together": Form(text_pairs.together, text_pairs.TOGETHER, text_pairs.sides_together, True),
-    "apart": Form(text_pairs.apart, text_pairs.APART, text_pairs.sides_apart, False),
+    "together": Form(text_pairs.together, text_pairs.PAIR_FRAME, text_pairs.joint_vectors, True),
+    "apart": Form(text_pairs.apart, text_pairs.SINGLE_FRAME, text_pairs.separate_vectors, False),
 }
 
 
@@ -52,11 +52,11 @@ class NextSentence(Objective):
     continues_text: ClassVar[bool] = False
     embeds_text: ClassVar[bool] = True
 
-    _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
+    _masked = field_validator("masked", mode="before")(text_pairs.parse_masked)
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        return text_pairs.pair_fields("next", self.masked, FORMS[self.form].segments)
+        return text_pairs.pair_streams("next", self.masked, FORMS[self.form].segments)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -72,11 +72,11 @@ class NextSentence(Objective):
 
     def example(self, sample: Sample) -> Example:
         form = FORMS[self.form]
-        pairs = text_pairs.true_or_strange(sample, cut_at_sentence, form.around, bounds=True)
+        pairs = text_pairs.draw_pairs(sample, cut_at_sentence, form.around, bounds=True)
         return {"text": form.laid_out(pairs, sample, self.masked, "next")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
-        return text_pairs.pair_parts(shape, self.masked)
+        return text_pairs.pair_heads(shape, self.masked)
 
     @property
     def fills_blanks(self) -> bool:

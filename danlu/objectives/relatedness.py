@@ -12,9 +12,16 @@ from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, StreamSpec
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
-from danlu.objectives.sentences.group_similarity import unit_length
+from danlu.objectives.sentences.group_similarity import normalized
 from danlu.objectives.sentences.sentence_spans import cut_in_the_middle
-from danlu.objectives.sentences.text_pairs import APART, apart, pair_figures, pair_losses, sides_apart, true_or_strange
+from danlu.objectives.sentences.text_pairs import (
+    SINGLE_FRAME,
+    apart,
+    draw_pairs,
+    pair_figures,
+    pair_losses,
+    separate_vectors,
+)
 from danlu.registry import objectives
 
 
@@ -27,7 +34,7 @@ class SimilarityHead(nn.Module):
         self.scale, self.middle = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.5))
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
-        related = self.scale * ((unit_length(u) * unit_length(v)).sum(1) - self.middle)
+        related = self.scale * ((normalized(u) * normalized(v)).sum(1) - self.middle)
         return torch.stack([torch.zeros_like(related), related], 1)
 
 
@@ -46,15 +53,15 @@ class Relatedness(Objective):
     embeds_text: ClassVar[bool] = True
 
     def example(self, sample: Sample) -> Example:
-        pairs = true_or_strange(sample, cut_in_the_middle, APART, bounds=False)
+        pairs = draw_pairs(sample, cut_in_the_middle, SINGLE_FRAME, bounds=False)
         return {"text": apart(pairs, sample, None, "related")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"pair": SimilarityHead()})
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
-        return pair_losses(model, head, batch["text"], "related", sides_apart)
+        return pair_losses(model, head, batch["text"], "related", separate_vectors)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         names = ("unrelated", "related")
-        return {"figures": pair_figures(model, head["pair"], batches, "related", sides_apart, names)}
+        return {"figures": pair_figures(model, head["pair"], batches, "related", separate_vectors, names)}

@@ -1,42 +1,59 @@
-"""Sentence order prediction (ALBERT, Lan et al. 2020), with masked language modelling or alone."""
+"""Sentence order prediction (ALBERT, Lan et al. 2020), optionally with masked language modelling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, StreamSpec
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.masked import Masked
 from danlu.objectives.sentences import text_pairs
-from danlu.objectives.sentences.sentence_spans import Text, texts, window
+from danlu.objectives.sentences.sentence_spans import Sentence, Text, texts_of, unit_size
 from danlu.registry import objectives
 
 
-def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
-    """Two neighbouring spans of whole sentences, with at most `room` tokens together; None without two sentences.
+def tokens_of(sentences: Sequence[Sentence]) -> int:
+    """Return the number of tokens of consecutive sentences."""
+    return sentences[-1][1] - sentences[0][0]
 
-    Whole sentences only, since a span that begins or ends inside one would tell its place, and none that begins its
-    document, which has no white space before it. What is too long loses sentences where the two do not meet, the longer
-    one first; two single sentences lose their ends.
+
+def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
+    """Draw two neighbouring spans of whole sentences with at most `room` tokens together; None if there are none.
+
+    Nothing at the ends of the spans may reveal their order:
+
+    - A span contains whole sentences only, and not the first of its document, which has no white space before it.
+    - Spans that are too long lose sentences at their outer ends, the longer one first. Two single sentences are
+      truncated.
+    - Both spans start alike and stop alike (`Text.start_kind`, `Text.stop_kind`): sentences at the outer ends that
+      differ in this are left out, for example a last sentence without a full stop.
+    - Tokens that hold white space or text between sentences are left out at the ends of the spans.
     """
-    whole = text.later_sentences
-    if len(whole) < 2 or room < 2:
+    sentences = text.later_sentences
+    if len(sentences) < 2 or room < 2:
         return None
-    cut = int(rng.integers(1, len(whole)))
-    low, high = 0, len(whole)
-    first, second = whole[:cut], whole[cut:]
-    while first[-1][1] - first[0][0] + second[-1][1] - second[0][0] > room and high - low > 2:
-        longer = first[-1][1] - first[0][0] > second[-1][1] - second[0][0]
-        if len(second) == 1 or (longer and len(first) > 1):
-            first, low = first[1:], low + 1
+    cut = int(rng.integers(1, len(sentences)))
+    first, second = sentences[:cut], sentences[cut:]
+    while tokens_of(first) + tokens_of(second) > room and len(first) + len(second) > 2:
+        if len(second) == 1 or (tokens_of(first) > tokens_of(second) and len(first) > 1):
+            first = first[1:]
         else:
-            second, high = second[:-1], high - 1
-    a, b = text.cut(first[0][0], first[-1][1]), text.cut(second[0][0], second[-1][1])
+            second = second[:-1]
+    start_kind, stop_kind = text.start_kind(second[0][0]), text.stop_kind(first[-1][1])
+    while first and text.start_kind(first[0][0]) != start_kind:
+        first = first[1:]
+    while second and text.stop_kind(second[-1][1]) != stop_kind:
+        second = second[:-1]
+    if not first or not second:
+        return None
+    a, b = (text.sentence_span(span[0][0], span[-1][1]) for span in (first, second))
+    if not len(a) or not len(b):
+        return None
     if len(a) + len(b) <= room:
         return a, b
     half = room // 2
@@ -45,25 +62,29 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 
 @objectives.register
 class SentenceOrder(Objective):
-    """Tell whether two neighbouring spans of a document stand in their order or are swapped, each half of the time, in
-    one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span: it has no
-    white space before it, which would tell its place; nor is the last where the document ends in white space.
+    """Predict whether two neighbouring spans of a document are in their order or swapped, with probability 1/2 each.
 
-    masked: settings of a masked objective that hides tokens of the same sequences (a number: its rate); false or 0:
-    none, sentences alone.
+    Both are in one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span,
+    nor is the last if the document ends in white space: how they are written would reveal their place (`neighbours`).
     """
 
     name: Literal["sentence_order"] = "sentence_order"
-    masked: Masked | None = Masked()
+    masked: Masked | None = Field(
+        Masked(),
+        description=(
+            "Masked language modelling on the same sequences: its settings, or its rate as a number; "
+            "false or 0 for none."
+        ),
+    )
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
 
-    _masked = field_validator("masked", mode="before")(text_pairs.masked_settings)
+    _masked = field_validator("masked", mode="before")(text_pairs.parse_masked)
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        return text_pairs.pair_fields("order", self.masked, segments=True)
+        return text_pairs.pair_streams("order", self.masked, segments=True)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -78,11 +99,11 @@ class SentenceOrder(Objective):
         return frozenset({"sentence"}) | (self.masked.boundaries if self.masked else frozenset())
 
     def example(self, sample: Sample) -> Example:
-        pairs, size = [], window(sample)
-        for text in texts(sample):
-            found = neighbours(text, size - text_pairs.TOGETHER, sample.rng)
+        pairs, size = [], unit_size(sample)
+        for text in texts_of(sample):
+            found = neighbours(text, size - text_pairs.PAIR_FRAME, sample.rng)
             if found is None:
-                pairs.append(text_pairs.Pair(text.cut(0, size - text_pairs.APART)))
+                pairs.append(text_pairs.Pair(text.cut(0, size - text_pairs.SINGLE_FRAME)))
                 continue
             a, b = found
             ordered = bool(sample.rng.random() < 0.5)
@@ -91,7 +112,7 @@ class SentenceOrder(Objective):
         return {"text": text_pairs.together(pairs, sample, self.masked, "order")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
-        return text_pairs.pair_parts(shape, self.masked)
+        return text_pairs.pair_heads(shape, self.masked)
 
     @property
     def fills_blanks(self) -> bool:
@@ -103,8 +124,8 @@ class SentenceOrder(Objective):
         return self.masked.blank_logits(model, head["masked"], hidden)
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, head, batch["text"], "order", text_pairs.sides_together)
+        return text_pairs.pair_losses(model, head, batch["text"], "order", text_pairs.joint_vectors)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        sides, names = text_pairs.sides_together, ("swapped", "in order")
+        sides, names = text_pairs.joint_vectors, ("swapped", "in order")
         return {"figures": text_pairs.pair_figures(model, head["pair"], batches, "order", sides, names)}

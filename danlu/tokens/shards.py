@@ -28,7 +28,7 @@ from danlu.errors import WrongInput, nearest
 from danlu.extras import installed
 from danlu.text.corpus import Corpus
 from danlu.text.split import SPLITS
-from danlu.tokens.bounds import LIBRARIES, flags, framed
+from danlu.tokens.bounds import LIBRARIES, VERSION, flags, with_end_tokens
 from danlu.tokens.tokenizer import TextTokenizer
 
 FORMAT = 3
@@ -106,8 +106,8 @@ def encoded(tokenizer: TextTokenizer, batch: list[str], bounds: Sequence[str]) -
     if not bounds:
         yield from ((ids, None) for ids in tokenizer.encode_batch(batch))
         return
-    for text, (ids, starts) in zip(batch, tokenizer.encode_starts_batch(batch), strict=True):
-        yield ids, framed(flags(text, starts, bounds), text, bounds)
+    for text, (ids, starts, stops) in zip(batch, tokenizer.encode_offsets_batch(batch), strict=True):
+        yield ids, with_end_tokens(flags(text, starts, stops, bounds), text, bounds)
 
 
 def write_split(
@@ -139,7 +139,7 @@ def write_shards(
         "tokenizer": tokenizer.fingerprint,
         "frame": [tokenizer.vocabulary.bos, tokenizer.vocabulary.eos],  # which they are may stand in another file
         "shard_bytes": shard_bytes,
-        **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}} if kinds else {}),
+        **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}, "flags": VERSION} if kinds else {}),
     }
 
     def fill(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -109,6 +110,27 @@ class TextTokenizer:
         of a character begins where the character does."""
         found = self.inner.encode_batch(list(texts), add_special_tokens=False)
         return [(np.array(e.ids, np.int64), np.array([start for start, _ in e.offsets], np.int64)) for e in found]
+
+    def encode_offsets_batch(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Return, for each text, the ids [n] and the characters at which each token starts [n] and stops [n].
+
+        White space that a token holds is inside its offsets; white space that the tokenizer drops is outside all.
+        """
+        found = self._without_post_processor.encode_batch(list(texts), add_special_tokens=False)
+        offsets = [np.array(e.offsets, np.int64).reshape(-1, 2) for e in found]
+        return [(np.array(e.ids, np.int64), at[:, 0], at[:, 1]) for e, at in zip(found, offsets, strict=True)]
+
+    @cached_property
+    def _without_post_processor(self) -> Tokenizer | SentencePiece:
+        """The tokenizer, or a copy of it that does not trim white space from offsets, as some post-processors do."""
+        if isinstance(self.inner, SentencePiece) or self.inner.post_processor is None:
+            return self.inner
+        plain = copy.deepcopy(self.inner)
+        plain.post_processor = None  # type: ignore[assignment]
+        plain.encode_special_tokens = True
+        plain.no_truncation()
+        plain.no_padding()
+        return plain
 
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
         """The text of some ids; bytes that are not UTF-8 become U+FFFD. IndexError for an id out of the vocabulary."""

@@ -106,7 +106,9 @@ def test_a_learned_temperature_comes_back_from_its_limit():
 @pytest.mark.parametrize("objective", ["contrastive", "masked_sentence", "image_text"])
 def test_a_learned_temperature_does_not_begin_beyond_its_limit(objective):
     wanted = {"name": objective, "temperature": 0.009, "learned": True}
-    with pytest.raises(ValidationError, match=r"temperature 0\.009 is below 0\.01, the lowest that is learned; begin"):
+    with pytest.raises(
+        ValidationError, match=r"temperature 0\.009 is below 0\.01, the minimum of a learned temperature; raise it"
+    ):
         objectives.validate(wanted)
     assert objectives.validate(wanted | {"learned": False}).temperature == 0.009
     assert objectives.validate(wanted | {"temperature": 0.01}).temperature == 0.01

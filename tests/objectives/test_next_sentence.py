@@ -17,7 +17,7 @@ from danlu.registry import architectures
 pass
 
 ALONE = NextSentence.model_validate({"masked": False})
-APART = NextSentence.model_validate({"masked": False, "form": "apart"})
+SINGLE_FRAME = NextSentence.model_validate({"masked": False, "form": "apart"})
 LANGUAGES = {"english": (english, " "), "chinese": (chinese, "")}
 
 
@@ -47,7 +47,7 @@ def strangers(made, a, b):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("objective", [ALONE, APART], ids=["together", "apart"])
+@pytest.mark.parametrize("objective", [ALONE, SINGLE_FRAME], ids=["together", "apart"])
 def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path, language, objective):
     made = documents(tmp_path, language)
     seen = set()
@@ -62,7 +62,7 @@ def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path,
     assert seen == {0, 1}
 
 
-@pytest.mark.parametrize("objective", [ALONE, APART], ids=["together", "apart"])
+@pytest.mark.parametrize("objective", [ALONE, SINGLE_FRAME], ids=["together", "apart"])
 def test_half_of_the_pairs_are_true_and_their_length_does_not_say_which(tmp_path, objective):
     made = documents(tmp_path)
     found = pairs(made, objective, 900)
@@ -169,7 +169,7 @@ def test_a_single_document_is_refused_in_one_line(tmp_path):
 def test_what_the_judge_says(tmp_path):
     made = documents(tmp_path)
     chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})
-    for objective in (ALONE, APART, NextSentence()):
+    for objective in (ALONE, SINGLE_FRAME, NextSentence()):
         model = build_network(objective, chosen, made.tokenizer.vocabulary.size, seed=0).eval()
         batch = pack(made.examples(objective, 30), objective.streams)
         n = objective.count_targets(batch)["next"]

@@ -84,7 +84,7 @@ def test_neighbours_fit_and_meet(lengths, closes, opens, room, seed):
     assert flags[a.ids[0]] == flags[b.ids[0]] == 2
     assert a.ids[0] > 0 or not opens
     assert list(a.ids) == list(range(a.ids[0], a.ids[0] + len(a)))
-    if a.closes:
+    if a.ends_sentence:
         assert b.ids[0] == a.ids[-1] + 1
     else:  # two sentences that are too long together lost their ends
         assert len(a.whole_sentences) == 0

@@ -1,1 +1,1 @@
-"""objectives/masked_tokens"""
+"""Shared by objectives that hide tokens: the choice of positions (by token, word or span) and pseudo-labels."""

@@ -1,1 +1,1 @@
-"""objectives/sentences"""
+"""Shared by objectives over sentences and texts: sentence spans, text pairs, contrastive groups, detection figures."""

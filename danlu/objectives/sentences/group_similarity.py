@@ -1,5 +1,8 @@
-"""Telling which text of a group belongs to another: softmax over cosines inside the group (InfoNCE, van den Oord et al.
-2018)."""
+"""Contrastive loss in groups: softmax over the cosines with all candidates of a group (InfoNCE, van den Oord et al.
+2018).
+
+Shapes: N sequences of a stream; q queries and c candidates of one group.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from danlu.batch import Stream
 from danlu.objective import ModelAPI
 
 SHARPEST = 100.0
-"""The largest factor of a cosine that is learned (CLIP, Radford et al. 2021)."""
+"""Maximum factor of a cosine that can be learned (CLIP, Radford et al. 2021)."""
 
 
 class Temperature(nn.Module):
-    """The factor 1 / temperature of a cosine: fixed, or a parameter that begins there."""
+    """The factor 1 / temperature of a cosine: constant, or a parameter initialised to it."""
 
     def __init__(self, temperature: float, learned: bool):
         super().__init__()
@@ -29,55 +32,64 @@ class Temperature(nn.Module):
     def forward(self) -> Tensor | float:
         if self.log_scale is None:
             return math.exp(self.start)
-        # the gradient passes as if there were no limit: clamp has none above it, and a factor that got there would stay
-        over = self.log_scale - self.log_scale.clamp(max=math.log(SHARPEST))
-        return (self.log_scale - over.detach()).exp()
+        # clamp alone has no gradient above the limit, so that a factor beyond it could never return
+        excess = self.log_scale - self.log_scale.clamp(max=math.log(SHARPEST))
+        return (self.log_scale - excess.detach()).exp()
 
 
-def learnable_start(settings: Any) -> Any:
-    """Validator of settings with `temperature` and `learned`: what is learned does not begin beyond its limit."""
+def check_temperature(settings: Any) -> Any:
+    """Validate settings with `temperature` and `learned`: a learned temperature starts within its limit."""
     if settings.learned and settings.temperature < 1 / SHARPEST:
         raise ValueError(
-            f"temperature {settings.temperature} is below {1 / SHARPEST}, the lowest that is learned; "
-            "begin there or above it, or set learned: false"
+            f"temperature {settings.temperature} is below {1 / SHARPEST}, the minimum of a learned temperature; "
+            "raise it or set learned: false"
         )
     return settings
 
 
-def unit_length(vectors: Tensor) -> Tensor:
-    """[n, width] with rows of length 1, in float32 or wider."""
+def normalized(vectors: Tensor) -> Tensor:
+    """Scale the rows of [n, width] to length 1, in float32 or wider."""
     return F.normalize(vectors.to(torch.promote_types(vectors.dtype, torch.float32)), dim=1)
 
 
-def groups(asking: Stream, answering: Stream, mark: str) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each group with a target: the numbers of its asking sequences that have one [a], and of all its answering
-    sequences [b]."""
-    at = (asking.sequence_labels[mark] >= 0).nonzero().squeeze(1)
-    for group in asking.group[at].unique().tolist():
-        yield at[asking.group[at] == group], (answering.group == group).nonzero().squeeze(1)
+def groups(queries: Stream, candidates: Stream, label: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, for each group, the indices [q] of its queries that have a target and [c] of all its candidates."""
+    at = (queries.sequence_labels[label] >= 0).nonzero().squeeze(1)
+    for group in queries.group[at].unique().tolist():
+        yield at[queries.group[at] == group], (candidates.group == group).nonzero().squeeze(1)
 
 
 def group_loss(
-    model: ModelAPI, asking: tuple[Stream, Tensor], answering: tuple[Stream, Tensor], mark: str, scale: Tensor | float
+    model: ModelAPI,
+    queries: tuple[Stream, Tensor],
+    candidates: tuple[Stream, Tensor],
+    label: str,
+    scale: Tensor | float,
 ) -> Tensor:
-    """Sum over the asking sequences of -log p(theirs among the answers of their group), in nats; `mark` says which of
-    its group's answers is theirs. Each side is a stream of N sequences and N vectors [N, width] of length 1."""
-    (asks, u), (answers, v) = asking, answering
-    total = u[:0].sum() + v[:0].sum()  # a batch without a target has a loss too
-    for rows, columns in groups(asks, answers, mark):
-        total = total + model.class_loss(scale * u[rows] @ v[columns].T, asks.sequence_labels[mark][rows])
+    """Return the summed cross-entropy in nats of each query's own candidate among the candidates of its group.
+
+    Args:
+        queries: a stream and its N unit vectors [N, width].
+        candidates: likewise.
+        label: the sequence label of the queries that gives the index of the own candidate in the group.
+        scale: the factor of the cosines.
+    """
+    (asked, u), (offered, v) = queries, candidates
+    total = u[:0].sum() + v[:0].sum()  # a batch without targets also has a loss
+    for rows, columns in groups(asked, offered, label):
+        total = total + model.class_loss(scale * u[rows] @ v[columns].T, asked.sequence_labels[label][rows])
     return total
 
 
-def found_in_group(
-    asking: tuple[Stream, Tensor], answering: tuple[Stream, Tensor], mark: str
+def accuracy_in_group(
+    queries: tuple[Stream, Tensor], candidates: tuple[Stream, Tensor], label: str
 ) -> tuple[list[float], list[float]]:
-    """For each asking sequence with a target: 1 when its own answer is the most similar of its group, else 0; and one
-    over the number of answers, which is what a guess finds."""
-    (asks, u), (answers, v) = asking, answering
+    """Return, for each query with a target, whether its own candidate has the highest cosine (1 or 0), and the accuracy
+    of a guess, which is 1 / the number of candidates."""
+    (asked, u), (offered, v) = queries, candidates
     right, chance = [], []
-    for rows, columns in groups(asks, answers, mark):
+    for rows, columns in groups(asked, offered, label):
         best = (u[rows] @ v[columns].T).argmax(1)
-        right += (best == asks.sequence_labels[mark][rows]).double().tolist()
+        right += (best == asked.sequence_labels[label][rows]).double().tolist()
         chance += [1 / len(columns)] * len(rows)
     return right, chance

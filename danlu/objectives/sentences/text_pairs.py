@@ -14,23 +14,23 @@ from danlu.batch import Batch, Seq, Stream, StreamSpec, full_order
 from danlu.objective import ModelAPI, ModelShape, Sample
 from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.sentences.pooling import segment_pool
-from danlu.objectives.sentences.sentence_spans import Text, texts, window
+from danlu.objectives.sentences.sentence_spans import Text, texts_of, unit_size
 from danlu.tokens.bounds import FLAGS
 from danlu.tokens.vocabulary import Vocabulary
 
 Cut = Callable[[Text, np.random.Generator], "tuple[Text, Text] | None"]
 
-TOGETHER = 3
+PAIR_FRAME = 3
 """Tokens around a pair in one sequence: [bos] A [eos] B [eos]."""
 
-APART = 2
+SINGLE_FRAME = 2
 """Tokens around a text on its own: [bos] A [eos]."""
 
-BY_ITSELF = sum(FLAGS.values())
+SINGLE_TOKEN_FLAGS = sum(FLAGS.values())
 """The flags of a token that is a word and a sentence of its own."""
 
 
-def masked_settings(value: Any) -> Any:
+def parse_masked(value: Any) -> Any:
     """false or 0: nothing is masked (None); true: masked as by default; a number: its rate."""
     if value is False or (isinstance(value, int | float) and value == 0):
         return None
@@ -39,7 +39,7 @@ def masked_settings(value: Any) -> Any:
     return {"rate": value} if isinstance(value, int | float) else value
 
 
-def pair_fields(term: str, masked: Masked | None, segments: bool) -> dict[str, StreamSpec]:
+def pair_streams(term: str, masked: Masked | None, segments: bool) -> dict[str, StreamSpec]:
     """One stream of texts, with segments where there are two in a sequence, the pair's label as a mark and what is
     masked as labels."""
     labels = {} if masked is None else masked.streams["text"].labels
@@ -84,20 +84,20 @@ def fitted(first: Text, second: Text, room: int) -> tuple[Text, Text]:
     return first.cut(len(first) - a, len(first)), second.cut(0, b)
 
 
-def true_or_strange(sample: Sample, cut: Cut, around: int, bounds: bool) -> list[Pair]:
+def draw_pairs(sample: Sample, cut: Cut, around: int, bounds: bool) -> list[Pair]:
     """Each text of the unit cut in two; its second part (label 1) or, as likely, one of another document (label 0).
 
     The stranger is the second part of a text of a further unit, cut by the same rule, and both are shortened to the
     shorter of the two before either is chosen: neither length nor kind of ending says which one it is. A text that
     cannot be cut stands alone. WrongInput when there is no second document.
     """
-    other = texts(sample.another(), bounds)
-    room = window(sample) - around
+    other = texts_of(sample.another(), bounds)
+    room = unit_size(sample) - around
     pairs = []
-    for text in texts(sample, bounds):
+    for text in texts_of(sample, bounds):
         own, strange = cut(text, sample.rng), second_part(other, cut, sample.rng)
         if own is None or strange is None or room < 2:
-            pairs.append(Pair(text.cut(0, window(sample) - APART)))
+            pairs.append(Pair(text.cut(0, unit_size(sample) - SINGLE_FRAME)))
             continue
         first, second = own
         length, true = min(len(second), len(strange)), bool(sample.rng.random() < 0.5)
@@ -114,10 +114,10 @@ def second_part(found: Sequence[Text], cut: Cut, rng: np.random.Generator) -> Te
 
 def framed(texts: Iterable[Text], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """[bos] A [eos] or [bos] A [eos] B [eos] as ids, flags and segments, each [L]; a segment ends with its [eos]."""
-    ids, flags, segments = [np.array([vocabulary.bos])], [np.array([BY_ITSELF], np.uint8)], [np.array([0])]
+    ids, flags, segments = [np.array([vocabulary.bos])], [np.array([SINGLE_TOKEN_FLAGS], np.uint8)], [np.array([0])]
     for number, text in enumerate(texts):
         ids += [text.ids, np.array([vocabulary.eos])]
-        flags += [text.flags, np.array([BY_ITSELF], np.uint8)]
+        flags += [text.flags, np.array([SINGLE_TOKEN_FLAGS], np.uint8)]
         segments.append(np.full(len(text) + 1, number))
     return np.concatenate(ids), np.concatenate(flags), np.concatenate(segments)
 
@@ -170,7 +170,7 @@ class PairHead(nn.Module):
         return self.out(torch.tanh(self.dense(torch.cat([u, v, (u - v).abs(), u * v], 1))))
 
 
-def sides_together(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
+def joint_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
     """The means of the two segments of the sequences `at` [k]: [T, width] -> [k, width] twice. The positions of each
     have seen the other; their means, and not the first position alone, so that architectures that do not look far may
     compare them too."""
@@ -178,7 +178,7 @@ def sides_together(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Te
     return u, v
 
 
-def sides_apart(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
+def separate_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
     """The means of the sequences `at` [k] and of the one after each: [T, width] -> [k, width] twice."""
     pooled = text.mean(hidden)
     return pooled[at], pooled[at + 1]
@@ -187,7 +187,7 @@ def sides_apart(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tenso
 Sides = Callable[[Tensor, Stream, Tensor], tuple[Tensor, Tensor]]
 
 
-def pair_parts(shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
+def pair_heads(shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
     heads: dict[str, nn.Module] = {"pair": PairHead(shape)}
     return nn.ModuleDict(heads if masked is None else {**heads, "masked": MaskedHead(shape)})
 

@@ -1,1 +1,1 @@
-"""objectives/seq2seq"""
+"""Shared by objectives with a decoder: pairs of sequences, greedy decoding, statistics of sentence codes."""

@@ -1,1 +1,1 @@
-"""objectives/word_vectors"""
+"""Shared by word vector objectives: word counts and windows, co-occurrence counts, similarity and neighbours."""
