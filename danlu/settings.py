@@ -10,14 +10,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from danlu.errors import nearest
+from danlu.errors import RenamedKey, nearest
 
 Place = tuple[str | int, ...]
 """The keys that lead to a value within settings."""
-
-
-class RenamedKey(FutureWarning):
-    """A setting is given under its former name, which the next version will not accept."""
 
 
 @contextmanager

@@ -1,45 +1,48 @@
-"""The `danlu` command: finds the verb's file, turns errors into one line and an exit code."""
+"""The `danlu` command: imports the module of a verb, prints errors in one line and sets the exit code."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 import danlu
-from danlu.errors import DanluError
+from danlu.commands import language
+from danlu.errors import DanluError, RenamedKey, nearest
 
 VERBS = {
-    "demo": "Run the shipped demonstration on the documentation inside your Python.",
-    "run": "Run a recipe, or a folder of text without one: raw text to models, evaluation and report.",
-    "compare": "Train the models of several recipes alike and compare them, with intervals.",
-    "pretrain": "Pre-train a recipe's models without its tasks, or go on from a saved model.",
-    "finetune": "Fine-tune a saved model on labelled rows, beside its controls.",
-    "evaluate": "Say how well a saved model foretells a text, beside what needs no model.",
-    "export": "Write a model as a Hugging Face folder, and check its logits.",
-    "init": "Write a commented recipe for a text, and stop there.",
-    "show": "Show what a recipe will do: parameters, work, memory, examples with their targets.",
+    "demo": "Run the demonstration recipe on the documentation inside your Python.",
+    "run": "Run a recipe, or a folder of text without one: from raw text to models, evaluation and a report.",
+    "compare": "Train the models of several recipes on equal terms and compare them, with intervals.",
+    "pretrain": "Pre-train the models of a recipe without its tasks, or continue from a saved model.",
+    "finetune": "Fine-tune a saved model on labelled rows, with controls.",
+    "evaluate": "Bits per byte of a saved model on a text, with baselines.",
+    "export": "Export a model as a Hugging Face folder and check its logits.",
+    "init": "Write a commented recipe for a text, without running it.",
+    "show": "Show what a recipe will do: parameters, operations, memory, examples with their targets.",
     "generate": "Continue a prompt with a trained model.",
-    "fill": "Say what could stand in the blanks of a text.",
-    "embed": "Turn texts into vectors.",
-    "classify": "Say which label a text has, by a fine-tuned model.",
-    "neighbours": "Say which tokens have vectors near that of a word.",
-    "cluster": "Part the documents of a text into groups by their vectors, and say what each is about.",
-    "matrix": "Show which architecture takes which objective.",
-    "corpus": "Read text as a recipe would: check it, or build the documents as files.",
-    "tokenizer": "Learn a tokenizer from text, or report on one.",
-    "doctor": "Look at this machine: what is missing and the command that mends it.",
+    "fill": "Fill the blanks of a text.",
+    "embed": "Embed texts as vectors.",
+    "classify": "Classify texts with a fine-tuned model.",
+    "neighbours": "List the tokens whose vectors are nearest to that of a word.",
+    "cluster": "Cluster documents by their embeddings.",
+    "matrix": "Show which architectures support which objectives.",
+    "corpus": "Check the text of a corpus, or build its documents as files.",
+    "tokenizer": "Train a tokenizer on a text, or report on one.",
+    "doctor": "Check this machine: what is missing and how to install it.",
     "recipes": "List the shipped recipes, or print one.",
 }
 """Verb -> its line in `danlu --help`; each is `danlu/commands/<verb>.py` with a click command of that name."""
 
 
 class Verbs(click.Group):
-    """Loads a verb's module only when it is run, so that help stays fast."""
+    """Imports a command's module only when it is used, so that help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -55,43 +58,71 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in VERBS:
-            from danlu.errors import nearest
-
             raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
 
 
+def set_language(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    language.choose(option=value)
+
+
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(danlu.__version__, prog_name="danlu")
+@click.option(
+    "--lang",
+    type=click.Choice(language.LANGUAGES),
+    is_eager=True,
+    expose_value=False,
+    callback=set_language,
+    help="Language of help and messages (default: DANLU_LANG, the recipe's language, the locale).",
+)
 def danlu_command() -> None:
     """Raw text in, a language model out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong input, 75 saved and stopped (run again), 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong input, 3 a check failed, 75 saved and stopped, 130
+    interrupted."""
     # Threads that spin long while they wait for each other halve the speed as soon as another program wants a core
     # (docs/decisions/0007). torch's OpenMP reads this when it is first loaded, which no command has done yet.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     # torch asks for huge pages where memory comes in large pieces (docs/decisions/0009); read at its first allocation.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    language.choose()
+    with warnings.catch_warnings():
+        warnings.showwarning = partial(show_warning, warnings.showwarning)
+        code = exit_code(list(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(code)
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run a command; its errors become one line on stderr and an exit code."""
     try:
-        code = danlu_command.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = danlu_command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         complain(error.format_message())
-        code = 2
+        return 2
     except DanluError as error:
         complain(str(error))
-        code = error.code
+        return error.code
     except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
-        code = 130
+        complain(language.message("frame.interrupted"))
+        return 130
     except BrokenPipeError:
         sys.stderr.close()
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        return 0
+    return code if isinstance(code, int) else 0
 
 
-def complain(message: str) -> None:
-    """Print an error on stderr; several errors are one line each."""
-    lines = [" ".join(line.split()) for line in message.splitlines()]
-    print("danlu: " + "\n".join(filter(None, lines)), file=sys.stderr)
+def complain(text: str, frame: str = "error") -> None:
+    """Print an error or a warning on stderr; several errors are one line each."""
+    lines = "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
+    print(language.message(f"frame.{frame}", message=lines), file=sys.stderr)
+
+
+def show_warning(usual: Callable[..., None], text: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print a warning about a renamed setting in one line, all others as Python does."""
+    if issubclass(category, RenamedKey):
+        complain(str(text), "warning")
+    else:
+        usual(text, category, *place)

@@ -6,13 +6,16 @@ import errno
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from tiny_recipe import RECIPE, write_tiny_recipe
 
+from danlu.commands.main import show_warning
 from danlu.config.loading import load_recipe
 from danlu.durable import write_text
+from danlu.errors import RenamedKey
 from danlu.runs.directory import RunDirectory
 
 
@@ -235,3 +238,10 @@ def test_a_text_that_changed_since_the_run_was_begun(danlu_command, tiny, tmp_pa
     text.write_text(text.read_text("utf-8") + "\nA line that was not there before.", "utf-8")
     line = one_line(danlu_command("run", tiny, "--out", "mine"))
     assert "text.txt changed since the run in mine was started: fingerprint was " in line
+
+
+def test_a_renamed_setting_is_one_line(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        show_warning(warnings.showwarning, RenamedKey("the setting 'a' is now called 'b'"), RenamedKey, "file.py", 3)
+    assert capsys.readouterr().err == "danlu: warning: the setting 'a' is now called 'b'\n"

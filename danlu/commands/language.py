@@ -1,0 +1,63 @@
+"""The language of the command line: help, run messages and error frames, in English or Chinese.
+
+`message("run.saved", step=3)` returns the entry `saved` of the table `run` in `messages/en.toml` or `messages/zh.toml`.
+Every key is in both files, with the same placeholders; a test compares them.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+VARIABLE = "DANLU_LANG"
+
+
+class Choice:
+    """The language asked for by the option `--lang` and by the recipe; None where they do not say."""
+
+    option: str | None = None
+    recipe: str | None = None
+
+
+def choose(option: str | None = None, recipe: str | None = None) -> None:
+    """Set the language of everything printed from now on, by `--lang` or by a recipe that sets `language`."""
+    Choice.option, Choice.recipe = option, recipe
+
+
+def of_recipe(recipe: Any) -> None:
+    """Use the language of a recipe that sets one, unless `--lang` or DANLU_LANG asks for another."""
+    if "language" in recipe.model_fields_set:
+        Choice.recipe = recipe.language
+
+
+def current() -> str:
+    """The language: `--lang`, else the variable DANLU_LANG, else the recipe's `language`, else the locale."""
+    variable = os.environ.get(VARIABLE, "").lower()[:2]
+    asked = (Choice.option, variable, Choice.recipe, of_locale())
+    return next((language for language in asked if language in LANGUAGES), "en")
+
+
+def of_locale() -> str:
+    """`zh` of `zh_CN.UTF-8`."""
+    named = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    return (named or locale.getlocale()[0] or "en").lower()[:2]
+
+
+@cache
+def catalogue(language: str, name: str = "messages") -> dict[str, Any]:
+    """`{table: {entry: text}}` of one language; tables may be nested."""
+    file = "" if name == "messages" else f"{name}."
+    return tomllib.loads((files("danlu.commands.messages") / f"{file}{language}.toml").read_text("utf-8"))
+
+
+def message(key: str, /, **values: object) -> str:
+    """The text of `table.entry` in the current language with its placeholders filled."""
+    found: Any = catalogue(current())
+    for part in key.split("."):
+        found = found[part]
+    return found.format(**values)
