@@ -38,11 +38,28 @@ class Documents(Part):
     rejected: dict[str, int] = {}
 
 
+class SplitShare(Part):
+    """Documents of a split, and what share of the split, or of its documents that were compared, they are."""
+
+    documents: int | None = None
+    share: float | None = None
+
+
+class NearDuplicates(Part):
+    """Held-out documents with a near-duplicate in train (those of test: also in validation), by split."""
+
+    threshold: float | None = None
+    rule: str | None = None
+    compared: dict[str, SplitShare] = {}
+    found: dict[str, SplitShare] = {}
+
+
 class Corpus(Part):
     source: str | None = None
     layout: str | None = None
     documents: Documents | None = None
     splits: dict[str, Split] = {}
+    near_duplicates: NearDuplicates | None = None
 
 
 class Cut(Part):

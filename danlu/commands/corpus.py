@@ -68,6 +68,14 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
             [reason, n, facts["rejected_examples"][reason]] for reason, n in facts["documents"]["rejected"].items()
         ])  # fmt: skip
     click.echo()
+    compared = facts["near_duplicates"]["compared"]
+    print_table(["split", "documents compared", "near-duplicate in train"], [
+        [split, compared[split]["documents"], n["documents"]]
+        for split, n in facts["near_duplicates"]["found"].items()
+    ])  # fmt: skip
+    if compared["train"]["share"] < 1:
+        click.echo(f"compared with a sample of {compared['train']['share']:.1%} of train: the counts are lower bounds")
+    click.echo()
     print_table(["script", "share of letters"], [[name, share] for name, share in facts["scripts"].items()])
     if "words" in facts:
         click.echo()

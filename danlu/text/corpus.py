@@ -1,4 +1,4 @@
-"""A corpus: documents read, cleaned of duplicates, split, and kept in the cache with the facts about it."""
+"""A corpus: documents read, filtered, deduplicated, split and stored in the cache, with the facts about them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ from danlu.registry import filters
 from danlu.settings import Settings
 from danlu.text import filters as _registered  # noqa: F401
 from danlu.text.cleaning import Cleaner
-from danlu.text.compressed import create_text, read_records, suffix
+from danlu.text.compressed import create_text, read_records
 from danlu.text.documents import Document, Rejected, not_unicode
-from danlu.text.duplicates import SeenTexts
+from danlu.text.duplicates import Representatives
 from danlu.text.languages import LIBRARY, language_counter
-from danlu.text.readers import Source, open_sources
+from danlu.text.readers import open_sources
+from danlu.text.source import Source
 from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
+from danlu.text.split_overlap import near_duplicates_between_splits
 
-FORMAT = 3
-"""Raise it when the same input would give another corpus; it is part of the cache key."""
+FORMAT = 4
+"""Part of the cache key: increase it when the same input gives another corpus or other facts."""
 
 MIN_DOCUMENTS = 3
 MIN_CHARACTERS = 1_000
@@ -42,33 +44,39 @@ log = logging.getLogger(__name__)
 
 
 class CorpusSettings(Settings):
-    """What to read and how to divide it."""
+    """What to read and how to split it."""
 
-    source: str | list[str]
-    """Paths of files or folders, `builtin:pydocs`, `builtin:sentence_pairs` (English and Chinese) or
-    `builtin:digit_captions`."""
-    documents: Literal["auto", "file", "line", "paragraphs"] = "auto"
-    """How documents lie in .txt files."""
-    text_field: str = "text"
-    """The field of a .jsonl record that holds the text."""
-    validation: float = Field(0.04, gt=0, lt=0.5)
-    test: float = Field(0.04, gt=0, lt=0.5)
-    min_characters: int = Field(1, ge=1)
-    """Shorter documents are rejected."""
-    clean: list[filters.choice()] = Field(default_factory=list)  # type: ignore[valid-type]
-    """Filters by name, or {name: ..., option: ...}, in the order in which they work."""
-    language_shares: bool = False
-    """Whether the facts shall say the languages of the text; it takes a while, and the extra `clean`."""
+    source: str | list[str] = Field(
+        description="Paths of files or folders, `builtin:pydocs`, `builtin:sentence_pairs` (English and Chinese) or "
+        "`builtin:digit_captions`.",
+    )
+    documents: Literal["auto", "file", "line", "paragraphs"] = Field(
+        "auto",
+        description="How documents lie in .txt files: one per file, one per line, or paragraphs separated by blank "
+        "lines; auto detects it.",
+    )
+    text_field: str = Field("text", description="Field of a .jsonl record, or column of a table, that holds the text.")
+    validation: float = Field(0.04, gt=0, lt=0.5, description="Share of the documents in the validation split.")
+    test: float = Field(0.04, gt=0, lt=0.5, description="Share of the documents in the test split.")
+    min_characters: int = Field(1, ge=1, description="Documents with fewer characters are rejected.")
+    clean: list[filters.choice()] = Field(  # type: ignore[valid-type]
+        default_factory=list,
+        description="Filters in the order in which they are applied: a name, or {name: ..., option: ...}.",
+    )
+    language_shares: bool = Field(
+        False,
+        description="Whether to report the share of each language in the text. Slow; needs the extra `clean`.",
+    )
 
     @property
     def named(self) -> str:
-        """The sources as one line."""
+        """The sources on one line."""
         return self.source if isinstance(self.source, str) else ", ".join(self.source)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A built corpus in `folder`: `<split>.jsonl.zst` and `corpus.json`."""
+    """A corpus that was built in `folder`: `<split>.jsonl.zst` (fields `text` and `name`) and `corpus.json` (facts)."""
 
     folder: Path
 
@@ -78,7 +86,7 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits that depend on the texts of the splits and their order, and on nothing else."""
+        """16 hex digits that depend only on the texts of each split and their order."""
         return self.facts["fingerprint"]
 
     def documents(self, split: str) -> Iterator[Document]:
@@ -92,7 +100,7 @@ class Corpus:
 
 @dataclass
 class Census:
-    """What became of every record. The first record rejected for each reason is kept, to show an example."""
+    """Counts of all records by outcome, with the first record rejected for each reason as an example."""
 
     read: int = 0
     kept: int = 0
@@ -101,55 +109,82 @@ class Census:
     first: dict[str, Rejected] = field(default_factory=dict)
     splits: Counter[str] = field(default_factory=Counter)
 
+    def keep(self, text: str, split: str) -> None:
+        self.kept += 1
+        self.characters += len(text)
+        self.splits[split] += 1
+
+    def supersede(self, text: str, name: str, split: str) -> None:
+        """Count a document that was kept so far as a duplicate of a later one."""
+        self.kept -= 1
+        self.characters -= len(text)
+        self.splits[split] -= 1
+        self.reject(Rejected(DUPLICATE, name))
+
     def reject(self, record: Rejected) -> None:
         self.rejected[record.reason] += 1
         self.first.setdefault(record.reason, record)
 
     def example(self, reason: str) -> str:
         first = self.first[reason]
-        return f"{written(first.name)}: {reason}" + (f" ({first.hint})" if first.hint else "")
+        return f"{printable(first.name)}: {reason}" + (f" ({first.hint})" if first.hint else "")
 
 
-def written(name: str) -> str:
-    """The name of a file as text: it may be any bytes."""
+def printable(name: str) -> str:
+    """Return a file name, which may be any bytes, as valid Unicode text."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _unfit(document: Document, settings: CorpusSettings, seen: SeenTexts) -> Rejected | None:
+def _rejection(document: Document, settings: CorpusSettings, seen: Representatives) -> Rejected | None:
     length = len(document.text.strip())
     if length < settings.min_characters:
         reason = f"shorter than {settings.min_characters} characters" if length else "empty"
         return Rejected(reason, document.name)
     try:
-        new = seen.add(document.text)
+        new = seen.offer(document.text)
     except UnicodeEncodeError as error:
         return not_unicode(document.name, error)
     return None if new else Rejected(DUPLICATE, document.name)
 
 
 def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusSettings, usual: Cuts) -> Census:
-    """Write the documents that are kept to one file, in the order read, and count everything."""
+    """Write the documents that are kept to one file, in the order read, and count all records."""
     census = Census()
-    with create_text(path) as file, SeenTexts() as seen:
-        for record in records:
-            census.read += 1
-            unfit = record if isinstance(record, Rejected) else _unfit(record, settings, seen)
-            if unfit is not None:
-                census.reject(unfit)
-            elif isinstance(record, Document):
-                census.kept += 1
-                census.characters += len(record.text)
-                census.splits[usual.split(fraction(record.text))] += 1
-                line = {"text": record.text, "name": written(record.name)}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    if census.read != census.kept + sum(census.rejected.values()):
+    with Representatives() as seen:
+        with create_text(path) as file:
+            for record in records:
+                census.read += 1
+                rejection = record if isinstance(record, Rejected) else _rejection(record, settings, seen)
+                if rejection is not None:
+                    census.reject(rejection)
+                elif isinstance(record, Document):
+                    census.keep(record.text, usual.split(fraction(record.text)))
+                    line = {"text": record.text, "name": printable(record.name)}
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if seen.superseded:
+            _drop_superseded(path, seen, census, usual)
+    if census.read != census.kept + sum(census.rejected.values()) or census.kept != seen.forms:
         raise RuntimeError(f"{census.read} documents in, but {census.kept} kept and {census.rejected} rejected")
     return census
 
 
+def _drop_superseded(path: Path, seen: Representatives, census: Census, usual: Cuts) -> None:
+    """Rewrite the spool without the documents of which a variant read later is the representative."""
+    full = path.replace(path.with_name(f"all-{path.name}"))
+    with create_text(path) as file:
+        for record in read_records(full):
+            if seen.represents(record["text"]):
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            else:
+                census.supersede(record["text"], record["name"], usual.split(fraction(record["text"])))
+    full.unlink()
+
+
 def _check(census: Census, settings: CorpusSettings, layout: str, divisible: bool) -> None:
-    """WrongInput when nothing is left, or too little to train and to measure on. divisible: whether there are documents
-    that another layout would cut into several."""
+    """Raise WrongInput if no documents are left, or too few to train and evaluate on.
+
+    divisible: whether another layout would cut some documents into several.
+    """
     where = settings.named
     if not census.read:
         raise WrongInput(f"source: {where} holds no text at all")
@@ -171,7 +206,7 @@ def _check(census: Census, settings: CorpusSettings, layout: str, divisible: boo
 
 
 def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str, int]], str]:
-    """Write one file a split; returns the counts of each and the fingerprint."""
+    """Write one file per split; return the counts of each split and the fingerprint."""
     counts = {split: {"documents": 0, "bytes": 0, "characters": 0} for split in SPLITS}
     digests = {split: hashlib.sha256() for split in SPLITS}
     with ExitStack() as stack:
@@ -189,7 +224,7 @@ def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str,
 
 
 def _language_shares(texts: Iterable[str]) -> dict[str, float]:
-    """{ISO code: share of the letters}, the largest first."""
+    """Return {ISO code: share of the letters}, the largest first."""
     count, letters = language_counter(), Counter[str]()
     for text in texts:
         letters.update(count(text))
@@ -200,11 +235,15 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
     layout = " and ".join(source.layout() for source in sources)
     spool, where = folder / SPOOL, cuts(settings.validation, settings.test)
     census = _spool(spool, (cleaner(r) for source in sources for r in source.documents()), settings, where)
-    whole_texts = any(suffix(path) == ".txt" for source in sources for path in getattr(source, "paths", ()))
-    _check(census, settings, layout, whole_texts and layout != "line")
-    if len(census.splits) < len(SPLITS):
+    _check(census, settings, layout, any(source.has_plain_text() for source in sources) and layout != "line")
+    if any(not census.splits[split] for split in SPLITS):
         where = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
     counts, fingerprint = _divide(folder, spool, where)
+    near = near_duplicates_between_splits(Corpus(folder).documents, counts)
+    for split, found in near["found"].items():
+        if found["documents"]:
+            compared = near["compared"][split]["documents"]
+            log.info("%d of %d %s documents have a near-duplicate in train", found["documents"], compared, split)
     shares = _language_shares(r["text"] for r in read_records(spool)) if settings.language_shares else None
     spool.unlink()
     for reason, n in census.rejected.items():
@@ -218,6 +257,7 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
         "rejected_examples": {reason: census.example(reason) for reason in census.rejected},
         "clean": cleaner.facts(),
         "splits": counts,
+        "near_duplicates": near,
         "fingerprint": fingerprint,
     }
     if shares is not None:
@@ -226,9 +266,9 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
 
 
 def build_corpus(settings: CorpusSettings) -> Corpus:
-    """The corpus that `settings` describe, from the cache when the input and the settings are as before."""
+    """Build the corpus that `settings` describe, or take it from the cache if input and settings are unchanged."""
     if settings.language_shares:
-        language_counter()  # says which extra is missing
+        language_counter()  # raises WrongInput now if the extra is missing
     sources = open_sources(settings.source, settings.documents, settings.text_field)
     cleaner = Cleaner(settings.clean)
     libraries = [*cleaner.identity(), *([{LIBRARY: version(LIBRARY)}] if settings.language_shares else [])]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from danlu.text.documents import Document, Rejected
+from danlu.text.source import Source
 from danlu.text.split import SPLITS
 
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -72,7 +73,7 @@ def captions(split: str, templates: Sequence[str] = ()) -> list[list[str]]:
     return [[caption(template, digit) for template in templates or TEMPLATES[split]] for digit in range(len(ENGLISH))]
 
 
-class DigitCaptions:
+class DigitCaptions(Source):
     """The source `builtin:digit_captions` of a corpus: one document a caption, each once."""
 
     def identity(self) -> dict[str, Any]:
@@ -81,9 +82,6 @@ class DigitCaptions:
 
     def layout(self) -> str:
         return "caption"
-
-    def facts(self) -> dict[str, Any]:
-        return {}
 
     def documents(self) -> Iterator[Document | Rejected]:
         for split in SPLITS:

@@ -1,38 +1,65 @@
-"""Exact duplicates, found with memory that does not grow with the corpus."""
+"""Exact duplicates up to case and white space, found in memory that does not grow with the corpus."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import sqlite3
+from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
+
+from danlu.text.normal_form import variant_key, variant_rank
+
+OFFER = """
+INSERT INTO representatives VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET rank = excluded.rank WHERE excluded.rank < rank
+"""
 
 
-def text_key(text: str) -> bytes:
-    """16 bytes that are equal for texts that differ in white space only."""
-    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=16).digest()
+class Representatives:
+    """The representative of each normal form among the texts offered so far.
 
-
-class SeenTexts:
-    """The texts met so far, as hashes in a temporary table that SQLite spills to disk; a context manager."""
+    Only hashes are stored, in a temporary table that SQLite spills to disk. Use it as a context manager.
+    """
 
     def __init__(self) -> None:
         self._table = sqlite3.connect("", isolation_level=None)  # "" is a temporary database on disk
         self._table.execute("PRAGMA journal_mode = OFF")
         self._table.execute("PRAGMA synchronous = OFF")
-        self._table.execute("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._table.execute("CREATE TABLE representatives (key BLOB PRIMARY KEY, rank BLOB) WITHOUT ROWID")
         self._table.execute("BEGIN")
+        self.forms = 0
+        """Number of different normal forms."""
+        self.superseded = 0
+        """How often a text took the place of a representative that was offered before it."""
 
-    def add(self, text: str) -> bool:
-        """True when the text is new; OSError when the disk is full."""
+    def _execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
-            return self._table.execute("INSERT OR IGNORE INTO seen VALUES (?)", (text_key(text),)).rowcount == 1
+            return self._table.execute(statement, values)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
                 raise OSError(errno.ENOSPC, str(error)) from None
             raise
 
-    def __enter__(self) -> SeenTexts:
+    def offer(self, text: str) -> bool:
+        """Return whether the text represents its variants among all texts offered so far; an equal text does only once.
+
+        Raises OSError when the disk is full, UnicodeEncodeError for half a surrogate pair.
+        """
+        rank = variant_rank(text)  # first: an encoding error then names the place in the text itself
+        key = variant_key(text)
+        new = self._execute("SELECT 1 FROM representatives WHERE key = ?", [key]).fetchone() is None
+        accepted = self._execute(OFFER, [key, rank]).rowcount == 1
+        self.forms += new
+        self.superseded += accepted and not new
+        return accepted
+
+    def represents(self, text: str) -> bool:
+        """Return whether the text is the representative of its variants among all texts offered."""
+        found = self._execute("SELECT rank FROM representatives WHERE key = ?", [variant_key(text)]).fetchone()
+        return found is not None and found[0] == variant_rank(text)
+
+    def __enter__(self) -> Representatives:
         return self
 
     def __exit__(

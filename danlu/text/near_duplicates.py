@@ -1,31 +1,33 @@
-"""Near-duplicates: MinHash finds candidate pairs (Broder 1997), the exact Jaccard similarity decides."""
+"""Near-duplicates in a list of texts: MinHash finds candidate pairs (Broder 1997), exact Jaccard similarity decides."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from danlu.text.normal_form import normal_form
+
 SHINGLE = 5
-"""Characters in a shingle. Characters and not words, so that Chinese (no spaces) needs no other rule."""
+"""Characters per shingle. Characters and not words, so that Chinese, which has no spaces, needs no other rule."""
 
 PERMUTATIONS = 128
 RECALL = 0.995
-"""Chance that a pair exactly at the threshold becomes a candidate."""
+"""Probability that a pair exactly at the threshold becomes a candidate."""
 
 
 def shingles(text: str) -> set[str]:
-    """Runs of 5 characters; case and white space do not count. A shorter text is its own only shingle."""
-    text = " ".join(text.split()).casefold()
+    """Return the runs of 5 characters of the normal form of a text; a shorter text is its own only shingle."""
+    text = normal_form(text)
     return {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
 
 
 def jaccard(a: set[str], b: set[str]) -> float:
-    """|a and b| / |a or b|."""
+    """Return |a & b| / |a | b|."""
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared)
 
 
 def bands(threshold: float) -> int:
-    """The fewest bands (so the fewest false candidates) that find a pair at `threshold` with probability `RECALL`.
+    """Return the fewest bands, so the fewest false candidates, that find a pair at `threshold` with chance `RECALL`.
 
     With b bands of r rows a pair of similarity s is found with probability 1 - (1 - s^r)^b.
     """
@@ -43,9 +45,9 @@ def _root(parent: np.ndarray, i: int) -> int:
 
 
 def near_duplicate_groups(texts: list[str], threshold: float = 0.8) -> np.ndarray:
-    """[n] int64: the group of each text, named after its first member.
+    """Return the group of each text as [n] int64: the number of the group's first member.
 
-    Two texts are joined when their Jaccard similarity reaches `threshold`; a group is everything joined by a chain.
+    Two texts are linked if their Jaccard similarity is at least `threshold`; a group is a connected component.
     """
     from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue] (compiled, no stubs)
 

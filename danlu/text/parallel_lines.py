@@ -1,4 +1,4 @@
-"""Parallel text: the two sides of each row of a table, and which split a pair is in."""
+"""Parallel text: pairs of texts from a table or a built-in source, and the split of each pair."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from danlu.errors import WrongInput, nearest
 from danlu.text.compressed import suffix
 from danlu.text.documents import Rejected
 from danlu.text.formats.tables import SPLITTERS, rows
+from danlu.text.normal_form import representatives
 from danlu.text.readers import missing
 from danlu.text.sentence_pairs import Pair, sentence_pairs
 from danlu.text.split import SPLITS, cuts, cuts_by_order, fraction
@@ -17,11 +18,10 @@ BUILTIN: dict[str, Callable[[], Iterable[Pair]]] = {"builtin:sentence_pairs": se
 
 
 def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
-    """The pairs of a `.tsv` or `.csv` with a header, plain or .gz or .zst, or a built-in; a pair that comes again is
-    left out, as is one with an empty side.
+    """Return the pairs of a built-in source, or of a `.tsv` or `.csv` table with a header, plain or .gz or .zst.
 
-    WrongInput, with file and line, for a missing file or column, another number of fields than the header has, and rows
-    that are no text.
+    Repeated pairs and pairs with an empty side are left out. Raises WrongInput, with file and line, for a missing file
+    or column, a row with another number of fields than the header, and a row that is not text.
     """
     if source.startswith("builtin:"):
         if source not in BUILTIN:
@@ -31,7 +31,7 @@ def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
     if not path.exists():
         raise missing(path, "pairs")
     if suffix(path) not in SPLITTERS:
-        raise WrongInput(f"pairs: {path} is no table that danlu reads; known: .tsv, .csv, each also with .gz or .zst")
+        raise WrongInput(f"pairs: {path} is not a known table format; known: .tsv, .csv, each also with .gz or .zst")
     found = list(dict.fromkeys(pair for pair in table_pairs(path, columns) if all(pair)))
     if not found:
         raise WrongInput(f"pairs: {path} has no row with both {columns[0]!r} and {columns[1]!r} below its header")
@@ -39,6 +39,7 @@ def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
 
 
 def table_pairs(path: Path, columns: tuple[str, str]) -> Iterator[Pair]:
+    """Yield the two columns of each row of a table, without white space at their ends."""
     read = rows(path)
     _, header = next(read, (1, []))
     if isinstance(header, Rejected):
@@ -56,12 +57,14 @@ def table_pairs(path: Path, columns: tuple[str, str]) -> Iterator[Pair]:
 
 
 def pairs_of_split(pairs: Sequence[Pair], split: str, validation: float, test: float) -> list[Pair]:
-    """Those of a split, by the hash of the first side: a sentence with several translations is on one side of a split.
-    They come in the order of their hashes, so that neighbours have no more in common than others.
+    """Return the pairs of a split, which is decided by the hash of the first side.
 
-    WrongInput when there are fewer than three different first sides.
+    So all translations of a sentence, and of its variants (`danlu.text.normal_form`), are in one split. The pairs are
+    ordered by hash, so that neighbours have no more in common than others. Raises WrongInput if fewer than three
+    different first sides are given.
     """
-    places = [fraction(first) for first, _ in pairs]
+    represented_by = representatives(first for first, _ in pairs)
+    places = [fraction(represented_by[first]) for first, _ in pairs]
     where = cuts(validation, test)
     if {where.split(place) for place in places} < set(SPLITS):
         if len(set(places)) < len(SPLITS):

@@ -16,10 +16,10 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from danlu.errors import WrongInput
 from danlu.text.documents import Document, Rejected
+from danlu.text.source import Source
 
 SKIPPED = frozenset({"test", "tests", "idle_test", "turtledemo", "pydoc_data", "__pycache__", "__phello__"})
 """Folders without documentation: tests, example programs."""
@@ -158,7 +158,7 @@ def docstrings() -> Iterator[Docstring]:
                 yield Docstring(module, entry.qualname, entry.text)
 
 
-class Pydocs:
+class Pydocs(Source):
     """The source `builtin:pydocs` of a corpus."""
 
     def identity(self) -> dict[str, str]:
@@ -170,9 +170,6 @@ class Pydocs:
 
     def layout(self) -> str:
         return "topic and module"
-
-    def facts(self) -> dict[str, Any]:
-        return {}
 
     def documents(self) -> Iterator[Document | Rejected]:
         return documents()

@@ -1,4 +1,4 @@
-"""From what a recipe calls `source` to documents."""
+"""From the `source` of a recipe to documents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from danlu.durable import sha256
 from danlu.errors import WrongInput, nearest
@@ -22,43 +22,28 @@ from danlu.text.formats import FORMATS, Reading
 from danlu.text.layout import find_layout
 from danlu.text.pydocs import Pydocs
 from danlu.text.sentence_pairs import SentencePairs
+from danlu.text.source import Source
 
 log = logging.getLogger(__name__)
 
 KNOWN = f"known: {', '.join(FORMATS)}, each also with .gz or .zst"
 
 BINARY = frozenset({".parquet"})
-"""Formats that say their encoding themselves."""
+"""Formats that state their own encoding."""
 
 PLAIN = ".txt"
-"""The format in which documents may lie in several ways."""
-
-
-class Source(Protocol):
-    """Where documents come from."""
-
-    def identity(self) -> dict[str, Any]:
-        """What its documents depend on; equal identities give equal documents."""
-        ...
-
-    def layout(self) -> str:
-        """How its documents lie, in a word or two."""
-        ...
-
-    def facts(self) -> dict[str, Any]:
-        """What a report should say of its files: {"formats": {suffix: files}, "encodings": {name: files}}."""
-        ...
-
-    def documents(self) -> Iterator[Document | Rejected]: ...
+"""The format in which documents can lie in several ways."""
 
 
 @dataclass
-class Files:
-    """Files of text: a `layout` for `.txt` ("auto" finds it), a `text_field` for records and tables."""
+class Files(Source):
+    """Text files of any of the known formats."""
 
     paths: list[Path]
     documents_as: str
+    """How documents lie in `.txt` files; "auto" detects it."""
     text_field: str
+    """Field or column of the text in records and tables."""
 
     def identity(self) -> dict[str, Any]:
         return {"files": {str(p): _hash(p) for p in self.paths}}
@@ -68,6 +53,9 @@ class Files:
         plain = [p for p in self.paths if suffix(p) == PLAIN]
         layout = find_layout(plain) if plain and self.documents_as == "auto" else self.documents_as
         return Reading(self.text_field, layout)
+
+    def has_plain_text(self) -> bool:
+        return any(suffix(path) == PLAIN for path in self.paths)
 
     def layout(self) -> str:
         kinds = sorted({suffix(p) for p in self.paths})
@@ -102,7 +90,7 @@ def _hash(path: Path) -> str:
 
 
 def missing(path: Path, what: str = "source") -> WrongInput:
-    """Names the nearest thing that does exist; `what` is the setting that named the path."""
+    """Return the error for a path that does not exist, with the nearest existing name; `what` is the setting."""
     parent = next(p for p in path.absolute().parents if p.is_dir())
     wrong = path.absolute().relative_to(parent).parts[0]
     names = sorted(os.listdir(parent))
@@ -115,8 +103,10 @@ def missing(path: Path, what: str = "source") -> WrongInput:
 
 
 def files_below(top: Path) -> Iterator[Path]:
-    """Every file below a folder, linked folders too (each once), hidden ones left alone. WrongInput for a folder that
-    cannot be listed."""
+    """Yield every file below a folder that is not hidden, following links to each folder once.
+
+    Raises WrongInput for a folder that cannot be listed.
+    """
 
     def refuse(error: OSError) -> None:
         raise WrongInput(f"{error.filename}: cannot be read ({error.strerror})")
@@ -129,13 +119,13 @@ def files_below(top: Path) -> Iterator[Path]:
 
 
 def find_files(source: str) -> list[Path]:
-    """The readable files at a path: itself, or all below a folder, sorted; hidden ones are left alone."""
+    """Return the files of known formats at a path: itself, or all below a folder, sorted and without hidden ones."""
     path = Path(source).expanduser()
     if not path.exists():
         raise missing(path)
     if path.is_file():
         if suffix(path) not in FORMATS:
-            raise WrongInput(f"source: {path} is no text that danlu reads; {KNOWN}")
+            raise WrongInput(f"source: {path} has no known text format; {KNOWN}")
         return [path]
     if not path.is_dir():
         raise WrongInput(f"source: {path} is neither a file nor a folder")
@@ -147,12 +137,12 @@ def find_files(source: str) -> list[Path]:
             others[file.suffix or file.name] += 1
     if not found:
         seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) or "nothing"
-        raise WrongInput(f"source: no text below {path}: it holds {seen}; {KNOWN}")
+        raise WrongInput(f"source: {path} contains no text files (found: {seen}); {KNOWN}")
     return sorted(found)
 
 
 def open_sources(source: str | Sequence[str], documents_as: str, text_field: str) -> list[Source]:
-    """One source for all the files named, one for each built-in."""
+    """Return one source for all the files and folders named, and one for each built-in."""
     names = [source] if isinstance(source, str) else list(source)
     if not names:
         raise WrongInput("source: is empty; name a file, a folder or builtin:pydocs")

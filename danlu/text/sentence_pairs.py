@@ -7,9 +7,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 from danlu.text.documents import Document, Rejected
+from danlu.text.source import Source
 
 Pair = tuple[str, str]
 
@@ -48,7 +48,7 @@ def sentence_pairs() -> Iterator[Pair]:
         yield f"{english[0].upper()}{english[1:]}.", f"{time[1]}{subject[1]}{place[1]}{action[1]}。"
 
 
-class SentencePairs:
+class SentencePairs(Source):
     """The source `builtin:sentence_pairs` of a corpus: both sides of a pair on two lines of one document."""
 
     def identity(self) -> dict[str, str]:
@@ -57,9 +57,6 @@ class SentencePairs:
 
     def layout(self) -> str:
         return "pair"
-
-    def facts(self) -> dict[str, Any]:
-        return {}
 
     def documents(self) -> Iterator[Document | Rejected]:
         for number, (english, chinese) in enumerate(sentence_pairs(), 1):

@@ -1,4 +1,9 @@
-"""Train, validation and test by the hash of each document: adding documents never moves one to another split."""
+"""Train, validation and test splits by the hash of each document.
+
+The hash is taken of the text that represents its variants (`danlu.text.normal_form`). So variants of one text are in
+one split whatever the order of reading, and adding documents never moves a document of which they are no variants. A
+text without variants represents itself.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,14 @@ SALT = "danlu"
 
 
 def fraction(text: str, salt: str = SALT) -> float:
-    """A number in [0, 1) that depends on nothing but the text and the salt."""
+    """Return a number in [0, 1) that depends only on the text and the salt."""
     digest = hashlib.blake2b(text.encode(), key=salt.encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53  # 53 bits are exact in a double
 
 
 @dataclass(frozen=True)
 class Cuts:
-    """Documents whose fraction is below `validation` are validation, the rest below `test` are test."""
+    """The split of each fraction: below `validation` is validation, from there to below `test` is test, else train."""
 
     validation: float
     test: float
@@ -28,15 +33,16 @@ class Cuts:
 
 
 def cuts(validation: float, test: float) -> Cuts:
-    """The cuts that give these shares of a large corpus."""
+    """Return the cuts that give these shares of a large corpus."""
     return Cuts(validation, validation + test)
 
 
 def cuts_by_order(fractions: Iterable[float], validation: float, test: float) -> Cuts:
-    """Cuts that leave no split empty, for corpora so small that chance left one empty.
+    """Return cuts that leave no split empty, for a corpus so small that `cuts` leaves one empty.
 
-    The documents are taken in the order of their hashes: first the validation share, then test, each at least one
-    document, and at least one remains to train on. ValueError when there are fewer than 3 different fractions.
+    The documents are taken in the order of their fractions: first the validation share, then the test share, each at
+    least one document; at least one remains for training. With these cuts, adding documents can move others. Raises
+    ValueError for fewer than 3 different fractions.
     """
     ordered = sorted(set(fractions))
     n = len(ordered)

@@ -40,6 +40,9 @@ def test_corpus_check_counts_everything(danlu_command, texts):
     assert "42 read, 40 kept; layout jsonl" in out
     assert "texts/a.jsonl:42: broken JSON" in out
     assert facts["words"]["documents"] == 40
+    found = facts["near_duplicates"]["found"]
+    rows = [line.split() for line in out.splitlines() if line.startswith("test ")]
+    assert rows[1][2] == str(found["test"]["documents"])
     assert [line.split()[0] for line in out.splitlines() if line.startswith(("english", "chinese"))] == [
         "english",
         "chinese",

@@ -62,7 +62,7 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(WrongInput, match=r"pairs: .*pair.tsv does not exist; did you mean .*pairs.tsv"):
         read_pairs(str(tmp_path / "pair.tsv"), ("en", "zh"))
     (tmp_path / "pairs.txt").write_text(TABLE, "utf-8")
-    with pytest.raises(WrongInput, match=r"is no table that danlu reads; known: \.tsv, \.csv"):
+    with pytest.raises(WrongInput, match=r"is not a known table format; known: \.tsv, \.csv"):
         read_pairs(str(tmp_path / "pairs.txt"), ("en", "zh"))
     with pytest.raises(WrongInput, match="builtin:sentence_pair is unknown; did you mean 'builtin:sentence_pairs'"):
         read_pairs("builtin:sentence_pair", ("en", "zh"))

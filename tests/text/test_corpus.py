@@ -145,7 +145,7 @@ def test_wrong_paths_name_the_nearest_right_one(tmp_path):
     assert "known: .txt, .md, .jsonl" in refused(tmp_path / "table.xls")
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "t.xls").write_text("a,b")
-    assert "it holds 1 .xls" in refused(tmp_path / "tables")
+    assert "(found: 1 .xls)" in refused(tmp_path / "tables")
 
 
 def test_wrong_content_is_one_line_that_says_where(tmp_path):

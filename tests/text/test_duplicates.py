@@ -9,16 +9,51 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from danlu.text.duplicates import SeenTexts
+from danlu.text.duplicates import Representatives
 from danlu.text.near_duplicates import bands, jaccard, near_duplicate_groups, shingles
+from danlu.text.normal_form import normal_form, representatives
+
+VARIANTS = st.lists(st.text(alphabet="abAB \n\u3000Ａｂ", max_size=3), max_size=30)
 
 
-@given(st.lists(st.text(alphabet="ab \n\u3000", max_size=4)))
-def test_exact_duplicates_are_equal_words(texts):
-    with SeenTexts() as seen:
-        new = [seen.add(t) for t in texts]
-    words = [tuple(t.split()) for t in texts]
-    assert new == [w not in words[:i] for i, w in enumerate(words)]
+@given(VARIANTS)
+def test_one_text_of_each_normal_form_is_the_representative_in_any_order(texts):
+    with Representatives() as seen:
+        accepted = [seen.offer(t) for t in texts]
+        kept = [t for t, is_new in zip(texts, accepted, strict=True) if is_new and seen.represents(t)]
+        assert seen.superseded == sum(accepted) - len(kept)
+        assert seen.forms == len(kept)
+    assert len({normal_form(t) for t in kept}) == len(kept)
+    assert set(kept) == set(representatives(texts).values()) == set(representatives(texts[::-1]).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "variant"),
+    [
+        ("Hello World", "hello  world\n"),
+        ("Straße", "STRASSE"),
+        ("Ａ１，", "a1,"),
+        ("caf\u00e9", "CAFE\u0301"),
+        ("一　二", "一 二"),
+        ("ﬁn", "FIN"),
+    ],
+)
+def test_variants_have_one_normal_form(text, variant):
+    assert normal_form(text) == normal_form(variant)
+
+
+def test_other_texts_have_other_normal_forms():
+    assert len({normal_form(t) for t in ("a b", "ab", "a-b", "à b", "简体", "簡體")}) == 6
+
+
+@given(st.text())
+def test_normal_form_of_a_normal_form_is_itself(text):
+    assert normal_form(normal_form(text)) == normal_form(text)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_the_short_way_for_ascii_agrees_with_the_general_one(text):
+    assert normal_form(text) == normal_form(f"{text} é").removesuffix("é").rstrip()
 
 
 def variants(letters: str) -> list[str]:
