@@ -11,7 +11,7 @@ from bench import inference, quality, speed, time_by_part
 from bench.sides import OURS, Side
 from danlu.training.precision import environment, resolve_machine
 
-WHAT = ("head", "speed", "inference", "quality")
+WHAT = ("parts", "speed", "inference", "quality")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -25,9 +25,9 @@ def main() -> None:
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     ours, theirs = Side(OURS), Side({})
     results["environment"] = environment(resolve_machine())
-    if "head" in chosen:
-        results["head"] = [ours.ask(time_by_part.measure, name, "7M") for name in speed.PEERS]
-        for found in results["head"]:
+    if "parts" in chosen:
+        results["parts"] = [ours.ask(time_by_part.measure, name, "7M") for name in speed.PEERS]
+        for found in results["parts"]:
             time_by_part.print_parts(found)
     if "speed" in chosen:
         results["speed"] = speed.measure(ours, theirs, given.rounds)
@@ -57,9 +57,9 @@ def ratios(results: dict[str, Any]) -> dict[str, float | None]:
         reached = quality_found["seconds_to_the_trainers_best"]
         given = quality_found["trainer"][quality_found["trainer_best"]]["seconds"]
         found["time_to_peer_quality"] = given / reached if reached else None
-    shares = [entry["forward_and_backward"]["share_of_peak"] for entry in results.get("head", ())]
+    shares = [entry["forward_and_backward"]["share_of_peak"] for entry in results.get("parts", ())]
     found["share_of_matmul_peak"] = min(shares, default=None)
-    for entry in results.get("head", ()):
+    for entry in results.get("parts", ()):
         found[f"share_of_matmul_peak_{entry['objective']}"] = entry["forward_and_backward"]["share_of_peak"]
     for name, entry in results.get("inference", {}).items():
         found[name] = entry["ratio"]

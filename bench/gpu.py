@@ -39,7 +39,7 @@ from danlu.training.plan import make_plan
 from danlu.training.precision import Machine, environment, resolve_machine
 from danlu.training.samples import UnitSample
 from danlu.training.settings import TrainingSettings
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
 RESULTS = Path(__file__).with_name("results-gpu.json")
 VOCABULARY = Vocabulary(size=50_304, bos=0, eos=0, pad=0, mask=None, special=frozenset({0}))
@@ -92,7 +92,7 @@ class Danlu:
 
     def __init__(self, work: Work, compiled: bool, document: int | None = None):
         work.machine.apply()
-        self.work, self.draws = work, EvenDraws(work, document)
+        self.work, self.samples = work, EvenDraws(work, document)
         self.settings = {
             "batch_tokens": work.batch_tokens,
             "micro_batch_tokens": work.micro_batch_tokens,
@@ -102,15 +102,15 @@ class Danlu:
             "compile": compiled,
         }
         self.model = build_network(Causal(), work.shape, work.vocabulary.size, 0).to(work.machine.device)
-        fit_out(self.model, TrainingSettings.model_validate(self.settings))
+        apply_training_options(self.model, TrainingSettings.model_validate(self.settings))
 
     def round(self, steps: int) -> Pace:
         settings = TrainingSettings.model_validate({**self.settings, "budget": f"{steps + WARM} steps"})
-        plan = make_plan(settings, self.model, Causal(), self.draws, self.work.machine, None)
+        plan = make_plan(settings, self.model, Causal(), self.samples, self.work.machine, None)
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             journal = Journal(Path(name, "metrics.jsonl"))
             job = Job(
-                "bench", self.model, Causal(), self.draws, settings, plan, Checkpoints(Path(name, "saved")), journal
+                "bench", self.model, Causal(), self.samples, settings, plan, Checkpoints(Path(name, "saved")), journal
             )
             train(job)
             journal.close()

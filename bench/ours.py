@@ -15,7 +15,7 @@ from danlu.training.journal import Journal, read_journal
 from danlu.training.loop import Job, train
 from danlu.training.plan import make_plan
 from danlu.training.precision import Machine
-from danlu.training.samples import WindowDraws
+from danlu.training.samples import WindowSamples
 from danlu.training.settings import TrainingSettings
 
 WARM = 3
@@ -54,10 +54,10 @@ class Ours:
         given = {"budget": budget, "validations": 1, "keep": "last", **settings}
         chosen = TrainingSettings.model_validate(given)
         vocabulary = self.texts.data.tokenizer.vocabulary
-        draws = WindowDraws(self.texts.data.store("train"), model.context, vocabulary, 0)
-        plan = make_plan(chosen, model, model.objective, draws, self.machine, None)
+        samples = WindowSamples(self.texts.data.store("train"), model.context, vocabulary, 0)
+        plan = make_plan(chosen, model, model.objective, samples, self.machine, None)
         checkpoints, journal = Checkpoints(self.folder / "saved"), Journal(self.folder / "metrics.jsonl")
-        return Job("bench", model, model.objective, draws, chosen, plan, checkpoints, journal)
+        return Job("bench", model, model.objective, samples, chosen, plan, checkpoints, journal)
 
     def round(self, model: Network, steps: int, batch_tokens: int, optimizer: str = "adamw") -> Pace:
         job = self.job(model, Budget(steps + WARM, "steps"), batch_tokens=batch_tokens, optimizer=optimizer)

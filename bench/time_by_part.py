@@ -14,7 +14,7 @@ from danlu.architectures.transformer.layout import layout_of
 from danlu.architectures.transformer.positions import angles_by_window
 from danlu.training.optimizers import AdamW, Muon
 from danlu.training.precision import Machine, resolve_machine
-from danlu.training.samples import WindowDraws
+from danlu.training.samples import WindowSamples
 from danlu.training.step import accumulate, micro_batches
 
 
@@ -56,9 +56,9 @@ def measure(objective: str, size: str) -> dict[str, Any]:
     machine = resolve_machine()
     machine.apply()
     model.train()
-    draws = WindowDraws(texts().data.store("train"), model.context, texts().data.tokenizer.vocabulary, 0)
-    units = max(1, round(BATCH_TOKENS / draws.tokens_per_unit))
-    stream = micro_batches(model.objective, draws, 0, units, units, 0.0)[0]["text"]
+    samples = WindowSamples(texts().data.store("train"), model.context, texts().data.tokenizer.vocabulary, 0)
+    units = max(1, round(BATCH_TOKENS / samples.tokens_per_unit))
+    stream = micro_batches(model.objective, samples, 0, units, units, 0.0)[0]["text"]
     layers, width, tokens = SIZES[size]["layers"], SIZES[size]["width"], len(stream.key)
     block, layout = model.backbone.blocks[-1], layout_of(stream)
     angles = next(iter(angles_by_window(model.backbone.settings, stream, model.backbone.windows).values()))
@@ -93,7 +93,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
             6.0 * targets * width * model.vocabulary_size,
         ),
     }  # fmt: skip
-    batches = micro_batches(model.objective, draws, 0, units, units, 0.0)
+    batches = micro_batches(model.objective, samples, 0, units, units, 0.0)
     whole = lower_quartile(lambda: accumulate(model, model.objective, batches, machine, 0))
     for chosen in (AdamW(), Muon()):
         found[f"optimiser ({chosen.name})"] = (  # now that every parameter has a gradient
@@ -101,7 +101,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
             0.0,
         )
     found["data"] = (
-        lower_quartile(lambda: micro_batches(model.objective, draws, units, units, units, 0.0)),
+        lower_quartile(lambda: micro_batches(model.objective, samples, units, units, units, 0.0)),
         0.0,
     )
     best = peak(getattr(torch, machine.dtype))
@@ -112,7 +112,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
         "size": size,
         "dtype": machine.dtype,
         "peak": best,
-        "head": {k: {"seconds": t, "operations": o, "share_of_peak": o / t / best} for k, (t, o) in found.items()},
+        "parts": {k: {"seconds": t, "operations": o, "share_of_peak": o / t / best} for k, (t, o) in found.items()},
         "forward_and_backward": {"seconds": whole, "share_of_peak": operations / whole / best},
     }
 
@@ -122,7 +122,7 @@ def print_parts(found: dict[str, Any]) -> None:
         f"\nwhere a step of {BATCH_TOKENS:,} tokens goes ({found['objective']}, {found['size']}, {found['dtype']}; "
         f"peak of products {found['peak'] / 1e9:,.0f} G operations a second)"
     )
-    for name, part in found["head"].items():
+    for name, part in found["parts"].items():
         share = f"{part['share_of_peak']:5.0%} of the peak" if part["operations"] else ""
         print(f"  {name:26s} {1000 * part['seconds']:7.1f} ms  {share}")
     whole = found["forward_and_backward"]

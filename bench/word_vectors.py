@@ -33,9 +33,9 @@ from danlu.training.journal import Journal
 from danlu.training.loop import Job, train
 from danlu.training.plan import make_plan
 from danlu.training.precision import Machine
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 from danlu.training.step import micro_batches
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
 LONGEST_SENTENCE = 10_000
 """gensim drops what stands behind it in a sentence."""
@@ -80,18 +80,20 @@ def our_round(epochs: int, threads: int, overrides: tuple[str, ...] = ()) -> tup
     machine.apply()
     settings = recipe.training.model_copy(update={"budget": Budget(epochs, "epochs"), "validations": 1, "keep": "last"})
     model = build_network(recipe.objective, recipe.architecture, source().vocabulary.size, settings.seed)
-    fit_out(model, settings)
+    apply_training_options(model, settings)
     made = recipe.objective.units(source(), "train")
-    draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, settings.seed)
-    plan = make_plan(settings, model, recipe.objective, draws, machine, None)
+    samples = RowSamples(made.rows, made.tokens_per_unit, source().vocabulary, settings.seed)
+    plan = make_plan(settings, model, recipe.objective, samples, machine, None)
     with tempfile.TemporaryDirectory() as place:
         journal = Journal(Path(place) / "metrics.jsonl")
-        job = Job("bench", model, recipe.objective, draws, settings, plan, Checkpoints(Path(place) / "saved"), journal)
+        job = Job(
+            "bench", model, recipe.objective, samples, settings, plan, Checkpoints(Path(place) / "saved"), journal
+        )
         start = time.perf_counter()
         train(job)
         seconds = time.perf_counter() - start
         journal.close()
-    return plan.steps * plan.step_units / draws.units * words() / seconds, judged(model.eval())
+    return plan.steps * plan.step_units / samples.units * words() / seconds, judged(model.eval())
 
 
 def their_round(epochs: int, threads: int) -> tuple[float, float]:
@@ -121,8 +123,8 @@ def their_round(epochs: int, threads: int) -> tuple[float, float]:
 def judged(model: Network) -> float:
     objective: Any = model.objective
     made = objective.units(source(), "validation")
-    draws = RowDraws(made.rows, made.tokens_per_unit, source().vocabulary, 0, shuffled=False)
-    batches = micro_batches(objective, draws, 0, draws.units, 2, 1.0)
+    samples = RowSamples(made.rows, made.tokens_per_unit, source().vocabulary, 0, shuffled=False)
+    batches = micro_batches(objective, samples, 0, samples.units, 2, 1.0)
     return objective.judge(model, model.head, batches, source())["figures"]["pairs_above_noise"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from danlu import durable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.shards import FACTS, TokenStore, write_split
-from danlu.training.samples import WindowDraws
+from danlu.training.samples import WindowSamples
 
 THINGS = ["furnace", "river", "mill", "gate", "pine", "road", "hill", "bell"]
 DINGE = ["炉子", "河水", "磨坊", "大门", "松树", "山路", "小山", "铜钟"]
@@ -31,10 +31,10 @@ class Documents:
         counts = write_split(folder, "train", texts, self.tokenizer, 1 << 20, ["sentence"])
         durable.write_json(folder / FACTS, {"dtype": "uint16", "splits": {"train": counts}})
         self.store = TokenStore(folder, "train")
-        self.draws = WindowDraws(self.store, context, self.tokenizer.vocabulary, seed=0, windows=windows)
+        self.samples = WindowSamples(self.store, context, self.tokenizer.vocabulary, seed=0, windows=windows)
 
     def examples(self, objective, count: int):
-        return [objective.example(self.draws.draw(n, 0.0)) for n in range(count)]
+        return [objective.example(self.samples.draw(n, 0.0)) for n in range(count)]
 
     def sides(self, ids) -> list[str]:
         """The texts of a sequence, each of which an end token ends."""

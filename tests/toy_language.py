@@ -14,7 +14,7 @@ from danlu.errors import WrongInput
 from danlu.objective import Sample
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.samples import UnitSample, place
+from danlu.training.samples import UnitSample, unit_index
 
 ORDINARY, FIRST = 8, 4
 SENTINELS = (12, 13, 14, 15)
@@ -42,7 +42,7 @@ def topical_sentence(topic: int, first: int, length: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ToyDraws:
+class ToySamples:
     """Units of one to three sentences of 1 to 11 tokens; every third unit begins with the beginning-of-text token.
 
     With the vocabulary TOPICAL each sentence is of a topic: what tells texts apart has something to tell them by."""
@@ -68,7 +68,7 @@ class ToyDraws:
         return found
 
     def draw(self, n: int, progress: float = 0.0) -> Sample:
-        unit = place(self.seed, n, self.units, shuffled=True)
+        unit = unit_index(self.seed, n, self.units, shuffled=True)
         return UnitSample(
             self.seed,
             n,

@@ -96,7 +96,7 @@ def side_by_side(comparison: Comparison, results: dict[str, Any]) -> dict[str, A
 
 
 def task_of_all(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What is the same for all models, from the entries of one: its controls over all draws of labels."""
+    """What is the same for all models, from the entries of one: its controls over all samples of labels."""
     if not entries:
         return None
     first = entries[0]

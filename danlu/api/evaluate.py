@@ -24,7 +24,7 @@ from danlu.metrics.intervals import weighted_interval
 from danlu.runs.run import Say, quiet
 from danlu.text.documents import Document
 from danlu.text.readers import open_sources
-from danlu.tokens.shards import TokenStore, given_back, store_texts
+from danlu.tokens.shards import TokenStore, decodes_exactly, store_texts
 from danlu.training.precision import Machine, resolve_machine
 
 STRIDE = 128
@@ -98,7 +98,7 @@ def evaluate(
         if objective.continues_text:
             taken = min(stride or STRIDE, saved.network.context)
             found = likelihood(saved.network, store, saved.network.context, taken, machine)
-            if not given_back(store, read.documents, saved.tokenizer):
+            if not decodes_exactly(store, read.documents, saved.tokenizer):
                 return facts | in_nats(found) | {"text_lost": True, "bits_per_byte": None}
             return facts | of_continuing(found) | beside(found, saved, store, read, known, ngram)
         if objective.fills_blanks:

@@ -19,7 +19,7 @@ from danlu.evaluation.neighbours import neighbours
 from danlu.evaluation.text_to_text import BLANK, rewrite_many, rewrites
 from danlu.interop import read_model
 from danlu.tokens.tokenizer import TextTokenizer
-from danlu.training.precision import Device, Machine, device_found, usable_cores
+from danlu.training.precision import Device, Machine, resolve_device, usable_cores
 
 pass
 
@@ -195,7 +195,7 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
     """A model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`), or a run directory, from which the first
     model that continues or rewrites text is taken; the directory of a fine-tuning holds one model. device "auto" is a
     GPU where there is one. WrongInput for a device that is not there."""
-    folder, place = Path(path), device_found(device, "device")
+    folder, place = Path(path), resolve_device(device, "device")
     tuned = sorted(folder.glob("tasks/*/model"))
     if tuned and not (folder / "model").exists():
         return load(tuned[0], device)

@@ -15,7 +15,7 @@ from danlu.runs.pretrain_model import Pretraining
 from danlu.runs.run import Say, quiet, resolve
 from danlu.runs.warm_start import initialise_from, inspect_checkpoint, pin_checkpoint
 from danlu.training.forecast import forecast
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
 
 def show(
@@ -53,13 +53,13 @@ def show(
 
 def prospects(job: Pretraining, timed: bool) -> dict[str, Any]:
     """The forecast of one model."""
-    draws, settings = job.draws("train", job.recipe.training.seed), job.recipe.training
+    samples, settings = job.samples("train", job.recipe.training.seed), job.recipe.training
     model = job.fresh()
     start = job.start and job.start | initialise_from(model, job.start, job.name)
     model.to(job.machine.device)
-    fit_out(model, settings)
+    apply_training_options(model, settings)
     validate, _ = job.checked()
-    return forecast(model, job.recipe.objective, draws, settings, job.machine, validate, timed) | {
-        "tokens_per_epoch": round(draws.units * draws.tokens_per_unit),
+    return forecast(model, job.recipe.objective, samples, settings, job.machine, validate, timed) | {
+        "tokens_per_epoch": round(samples.units * samples.tokens_per_unit),
         "start": start,
     }

@@ -40,7 +40,7 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     if start := facts["start"]:
         click.echo(f"starts from {start['folder']} (weights {start['sha256'][:12]})")
         click.echo("".join(f"{line}\n" for line in describe_transfer("", start)))
-    parts = facts["parameters"]["head"]
+    parts = facts["parameters"]["parts"]
     total = [["all", facts["parameters"]["total"], facts["parameters"]["trained"]]]
     rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]
     print_table(["part", "parameters", "trained"], rows + total)

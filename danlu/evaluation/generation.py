@@ -1,4 +1,4 @@
-"""Going on from a prompt, with the architecture's own cache; equal to running the whole text again each time."""
+"""Text generation with the architecture's own cache, equal to a full forward pass for every token."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def continuation(position: int, ids: np.ndarray, device: str) -> Stream:
 
 
 @dataclass
-class Going:
+class DecodingState:
     """One text under way: its ids so far, how many of them are new, how many the model has read."""
 
     ids: np.ndarray
@@ -130,13 +130,13 @@ def generate_many(
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.backbone.extend(model.embed(stream), stream, state)
 
-    return go_on(
+    return decode_texts(
         model, begun, step, frozenset(), vocabulary, sampling, context, machine, watch, model.objective.prompt_order
     )
 
 
 @torch.no_grad()
-def go_on(
+def decode_texts(
     model: Any,
     begun: Sequence[np.ndarray],
     step: Callable[[Stream, Any], tuple[Tensor, Any]],
@@ -152,7 +152,7 @@ def go_on(
     tokens that may be said besides eos."""
     was = model.training
     model.eval()
-    texts = [Going(ids, np.random.default_rng(sampling.seed)) for ids in begun]
+    texts = [DecodingState(ids, np.random.default_rng(sampling.seed)) for ids in begun]
     forbidden = sorted(vocabulary.special - {vocabulary.eos} - allowed)
     state = None
     while not all(text.done for text in texts):

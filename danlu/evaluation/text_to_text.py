@@ -12,7 +12,7 @@ from torch import Tensor
 
 from danlu.batch import Memory, Seq, Stream, StreamSpec, full_order
 from danlu.errors import WrongInput
-from danlu.evaluation.generation import Sampling, go_on
+from danlu.evaluation.generation import Sampling, decode_texts
 from danlu.objective import TextRewriter
 from danlu.packing import pack
 from danlu.tokens.vocabulary import Vocabulary
@@ -75,6 +75,6 @@ def rewrite_many(
     by = rewriter(objective)
     begun = [by.decoder_start(vocabulary) for _ in sources]
     allowed = by.allowed_special_tokens(vocabulary)
-    made = go_on(model, begun, step, allowed, vocabulary, sampling, context, machine, watch)
+    made = decode_texts(model, begun, step, allowed, vocabulary, sampling, context, machine, watch)
     model.train(was)
     return [by.merge(parts, ids, vocabulary) for parts, ids in zip(texts, made, strict=True)]

@@ -19,9 +19,9 @@ def decoded_example(job: Pretraining) -> list[dict[str, Any]]:
 
     Streams without tokens (patches of an image) are left out.
     """
-    draws = job.draws("train", job.recipe.training.seed)
+    samples = job.samples("train", job.recipe.training.seed)
     objective, tokenizer = job.recipe.objective, job.data.tokenizer
-    example = objective.example(draws.draw(0, 0.0))
+    example = objective.example(samples.draw(0, 0.0))
     return [
         {"stream": stream, **decoded(sequences[0], objective.class_labels_of(stream), tokenizer)}
         for stream, sequences in example.items()

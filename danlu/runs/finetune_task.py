@@ -26,9 +26,9 @@ from danlu.metrics.classification import Metric
 from danlu.tasks.rows import LabelledRows, Row, few_labels
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 from danlu.training.loop import Job, train
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 from danlu.training.plan import Plan, make_plan
 from danlu.training.precision import Machine
 from danlu.training.step import micro_batches
@@ -85,11 +85,11 @@ class Finetuning:
         per_class = self.recipe.task.labels_per_class
         return self.rows.train if per_class is None else few_labels(self.rows.train, per_class, seed)
 
-    def draws(self, rows: Sequence[Row], seed: int, shuffled: bool = True) -> RowDraws:
+    def samples(self, rows: Sequence[Row], seed: int, shuffled: bool = True) -> RowSamples:
         tokenizer = self.model.tokenizer
         encoded = self.recipe.task.encode(rows, self.rows.classes, tokenizer)
         mean = float(np.mean([len(row.ids) for row in encoded]))
-        return RowDraws(encoded, mean, tokenizer.vocabulary, seed, shuffled)
+        return RowSamples(encoded, mean, tokenizer.vocabulary, seed, shuffled)
 
     @property
     def read_before(self) -> bool | None:
@@ -113,7 +113,7 @@ class Finetuning:
             with_head = trained.objective == source.objective
             transfer_weights(model, trained.state_dict(), "the pre-trained model", with_head)
         model.to(self.machine.device)
-        fit_out(model, self.recipe.training)
+        apply_training_options(model, self.recipe.training)
         return model
 
     def plan(self) -> Plan:
@@ -122,8 +122,8 @@ class Finetuning:
         settings = self.recipe.training
         settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
         first = self.seeds[0]
-        model, draws = self.network("random_weights", first), self.draws(self.drawn(first), first)
-        return make_plan(settings, model, self.objective(), draws, self.machine, None)
+        model, samples = self.network("random_weights", first), self.samples(self.drawn(first), first)
+        return make_plan(settings, model, self.objective(), samples, self.machine, None)
 
     def score(self, arm: str, seed: int, plan: Plan) -> dict[str, Any]:
         """Train one arm with one seed and score it on the test rows."""
@@ -132,7 +132,7 @@ class Finetuning:
         checkpoints = Checkpoints(self.folder / f"{arm}-{seed}")
         settings = self.recipe.training.model_copy(update={"seed": seed})
         job = Job(
-            stage, model, objective, self.draws(self.drawn(seed), seed), settings, plan, checkpoints,
+            stage, model, objective, self.samples(self.drawn(seed), seed), settings, plan, checkpoints,
             self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
         )  # fmt: skip
         train(job)
@@ -151,8 +151,8 @@ class Finetuning:
     def predictions(self, model: Network, objective: Any, plan: Plan) -> np.ndarray:
         """[test rows] class numbers."""
         model.eval()
-        draws = self.draws(self.rows.test, 0, shuffled=False)
-        batches = micro_batches(objective, draws, 0, draws.units, 32, 1.0)
+        samples = self.samples(self.rows.test, 0, shuffled=False)
+        batches = micro_batches(objective, samples, 0, samples.units, 32, 1.0)
         with plan.machine.autocast():
             return np.concatenate([objective.predict(model, batch.to(model.device)) for batch in batches])
 
@@ -217,11 +217,11 @@ def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any
 
 def controls(task: Finetuning) -> dict[str, list[float]]:
     """Classical controls on the very rows each seed drew."""
-    draws = {seed: task.drawn(seed) for seed in task.seeds}
+    samples = {seed: task.drawn(seed) for seed in task.seeds}
     test, metric = task.rows.test, task.recipe.task.metric
     return {
-        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in draws.items()],
-        "majority": [majority_score(rows, test, metric) for rows in draws.values()],
+        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in samples.items()],
+        "majority": [majority_score(rows, test, metric) for rows in samples.values()],
     }
 
 

@@ -15,7 +15,7 @@ from danlu.runs.directory import RunDirectory
 from danlu.text.corpus import Corpus, build_corpus
 from danlu.text.split import SPLITS
 from danlu.tokens.report import report
-from danlu.tokens.shards import TokenStore, given_back, write_shards
+from danlu.tokens.shards import TokenStore, decodes_exactly, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
 pass
 
@@ -39,7 +39,7 @@ class Data:
     def exact(self) -> bool:
         """Whether the tokens of every held-out document decode to its very text. Bits per byte mean nothing where they
         do not, for what is lost costs no bits."""
-        return all(given_back(self.store(split), self.corpus.texts(split), self.tokenizer) for split in HELD_OUT)
+        return all(decodes_exactly(self.store(split), self.corpus.texts(split), self.tokenizer) for split in HELD_OUT)
 
 
 def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tuple[Data, dict[str, Any]]:

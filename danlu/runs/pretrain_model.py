@@ -24,9 +24,9 @@ from danlu.runs.unit_source import RunSource
 from danlu.runs.warm_start import describe_transfer, initialise_from
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.samples import Draws, RowDraws, WindowDraws
+from danlu.training.samples import Samples, RowSamples, WindowSamples
 from danlu.training.loop import Job, chosen_step, train
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches, total_counts
@@ -34,7 +34,7 @@ pass
 from danlu.batch import Batch
 
 VALIDATION_SEED = 1_000_000_007
-"""Masks and other draws of validation are the same at every validation and differ from training's."""
+"""Masks and other samples of validation are the same at every validation and differ from training's."""
 
 TEST_SEED = 1_000_000_009
 TEST_WINDOWS = 16
@@ -107,13 +107,13 @@ class Pretraining:
         self.checkpoints.load_weights(facts["chosen_step"], model)
         return model.eval()
 
-    def draws(self, split: str, seed: int, shuffled: bool = True) -> Draws:
+    def samples(self, split: str, seed: int, shuffled: bool = True) -> Samples:
         """The units of a split: windows of its tokens, or what the objective makes of it."""
         objective, vocabulary = self.recipe.objective, self.data.tokenizer.vocabulary
         if (made := objective.units(self.source, split)) is not None:
-            return RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
+            return RowSamples(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
-        return WindowDraws(self.data.store(split), context, vocabulary, seed, shuffled, objective.units_per_example)
+        return WindowSamples(self.data.store(split), context, vocabulary, seed, shuffled, objective.units_per_example)
 
     @property
     def source(self) -> RunSource:
@@ -129,26 +129,26 @@ class Pretraining:
 
     def test_batches(self) -> list[Batch]:
         """The whole test split, always the same."""
-        objective, draws = self.recipe.objective, self.draws("test", TEST_SEED, shuffled=False)
+        objective, samples = self.recipe.objective, self.samples("test", TEST_SEED, shuffled=False)
         each = max(1, round(TEST_WINDOWS / objective.units_per_example))
         return measurable(
-            self.name, objective, "test", lambda: micro_batches(objective, draws, 0, draws.units, each, 1.0)
+            self.name, objective, "test", lambda: micro_batches(objective, samples, 0, samples.units, each, 1.0)
         )
 
     def validation(self) -> tuple[Callable[[nn.Module], Losses], int | None]:
         """Losses on held-out windows, always the same; and the bytes they stand for when every token of the split but
         the first of each document is predicted once, and no text is lost in its tokens."""
-        draws = self.draws("validation", VALIDATION_SEED)
-        wanted = max(1, round(self.recipe.training.validation_tokens / draws.tokens_per_unit))
-        units = min(wanted, draws.units)
-        each = max(1, int(self.recipe.training.micro_batch_tokens / draws.tokens_per_unit))
-        capacity = capacity_of(self.recipe.training, self.draws("train", self.recipe.training.seed), self.machine)
+        samples = self.samples("validation", VALIDATION_SEED)
+        wanted = max(1, round(self.recipe.training.validation_tokens / samples.tokens_per_unit))
+        units = min(wanted, samples.units)
+        each = max(1, int(self.recipe.training.micro_batch_tokens / samples.tokens_per_unit))
+        capacity = capacity_of(self.recipe.training, self.samples("train", self.recipe.training.seed), self.machine)
         objective = self.recipe.objective
         batches = measurable(
             self.name,
             objective,
             "validation",
-            lambda: micro_batches(objective, draws, 0, units, each, 1.0, capacity),
+            lambda: micro_batches(objective, samples, 0, units, each, 1.0, capacity),
         )
         check_terms(self.name, objective, batches, self.first_batches, self.say)
         store = self.data.store("validation")
@@ -162,8 +162,8 @@ class Pretraining:
 
     def first_batches(self) -> list[Batch]:
         """Units that training begins with, drawn as in the middle of the run."""
-        draws = self.draws("train", self.recipe.training.seed)
-        return micro_batches(self.recipe.objective, draws, 0, min(FIRST_UNITS, draws.units), MICRO_UNITS, 0.5)
+        samples = self.samples("train", self.recipe.training.seed)
+        return micro_batches(self.recipe.objective, samples, 0, min(FIRST_UNITS, samples.units), MICRO_UNITS, 0.5)
 
     def sampler(self) -> Callable[[nn.Module], list[dict[str, Any]]] | None:
         """The first prompt continued, for objectives that continue text."""
@@ -182,21 +182,21 @@ class Pretraining:
                 self.say(line)
             start = start | transfer
         model.to(self.machine.device)
-        draws = self.draws("train", self.recipe.training.seed)
+        samples = self.samples("train", self.recipe.training.seed)
         operations = operations_of(
-            model, self.recipe.objective, draws, *units_of(self.recipe.training, draws), self.machine
+            model, self.recipe.objective, samples, *units_of(self.recipe.training, samples), self.machine
         )
-        fit_out(model, self.recipe.training)
+        apply_training_options(model, self.recipe.training)
         objective, settings = self.recipe.objective, self.recipe.training
         stage = f"pretrain/{self.name}"
         plan = Plan.of(
             self.run.record_once(
                 f"{stage}-plan",
-                lambda: make_plan(settings, model, objective, draws, self.machine, validate).facts(),
+                lambda: make_plan(settings, model, objective, samples, self.machine, validate).facts(),
             )
         )
         job = Job(
-            stage, model, objective, draws, settings, plan, self.checkpoints, self.run.journal, self.run.journal_end,
+            stage, model, objective, samples, settings, plan, self.checkpoints, self.run.journal, self.run.journal_end,
             validate, self.sampler(), self.watch, self.stop, judged_facts(size),
         )  # fmt: skip
         position = train(job)
@@ -207,7 +207,7 @@ class Pretraining:
             "steps": position.step,
             "planned_steps": plan.steps,
             "tokens": position.tokens,
-            "epochs": position.step * plan.step_units / draws.units,
+            "epochs": position.step * plan.step_units / samples.units,
             "seconds": position.seconds,
             "tokens_per_second": position.tokens / position.seconds,
             "operations": position.step * operations,

@@ -262,7 +262,7 @@ class TokenStore:
         return found
 
 
-def given_back(store: TokenStore, texts: Iterable[str], tokenizer: TextTokenizer) -> bool:
+def decodes_exactly(store: TokenStore, texts: Iterable[str], tokenizer: TextTokenizer) -> bool:
     """Whether the stored tokens of some texts decode to these very texts."""
     decoded = (tokenizer.decode(store.document(i)[1:-1]) for i in range(store.documents))
     return all(made == text for made, text in zip(decoded, texts, strict=True))

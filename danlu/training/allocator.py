@@ -1,4 +1,4 @@
-"""Memory that is given back is asked for again at the next step, page by page; keeping it saves a tenth of a step."""
+"""Keeping freed memory: returning it and requesting it again, page by page, costs a tenth of every step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Have glibc's allocator keep freed memory for the next step instead of giving it back; elsewhere nothing."""
+    """Make glibc's allocator keep freed memory for the next step; do nothing with other C libraries."""
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)

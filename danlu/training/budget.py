@@ -32,7 +32,7 @@ EXPECTED = "a budget such as 5min, 90s, 2M tokens, 3 epochs, 400 steps or 5T flo
 
 @dataclass(frozen=True)
 class Budget:
-    """`amount` of `unit`; time in seconds."""
+    """An amount of training; times are in seconds."""
 
     amount: float
     unit: Unit
@@ -41,7 +41,7 @@ class Budget:
         return f"{repr(self.amount).removesuffix('.0')} {self.unit}"
 
     def scaled(self, factor: float) -> Budget:
-        """A time is scaled; what was asked for in tokens, epochs, steps or operations stays."""
+        """Scale a time budget; a budget in tokens, epochs, steps or operations stays as it is."""
         return Budget(self.amount * factor, self.unit) if self.unit == "seconds" else self
 
     def steps(
@@ -52,7 +52,7 @@ class Budget:
         seconds_per_step: float = 0.0,
         operations_per_step: float = 0.0,
     ) -> int:
-        """At least one step. Seconds and operations of a step need to be known only for a budget in such."""
+        """Return the number of steps, at least 1. Budgets in seconds or operations need the cost of a step."""
         found = {
             "steps": self.amount,
             "tokens": self.amount / (units_per_step * tokens_per_unit),
@@ -64,7 +64,11 @@ class Budget:
 
 
 def parse_budget(value: Any) -> Budget:
-    """`"5min"`, `"2M tokens"`, `"3 epochs"`, `"400 steps"` or a ready Budget; ValueError says what is expected."""
+    """Parse `"5min"`, `"2M tokens"`, `"3 epochs"` or `"400 steps"`.
+
+    Raises:
+        ValueError: for anything else, with what is expected.
+    """
     if isinstance(value, Budget):
         return value
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
@@ -74,7 +78,7 @@ def parse_budget(value: Any) -> Budget:
     factor, unit = _WORDS[word]
     amount = float(found[1]) * _SCALES[found[2]] * factor
     if not 0 < amount < math.inf:
-        raise ValueError(f"{value!r} must be above 0 and have an end")
+        raise ValueError(f"{value!r} must be above 0 and finite")
     return Budget(amount, unit)
 
 

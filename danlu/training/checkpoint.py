@@ -1,4 +1,4 @@
-"""Checkpoints: weights, optimiser and one small record, written so that a kill at any moment loses nothing."""
+"""Checkpoints: weights, optimizer state and one small record, written so that a kill at any moment loses nothing."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ WEIGHTS, AVERAGE, OPTIMIZER = "weights.safetensors", "average.safetensors", "opt
 
 
 @dataclass(frozen=True)
-class Position:
-    """The whole position of a run. step: finished steps; tokens: consumed; journal_bytes: length of metrics.jsonl."""
+class TrainingState:
+    """How far a training has come, apart from its tensors."""
 
-    step: int = 0
-    tokens: int = 0
-    journal_bytes: int = 0
-    seconds: float = 0.0
-    best_step: int | None = None
+    step: int = 0  # finished steps
+    tokens: int = 0  # positions trained on
+    journal_bytes: int = 0  # length of metrics.jsonl
+    seconds: float = 0.0  # of training, in all processes together
+    best_step: int | None = None  # of the best validation
     best_loss: float | None = None
 
-    def judged(self, step: int, loss: float) -> Position:
-        """With the best validation so far."""
+    def validated(self, step: int, loss: float) -> TrainingState:
+        """Return the state after a validation, which may be the best so far."""
         if self.best_loss is None or loss < self.best_loss:
             return replace(self, best_step=step, best_loss=loss)
         return self
 
 
 class Checkpoints:
-    """The checkpoints of one model: the last two and the best stay."""
+    """The checkpoints of one model; the last two and the best are kept."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -54,7 +54,7 @@ class Checkpoints:
 
     def save(
         self,
-        position: Position,
+        state: TrainingState,
         model: nn.Module,
         optimizers: Sequence[torch.optim.Optimizer],
         average: Average | None = None,
@@ -64,49 +64,55 @@ class Checkpoints:
             write_weights(fresh / OPTIMIZER, state_tensors(model, optimizers))
             if average is not None:
                 write_weights(fresh / AVERAGE, average.weights)
-            write_json(fresh / "position.json", asdict(position))
+            write_json(fresh / "position.json", asdict(state))
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_folder(self.path(position.step), fill)
-        keep = {*self.steps()[-KEEP:], position.best_step}
+        write_folder(self.path(state.step), fill)
+        keep = {*self.steps()[-KEEP:], state.best_step}
         for step in self.steps():
             if step not in keep:
                 shutil.rmtree(self.path(step))
 
-    def newest(self, warn: list[str]) -> Position | None:
-        """The newest whole checkpoint; what is wrong with a damaged one is added to `warn` and it is passed over."""
+    def newest(self, warn: list[str]) -> TrainingState | None:
+        """Return the state of the newest undamaged checkpoint; None without any.
+
+        Damaged checkpoints are skipped, each with a message in `warn`.
+
+        Raises:
+            WrongInput: if all checkpoints are damaged.
+        """
         damaged = []
         for step in reversed(self.steps()):
             if not (wrong := damage(self.path(step))):
-                return Position(**read_json(self.path(step) / "position.json"))
+                return TrainingState(**read_json(self.path(step) / "position.json"))
             damaged.append(wrong)
-            warn.append(f"checkpoint passed over: {wrong}")
+            warn.append(f"damaged checkpoint skipped: {wrong}")
         if damaged:
             raise WrongInput(
-                f"no checkpoint in {self.folder} is whole ({damaged[0]}); delete the folder to begin again"
+                f"every checkpoint in {self.folder} is damaged ({damaged[0]}); delete the folder to train again"
             )
         return None
 
-    def _whole(self, step: int) -> Path:
+    def _undamaged(self, step: int) -> Path:
         if wrong := damage(self.path(step)):
             raise WrongInput(f"{wrong}; choose another folder with --out to train again")
         return self.path(step)
 
     def load_weights(self, step: int, model: nn.Module) -> None:
-        """The weights that were judged at a step: their average, where one was kept."""
-        folder = self._whole(step)
+        """Load the weights that were validated at a step: the moving average where there is one."""
+        folder = self._undamaged(step)
         judged = folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)
         model.load_state_dict(read_state(judged))
 
     def load(
         self,
-        position: Position,
+        state: TrainingState,
         model: nn.Module,
         optimizers: Sequence[torch.optim.Optimizer],
         average: Average | None = None,
     ) -> None:
-        """All that training goes on from."""
-        folder = self._whole(position.step)
+        """Load everything that training resumes from."""
+        folder = self._undamaged(state.step)
         model.load_state_dict(read_state(folder / WEIGHTS))
         load_state_tensors(model, optimizers, read_state(folder / OPTIMIZER))
         if average is not None:

@@ -1,7 +1,7 @@
-"""What a training will take, before it is begun: parameters by part, operations, memory, time.
+"""The cost of a training, before it starts: parameters by module, operations, memory, time.
 
-Nothing here is a formula for one architecture: operations are counted as the model runs one micro-batch of the real
-data, optimiser state by taking one step without storage, activations by what autograd keeps.
+No formula for a particular architecture is used: operations are counted while the model processes one micro-batch of
+real data, optimizer state by taking one step without storage, activations by what autograd keeps.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from danlu.training.operations import forward_operations, training_operations
 from danlu.training.optimizers import state_tensors
 from danlu.training.plan import make_plan, time_steps, units_of
 from danlu.training.precision import Machine
-from danlu.training.samples import Draws
+from danlu.training.samples import Samples
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import micro_batches, positions
 
 
-def part_of(name: str) -> str:
-    """The part a parameter belongs to; layers of one kind are one part: `backbone.blocks.*.attention`."""
+def module_group(name: str) -> str:
+    """Return the module of a parameter, one for the same module of all layers: `backbone.blocks.*.attention`."""
     words = ["*" if word.isdigit() else word for word in name.split(".")[:-1]]
     return ".".join(words[: words.index("*") + 2] if "*" in words else words[:2])
 
 
 def parameter_table(model: nn.Module) -> list[dict[str, Any]]:
-    """[{"part", "parameters", "trained"}] in the order of the model; a tied tensor is counted once, where it is first
-    met."""
+    """Return [{"part", "parameters", "trained"}] in the order of the model; tied tensors are counted once."""
     rows: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
-        row = rows.setdefault(part_of(name), {"part": part_of(name), "parameters": 0, "trained": 0})
+        row = rows.setdefault(module_group(name), {"part": module_group(name), "parameters": 0, "trained": 0})
         row["parameters"] += parameter.numel()
         row["trained"] += parameter.numel() if parameter.requires_grad else 0
     return list(rows.values())
 
 
 def activation_bytes(model: nn.Module, batch: Batch, machine: Machine) -> int:
-    """Bytes autograd keeps between the forward and the backward pass of a micro-batch, weights not among them."""
+    """Return the bytes that autograd keeps for the backward pass of a micro-batch, without the weights."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept: dict[int, int] = {}
 
@@ -59,7 +58,7 @@ def activation_bytes(model: nn.Module, batch: Batch, machine: Machine) -> int:
 
 
 def optimizer_bytes(model: nn.Module, settings: TrainingSettings, machine: Machine) -> int:
-    """Bytes of the optimisers' state, from one step on a copy without storage."""
+    """Return the bytes of the optimizer state, from one step on a copy without storage."""
     shadow = copy.deepcopy(model).to("meta")
     built: list[torch.optim.Optimizer] = settings.optimizer.build(shadow, machine)
     for parameter in shadow.parameters():
@@ -72,18 +71,19 @@ def optimizer_bytes(model: nn.Module, settings: TrainingSettings, machine: Machi
 def forecast(
     model: nn.Module,
     objective: Objective,
-    draws: Draws,
+    samples: Samples,
     settings: TrainingSettings,
     machine: Machine,
     validate: Callable[[nn.Module], object] | None = None,
     timed: bool = False,
 ) -> dict[str, Any]:
-    """Facts that can be written as JSON; operations a token, memory in bytes, time in seconds.
+    """Return the cost as JSON-serialisable facts: operations per token, memory in bytes, time in seconds.
 
-    timed: also time some steps (on a copy; a time budget is only turned into steps then). The model stays as it was.
+    Args:
+        timed: also time some steps on a copy of the model; needed to convert a time budget to steps.
     """
-    step_units, micro_units = units_of(settings, draws)
-    batch = micro_batches(objective, draws, 0, micro_units, micro_units, 0.0)[0]
+    step_units, micro_units = units_of(settings, samples)
+    batch = micro_batches(objective, samples, 0, micro_units, micro_units, 0.0)[0]
     here, tokens = batch.to(torch.device(machine.device)), positions([batch])
     state = torch.random.get_rng_state()
     forward = forward_operations(model, here) / max(tokens, 1)
@@ -101,31 +101,31 @@ def forecast(
         "parameters": {
             "total": sum(row["parameters"] for row in table),
             "trained": sum(row["trained"] for row in table),
-            "head": table,
+            "parts": table,
         },
         "operations": {"forward_per_token": forward, "training_per_token": training_operations(forward)},
         "memory": memory | {"total": sum(memory.values())},
-        "step": {"units": step_units, "micro_units": micro_units, "tokens": step_units * draws.tokens_per_unit},
-        "time": time_facts(model, objective, draws, settings, machine, validate) if timed else None,
+        "step": {"units": step_units, "micro_units": micro_units, "tokens": step_units * samples.tokens_per_unit},
+        "time": time_facts(model, objective, samples, settings, machine, validate) if timed else None,
     }
 
 
 def time_facts(
     model: nn.Module,
     objective: Objective,
-    draws: Draws,
+    samples: Samples,
     settings: TrainingSettings,
     machine: Machine,
     validate: Callable[[nn.Module], object] | None,
 ) -> dict[str, Any]:
-    """Steps of the budget and what they take, from a short timing."""
-    step_units, micro_units = units_of(settings, draws)
-    step, validation = time_steps(settings, model, objective, draws, machine, validate, step_units, micro_units)
-    plan = make_plan(settings, model, objective, draws, machine, validate, measured=(step, validation))
+    """Return the number of steps in the budget and their duration, from a short timing."""
+    step_units, micro_units = units_of(settings, samples)
+    step, validation = time_steps(settings, model, objective, samples, machine, validate, step_units, micro_units)
+    plan = make_plan(settings, model, objective, samples, machine, validate, measured=(step, validation))
     return {
         "steps": plan.steps,
         "seconds_per_step": step,
         "seconds_per_validation": validation,
         "seconds": plan.steps * step + -(-plan.steps // plan.validate_every) * validation,
-        "tokens_per_second": step_units * draws.tokens_per_unit / step,
+        "tokens_per_second": step_units * samples.tokens_per_unit / step,
     }

@@ -1,4 +1,4 @@
-"""metrics.jsonl: the one source of every number shown later, continued without a seam after a kill."""
+"""metrics.jsonl: the only source of every number shown later, continued seamlessly after a kill."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from danlu.durable import explain_disk
 from danlu.errors import WrongInput
 
 CLOCK_FIELDS = frozenset({"time", "seconds", "tokens_per_second"})
-"""Fields that say when, not what: the only ones in which a resumed run differs from an undisturbed one."""
+"""Fields that depend on the clock: the only ones in which a resumed run differs from an uninterrupted one."""
 
 
 class Journal:
-    """Appends records; `position` is durable and is what a checkpoint remembers."""
+    """Appends records to a file; `position` is durable and stored with every checkpoint."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -29,24 +29,24 @@ class Journal:
             self._file.flush()
 
     def position(self) -> int:
-        """Bytes written so far, all of them on disk when this returns."""
+        """Flush to disk and return the number of bytes written."""
         with explain_disk(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
         return self._file.tell()
 
     def rewind(self, position: int) -> None:
-        """Drop what was written after `position`: work that no checkpoint holds and that will be done again."""
+        """Drop the records after `position`: work that no checkpoint holds and that will be repeated."""
         self.require(position)
         self._file.truncate(position)
         self._file.seek(position)
         self.position()
 
     def require(self, position: int) -> None:
-        """WrongInput when there are fewer bytes than finished work has written."""
+        """Raise WrongInput if the file is shorter than what finished work wrote."""
         if (found := self._file.seek(0, os.SEEK_END)) < position:
             raise WrongInput(
-                f"{self.path} has {found} bytes where finished work wrote {position}; put the file back, or choose "
+                f"{self.path} has {found} bytes, but finished work wrote {position}; restore the file, or choose "
                 "another folder with --out"
             )
 
@@ -55,7 +55,7 @@ class Journal:
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """Every complete record."""
+    """Yield every complete record."""
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):

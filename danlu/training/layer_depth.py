@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-EMBEDDERS, STACKS = ("embeddings", "decoder_embeddings"), ("backbone", "decoder")
+EMBEDDINGS, STACKS = ("embeddings", "decoder_embeddings"), ("backbone", "decoder")
 """What a network calls them, from the input up."""
 
 
@@ -24,7 +24,7 @@ def depths(model: nn.Module) -> dict[str, int]:
     reached = dict.fromkeys(STACKS, 0)
     for name, parameter in model.named_parameters():
         part = name.split(".")[0]
-        if part in EMBEDDERS:
+        if part in EMBEDDINGS:
             found[name] = 0
         elif part in STACKS:
             found[name] = number.get(id(parameter), reached[part] + 1 if reached[part] else 0)

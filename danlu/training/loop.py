@@ -1,4 +1,4 @@
-"""The one loop. It knows no objective, architecture or task by name."""
+"""The training loop. It knows no objective, architecture or task by name."""
 
 from __future__ import annotations
 
@@ -13,97 +13,97 @@ from torch import nn
 
 from danlu.errors import DanluError, Stopped
 from danlu.objective import Objective
-from danlu.training.checkpoint import Checkpoints, Position
+from danlu.training.checkpoint import Checkpoints, TrainingState
 from danlu.training.journal import Journal
 from danlu.training.plan import Plan
-from danlu.training.samples import Draws
+from danlu.training.samples import Samples
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import Losses, accumulate, micro_batches, positions
-from danlu.training.weight_average import Average, shown
+from danlu.training.weight_average import Average, averaged_weights
 
 
 @dataclass
 class Job:
-    """All the loop needs. validate(model) -> Losses on held-out data; sample(model) -> records to show on the way;
-    watch(record, plan) is told of every record; stop() says whether to save and leave; journal_start is where this
-    stage's records begin; judged(losses) adds facts to the record of a validation."""
+    """Everything that a training needs."""
 
-    stage: str
+    stage: str  # the name of the training in the journal
     model: nn.Module
     objective: Objective
-    draws: Draws
+    samples: Samples
     settings: TrainingSettings
     plan: Plan
     checkpoints: Checkpoints
     journal: Journal
-    journal_start: int = 0
-    validate: Callable[[nn.Module], Losses] | None = None
-    sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None
-    watch: Callable[[dict[str, Any], Plan], None] = lambda record, plan: None
-    stop: Callable[[], bool] = lambda: False
-    judged: Callable[[Losses], dict[str, Any]] = lambda losses: {}
+    journal_start: int = 0  # where the records of this stage start, in bytes
+    validate: Callable[[nn.Module], Losses] | None = None  # losses on held-out data
+    sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None  # records of generated text
+    watch: Callable[[dict[str, Any], Plan], None] = lambda record, plan: None  # called with every record
+    stop: Callable[[], bool] = lambda: False  # whether to save and leave
+    validation_facts: Callable[[Losses], dict[str, Any]] = lambda losses: {}  # added to the record of a validation
 
 
-def train(job: Job) -> Position:
-    """Train to the end of the plan, from the newest checkpoint if there is one; the chosen weights are in `job.model`.
+def train(job: Job) -> TrainingState:
+    """Train to the end of the plan, resuming from the newest checkpoint; `job.model` ends with the chosen weights.
 
-    Raises Stopped when asked to stop, after saving; DanluError when the loss stops being a number.
+    Raises:
+        Stopped: if `job.stop()` asked for it, after saving.
+        DanluError: if the loss or the gradient is not finite.
     """
     optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model, job.plan.machine)
     rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = Average(job.model, job.settings.ema) if job.settings.ema else None
-    position = resume(job, optimizers, average)
+    state = resume(job, optimizers, average)
     job.model.train()
-    clock = time.perf_counter() - position.seconds
-    while not over(job, position):
-        set_rates(optimizers, rates, job.settings.schedule.at((position.step + 0.5) / job.plan.steps))
-        position = one_step(job, optimizers, position, clock)
+    clock = time.perf_counter() - state.seconds
+    while not over(job, state):
+        set_rates(optimizers, rates, job.settings.schedule.at((state.step + 0.5) / job.plan.steps))
+        state = train_step(job, optimizers, state, clock)
         if average is not None:
-            average.update(job.model, position.step)
-        validating = position.step % job.plan.validate_every == 0 or position.step == job.plan.steps
+            average.update(job.model, state.step)
+        validating = state.step % job.plan.validate_every == 0 or state.step == job.plan.steps
         if validating:
-            with shown(average, job.model):
-                position = judge(job, position, clock)
-        stopping = job.stop() and not over(job, position)
-        if validating or stopping or position.step % job.plan.save_every == 0:
-            position = replace(position, journal_bytes=job.journal.position(), seconds=time.perf_counter() - clock)
-            job.checkpoints.save(position, job.model, optimizers, average)
+            with averaged_weights(average, job.model):
+                state = validate(job, state, clock)
+        stopping = job.stop() and not over(job, state)
+        if validating or stopping or state.step % job.plan.save_every == 0:
+            state = replace(state, journal_bytes=job.journal.position(), seconds=time.perf_counter() - clock)
+            job.checkpoints.save(state, job.model, optimizers, average)
         if stopping:
             raise Stopped(
-                f"stopped at step {position.step} of {job.plan.steps} of {job.stage}, saved; run again to go on"
+                f"stopped at step {state.step} of {job.plan.steps} of {job.stage}, saved; run it again to resume"
             )
-    job.checkpoints.load_weights(chosen_step(job.settings, position), job.model)
-    return position
+    job.checkpoints.load_weights(chosen_step(job.settings, state), job.model)
+    return state
 
 
-def over(job: Job, position: Position) -> bool:
-    """Whether the plan is done, or `patience` validations have passed since the best one."""
-    if position.step >= job.plan.steps:
+def over(job: Job, state: TrainingState) -> bool:
+    """Whether the plan is finished, or `patience` validations have passed since the best one."""
+    if state.step >= job.plan.steps:
         return True
-    if job.settings.patience is None or position.best_step is None:
+    if job.settings.patience is None or state.best_step is None:
         return False
-    return (position.step - position.best_step) // job.plan.validate_every >= job.settings.patience
+    return (state.step - state.best_step) // job.plan.validate_every >= job.settings.patience
 
 
-def chosen_step(settings: TrainingSettings, position: Position) -> int:
-    """The step whose weights are kept."""
-    if settings.keep == "best" and position.best_step is not None:
-        return position.best_step
-    return position.step
+def chosen_step(settings: TrainingSettings, state: TrainingState) -> int:
+    """Return the step whose weights are kept."""
+    if settings.keep == "best" and state.best_step is not None:
+        return state.best_step
+    return state.step
 
 
-def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer], average: Average | None) -> Position:
-    """The newest whole checkpoint, loaded, with the journal taken back to it; or the beginning."""
+def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer], average: Average | None) -> TrainingState:
+    """Load the newest checkpoint and truncate the journal to it; without one, start from step 0."""
     damaged: list[str] = []
-    position = job.checkpoints.newest(damaged)
-    if position is None:
+    state = job.checkpoints.newest(damaged)
+    if state is None:
         job.journal.rewind(job.journal_start)
-        return Position(journal_bytes=job.journal_start)
-    job.checkpoints.load(position, job.model, optimizers, average)
-    job.journal.rewind(position.journal_bytes)
+        return TrainingState(journal_bytes=job.journal_start)
+    job.checkpoints.load(state, job.model, optimizers, average)
+    job.journal.rewind(state.journal_bytes)
     for message in damaged:
         job.watch({"kind": "warning", "stage": job.stage, "message": message}, job.plan)
-    return position
+    return state
 
 
 def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Sequence[float]], factor: float) -> None:
@@ -112,39 +112,43 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Seque
             group["lr"] = rate * factor
 
 
-def one_step(job: Job, optimizers: Sequence[torch.optim.Optimizer], position: Position, clock: float) -> Position:
-    plan, step = job.plan, position.step
+def train_step(
+    job: Job, optimizers: Sequence[torch.optim.Optimizer], state: TrainingState, clock: float
+) -> TrainingState:
+    plan, step = job.plan, state.step
     first, progress = step * plan.step_units, step / plan.steps
-    batches = micro_batches(job.objective, job.draws, first, plan.step_units, plan.micro_units, progress, plan.capacity)
+    batches = micro_batches(
+        job.objective, job.samples, first, plan.step_units, plan.micro_units, progress, plan.capacity
+    )
     seed = job.settings.seed * 1_000_003 + step
     losses = accumulate(job.model, job.objective, batches, plan.machine, seed, progress)
-    require_number(job, "loss", losses.loss, step + 1)
+    require_finite(job, "loss", losses.loss, step + 1)
     norm = float(torch.nn.utils.clip_grad_norm_(job.model.parameters(), job.settings.clip))
-    require_number(job, "gradient", norm, step + 1)
+    require_finite(job, "gradient", norm, step + 1)
     for optimizer in optimizers:
         optimizer.step()
         optimizer.zero_grad()
-    position = replace(position, step=step + 1, tokens=position.tokens + positions(batches))
-    if position.step % job.settings.log_every == 0 or position.step == plan.steps:
+    state = replace(state, step=step + 1, tokens=state.tokens + positions(batches))
+    if state.step % job.settings.log_every == 0 or state.step == plan.steps:
         rate = optimizers[0].param_groups[0]["lr"]
-        note(job, position, clock, "train", loss_facts(losses) | {"learning_rate": rate, "gradient_norm": norm})
-    return position
+        record(job, state, clock, "train", loss_facts(losses) | {"learning_rate": rate, "gradient_norm": norm})
+    return state
 
 
-def judge(job: Job, position: Position, clock: float) -> Position:
-    """Validate, sample, and remember the best."""
+def validate(job: Job, state: TrainingState, clock: float) -> TrainingState:
+    """Validate, sample and record the best validation."""
     if job.validate:
         losses = job.validate(job.model)
-        require_number(job, "held-out loss", losses.loss, position.step)
-        position = position.judged(position.step, losses.loss)
-        note(job, position, clock, "validation", loss_facts(losses) | job.judged(losses))
+        require_finite(job, "held-out loss", losses.loss, state.step)
+        state = state.validated(state.step, losses.loss)
+        record(job, state, clock, "validation", loss_facts(losses) | job.validation_facts(losses))
     if job.sample:
-        for record in job.sample(job.model):
-            note(job, position, clock, "sample", record)
-    return position
+        for facts in job.sample(job.model):
+            record(job, state, clock, "sample", facts)
+    return state
 
 
-def require_number(job: Job, what: str, value: float, step: int) -> None:
+def require_finite(job: Job, what: str, value: float, step: int) -> None:
     if not math.isfinite(value):
         rate = job.settings.optimizer.learning_rate
         raise DanluError(
@@ -153,12 +157,12 @@ def require_number(job: Job, what: str, value: float, step: int) -> None:
 
 
 def loss_facts(losses: Losses) -> dict[str, Any]:
-    """loss None: nothing was to be predicted, which is no loss of 0."""
+    """The loss is None if there was no target, which is not a loss of 0."""
     return {"loss": losses.loss if losses.terms else None, "terms": losses.terms}
 
 
-def note(job: Job, position: Position, clock: float, kind: str, facts: dict[str, Any]) -> None:
-    record = {"stage": job.stage, "kind": kind, "step": position.step, "tokens": position.tokens} | facts
-    record |= {"time": time.time(), "seconds": time.perf_counter() - clock}
-    job.journal.write(record)
-    job.watch(record, job.plan)
+def record(job: Job, state: TrainingState, clock: float, kind: str, facts: dict[str, Any]) -> None:
+    entry = {"stage": job.stage, "kind": kind, "step": state.step, "tokens": state.tokens} | facts
+    entry |= {"time": time.time(), "seconds": time.perf_counter() - clock}
+    job.journal.write(entry)
+    job.watch(entry, job.plan)

@@ -1,4 +1,4 @@
-"""Muon whose matrix products are in the weights' own number format."""
+"""Muon with matrix products in the dtype of the weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Muon(torch.optim.Muon):
-    """torch's Muon, whose settings and state it has, without its cast to bfloat16: a processor that has no bfloat16
-    products takes a hundred times as long for them (docs/decisions/0015-muon-in-float32.md).
+    """torch's Muon, with the same settings and state, without its cast to bfloat16.
 
-    Updates are as large as AdamW's (Liu et al. 2025): torch's adjust_lr_fn="match_rms_adamw". Groups of parameters
-    bring their rate and their decay.
+    A processor without bfloat16 instructions takes a hundred times as long for such products
+    (docs/decisions/0015-muon-in-float32.md). Updates are scaled to the size of AdamW's (Liu et al. 2025), as with
+    adjust_lr_fn="match_rms_adamw" of torch. Parameter groups define the learning rate and weight decay.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, ns_steps: int):
@@ -23,7 +23,7 @@ class Muon(torch.optim.Muon):
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         if closure is not None:
-            raise ValueError("no closure is called; compute the gradients before the step")
+            raise ValueError("closures are not supported; compute the gradients before the step")
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
@@ -41,8 +41,12 @@ class Muon(torch.optim.Muon):
 
 
 def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, least: float) -> Tensor:
-    """[rows, columns] with all singular values brought near 1 by Newton and Schulz's iteration of fifth degree
-    (Jordan et al. 2024), in the matrix's own number format. least: a norm below it counts as that."""
+    """Bring all singular values of a matrix [rows, columns] near 1 by Newton-Schulz iterations (Jordan et al. 2024).
+
+    Args:
+        coefficients: of the quintic polynomial.
+        least: lower bound of the norm that the matrix is divided by.
+    """
     a, b, c = coefficients
     tall = matrix.size(0) > matrix.size(1)
     found = matrix.T if tall else matrix  # products of the shorter side

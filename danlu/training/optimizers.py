@@ -1,7 +1,8 @@
-"""Optimisers: settings that make torch optimisers for the parameters of a network."""
+"""Optimizers: settings that build torch optimizers for the parameters of a network."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -13,60 +14,67 @@ from torch import Tensor, nn
 from danlu.registry import optimizers
 from danlu.settings import Settings
 from danlu.training import muon
-from danlu.training.layer_depth import EMBEDDERS, depths
+from danlu.training.layer_depth import EMBEDDINGS, depths
 from danlu.training.precision import Machine
 
 Named = Sequence[tuple[str, nn.Parameter]]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Rates(Settings):
-    """What every optimiser can be told.
+class Optimizer(Settings, ABC):
+    """The settings that all optimizers share."""
 
-    learning_rate: of the top layer; layer_decay: each layer below learns by so much less (0.75: three quarters of the
-    one above it; the embeddings least; Clark et al. 2020), 1 for all alike. weight_decay: of matrices, never of norms
-    and biases; decay_embeddings: of embeddings too.
-    """
+    learning_rate: float = Field(default=3e-3, gt=0, description="Peak learning rate of the top layer.")
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Factor of the learning rate from each layer to the one below it, lowest for the embeddings "
+        "(Clark et al. 2020); 1: the same for all.",
+    )
+    weight_decay: float = Field(default=0.1, ge=0, description="Weight decay of matrices; norms and biases have none.")
+    decay_embeddings: bool = Field(default=True, description="Whether weight decay applies to embeddings too.")
+    betas: tuple[Beta, Beta] = Field(default=(0.9, 0.95), description="Decay rates of AdamW's moment estimates.")
 
-    learning_rate: float = Field(default=3e-3, gt=0)
-    layer_decay: float = Field(default=1.0, gt=0, le=1)
-    weight_decay: float = Field(default=0.1, ge=0)
-    decay_embeddings: bool = True
-    betas: tuple[Beta, Beta] = (0.9, 0.95)
+    @abstractmethod
+    def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
+        """Create the torch optimizers for the parameters of a model that are not frozen."""
 
     def groups(self, model: nn.Module, named: Named, rate: float) -> list[dict[str, Any]]:
-        """Parameters by their rate and decay."""
+        """Group parameters by learning rate and weight decay."""
         depth = depths(model)
         top = max(depth.values(), default=0)
         widths = {id(m.weight): m.embedding_dim for m in model.modules() if isinstance(m, nn.Embedding)}
         found: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in named:
-            embedding = name.split(".")[0] in EMBEDDERS or id(parameter) in widths
+            embedding = name.split(".")[0] in EMBEDDINGS or id(parameter) in widths
             vector = parameter.ndim < 2 or widths.get(id(parameter)) == 1  # a table of one column holds biases
             decay = 0.0 if vector or (embedding and not self.decay_embeddings) else self.weight_decay
             found.setdefault((rate * self.layer_decay ** (top - depth[name]), decay), []).append(parameter)
         return [{"params": own, "lr": lr, "weight_decay": decay} for (lr, decay), own in found.items()]
 
     def adamw(self, model: nn.Module, named: Named) -> list[torch.optim.Optimizer]:
-        """AdamW for these parameters, fused where the device has it; none for none."""
+        """Create AdamW for these parameters, fused where the device supports it; no optimizer for no parameters."""
         if not named:
             return []
         fused = named[0][1].device.type in ("cpu", "cuda")
         return [torch.optim.AdamW(self.groups(model, named, self.learning_rate), betas=self.betas, fused=fused)]
 
 
+optimizers.base = Optimizer
+
 MODELS = {"backbone", "decoder"}
-"""What is inside a module of such a name, the network's or one of an objective's parts, is a stack of layers."""
+"""Names of modules that hold a stack of layers, in the network or in the head of an objective."""
 
 
 def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """The parameters that are not frozen."""
+    """Return the parameters that are not frozen, by name."""
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
 @optimizers.register
-class AdamW(Rates):
-    """Loshchilov and Hutter 2019."""
+class AdamW(Optimizer):
+    """AdamW (Loshchilov and Hutter 2019)."""
 
     name: Literal["adamw"] = "adamw"
 
@@ -75,21 +83,23 @@ class AdamW(Rates):
 
 
 MUON = {"bfloat16": partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw"), "float32": muon.Muon}
-"""By the number format of the machine's matrix products."""
+"""Muon by the dtype of the machine's matrix products."""
 
 
 @optimizers.register
-class Muon(Rates):
+class Muon(Optimizer):
     """Muon (Jordan et al. 2024) for the matrices of backbones and decoders, AdamW for embeddings, heads and vectors.
 
-    learning_rate is AdamW's and, scaled to AdamW's update size (Liu et al. 2025), Muon's unless matrix_rate is given.
-    Its matrix products are in bfloat16 where the machine's are, else in float32.
+    Updates are scaled to the size of AdamW's (Liu et al. 2025). Matrix products of Muon are in bfloat16 where those of
+    the machine are, otherwise in float32.
     """
 
     name: Literal["muon"] = "muon"
-    matrix_rate: float | None = Field(default=None, gt=0)
-    momentum: float = Field(default=0.95, ge=0, lt=1)
-    iterations: int = Field(default=5, ge=1)
+    matrix_rate: float | None = Field(
+        default=None, gt=0, description="Peak learning rate of the matrices; the learning rate where not given."
+    )
+    momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of the matrices.")
+    iterations: int = Field(default=5, ge=1, description="Newton-Schulz iterations per update.")
 
     def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
         named = trained(model)
@@ -105,7 +115,7 @@ class Muon(Rates):
 
 
 def state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
-    """The optimisers' state as {"parameter name/state name": tensor}, independent of grouping."""
+    """Return the optimizer state as {"parameter name/state name": tensor}, independent of the grouping."""
     names: dict[Tensor, str] = {p: n for n, p in model.named_parameters()}
     state = {}
     for optimizer in built:
@@ -116,7 +126,11 @@ def state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer]) -> d
 
 
 def load_state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer], state: dict[str, Tensor]) -> None:
-    """The reverse of `state_tensors`; KeyError when a tensor has no parameter here."""
+    """Load what `state_tensors` returned.
+
+    Raises:
+        KeyError: if a tensor belongs to no parameter of the model.
+    """
     parameters = dict(model.named_parameters())
     owners = {p: o for o in built for g in o.param_groups for p in g["params"]}
     for key, value in state.items():

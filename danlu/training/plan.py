@@ -1,4 +1,4 @@
-"""What is decided once before training and never measured again."""
+"""The plan of a training: decided once before it starts, never measured again."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from torch import nn
 from danlu.objective import Objective
 from danlu.training.operations import forward_operations, training_operations
 from danlu.training.precision import Machine
-from danlu.training.samples import Draws
+from danlu.training.samples import Samples
 from danlu.training.settings import TrainingSettings
 from danlu.training.step import accumulate, micro_batches
 from danlu.training.training_options import compile_blocks
 
 WARM_STEPS, TIMED_STEPS, MOST_STEPS = 2, 4, 100
 SHARE = 0.02
-"""Of a time budget, spent at most (beyond the first steps) on finding out what a step takes."""
+"""Fraction of a time budget that is spent at most, beyond the first steps, on timing steps."""
 
 BLOCK = 128
-"""Capacities are multiples of it: kernels work in blocks of so many positions."""
+"""Capacities are multiples of it, because kernels process blocks of this many positions."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps, and units a step and a micro-batch; how often to validate and save; where it runs; what micro-batches are
-    filled up to a multiple of."""
+    """How a training runs."""
 
     steps: int
-    step_units: int
-    micro_units: int
-    validate_every: int
-    save_every: int
+    step_units: int  # units per step
+    micro_units: int  # units per micro-batch
+    validate_every: int  # steps
+    save_every: int  # steps
     machine: Machine
-    capacity: int | None = None
+    capacity: int | None = None  # streams of a micro-batch are filled up to a multiple of it, in positions
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,80 +52,81 @@ def make_plan(
     settings: TrainingSettings,
     model: nn.Module,
     objective: Objective,
-    draws: Draws,
+    samples: Samples,
     machine: Machine,
     validate: Callable[[nn.Module], object] | None,
     measured: tuple[float, float] | None = None,
 ) -> Plan:
-    """Steps from the budget; a time budget is turned into steps by timing a few on a copy of the model.
+    """Make the plan for a budget; a time budget is converted to steps by timing a few on a copy of the model.
 
-    measured: what `time_steps` gave, where it was asked before.
+    Args:
+        measured: the result of `time_steps`, if it is already known.
     """
-    step_units, micro_units = units_of(settings, draws)
+    step_units, micro_units = units_of(settings, samples)
     budget = settings.budget
     seconds, operations = 0.0, 0.0
     if budget.unit == "operations":
-        operations = operations_of(model, objective, draws, step_units, micro_units, machine)
+        operations = operations_of(model, objective, samples, step_units, micro_units, machine)
     if budget.unit == "seconds":
         seconds, validation = measured or time_steps(
-            settings, model, objective, draws, machine, validate, step_units, micro_units
+            settings, model, objective, samples, machine, validate, step_units, micro_units
         )
         left = max(budget.amount - settings.validations * validation, budget.amount / 2)
         budget = type(budget)(left, "seconds")
-    steps = budget.steps(draws.units, step_units, draws.tokens_per_unit, seconds, operations)
+    steps = budget.steps(samples.units, step_units, samples.tokens_per_unit, seconds, operations)
     validate_every = max(1, -(-steps // settings.validations))
     save_every = settings.save_every or validate_every
-    capacity = capacity_of(settings, draws, machine)
+    capacity = capacity_of(settings, samples, machine)
     return Plan(steps, step_units, micro_units, validate_every, save_every, machine, capacity)
 
 
 def operations_of(
-    model: nn.Module, objective: Objective, draws: Draws, units: int, each: int, machine: Machine
+    model: nn.Module, objective: Objective, samples: Samples, units: int, each: int, machine: Machine
 ) -> float:
-    """Operations of training on the first `units` units."""
+    """Return the floating-point operations of training on the first `units` units."""
     device = torch.device(machine.device)
-    batches = micro_batches(objective, draws, 0, units, each, 0.0)
+    batches = micro_batches(objective, samples, 0, units, each, 0.0)
     return training_operations(sum(forward_operations(model, batch.to(device)) for batch in batches))
 
 
-def units_of(settings: TrainingSettings, draws: Draws) -> tuple[int, int]:
-    """Units a step, and units a micro-batch."""
-    step_units = max(1, round(settings.batch_tokens / draws.tokens_per_unit))
-    return step_units, min(step_units, max(1, int(settings.micro_batch_tokens / draws.tokens_per_unit)))
+def units_of(settings: TrainingSettings, samples: Samples) -> tuple[int, int]:
+    """Return the units per step and per micro-batch."""
+    step_units = max(1, round(settings.batch_tokens / samples.tokens_per_unit))
+    return step_units, min(step_units, max(1, int(settings.micro_batch_tokens / samples.tokens_per_unit)))
 
 
-def capacity_of(settings: TrainingSettings, draws: Draws, machine: Machine) -> int | None:
-    """What the settings say; for compiled steps on a GPU an eighth of a micro-batch, in whole blocks of attention."""
+def capacity_of(settings: TrainingSettings, samples: Samples, machine: Machine) -> int | None:
+    """Return the capacity by the settings; for compiled steps on a GPU, an eighth of a micro-batch in whole blocks."""
     if settings.capacity is not None or not settings.compile or machine.device != "cuda":
         return settings.capacity
-    _, micro_units = units_of(settings, draws)
-    return BLOCK * max(1, round(micro_units * draws.tokens_per_unit / 8 / BLOCK))
+    _, micro_units = units_of(settings, samples)
+    return BLOCK * max(1, round(micro_units * samples.tokens_per_unit / 8 / BLOCK))
 
 
 def time_steps(
     settings: TrainingSettings,
     model: nn.Module,
     objective: Objective,
-    draws: Draws,
+    samples: Samples,
     machine: Machine,
     validate: Callable[[nn.Module], object] | None,
     step_units: int,
     micro_units: int,
 ) -> tuple[float, float]:
-    """Seconds of a step and of a validation, on a copy that is thrown away.
+    """Return the seconds of a step and of a validation, measured on a copy of the model.
 
-    Every step is taken twice and the quicker counts, for a busy moment only ever makes one slower; of these the mean,
-    for steps of other lengths take another time. At least `TIMED_STEPS`, and more of them up to `SHARE` of the budget.
+    Each step is timed twice and the faster time counts, because a busy machine only ever slows a step down; the result
+    is the mean over steps, which differ in length. At least `TIMED_STEPS` are timed, more up to `SHARE` of the budget.
     """
     trial = copy.deepcopy(model).train()
-    capacity = capacity_of(settings, draws, machine)
+    capacity = capacity_of(settings, samples, machine)
     if settings.compile:
-        compile_blocks(trial)  # a copy is not compiled
+        compile_blocks(trial)  # copies are not compiled
     optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial, machine)
 
     def timed(step: int) -> float:
         start = time.perf_counter()
-        batches = micro_batches(objective, draws, step * step_units, step_units, micro_units, 0.0, capacity)
+        batches = micro_batches(objective, samples, step * step_units, step_units, micro_units, 0.0, capacity)
         accumulate(trial, objective, batches, machine, 0)
         for optimizer in optimizers:
             optimizer.step()
@@ -135,13 +135,13 @@ def time_steps(
 
     for step in range(WARM_STEPS):
         timed(step)
-    quicker: list[float] = []
+    faster: list[float] = []
     spent = 0.0
-    while len(quicker) < TIMED_STEPS or (len(quicker) < MOST_STEPS and spent < SHARE * settings.budget.amount):
-        pair = [timed(WARM_STEPS + len(quicker)) for _ in range(2)]
-        quicker.append(min(pair))
+    while len(faster) < TIMED_STEPS or (len(faster) < MOST_STEPS and spent < SHARE * settings.budget.amount):
+        pair = [timed(WARM_STEPS + len(faster)) for _ in range(2)]
+        faster.append(min(pair))
         spent += sum(pair)
     start = time.perf_counter()
     if validate:
         validate(trial)
-    return sum(quicker) / len(quicker), time.perf_counter() - start
+    return sum(faster) / len(faster), time.perf_counter() - start

@@ -1,9 +1,10 @@
-"""Where and in what numbers a model runs."""
+"""Device, dtype and threads of a run."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,8 +17,8 @@ from torch.utils import deterministic
 from danlu.errors import WrongInput
 from danlu.training.allocator import keep_freed_memory
 
-WORTH = 1.15
-"""How much faster a product must be in bfloat16 for casting weights and activations to pay."""
+WORTHWHILE_SPEEDUP = 1.15
+"""How much faster a matrix product must be in bfloat16 to make up for casting weights and activations."""
 
 DType = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -27,12 +28,12 @@ AVAILABLE: dict[str, Callable[[], bool]] = {
     "mps": torch.backends.mps.is_available,
     "cpu": lambda: True,
 }
-"""Whether there is one, the device to be preferred first."""
+"""Whether a device is available, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Resolved once for a run and written down: the same three give the same bits."""
+    """Resolved once per run and recorded; the same three give the same bits."""
 
     device: str
     dtype: str
@@ -46,7 +47,7 @@ class Machine:
             repeat_exactly()
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Matrix products in bfloat16 where that was chosen; weights and sums stay in float32."""
+        """Return a context in which matrix products use bfloat16 if chosen; weights and sums stay in float32."""
         if self.dtype == "float32":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
@@ -56,9 +57,11 @@ class Machine:
 
 
 def repeat_exactly() -> None:
-    """Only operations on a GPU that give the same bits every time, without which a run could not go on as if it had
-    never stopped: an atomic sum depends on who comes first (docs/decisions/0011). torch raises for one that has no such
-    form. cuBLAS is told by the environment, before its first product."""
+    """Use only deterministic operations on a GPU, so that a resumed run equals an uninterrupted one bit for bit.
+
+    Atomic sums depend on the order of threads (docs/decisions/0011). torch raises for operations without a
+    deterministic form. cuBLAS reads an environment variable before its first product.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -66,26 +69,25 @@ def repeat_exactly() -> None:
 
 
 def native_bfloat16(device: str) -> bool:
-    """Whether the processor has bfloat16 products (avx512_bf16 or amx on x86, bf16 on Arm; Ampere and later GPUs)."""
+    """Whether the processor has bfloat16 instructions: avx512_bf16, amx or Arm's bf16; Ampere and later GPUs."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if device == "cpu" else {}  # Metal's bfloat16 is not trusted unasked
+    able = torch.cpu.get_capabilities() if device == "cpu" else {}  # not used by default on Metal
     return any(able.get(flag, False) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def bfloat16_pays(device: str) -> bool:
-    """Whether bfloat16 products are really faster: on some processors that have them they are not, so a GPU is trusted
-    and a CPU is timed."""
+def bfloat16_is_faster(device: str) -> bool:
+    """Whether bfloat16 products are faster than float32. On some CPUs with them they are not, so CPUs are timed."""
     if not native_bfloat16(device):
         return False
     if device == "cuda":
         return True
     seconds = {dtype: product_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return seconds[torch.bfloat16] * WORTH < seconds[torch.float32]
+    return seconds[torch.bfloat16] * WORTHWHILE_SPEEDUP < seconds[torch.float32]
 
 
 def product_seconds(dtype: torch.dtype) -> float:
-    """Best time of a product of the size a small model has: [2048, 256] by [256, 1024]."""
+    """Return the best time in seconds of a product as small models have it: [2048, 256] by [256, 1024]."""
     a, b = torch.ones(2048, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
     best = float("inf")
     for _ in range(20):
@@ -95,9 +97,12 @@ def product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def device_found(device: str, setting: str) -> str:
-    """The device of that name, or the one to be preferred; WrongInput names the setting that asks for one that is not
-    there."""
+def resolve_device(device: str, setting: str) -> str:
+    """Return the named device, or for "auto" the preferred one.
+
+    Raises:
+        WrongInput: if the machine has no such device; `setting` is named in the message.
+    """
     there = [name for name, available in AVAILABLE.items() if available()]
     if device != "auto" and device not in there:
         raise WrongInput(f"{setting}: this machine has no {device}; it has {' and '.join(there)}")
@@ -105,31 +110,38 @@ def device_found(device: str, setting: str) -> str:
 
 
 def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
-    """The device, dtype and threads a run takes when the recipe leaves them open. WrongInput for a device that is not
-    there."""
-    found = device_found(device, "machine.device")
+    """Resolve the device, dtype and threads that a recipe leaves open.
+
+    Raises:
+        WrongInput: if the machine has no such device.
+    """
+    found = resolve_device(device, "machine.device")
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
-    chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_pays(found) else "float32"
+    chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_is_faster(found) else "float32"
     return Machine(found, chosen, threads)
 
 
 def recorded(facts: dict[str, Any]) -> Machine:
-    """What a run was begun with; WrongInput where its device is not here."""
+    """Return the machine that a run was started with.
+
+    Raises:
+        WrongInput: if its device is not available here.
+    """
     machine = Machine(**facts)
-    device_found(machine.device, "machine.device, as the run was begun with")
+    resolve_device(machine.device, "machine.device, which the run was started with")
     return machine
 
 
 def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
+    """Return the number of cores that this process may use."""
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def environment(machine: Machine) -> dict[str, Any]:
-    """Facts for the report."""
+    """Return facts about machine and libraries for the report."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

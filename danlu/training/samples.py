@@ -1,10 +1,11 @@
-"""Units as an objective draws them: unit n of a run, with its own random numbers."""
+"""Samples of the data: unit n of a run with its own random numbers."""
 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +16,21 @@ from danlu.tokens.units import WindowUnits, free_number
 from danlu.tokens.vocabulary import Vocabulary
 
 
-class Draws(Protocol):
-    """Unit n for every n >= 0; an epoch is `units` of them, each in an order of its own."""
+class Samples(ABC):
+    """Sample n for every n >= 0. An epoch is `units` samples; every epoch has another order."""
 
-    @property
-    def units(self) -> int: ...
-    @property
-    def tokens_per_unit(self) -> float: ...
-    def draw(self, n: int, progress: float) -> Sample: ...
+    units: int
+    """Units per epoch."""
+    tokens_per_unit: float
+    """Mean number of tokens per unit."""
+
+    @abstractmethod
+    def draw(self, n: int, progress: float) -> Sample:
+        """Return sample n, a pure function of the seed and n; `progress` is the fraction of the run that is done."""
 
 
 class UnitSample(Sample):
-    """One unit; everything is a pure function of (seed, n)."""
+    """One unit of the data, with a random generator seeded by (seed, n)."""
 
     def __init__(
         self,
@@ -45,14 +49,14 @@ class UnitSample(Sample):
     def with_unit(
         self, unit: Callable[[int], Any], boundaries: Callable[[int], list[np.ndarray]] | None = None
     ) -> UnitSample:
-        """A further unit in the same draw."""
+        """Return a sample of another unit that shares the random generator."""
         other = copy.copy(self)
         other._unit, other._boundaries = unit, boundaries
         return other
 
     def another(self) -> UnitSample:
         if self._another is None:
-            raise ValueError("these units have no others beside them")
+            raise ValueError("these units do not support drawing another one")
         return self._another(self)
 
     def pieces(self, overlap: int = 0) -> list[np.ndarray]:
@@ -60,20 +64,20 @@ class UnitSample(Sample):
 
     def boundaries(self, overlap: int = 0) -> list[np.ndarray]:
         if self._boundaries is None:
-            raise ValueError("these units were stored without the bounds of words and sentences")
+            raise ValueError("these units were stored without word and sentence boundaries")
         return self._boundaries(overlap)
 
     def row(self) -> Any:
         return self._unit(0)
 
 
-def place(seed: int, n: int, units: int, shuffled: bool) -> int:
-    """Which unit of the data the n-th unit of a run is."""
+def unit_index(seed: int, n: int, units: int, shuffled: bool) -> int:
+    """Return the index of the unit that is sample n of a run."""
     epoch, i = divmod(n, units)
     return order(seed, epoch, i, units) if shuffled else i
 
 
-class WindowDraws:
+class WindowSamples(Samples):
     """Windows of `length` tokens of a split.
 
     windows: how many windows of positions an example has (`Objective.units_per_example`). An epoch has as many units as
@@ -91,18 +95,13 @@ class WindowDraws:
         windows: float = 1,
     ):
         self.windows = WindowUnits(store, length)
-        self.vocabulary, self.seed, self.shuffled, self.each = vocabulary, seed, shuffled, max(windows, 1.0)
-
-    @property
-    def units(self) -> int:
-        return max(1, round(len(self.windows) / self.each))
-
-    @property
-    def tokens_per_unit(self) -> float:
-        return self.each * self.windows.store.tokens / len(self.windows)
+        self.vocabulary, self.seed, self.shuffled = vocabulary, seed, shuffled
+        windows_per_unit = max(windows, 1.0)
+        self.units = max(1, round(len(self.windows) / windows_per_unit))
+        self.tokens_per_unit = windows_per_unit * store.tokens / len(self.windows)
 
     def first_window(self, n: int) -> int:
-        """Which window unit n begins with."""
+        """Return the index of the first window of unit n."""
         epoch, i = divmod(n, self.units)
         if self.shuffled:
             return order(self.seed, epoch, i, len(self.windows))
@@ -114,29 +113,25 @@ class WindowDraws:
 
         def another(sample: UnitSample) -> UnitSample:
             taken.append(self.windows.apart(taken, sample.rng))
-            return sample.with_unit(*self._reading(taken[-1]))
+            return sample.with_unit(*self._readers(taken[-1]))
 
-        return UnitSample(self.seed, n, progress, self.vocabulary, *self._reading(i), another)
+        return UnitSample(self.seed, n, progress, self.vocabulary, *self._readers(i), another)
 
-    def _reading(self, i: int) -> tuple[Callable[[int], list[np.ndarray]], Callable[[int], list[np.ndarray]]]:
+    def _readers(self, i: int) -> tuple[Callable[[int], list[np.ndarray]], Callable[[int], list[np.ndarray]]]:
         return lambda overlap: self.windows.pieces(i, overlap), lambda overlap: self.windows.bounds(i, overlap)
 
 
-class RowDraws:
-    """Rows of a table, each already made of token ids and a target."""
+class RowSamples(Samples):
+    """Rows of a table, already encoded."""
 
     def __init__(
         self, rows: Sequence[Any], mean_tokens: float, vocabulary: Vocabulary, seed: int, shuffled: bool = True
     ):
-        self.rows, self.tokens_per_unit, self.vocabulary = rows, mean_tokens, vocabulary
-        self.seed, self.shuffled = seed, shuffled
-
-    @property
-    def units(self) -> int:
-        return len(self.rows)
+        self.rows, self.units, self.tokens_per_unit = rows, len(rows), mean_tokens
+        self.vocabulary, self.seed, self.shuffled = vocabulary, seed, shuffled
 
     def draw(self, n: int, progress: float) -> Sample:
-        taken = [place(self.seed, n, self.units, self.shuffled)]
+        taken = [unit_index(self.seed, n, self.units, self.shuffled)]
 
         def another(sample: UnitSample) -> UnitSample:
             taken.append(free_number([(i, i + 1) for i in taken], self.units, sample.rng))

@@ -1,4 +1,4 @@
-"""One step: batches in, one update out, the same however the step is split."""
+"""One training step: the same gradients however the step is split into micro-batches."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from danlu.batch import Batch
 from danlu.objective import Objective
 from danlu.packing import pack
 from danlu.training.precision import Machine
-from danlu.training.samples import Draws
+from danlu.training.samples import Samples
 
 
 def micro_batches(
     objective: Objective,
-    draws: Draws,
+    samples: Samples,
     first: int,
     units: int,
     each: int,
     progress: float,
     capacity: int | None = None,
 ) -> list[Batch]:
-    """Units `first` .. `first + units - 1`, packed `each` at a time, and filled up as `pack` does."""
+    """Pack units `first` to `first + units - 1`, `each` per micro-batch, filled up to the capacity as `pack` does."""
     packed = []
     for start in range(first, first + units, each):
         numbers = range(start, min(start + each, first + units))
-        examples = [objective.example(draws.draw(n, progress)) for n in numbers]
+        examples = [objective.example(samples.draw(n, progress)) for n in numbers]
         packed.append(pack(examples, objective.streams, numbers, capacity))
     return packed
 
 
 def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, int]:
-    """Targets of each term over the whole step."""
+    """Count the targets of each term over the whole step."""
     total = dict.fromkeys(objective.terms, 0)
     for batch in batches:
         for term, n in objective.count_targets(batch).items():
@@ -43,7 +43,7 @@ def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, in
 
 
 def positions(batches: Sequence[Batch]) -> int:
-    """Positions of examples: what a stream was filled up with belongs to none and does not count."""
+    """Count the positions of examples; positions that only fill a stream up to its capacity do not count."""
     return sum(
         length
         for batch in batches
@@ -55,20 +55,20 @@ def positions(batches: Sequence[Batch]) -> int:
 
 @dataclass
 class Losses:
-    """Sums of nats (or of whatever a term measures) and the number of targets they are sums over."""
+    """The losses of a step or an evaluation, by term."""
 
-    sums: dict[str, float]
-    counts: dict[str, int]
-    weights: Mapping[str, float]
+    sums: dict[str, float]  # summed over targets, in nats for cross-entropies
+    counts: dict[str, int]  # targets
+    weights: Mapping[str, float]  # of the terms in the total loss; 1 where not given
 
     @property
     def terms(self) -> dict[str, float]:
-        """Mean of each term that had targets."""
+        """The mean of each term that had targets."""
         return {k: self.sums[k] / n for k, n in self.counts.items() if n}
 
     @property
     def loss(self) -> float:
-        """Of the terms that had targets; 0 where none had."""
+        """The weighted sum of the terms that had targets; 0 if none had."""
         return sum(self.weights.get(k, 1.0) * v for k, v in self.terms.items())
 
 
@@ -80,10 +80,11 @@ def accumulate(
     seed: int,
     progress: float = 1.0,
 ) -> Losses:
-    """Gradients of the step's loss: each term's sum over its count in the whole step, weighted, and then the tie.
+    """Accumulate the gradients of a step: each term's sum over its count in the whole step, weighted; then the tie.
 
-    `seed` seeds what the model draws itself (dropout), anew for each micro-batch. progress: how much of the run is
-    done.
+    Args:
+        seed: of the model's own random numbers (dropout); another seed is derived for each micro-batch.
+        progress: the fraction of the run that is done.
     """
     total, weights = total_counts(objective, batches), objective.term_weights(progress)
     found: list[dict[str, Tensor]] = []
@@ -93,7 +94,7 @@ def accumulate(
             terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
         shares = [weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
         loss = torch.stack(shares).sum()
-        if loss.requires_grad:  # frozen embeddings and no position: nothing that learns has had a part in it
+        if loss.requires_grad:  # False if no trainable weight took part: frozen embeddings and no position
             loss.backward()
         found.append({k: v.detach() for k, v in terms.items()})
     model(None)[""].backward()
@@ -101,7 +102,7 @@ def accumulate(
 
 
 def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[str, float]:
-    """The terms of micro-batches added up in float64; a device is waited for once, at the end."""
+    """Add up the terms of micro-batches in float64, synchronising with the device once."""
     sums = dict.fromkeys(objective.terms, 0.0)
     names = [k for terms in found for k in terms]
     if names:
@@ -113,7 +114,7 @@ def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[
 
 @torch.no_grad()
 def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine) -> Losses:
-    """The losses of some batches without learning from them, weighted as at the end of a run."""
+    """Return the losses of batches in eval mode, weighted as at the end of a run."""
     was = model.training
     model.eval()
     found = []

@@ -1,7 +1,9 @@
-"""Sinks that follow a run beside its journal, for those who watch elsewhere; the journal stays the source."""
+"""Trackers that receive the records of a run in addition to its journal."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,20 +14,34 @@ from danlu.settings import Settings
 Record = dict[str, Any]
 
 
+class Tracker(Settings, ABC):
+    """A program that displays the records of a run."""
+
+    @abstractmethod
+    def open(self, run: Path) -> Callable[[Record], None]:
+        """Return a function that is called with every record of the run in that directory.
+
+        Raises:
+            WrongInput: if the library is not installed.
+        """
+
+
+trackers.base = Tracker
+
+
 @trackers.register
-class TensorBoard(Settings):
+class TensorBoard(Tracker):
     """Scalars and samples of each stage in `tensorboard/`, for `tensorboard --logdir`."""
 
     name: Literal["tensorboard"] = "tensorboard"
 
     def open(self, run: Path) -> Writers:
-        """What is told of every record of the run in that folder. WrongInput when the extra is missing."""
         need("tensorboard", "track", "track: tensorboard")
         return Writers(run / "tensorboard")
 
 
 class Writers:
-    """One event file a stage."""
+    """One event file per stage."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -37,7 +53,7 @@ class Writers:
         stage, step = record["stage"], record.get("step")
         if step is None:
             return
-        if stage not in self.writers:  # what an earlier process wrote beyond its last checkpoint is done again
+        if stage not in self.writers:  # records beyond the last checkpoint of a killed process are repeated
             self.writers[stage] = SummaryWriter(str(self.folder / stage), purge_step=step, flush_secs=10)
         for name, value in scalars(record).items():
             self.writers[stage].add_scalar(name, value, step)
@@ -50,7 +66,7 @@ class Writers:
 
 
 def scalars(record: Record) -> dict[str, float]:
-    """The numbers of a record that change over a training, below the kind of record they are of."""
+    """Return the numbers of a record that change during training, prefixed with the kind of record."""
     left_out = ("step", "tokens", "time", "seconds")
     found = {k: v for k, v in record.items() if isinstance(v, int | float) and k not in left_out}
     found |= {f"terms/{k}": v for k, v in record.get("terms", {}).items()}

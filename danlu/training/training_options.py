@@ -1,4 +1,4 @@
-"""What training settings change in a model before its first step: what is frozen, what the loss adds, how it runs."""
+"""Training settings that change the model before its first step: freezing, loss options, recomputation, compilation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from danlu.training.layer_depth import blocks
 from danlu.training.settings import TrainingSettings
 
 
-def fit_out(model: nn.Module, settings: TrainingSettings) -> None:
-    """Change the model in place; WrongInput names the setting that cannot be honoured."""
+def apply_training_options(model: nn.Module, settings: TrainingSettings) -> None:
+    """Apply the settings to the model in place.
+
+    Raises:
+        WrongInput: if the model does not support a setting.
+    """
     freeze(model, settings.freeze)
     model.label_smoothing, model.z_loss = settings.label_smoothing, settings.z_loss  # type: ignore[assignment]
-    if getattr(settings.optimizer, "layer_decay", 1.0) < 1:
-        stacked(model, "optimizer.layer_decay")
+    if settings.optimizer.layer_decay < 1:
+        require_blocks(model, "optimizer.layer_decay")
     if settings.activation_checkpointing:
         checkpoint_activations(model)
     if settings.compile:
@@ -26,34 +30,41 @@ def fit_out(model: nn.Module, settings: TrainingSettings) -> None:
 
 
 def freeze(model: nn.Module, patterns: list[str]) -> None:
-    """Weights whose name, or the name of a module they are in, a pattern matches are not trained."""
+    """Exclude the weights from training whose name, or the name of a module they are in, matches a pattern."""
     for pattern in patterns:
         found = [p for n, p in model.named_parameters() if fnmatchcase(n, pattern) or fnmatchcase(n, f"{pattern}.*")]
         if not found:
             modules = [name for name, _ in model.named_modules() if name]
-            raise WrongInput(f"training.freeze: {pattern!r} is no part of the model; {nearest(pattern, modules)}")
+            raise WrongInput(
+                f"training.freeze: {pattern!r} matches no weight or module of the model; {nearest(pattern, modules)}"
+            )
         for parameter in found:
             parameter.requires_grad_(False)
     if not any(p.requires_grad for p in model.parameters()):
-        raise WrongInput("training.freeze: nothing is left to train; freeze less")
+        raise WrongInput("training.freeze: all weights are frozen; freeze fewer")
 
 
-def stacked(model: nn.Module, setting: str) -> list[nn.Module]:
+def require_blocks(model: nn.Module, setting: str) -> list[nn.Module]:
     if found := blocks(model):
         return found
-    raise WrongInput(f"training.{setting}: this architecture is no stack of blocks; leave it out")
+    raise WrongInput(f"training.{setting}: this architecture has no blocks; leave the setting out")
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Keep only what enters each block and compute the rest again in the backward pass (Chen et al. 2016): less
-    memory, about a third more work, the same numbers."""
-    for block in stacked(model, "activation_checkpointing"):
+    """Keep only the input of each block and recompute the rest in the backward pass (Chen et al. 2016).
+
+    Uses less memory and about a third more computation; the numbers are the same.
+    """
+    for block in require_blocks(model, "activation_checkpointing"):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def compile_blocks(model: nn.Module) -> None:
-    """torch.compile for each block. A copy of the model is not compiled. On a CPU it is for any number of positions; on
-    a GPU, where batches are filled up to few numbers of them, for each until there are more."""
-    for block in stacked(model, "compile"):
+    """Compile each block with torch.compile.
+
+    On a CPU the compiled block accepts any number of positions. On a GPU, where batches are padded to few sizes, torch
+    compiles for each size until there are too many. A deep copy of the model is not compiled.
+    """
+    for block in require_blocks(model, "compile"):
         on_gpu = next(block.parameters()).device.type == "cuda"
         block.compile(dynamic=None if on_gpu else True)

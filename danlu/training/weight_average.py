@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is what is judged and kept (Polyak and Juditsky 1992)."""
+"""A moving average of the weights, which is validated and saved in their place (Polyak and Juditsky 1992)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 
 class Average:
-    """weights {name: tensor} move towards the model's by 1 - decay each step, faster in the first ones."""
+    """An exponential moving average of all tensors of a model, by name.
+
+    docs/decisions/0017-weight-average.md says why this is not torch's AveragedModel.
+    """
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
@@ -19,7 +22,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """After step number `step` (from 1): early on the average is over about the last tenth of what was done."""
+        """Update after step number `step` (from 1). Early on, the average is over about the last tenth of the steps."""
         kept = min(self.decay, step / (step + 9))
         for name, value in model.state_dict().items():
             if value.is_floating_point():
@@ -28,8 +31,8 @@ class Average:
                 self.weights[name].copy_(value)
 
     @contextmanager
-    def shown(self, model: nn.Module) -> Iterator[None]:
-        """The model has the averaged weights inside."""
+    def applied_to(self, model: nn.Module) -> Iterator[None]:
+        """Put the averaged weights into the model within the context."""
         own = {name: value.clone() for name, value in model.state_dict().items()}
         model.load_state_dict(self.weights)
         try:
@@ -38,6 +41,6 @@ class Average:
             model.load_state_dict(own)
 
 
-def shown(average: Average | None, model: nn.Module) -> Any:
-    """`Average.shown`, or nothing where there is no average."""
-    return nullcontext() if average is None else average.shown(model)
+def averaged_weights(average: Average | None, model: nn.Module) -> Any:
+    """Return a context in which the model has the averaged weights; without an average, its own."""
+    return nullcontext() if average is None else average.applied_to(model)

@@ -1,4 +1,4 @@
-"""Weights as a safetensors file."""
+"""Writing weights as a safetensors file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from torch import Tensor
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
-    """`state` as safetensors, from any device; OSError when the disk is full or refuses."""
+    """Write tensors from any device as safetensors.
+
+    Raises:
+        OSError: if the disk is full or refuses.
+    """
     here = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     try:
         save_file(here, path, metadata={"format": "pt"})

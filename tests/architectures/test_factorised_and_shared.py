@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_language import VOCABULARY, ToyDraws, sentence
+from toy_language import VOCABULARY, ToySamples, sentence
 
 from danlu.architectures import build_network
 from danlu.architectures.scaling import scaled
@@ -17,7 +17,7 @@ from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.prefix import Prefix
 from danlu.registry import architectures, optimizers
-from danlu.training.checkpoint import Checkpoints, Position
+from danlu.training.checkpoint import Checkpoints, TrainingState
 from danlu.training.forecast import forward_operations, parameter_table
 from danlu.training.layer_depth import depths
 from danlu.training.precision import Machine
@@ -58,7 +58,7 @@ def test_a_shared_block_is_counted_and_saved_once(tmp_path):
         r["part"]: r["parameters"] for r in parameter_table(own)
     }
     saved = Checkpoints(tmp_path)
-    saved.save(Position(step=1), one, [])
+    saved.save(TrainingState(step=1), one, [])
     other = network(shared_layers=1)
     with torch.no_grad():
         for p in other.parameters():
@@ -84,7 +84,7 @@ def test_a_shared_block_is_that_many_equal_blocks():
 
 
 def test_sharing_saves_no_work_and_depths_follow_the_blocks():
-    (batch,) = micro_batches(Causal(), ToyDraws(), 0, 4, 4, 0.0)
+    (batch,) = micro_batches(Causal(), ToySamples(), 0, 4, 4, 0.0)
     shared, own = network(shared_layers=2), network()
     assert forward_operations(shared.float(), batch) == forward_operations(own.float(), batch)
     found = depths(shared)
@@ -98,7 +98,7 @@ def test_sharing_saves_no_work_and_depths_follow_the_blocks():
 @pytest.mark.parametrize("name", list(optimizers))
 def test_an_optimiser_updates_each_shared_weight_once(name):
     """By the sum of what its layers ask for."""
-    batches = micro_batches(Causal(), ToyDraws(), 0, 6, 3, 0.0)
+    batches = micro_batches(Causal(), ToySamples(), 0, 6, 3, 0.0)
     model = network(shared_layers=1, embedding_width=6).float()
     built = optimizers.validate(name).build(model, MACHINE)
     held = [p for o in built for g in o.param_groups for p in g["params"]]
@@ -111,7 +111,7 @@ def test_an_optimiser_updates_each_shared_weight_once(name):
 
 
 def test_recomputed_shared_blocks_give_the_same_gradients():
-    batches = micro_batches(Causal(), ToyDraws(), 0, 6, 3, 0.0)
+    batches = micro_batches(Causal(), ToySamples(), 0, 6, 3, 0.0)
     found = []
     for recomputed in (False, True):
         model = network(shared_layers=1)
@@ -135,7 +135,7 @@ def test_narrow_embeddings_have_the_parameters_of_two_factors():
 def test_what_an_objective_needs_to_foretell_tokens_is_made_and_trained(objective, settings):
     model = network(objective, embedding_width=6, **settings)
     assert (model.output_map is None) == (objective.name == "masked")
-    accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 12, 12, 0.0), MACHINE, 0)
+    accumulate(model, objective, micro_batches(objective, ToySamples(), 0, 12, 12, 0.0), MACHINE, 0)
     assert all(p.grad is not None and p.grad.any() for n, p in model.named_parameters() if "key" not in n)
 
 

@@ -19,7 +19,7 @@ def test_every_part_is_timed(objective, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(speed.SIZES, "tiny", {"layers": 1, "width": 32, "heads": 2, "context": 32})
     found = time_by_part.measure(objective, "tiny")
     assert found["forward_and_backward"]["seconds"] > 0
-    assert all(part["seconds"] > 0 for part in found["head"].values())
-    assert {"attention itself", "optimiser (muon)", "data"} <= found["head"].keys()
+    assert all(part["seconds"] > 0 for part in found["parts"].values())
+    assert {"attention itself", "optimiser (muon)", "data"} <= found["parts"].keys()
     time_by_part.print_parts(found)
     assert "attention itself" in capsys.readouterr().out

@@ -31,7 +31,7 @@ def test_what_is_shown_is_what_a_run_has(danlu_command, tiny, tmp_path):
     results = json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))
     small, done = facts["models"]["small"], results["pretrain"][0]
     assert small["parameters"]["total"] == done["parameters"]
-    assert sum(part["parameters"] for part in small["parameters"]["head"]) == done["parameters"]
+    assert sum(part["parameters"] for part in small["parameters"]["parts"]) == done["parameters"]
     assert small["time"] is None
     assert facts["corpus"]["splits"] == results["corpus"]["splits"]
     assert facts["tokenizer"]["size"] == results["tokenizer"]["size"]

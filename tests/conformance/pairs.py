@@ -10,7 +10,7 @@ from typing import Any
 import examples
 import numpy as np
 import torch
-from toy_language import TOPICAL, VOCABULARY, ToyDraws, ToySource
+from toy_language import TOPICAL, VOCABULARY, ToySamples, ToySource
 
 import danlu.architectures
 import danlu.objectives
@@ -23,7 +23,7 @@ from danlu.packing import pack
 from danlu.registry import architectures, objectives, tasks
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.precision import Machine
-from danlu.training.samples import Draws, RowDraws
+from danlu.training.samples import RowSamples, Samples
 
 
 def with_settings(name: str, settings: Mapping[str, Any]) -> str:
@@ -57,11 +57,11 @@ class Pair:
 
     objective: Any
     architecture: Any
-    draws: Draws
+    samples: Samples
     vocabulary_size: int
 
     def examples(self, count: int, first: int = 0) -> list[Example]:
-        return [self.objective.example(self.draws.draw(n, 0.0)) for n in range(first, first + count)]
+        return [self.objective.example(self.samples.draw(n, 0.0)) for n in range(first, first + count)]
 
     def pack(self, some: list[Example]) -> Batch:
         return pack(some, self.objective.streams, range(len(some)))
@@ -76,15 +76,15 @@ class Pair:
         return model.eval()
 
 
-def toy_draws(objective: Any, folder: Path) -> Draws:
+def toy_draws(objective: Any, folder: Path) -> Samples:
     """Sentences of the toy language (with topics, for objectives that tell texts apart), or what an objective with
     units of its own makes of them."""
     if objective.embeds_text:
-        return ToyDraws(vocabulary=TOPICAL)
+        return ToySamples(vocabulary=TOPICAL)
     if not objective.has_own_units:
-        return ToyDraws()
+        return ToySamples()
     made = objective.units(ToySource(folder), "train")
-    return RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+    return RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
 
 
 def architecture_of(name: str, **changed: Any) -> Any:
@@ -100,8 +100,8 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
         objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
-        draws: Any = toy_draws(objective, folder)
-        return Pair(objective, chosen, draws, draws.vocabulary.size)
+        samples: Any = toy_draws(objective, folder)
+        return Pair(objective, chosen, samples, samples.vocabulary.size)
     settings = examples.example_of(kind, name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
@@ -109,8 +109,8 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
     rows = task.read()
     tokenizer = ByteBPE(size=300).train([row.text for row in rows.train])
     encoded = task.encode(rows.train, rows.classes, tokenizer)
-    draws = RowDraws(encoded, 10.0, tokenizer.vocabulary, seed=0)
-    return Pair(task.objective(rows.classes, order == ["full"]), chosen, draws, tokenizer.vocabulary.size)
+    samples = RowSamples(encoded, 10.0, tokenizer.vocabulary, seed=0)
+    return Pair(task.objective(rows.classes, order == ["full"]), chosen, samples, tokenizer.vocabulary.size)
 
 
 def fits(learnable: str, architecture: str) -> bool:

@@ -30,7 +30,9 @@ def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTING
     model = build_network(pair.objective, pair.architecture, pair.vocabulary_size, seed=0)
     plan = Plan(steps, step_units, 6, 1000, save_every, MACHINE)
     journal = Journal(folder / "metrics.jsonl")
-    return Job("toy", model, pair.objective, pair.draws, settings, plan, Checkpoints(folder / "saved"), journal, **more)
+    return Job(
+        "toy", model, pair.objective, pair.samples, settings, plan, Checkpoints(folder / "saved"), journal, **more
+    )
 
 
 def exemptions(objective):
@@ -60,7 +62,7 @@ def trivial(objective, batches):
 def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
     pair, job = representative, job_of(representative, tmp_path, steps=240)
     train(job)
-    held_out = micro_batches(pair.objective, replaced_seed(pair.draws), 0, 60, 20, 1.0)
+    held_out = micro_batches(pair.objective, replaced_seed(pair.samples), 0, 60, 20, 1.0)
     learned = measure(job.model, pair.objective, held_out, MACHINE).terms
     job.journal.close()
     for term, guess in trivial(pair.objective, held_out).items():
@@ -68,11 +70,11 @@ def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
             assert learned[term] < 0.8 * guess, term
 
 
-def replaced_seed(draws):
+def replaced_seed(samples):
     """The same data in another order with other random numbers."""
-    if hasattr(draws, "__dataclass_fields__"):
-        return replace(draws, seed=9)
-    other = type(draws)(draws.rows, draws.tokens_per_unit, draws.vocabulary, seed=9)
+    if hasattr(samples, "__dataclass_fields__"):
+        return replace(samples, seed=9)
+    other = type(samples)(samples.rows, samples.tokens_per_unit, samples.vocabulary, seed=9)
     return other
 
 
@@ -138,6 +140,6 @@ def test_weights_come_back_from_disk(pair, tmp_path):
     state, loaded = job.model.state_dict(), other.state_dict()
     assert state.keys() == loaded.keys()
     assert all(torch.equal(state[k], loaded[k]) for k in state)
-    batches = micro_batches(pair.objective, pair.draws, 0, 6, 6, 1.0)
+    batches = micro_batches(pair.objective, pair.samples, 0, 6, 6, 1.0)
     one, two = (measure(m, pair.objective, batches, MACHINE).sums for m in (job.model, other))
     assert one == two

@@ -1,4 +1,4 @@
-"""Going on from a prompt: the cache changes nothing, seeds repeat, and it ends where it should."""
+"""DecodingState on from a prompt: the cache changes nothing, seeds repeat, and it ends where it should."""
 
 from __future__ import annotations
 

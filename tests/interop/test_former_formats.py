@@ -19,7 +19,7 @@ from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 from danlu.settings import RenamedKey
 from danlu.tasks.predictors import heads
-from danlu.training.checkpoint import Checkpoints, Position
+from danlu.training.checkpoint import Checkpoints, TrainingState
 from danlu.training.optimizers import AdamW
 from danlu.training.precision import Machine
 
@@ -129,7 +129,7 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(make, tmp_path):
         p.grad = torch.ones_like(p)
     for optimizer in optimizers:
         optimizer.step()
-    checkpoints, position = Checkpoints(tmp_path), Position(step=4)
+    checkpoints, position = Checkpoints(tmp_path), TrainingState(step=4)
     checkpoints.save(position, network, optimizers)
     folder = checkpoints.path(4)
     for name in ("weights.safetensors", "optimizer.safetensors"):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
-from toy_language import VOCABULARY, ToyDraws, ToySource
+from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
 from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, picked
@@ -26,12 +26,14 @@ def learner_of(objective):
 
 
 def batch_of(objective, count=6):
-    return pack([objective.example(ToyDraws().draw(n)) for n in range(count)], objective.streams)
+    return pack([objective.example(ToySamples().draw(n)) for n in range(count)], objective.streams)
 
 
 @given(st.integers(0, 60))
 def test_a_bag_has_each_ordinary_token_of_the_text_once(n):
-    for piece, seq in zip(ToyDraws().draw(n).pieces(), Autoencoder().example(ToyDraws().draw(n))["text"], strict=True):
+    for piece, seq in zip(
+        ToySamples().draw(n).pieces(), Autoencoder().example(ToySamples().draw(n))["text"], strict=True
+    ):
         labels = seq.labels["bag"]
         there = labels[labels >= 0]
         assert sorted(there) == sorted({*piece.tolist()} - VOCABULARY.special)

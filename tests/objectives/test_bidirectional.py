@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_language import VOCABULARY, ToyDraws, sentence
+from toy_language import VOCABULARY, ToySamples, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec, causal_order
@@ -34,8 +34,8 @@ def text_of(texts):
 
 @given(st.integers(0, 60))
 def test_both_directions_tell_the_steps_of_the_same_pieces(n):
-    example = Bidirectional().example(ToyDraws().draw(n))
-    pieces = ToyDraws().draw(n).pieces(overlap=1)
+    example = Bidirectional().example(ToySamples().draw(n))
+    pieces = ToySamples().draw(n).pieces(overlap=1)
     for piece, forward, backward in zip(pieces, example["forward"], example["backward"], strict=True):
         assert [*forward.inputs["token"], forward.labels["forward"][-1]] == piece.tolist()
         assert [*backward.inputs["token"], backward.labels["backward"][-1]] == piece[::-1].tolist()
@@ -47,7 +47,7 @@ def test_forward_is_causal_language_modelling():
     model = learner_of(Bidirectional())
     causal = learner_of(Causal())
     causal.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("head.")})
-    examples = [(Bidirectional().example(d), Causal().example(d)) for d in map(ToyDraws().draw, range(5))]
+    examples = [(Bidirectional().example(d), Causal().example(d)) for d in map(ToySamples().draw, range(5))]
     both = model(pack([a for a, _ in examples], Bidirectional.streams))
     one = causal(pack([b for _, b in examples], Causal.streams))
     torch.testing.assert_close(both["forward"], one["causal"])

@@ -17,7 +17,7 @@ from danlu.objectives.masked_tokens import pseudo_labels as labels_module
 from danlu.objectives.masked_tokens.pseudo_labels import NONE, k_means, pseudo_labels, stored_tokens
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 
 class Taught(ToySource):
@@ -75,7 +75,7 @@ def test_only_hidden_tokens_have_targets_and_they_are_the_stored_ones(tmp_path):
     source, objective = ToySource(tmp_path), Clusters(k=4, unit_tokens=12)
     made = objective.units(source, "train")
     stored = np.array(pseudo_labels(source, None, 4, 12, "train"))
-    draws, at = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, 0, shuffled=False), 0
+    draws, at = RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, 0, shuffled=False), 0
     for n in range(draws.units):
         for seq in objective.example(draws.draw(n, 0.0))["text"]:
             label, hidden = seq.labels["cluster"], seq.inputs["token"] == VOCABULARY.mask

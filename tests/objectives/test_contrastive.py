@@ -184,15 +184,15 @@ def test_a_step_has_about_the_tokens_that_were_asked_for(tmp_path, objective):
     texts = [" ".join(english(d, (4, 9, 14)[d % 3])) for d in range(150)]
     made = Documents(tmp_path, texts, windows=objective.units_per_example)
     settings = TrainingSettings.model_validate({"batch_tokens": 4096, "micro_batch_tokens": 1024})
-    step_units, micro_units = units_of(settings, made.draws)
-    batches = micro_batches(objective, made.draws, 0, step_units, micro_units, 0.0)
+    step_units, micro_units = units_of(settings, made.samples)
+    batches = micro_batches(objective, made.samples, 0, step_units, micro_units, 0.0)
     assert 0.6 * 4096 < positions(batches) < 1.5 * 4096
     assert max(positions([batch]) for batch in batches) < 1.8 * 1024 or micro_units == 1
 
 
 def test_an_epoch_of_groups_has_the_tokens_of_the_text(tmp_path):
     texts = [" ".join(english(d, 9)) for d in range(60)]
-    plain, grouped = (Documents(tmp_path / str(w), texts, windows=w).draws for w in (1, 4))
+    plain, grouped = (Documents(tmp_path / str(w), texts, windows=w).samples for w in (1, 4))
     assert grouped.units == round(plain.units / 4)
     assert grouped.units * grouped.tokens_per_unit == pytest.approx(plain.units * plain.tokens_per_unit, rel=0.1)
     begins = {grouped.first_window(n) for n in range(40 * grouped.units)}

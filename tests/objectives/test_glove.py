@@ -18,7 +18,7 @@ from danlu.objectives.word_vectors import cooccurrence as counting
 from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence, mixed
 from danlu.packing import pack
 from danlu.registry import architectures
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 BAG = architectures.validate({"name": "bag", "width": 8, "tied": True})
 
@@ -91,7 +91,7 @@ def test_the_loss_is_that_of_the_paper():
         for p in model.parameters():
             p += torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()), dtype=p.dtype)
     cells = Cells(np.array([4, 5, 11]), np.array([6, 4, 11]), np.array([2.5, 40.0, 10.0], np.float32))
-    rows = RowDraws([cells], 3, VOCABULARY, seed=0)
+    rows = RowSamples([cells], 3, VOCABULARY, seed=0)
     found = float(model(pack([objective.example(rows.draw(0, 0.0))], objective.streams))["glove"].detach())
     words, parts, expected = model.embeddings["token"].weight.detach(), model.head, 0.0
     for a, b, x in zip(cells.first, cells.second, cells.count.tolist(), strict=True):
@@ -103,7 +103,7 @@ def test_the_loss_is_that_of_the_paper():
 def judged(counts, tmp_path):
     objective = Glove()
     model = build_network(objective, BAG, VOCABULARY.size, seed=0)
-    rows = RowDraws([Cells(np.array([4, 5]), np.array([6, 4]), np.array(counts, np.float32))], 2, VOCABULARY, seed=0)
+    rows = RowSamples([Cells(np.array([4, 5]), np.array([6, 4]), np.array(counts, np.float32))], 2, VOCABULARY, seed=0)
     batch = pack([objective.example(rows.draw(0, 0.0))], objective.streams)
     with torch.no_grad():
         return objective.judge(model, model.head, [batch], ToySource(tmp_path))

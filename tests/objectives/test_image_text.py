@@ -17,7 +17,7 @@ from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.digit_captions import CHINESE, ENGLISH, TEMPLATES, DigitCaptions, captions
 from danlu.text.split import SPLITS
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 SETTINGS = {"templates": ["{english}", "数字{chinese}"], "max_tokens": 16}
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}
@@ -25,7 +25,7 @@ SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context":
 
 def draws_of(objective, tmp_path, split="train"):
     made = objective.units(ToySource(tmp_path), split)
-    return RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0, shuffled=split == "train")
+    return RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0, shuffled=split == "train")
 
 
 @given(st.lists(st.integers(0, 5), max_size=60), st.integers(2, 6))
@@ -148,7 +148,7 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
             return torch.eye(10)[digit][stream.sequence]
 
     made = objective.units(source, "test")
-    draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+    draws = RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
     batches = [pack([objective.example(draws.draw(n, 1.0))], objective.streams) for n in range(10)]
     figures = objective.judge(Knowing(), None, batches, source)["figures"]
     assert figures["found in group"].all()

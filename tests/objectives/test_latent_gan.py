@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
-from toy_language import VOCABULARY, ToyDraws, ToySource
+from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
 from danlu.objectives.latent_gan import GAMES, LatentGAN
@@ -28,7 +28,7 @@ def learner_of(objective):
 
 
 def batch_of(objective, count=6):
-    return pack([objective.example(ToyDraws().draw(n)) for n in range(count)], objective.streams)
+    return pack([objective.example(ToySamples().draw(n)) for n in range(count)], objective.streams)
 
 
 @pytest.mark.parametrize("game", GAMES)
@@ -73,7 +73,7 @@ def test_the_losses_are_those_of_the_papers():
 def test_noise_is_drawn_with_the_data():
     objective = LatentGAN(reconstruct=SMALL, noise=4)
     first, again, other = (
-        objective.example(ToyDraws().draw(n))["source"][0].sequence_labels["noise"] for n in (3, 3, 4)
+        objective.example(ToySamples().draw(n))["source"][0].sequence_labels["noise"] for n in (3, 3, 4)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

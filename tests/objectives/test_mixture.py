@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from pydantic import ValidationError
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
@@ -67,7 +67,7 @@ def test_a_mixture_reads_a_whole_text_in_the_widest_order_of_its_objectives(mixe
 def test_each_is_drawn_by_its_share():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 3}})
     n = 2000
-    drawn = Counter(name for i in range(n) for name in mixture.example(ToyDraws().draw(i)))
+    drawn = Counter(name for i in range(n) for name in mixture.example(ToySamples().draw(i)))
     assert set(drawn) == {"left.text", "both.text"}
     assert sum(drawn.values()) == n
     assert abs(drawn["left.text"] - 0.75 * n) <= 5 * (n * 0.75 * 0.25) ** 0.5
@@ -77,7 +77,7 @@ def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [1, 0]}})
     n = 1500
     for progress, expected in ((0.0, 1 / 2), (0.5, 2 / 3), (1.0, 1.0)):
-        drawn = Counter(name for i in range(n) for name in mixture.example(ToyDraws().draw(i, progress)))
+        drawn = Counter(name for i in range(n) for name in mixture.example(ToySamples().draw(i, progress)))
         assert abs(drawn["left.text"] - expected * n) <= 5 * (n * expected * (1 - expected)) ** 0.5
 
 
@@ -86,7 +86,7 @@ def test_a_share_is_also_a_weight_however_many_units_a_step_has():
     assert mixture.term_weights(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
     assert mixture.term_weights(1.0) == {"left.causal": 0.5, "both.masked": 0.5}
     model = build_network(mixture, SMALL, VOCABULARY.size, seed=0)
-    batches = micro_batches(mixture, ToyDraws(), 0, 40, 8, 0.5)
+    batches = micro_batches(mixture, ToySamples(), 0, 40, 8, 0.5)
     for progress in (0.0, 1.0):
         losses = accumulate(model, mixture, batches, MACHINE, seed=0, progress=progress)
         means, weights = losses.terms, mixture.term_weights(progress)
@@ -117,7 +117,7 @@ def test_what_its_parts_can_do_it_can_do():
     own = mixture.of["both"].blank_logits(model, model.head["both"], hidden)
     assert torch.equal(mixture.blank_logits(model, model.head, hidden), own)
     assert not Mixture.model_validate({"of": {"a": "causal"}}).fills_blanks
-    batches = micro_batches(mixture, ToyDraws(), 0, 12, 4, 1.0)
+    batches = micro_batches(mixture, ToySamples(), 0, 12, 4, 1.0)
     with torch.no_grad():
         said = mixture.judge(model, model.head, batches, SimpleNamespace(decode=str))
         alone = mixture.of["found"].judge(
@@ -140,7 +140,7 @@ def test_names_weights_and_needs_are_those_of_its_parts():
 
 def test_the_terms_of_one_objective_twice_are_counted_apart():
     mixture = Mixture.model_validate({"of": {"few": {"name": "masked", "rate": 0.01}, "many": "masked"}})
-    examples = [mixture.example(ToyDraws().draw(n)) for n in range(20)]
+    examples = [mixture.example(ToySamples().draw(n)) for n in range(20)]
     found = mixture.count_targets(pack(examples, mixture.streams))
     for part in ("few", "many"):
         labels = [s.labels["masked"] for e in examples for s in e.get(f"{part}.text", ())]

@@ -51,7 +51,7 @@ def strangers(made, a, b):
 def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path, language, objective):
     made = documents(tmp_path, language)
     seen = set()
-    for a, b, label in pairs(made, objective, 2 * made.draws.units):
+    for a, b, label in pairs(made, objective, 2 * made.samples.units):
         if label:
             assert made.of(a + b)
             assert a.rstrip()[-1] in ".。"
@@ -78,8 +78,8 @@ def test_half_of_the_pairs_are_true_and_their_length_does_not_say_which(tmp_path
 def test_the_frame_has_the_vocabularys_tokens_segments_and_room(tmp_path):
     made = documents(tmp_path, context=40)
     v = made.tokenizer.vocabulary
-    assert made.draws.units > 8
-    for example in made.examples(ALONE, made.draws.units):
+    assert made.samples.units > 8
+    for example in made.examples(ALONE, made.samples.units):
         for seq in example["text"]:
             ids, segment = seq.inputs["token"], seq.inputs["segment"]
             ends = np.flatnonzero(ids == v.eos)
@@ -98,7 +98,7 @@ def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
     both, v = NextSentence.model_validate({"masked": 0.3}), made.tokenizer.vocabulary
     assert both.terms == ("next", "masked")
     hidden = total = 0
-    for example in made.examples(both, made.draws.units):
+    for example in made.examples(both, made.samples.units):
         for seq in example["text"]:
             at = seq.labels["masked"] >= 0
             assert not np.isin(seq.inputs["token"][~at], [v.mask]).any()
@@ -117,7 +117,7 @@ def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
 def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
     made = documents(tmp_path, lengths=(1, 3), count=10)
     both = NextSentence()
-    sequences = [s for e in made.examples(both, made.draws.units) for s in e["text"]]
+    sequences = [s for e in made.examples(both, made.samples.units) for s in e["text"]]
     alone = [s for s in sequences if s.sequence_labels["next"] < 0]
     assert alone
     assert len(alone) < len(sequences)
@@ -127,7 +127,7 @@ def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
 def test_true_pairs_were_labelled_random_elsewhere(tmp_path):
     """A partner drawn without looking may be of the same document: here a document fills many windows, all left out."""
     made = documents(tmp_path, lengths=(2, 30), count=6, context=48)
-    strange = [(a, b) for a, b, label in pairs(made, ALONE, 10 * made.draws.units) if not label]
+    strange = [(a, b) for a, b, label in pairs(made, ALONE, 10 * made.samples.units) if not label]
     assert len(strange) > 20
     assert all(strangers(made, a, b) for a, b in strange)
 
@@ -144,23 +144,23 @@ def test_empty_documents_crashed_elsewhere(tmp_path):
     texts = ["", *[" ".join(english(d, 3)) for d in range(8)], "", "", " ", " ".join(english(8, 3)), ""]
     made = Documents(tmp_path, texts, context=40)
     assert {made.store.document(i).size for i in (0, 9)} == {2}
-    assert pairs(made, ALONE, 3 * made.draws.units)
+    assert pairs(made, ALONE, 3 * made.samples.units)
 
 
 def test_the_last_document_was_dropped_elsewhere(tmp_path):
     """Every document with two sentences begins a pair in an epoch, the last one too, whatever its place."""
     made = documents(tmp_path, lengths=(2,), count=23)
     begun = set()
-    for a, _, _ in pairs(made, ALONE, made.draws.units):
+    for a, _, _ in pairs(made, ALONE, made.samples.units):
         begun |= made.of(a)
     # a document that a window cuts between its two sentences has no pair
-    assert len(begun) >= 23 - made.draws.units
+    assert len(begun) >= 23 - made.samples.units
     assert 22 in begun
 
 
 def test_a_single_document_is_refused_in_one_line(tmp_path):
     made = documents(tmp_path, lengths=(40,), count=1)
-    assert made.draws.units > 3
+    assert made.samples.units > 3
     with pytest.raises(WrongInput, match="too few documents") as refused:
         made.examples(ALONE, 1)
     assert "\n" not in str(refused.value)

@@ -18,7 +18,7 @@ from danlu.objectives.vision.patch_sources import in_a_row, read_patches
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.text.split import SPLITS
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 SMALL = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "positions": "learned"}
 
@@ -37,7 +37,7 @@ def own(tmp_path):
 
 def draws_of(objective, tmp_path, split="train"):
     made = objective.units(ToySource(tmp_path), split)
-    return RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+    return RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
 
 
 def batch_of(objective, draws, count):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.batch import HIDDEN_KEY
 from danlu.objectives.permutation import Permutation
@@ -15,7 +15,7 @@ from danlu.packing import pack
 @given(st.integers(0, 50), st.sampled_from([0.1, 0.5, 1.0]))
 def test_a_target_is_asked_where_it_stands_and_not_shown(n, share):
     objective = Permutation(share=share)
-    draw = ToyDraws().draw(n)
+    draw = ToySamples().draw(n)
     pieces = draw.pieces()
     example = objective.example(draw)
     for piece, seq in zip(pieces, example["text"], strict=True):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from toy_language import VOCABULARY, ToyDraws, sentence
+from toy_language import VOCABULARY, ToySamples, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec
@@ -20,7 +20,7 @@ from danlu.training.precision import Machine
 @given(st.integers(0, 60), st.sampled_from([(0.0, 0.7), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)]))
 def test_what_sees_what(n, shares):
     objective = Prefix(shortest=shares[0], longest=shares[1])
-    for seq in objective.example(ToyDraws().draw(n))["text"]:
+    for seq in objective.example(ToySamples().draw(n))["text"]:
         targets = np.flatnonzero(seq.labels["continued"] >= 0)
         prefix = int((seq.key == 0).sum())
         assert targets.tolist() == list(range(prefix - 1, len(seq.key)))

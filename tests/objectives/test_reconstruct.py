@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from toy_language import VOCABULARY, ToyDraws, ToySource, sentence
+from toy_language import VOCABULARY, ToySamples, ToySource, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Memory, Seq, Stream, StreamSpec, full_order
@@ -32,7 +32,7 @@ def learner_of(objective, width=16):
 @given(st.integers(0, 60), st.sampled_from([0.0, 0.6, 0.9]))
 def test_a_source_is_what_is_kept_of_the_sentence_that_is_told(n, drop):
     objective = Reconstruct(longest=5, drop=drop)
-    example = objective.example(ToyDraws().draw(n))
+    example = objective.example(ToySamples().draw(n))
     told = []
     for source, target in zip(example["source"], example["target"], strict=True):
         labels = target.labels["rebuilt"]
@@ -44,7 +44,7 @@ def test_a_source_is_what_is_kept_of_the_sentence_that_is_told(n, drop):
         if not drop:
             assert source.inputs["token"].tolist() == labels[:-1].tolist()
         told += labels[:-1].tolist()
-    pieces = ToyDraws().draw(n).pieces()
+    pieces = ToySamples().draw(n).pieces()
     assert told == [t for piece in pieces for t in piece.tolist() if VOCABULARY.ordinary(np.array(t))]
 
 
@@ -72,7 +72,7 @@ def test_the_share_that_is_dropped():
 def test_the_decoder_sees_the_sentence_through_its_code_alone():
     objective = Reconstruct(longest=6, code=3)
     model = learner_of(objective).double().eval()
-    batch = pack([objective.example(ToyDraws().draw(n)) for n in range(3)], objective.streams)
+    batch = pack([objective.example(ToySamples().draw(n)) for n in range(3)], objective.streams)
     codes = objective.codes(model, model.head, batch["source"])
     assert codes.shape == (len(batch["source"]), 3)
     torch.testing.assert_close(codes.mean(1), torch.zeros(len(codes), dtype=codes.dtype), rtol=0, atol=1e-6)
@@ -134,7 +134,7 @@ def trained(objective, steps=150):
     model = learner_of(objective, width=32)
     optimizer = AdamW(learning_rate=1e-2).build(model, MACHINE)[0]
     for step in range(steps):
-        batches = micro_batches(objective, ToyDraws(), 12 * step, 12, 12, 0.0)
+        batches = micro_batches(objective, ToySamples(), 12 * step, 12, 12, 0.0)
         with torch.enable_grad():
             accumulate(model, objective, batches, MACHINE, seed=step)
         optimizer.step()
@@ -144,7 +144,7 @@ def trained(objective, steps=150):
 
 def test_a_trained_model_is_judged_better_than_strangers_and_an_untrained_one_is_not(tmp_path):
     objective = Reconstruct(longest=6)
-    held_out = micro_batches(objective, ToyDraws(seed=9), 0, 20, 20, 1.0)
+    held_out = micro_batches(objective, ToySamples(seed=9), 0, 20, 20, 1.0)
     with torch.no_grad():
         model = trained(objective)
         found = objective.judge(model, model.head, held_out, ToySource(tmp_path))
@@ -167,7 +167,7 @@ def test_what_is_told_stays_within_positions_that_are_learnt(tmp_path):
     objective = Reconstruct(longest=32)
     settings = {"name": "bart", "layers": 1, "width": 16, "heads": 2, "hidden": 32, "context": 16}
     model = build_network(objective, architectures.validate(settings), VOCABULARY.size, seed=0).eval()
-    held_out = micro_batches(objective, ToyDraws(seed=9), 0, 6, 6, 1.0)
+    held_out = micro_batches(objective, ToySamples(seed=9), 0, 6, 6, 1.0)
     with torch.no_grad():
         found = objective.judge(model, model.head, held_out, ToySource(tmp_path))
     assert 0 <= found["figures"]["exact_match"] <= 1

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from toy_language import VOCABULARY, ToyDraws, ToySource
+from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
 from danlu.objective import LogitsFrom
@@ -40,7 +40,7 @@ def network(objective=HALF, name="electra", **settings):
 
 
 def batch_of(objective, units=12):
-    return pack([objective.example(ToyDraws().draw(n)) for n in range(units)], objective.streams)
+    return pack([objective.example(ToySamples().draw(n)) for n in range(units)], objective.streams)
 
 
 def sequences(objective, pieces, n=0):

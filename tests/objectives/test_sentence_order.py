@@ -40,7 +40,7 @@ def test_two_spans_of_whole_sentences_in_order_or_swapped(tmp_path, sentences, g
 def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
     """The pieces of sentences that a window cuts off are in no pair: they would say what stands first."""
     made = Documents(tmp_path, [" ".join(english(d, 40)) for d in range(3)], context=50)
-    sides = [side for a, b, _ in found(made, made.draws.units) for side in (a, b)]
+    sides = [side for a, b, _ in found(made, made.samples.units) for side in (a, b)]
     assert len(sides) > 20
     assert all(side.strip().startswith("The ") and side.strip().endswith(".") for side in sides)
 

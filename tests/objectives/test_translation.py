@@ -21,7 +21,7 @@ from danlu.registry import architectures
 from danlu.text.compressed import create_text
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
 from danlu.text.sentence_pairs import sentence_pairs
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 TABLE = 'en\tzh\tby\nA "cat".\t一只猫。\tme\nDogs\t狗\tme\nDogs\t狗\tyou\nDogs\t几条狗\tme\n\t空\tme\nFish\t鱼\tme\n'
 PAIRS = [('A "cat".', "一只猫。"), ("Dogs", "狗"), ("Dogs", "几条狗"), ("Fish", "鱼")]
@@ -95,7 +95,7 @@ def rows_of(count, seed=0):
 
 
 def examples_of(objective, rows):
-    draws = RowDraws(rows, 10.0, VOCABULARY, seed=0, shuffled=False)
+    draws = RowSamples(rows, 10.0, VOCABULARY, seed=0, shuffled=False)
     return [objective.example(draws.draw(n, 0.0)) for n in range(len(rows))]
 
 
@@ -207,7 +207,7 @@ def test_special_tokens_are_not_told():
 def test_one_token_for_both_ends_is_judged_too(tmp_path):
     """Sides were parted at the first end token, which then is the first token of all."""
     objective, one = Translation(masked={"rate": 0.4}), replace(VOCABULARY, eos=VOCABULARY.bos)
-    draws = RowDraws(rows_of(8), 10.0, one, seed=0, shuffled=False)
+    draws = RowSamples(rows_of(8), 10.0, one, seed=0, shuffled=False)
     batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(8)], objective.streams)
     source, model = ToySource(tmp_path), learner_of(objective)
     source.vocabulary = one

@@ -22,7 +22,7 @@ from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.samples import RowDraws
+from danlu.training.samples import RowSamples
 
 BAG = architectures.validate({"name": "bag", "width": 5, "tied": True})
 WORDS = Words.of(np.array([0, 0, 0, 0, *[3.0] * 8]), None, 0.75)
@@ -89,7 +89,7 @@ def test_banded_products_are_products_of_neighbours(length, window):
 
 def learner_and_batch(objective, folder):
     made = objective.units(ToySource(folder), "train")
-    draws = RowDraws(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
+    draws = RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
     batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(4)], objective.streams)
     model = build_network(objective, BAG, VOCABULARY.size, seed=0).double()
     noise = torch.Generator().manual_seed(1)
@@ -199,7 +199,7 @@ def trained_vectors(objective, source, epochs, rate=2e-2):
     torch.manual_seed(0)
     model = build_network(objective, BAG.model_copy(update={"width": 16}), source.vocabulary.size, seed=0)
     made = objective.units(source, "train")
-    draws = RowDraws(made.rows, made.tokens_per_unit, source.vocabulary, seed=0)
+    draws = RowSamples(made.rows, made.tokens_per_unit, source.vocabulary, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0)
     for n in range(epochs * draws.units):
         (loss,) = model(pack([objective.example(draws.draw(n, 0.0))], objective.streams)).values()
@@ -217,7 +217,7 @@ def test_words_of_one_topic_become_neighbours(objective, topics, tmp_path):
     topic = np.arange(96) // 12
     assert (topic[nearest_words(vectors, 10)] == topic[:, None]).mean() > 0.9
     made = objective.units(source, "test")
-    draws = RowDraws(made.rows, made.tokens_per_unit, source.vocabulary, seed=5)
+    draws = RowSamples(made.rows, made.tokens_per_unit, source.vocabulary, seed=5)
     with torch.no_grad():
         batches = [pack([objective.example(draws.draw(n, 0.0))], objective.streams) for n in range(3)]
         judged = objective.judge(model, model.head, batches, source)
@@ -247,7 +247,7 @@ def test_neighbours_agree_with_gensims_on_python_pages(tmp_path):
     objective = Skipgram()
     model = build_network(objective, BAG.model_copy(update={"width": 48}), vocabulary.size, seed=0)
     made = objective.units(source, "train")
-    draws = RowDraws(made.rows, made.tokens_per_unit, vocabulary, seed=0)
+    draws = RowSamples(made.rows, made.tokens_per_unit, vocabulary, seed=0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2, weight_decay=0)
     for n in range(4 * draws.units):
         batch = pack([objective.example(draws.draw(n, 0.0))], objective.streams)

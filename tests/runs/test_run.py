@@ -158,6 +158,6 @@ def test_a_damaged_newest_checkpoint_costs_its_steps_and_nothing_else(finished, 
     (newest / "weights.safetensors").write_bytes(b"")
     found = danlu.run(recipe, out="run", watch=lambda record, plan: told.append(record))
     (warning,) = [r["message"] for r in told if r["kind"] == "warning"]
-    assert warning.startswith("checkpoint passed over: ")
+    assert warning.startswith("damaged checkpoint skipped: ")
     assert without_clocks(found) == without_clocks(results)
     assert records(damaged) == records(folder)

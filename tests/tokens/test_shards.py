@@ -14,7 +14,7 @@ from danlu import durable
 from danlu.errors import WrongInput
 from danlu.text.split import SPLITS
 from danlu.tokens.kinds.word import Word
-from danlu.tokens.shards import FACTS, ShardWriter, TokenStore, dtype_for, given_back, store_texts, write_shards
+from danlu.tokens.shards import FACTS, ShardWriter, TokenStore, decodes_exactly, dtype_for, store_texts, write_shards
 from danlu.tokens.units import WindowUnits
 
 documents_strategy = st.lists(st.lists(st.integers(0, 69_999), min_size=1, max_size=12), min_size=1, max_size=25)
@@ -122,7 +122,7 @@ def test_what_is_not_there_is_refused(tmp_path, corpus, tokenizer):
 
 def test_whether_a_text_comes_back_is_asked_of_every_document(tmp_path, tokenizer):
     texts = ["iron melts", "iron melts tin", "  tin\n"]
-    assert given_back(store_texts(tmp_path, "whole", texts, tokenizer), texts, tokenizer)
+    assert decodes_exactly(store_texts(tmp_path, "whole", texts, tokenizer), texts, tokenizer)
     words = Word(size=20).train(["iron melts"] * 4)
     for kept, documents in ((True, texts[:1]), (False, texts[:2]), (False, texts[2:])):
-        assert given_back(store_texts(tmp_path, "words", documents, words), documents, words) == kept
+        assert decodes_exactly(store_texts(tmp_path, "words", documents, words), documents, words) == kept

@@ -12,7 +12,7 @@ from danlu.errors import WrongInput
 from danlu.tokens.shards import FACTS, ShardWriter, TokenStore
 from danlu.tokens.units import WindowUnits, free_number
 from danlu.tokens.vocabulary import Vocabulary
-from danlu.training.samples import WindowDraws
+from danlu.training.samples import WindowSamples
 
 
 def units_of(folder, lengths, window, shard_bytes=1 << 20):
@@ -61,7 +61,7 @@ def test_free_numbers_are_those_outside_the_ranges(ranges, units):
 def test_others_of_one_draw_are_apart_from_each_other_and_pure(tmp_path):
     units = units_of(tmp_path, [5] * 12, 5)
     vocabulary = Vocabulary(size=12, bos=0, eos=0, pad=0, mask=None, special=frozenset())
-    draws = WindowDraws(units.store, 5, vocabulary, seed=3)
+    draws = WindowSamples(units.store, 5, vocabulary, seed=3)
 
     def drawn(n):
         draw = draws.draw(n, 0.0)

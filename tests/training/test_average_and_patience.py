@@ -52,11 +52,11 @@ HARDER = {
 
 @pytest.mark.parametrize("chosen", HARDER.values(), ids=HARDER)
 def test_stopped_and_run_again_ends_bit_equal_whatever_is_set(tmp_path, chosen):
-    from danlu.training.training_options import fit_out
+    from danlu.training.training_options import apply_training_options
 
     def fitted():
         model = network()
-        fit_out(model, settings(**chosen))
+        apply_training_options(model, settings(**chosen))
         return model
 
     straight = job(tmp_path / "straight", 6, settings(**chosen), model=fitted(), validate=validate)

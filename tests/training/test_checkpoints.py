@@ -12,16 +12,16 @@ from toy_job import network
 
 from danlu.errors import WrongInput
 from danlu.training import checkpoint
-from danlu.training.checkpoint import Checkpoints, Position
+from danlu.training.checkpoint import Checkpoints, TrainingState
 
 
 @pytest.fixture
 def saved(tmp_path):
     """Steps 1 to 6, each with its number in every weight; the best was the second."""
     checkpoints = Checkpoints(tmp_path / "saved")
-    position = Position()
+    position = TrainingState()
     for step, loss in ((1, 5.0), (2, 1.0), (3, 4.0), (4, 3.0), (5, 2.0), (6, 2.5)):
-        position = replace(position, step=step, tokens=step * 10).judged(step, loss)
+        position = replace(position, step=step, tokens=step * 10).validated(step, loss)
         checkpoints.save(position, filled(step), [])
     return checkpoints
 
@@ -49,7 +49,7 @@ def test_the_last_two_and_the_best_stay(saved):
 
 def test_the_newest_is_where_it_goes_on(saved):
     warnings = []
-    assert saved.newest(warnings) == Position(6, 60, best_step=2, best_loss=1.0)
+    assert saved.newest(warnings) == TrainingState(6, 60, best_step=2, best_loss=1.0)
     assert warnings == []
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_newest_is_passed_over_with_a_warning(saved, damage):
     warnings = []
     assert saved.newest(warnings).step == 5
     (warning,) = warnings
-    assert warning.startswith("checkpoint passed over: ")
+    assert warning.startswith("damaged checkpoint skipped: ")
     assert "step-00000006" in warning
     assert "\n" not in warning
 
@@ -87,7 +87,7 @@ def test_a_damaged_newest_is_passed_over_with_a_warning(saved, damage):
 def test_all_damaged_is_one_line_that_says_what_to_do(saved):
     for step in saved.steps():
         flipped(saved.path(step) / "weights.safetensors")
-    with pytest.raises(WrongInput, match=r"no checkpoint in .* is whole .*; delete the folder") as refused:
+    with pytest.raises(WrongInput, match=r"every checkpoint in .* is damaged .*; delete the folder") as refused:
         saved.newest([])
     assert "\n" not in str(refused.value)
 
@@ -106,16 +106,16 @@ def test_an_interrupted_write_leaves_the_old_ones(saved, name, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, name, interrupted)
         with pytest.raises(KeyboardInterrupt):
-            saved.save(Position(7), filled(7), [])
+            saved.save(TrainingState(7), filled(7), [])
     assert saved.newest([]).step == 6
-    saved.save(Position(7), filled(7), [])
+    saved.save(TrainingState(7), filled(7), [])
     assert value_of(saved, 7) == 7
     assert not [p for p in saved.folder.iterdir() if p.name.endswith(".new")]
 
 
 def test_a_step_saved_again_replaces_the_damaged_one(saved):
     flipped(saved.path(6) / "weights.safetensors")
-    saved.save(Position(6), filled(66), [])
+    saved.save(TrainingState(6), filled(66), [])
     assert value_of(saved, 6) == 66
 
 
@@ -135,6 +135,6 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_ones(saved, place, refusal, 
     with monkeypatch.context() as patch:
         patch.setattr(place, refusal)
         with pytest.raises(WrongInput, match=r"cannot write .*step-00000007.*: the disk is full; free some space"):
-            saved.save(Position(7), filled(7), [])
+            saved.save(TrainingState(7), filled(7), [])
     assert saved.newest([]).step == 6
     assert value_of(saved, 6) == 6

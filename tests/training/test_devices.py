@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 from toy_job import job, settings
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.recurrent import Recurrent
@@ -22,7 +22,7 @@ from danlu.training.loop import train
 from danlu.training.plan import Plan
 from danlu.training.precision import Machine, recorded, repeat_exactly
 from danlu.training.step import accumulate, measure, micro_batches
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
 CUDA = pytest.param(
     "cuda",
@@ -60,7 +60,7 @@ def network(objective, device, shape=SHAPE):
 def job_on(folder, machine, objective, steps=6, shape=SHAPE, chosen=None, **more):
     machine.apply()
     model = network(objective, machine.device, shape)
-    fit_out(model, chosen or settings())
+    apply_training_options(model, chosen or settings())
     plan = Plan(steps, 8, 4, 2, 2, machine, capacity=more.pop("capacity", None))
     return job(folder, steps, chosen, model=model, objective=objective, plan=plan, **more)
 
@@ -131,12 +131,12 @@ def test_a_compiled_and_filled_step_is_the_step(device, objective):
     machine.apply()
     chosen_objective = OBJECTIVES[objective]
     plain, fast = network(chosen_objective, device), network(chosen_objective, device)
-    fit_out(fast, chosen)
+    apply_training_options(fast, chosen)
     for first in (0, 8, 16):
         sides = []
         for model, capacity in ((plain, None), (fast, 128)):
             model.zero_grad()
-            batches = micro_batches(chosen_objective, ToyDraws(), first, 8, 4, 0.0, capacity)
+            batches = micro_batches(chosen_objective, ToySamples(), first, 8, 4, 0.0, capacity)
             sides.append(accumulate(model, chosen_objective, batches, machine, 0).loss)
         assert sides[1] == pytest.approx(sides[0], rel=1e-4)
         for (name, a), (_, b) in zip(plain.named_parameters(), fast.named_parameters(), strict=True):
@@ -145,7 +145,7 @@ def test_a_compiled_and_filled_step_is_the_step(device, objective):
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 def test_losses_are_judged_alike(device):
-    batches = micro_batches(OBJECTIVES["mixture"], ToyDraws(), 0, 12, 3, 1.0)
+    batches = micro_batches(OBJECTIVES["mixture"], ToySamples(), 0, 12, 3, 1.0)
     found = [
         measure(network(OBJECTIVES["mixture"], d), OBJECTIVES["mixture"], batches, Machine(d, "float32", 1))
         for d in ("cpu", device)
@@ -169,7 +169,7 @@ def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
     """As far as a CPU can tell: torch raises for one that has no exact form."""
     repeat_exactly()
     model = network(objective, "cpu")
-    accumulate(model, objective, micro_batches(objective, ToyDraws(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
+    accumulate(model, objective, micro_batches(objective, ToySamples(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
@@ -177,7 +177,7 @@ def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
 def test_a_run_begun_on_a_gpu_is_told_where_there_is_none():
     facts = Machine("cuda", "bfloat16", 4).facts()
     with pytest.raises(
-        WrongInput, match=r"machine.device, as the run was begun with: this machine has no cuda"
+        WrongInput, match=r"machine.device, which the run was started with: this machine has no cuda"
     ) as told:
         recorded(facts)
     assert "\n" not in str(told.value)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_job import MACHINE, OBJECTIVE, job, network, settings
-from toy_language import ToyDraws
+from toy_language import ToySamples
 
 from danlu.architectures.transformer.orders import case_of
 from danlu.objectives.causal import Causal
@@ -26,8 +26,8 @@ GPU = Machine("cuda", "bfloat16", 1)
 
 @given(st.integers(0, 40), st.integers(0, 6), st.integers(1, 50), st.sampled_from([Causal(), OBJECTIVE]))
 def test_streams_have_whole_capacities_and_keep_order_and_targets(first, units, capacity, objective):
-    plain = micro_batches(objective, ToyDraws(), first, max(units, 1), 6, 0.0)
-    full = micro_batches(objective, ToyDraws(), first, max(units, 1), 6, 0.0, capacity)
+    plain = micro_batches(objective, ToySamples(), first, max(units, 1), 6, 0.0)
+    full = micro_batches(objective, ToySamples(), first, max(units, 1), 6, 0.0, capacity)
     for a, b in zip(plain, full, strict=True):
         assert objective.count_targets(a) == objective.count_targets(b)
         short, long = a["text"], b["text"]
@@ -68,11 +68,11 @@ def test_a_run_with_a_capacity_is_the_run_without(tmp_path):
     ],
 )
 def test_compiled_steps_on_a_gpu_are_filled_up_unasked(given, machine, expected):
-    assert capacity_of(settings(**given), ToyDraws(), machine) == expected
+    assert capacity_of(settings(**given), ToySamples(), machine) == expected
 
 
 def test_the_plan_remembers_and_an_older_plan_had_none():
-    plan = make_plan(settings(budget="3 steps", capacity=32), network(), OBJECTIVE, ToyDraws(), MACHINE, None)
+    plan = make_plan(settings(budget="3 steps", capacity=32), network(), OBJECTIVE, ToySamples(), MACHINE, None)
     assert plan.capacity == 32
     assert Plan.of(plan.facts()) == plan
     assert Plan.of({k: v for k, v in plan.facts().items() if k != "capacity"}).capacity is None

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from toy_job import MACHINE, OBJECTIVE, network, settings
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.even_steps import Steps
@@ -22,7 +22,7 @@ from danlu.training.step import accumulate, micro_batches, positions
 
 
 def facts(**given):
-    return forecast(network(), OBJECTIVE, ToyDraws(), settings(**given), MACHINE)
+    return forecast(network(), OBJECTIVE, ToySamples(), settings(**given), MACHINE)
 
 
 def test_parts_add_up_and_tied_weights_count_once():
@@ -43,7 +43,7 @@ def test_frozen_parameters_are_told():
 
 def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_is_counted():
     model = build_network(Causal(), Transformer(layers=2, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
-    (batch,) = micro_batches(Causal(), ToyDraws(), 0, 4, 4, 0.0)
+    (batch,) = micro_batches(Causal(), ToySamples(), 0, 4, 4, 0.0)
     (stream,) = batch.streams.values()
     tokens = positions([batch])
     labelled = int((next(iter(stream.labels.values())) >= 0).sum())
@@ -57,7 +57,7 @@ def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_
 def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
     """On a CPU an LSTM is one operation that torch's counter does not know: only what is around it was counted."""
     objective = Causal() if directions == "forward" else Masked()
-    (batch,) = micro_batches(objective, ToyDraws(), 0, 4, 4, 0.0)
+    (batch,) = micro_batches(objective, ToySamples(), 0, 4, 4, 0.0)
     one, two = (
         build_network(objective, Recurrent(cell=cell, layers=n, width=8, directions=directions), VOCABULARY.size, 0)
         for n in (1, 2)
@@ -74,7 +74,7 @@ def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
 def test_optimizer_bytes_are_what_a_step_really_makes(name):
     model, chosen = network(), settings(optimizer=name)
     built = chosen.optimizer.build(model, MACHINE)
-    accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0), MACHINE, 0)
+    accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToySamples(), 0, 4, 4, 0.0), MACHINE, 0)
     for optimizer in built:
         optimizer.step()
     real = sum(v.numel() * v.element_size() for o in built for entries in o.state.values() for v in entries.values())
@@ -93,9 +93,9 @@ def test_asking_changes_nothing_and_the_answer_is_json():
     torch.manual_seed(3)
     drawn = torch.rand(1)
     torch.manual_seed(3)
-    forecast(model, OBJECTIVE, ToyDraws(), settings(), MACHINE)
+    forecast(model, OBJECTIVE, ToySamples(), settings(), MACHINE)
     assert torch.equal(torch.rand(1), drawn)
-    found = forecast(model, OBJECTIVE, ToyDraws(), settings(budget="1s"), MACHINE, timed=True)
+    found = forecast(model, OBJECTIVE, ToySamples(), settings(budget="1s"), MACHINE, timed=True)
     assert json.loads(json.dumps(found)) == found
     assert found["time"]["steps"] >= 1
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())

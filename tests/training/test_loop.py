@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from toy_job import MACHINE, OBJECTIVE, SMALL, job, settings
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.errors import DanluError, Stopped
@@ -17,9 +17,9 @@ from danlu.training.journal import CLOCK_FIELDS, read_journal
 from danlu.training.loop import train
 from danlu.training.samples import UnitSample
 from danlu.training.step import Losses, measure, micro_batches
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
-HELD_OUT = micro_batches(OBJECTIVE, ToyDraws(seed=5), 0, 8, 8, 1.0)
+HELD_OUT = micro_batches(OBJECTIVE, ToySamples(seed=5), 0, 8, 8, 1.0)
 
 
 def validate(model):
@@ -45,13 +45,13 @@ def test_every_step_and_validation_is_written_down(tmp_path):
     tokens = [r["tokens"] for r in by_kind(tmp_path, "train")]
     assert tokens == sorted(set(tokens))
     assert tokens[-1] == sum(
-        len(s.key) for b in micro_batches(OBJECTIVE, ToyDraws(), 0, 24, 24, 0.0) for s in b.streams.values()
+        len(s.key) for b in micro_batches(OBJECTIVE, ToySamples(), 0, 24, 24, 0.0) for s in b.streams.values()
     )
     json.dumps(seen)
 
 
 class NothingAsked:
-    """Draws of a single token: there is no next one."""
+    """Samples of a single token: there is no next one."""
 
     tokens_per_unit, units = 1.0, 100
 
@@ -64,7 +64,7 @@ def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
     causal = Causal()
     model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
     watch = lambda record, plan: seen.append(record["loss"])  # noqa: E731
-    train(job(tmp_path, 2, objective=causal, model=model, draws=NothingAsked(), watch=watch))
+    train(job(tmp_path, 2, objective=causal, model=model, samples=NothingAsked(), watch=watch))
     assert seen == [None, None]
 
 
@@ -73,8 +73,8 @@ def test_a_step_that_asks_for_nothing_is_no_error_with_frozen_embeddings(tmp_pat
     causal = Causal()
     model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
     chosen = settings(freeze=["embeddings"])
-    fit_out(model, chosen)
-    train(job(tmp_path, 2, chosen, objective=causal, model=model, draws=NothingAsked()))
+    apply_training_options(model, chosen)
+    train(job(tmp_path, 2, chosen, objective=causal, model=model, samples=NothingAsked()))
 
 
 def test_logging_can_be_rarer_but_the_last_step_is_there(tmp_path):

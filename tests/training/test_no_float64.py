@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 from toy_job import MACHINE, OBJECTIVE, network
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
@@ -48,7 +48,7 @@ def test_the_stand_in_for_such_a_device_notices():
 
 
 def test_learning_needs_no_float64():
-    model, batches = network(), micro_batches(OBJECTIVE, ToyDraws(), 0, 8, 4, 0.5)
+    model, batches = network(), micro_batches(OBJECTIVE, ToySamples(), 0, 8, 4, 0.5)
     with NoFloat64():
         losses = accumulate(model, OBJECTIVE, batches, MACHINE, 0)
         assert losses.sums["masked"] == pytest.approx(measure(model, OBJECTIVE, batches, MACHINE).sums["masked"])

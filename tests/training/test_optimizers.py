@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 from toy_job import MACHINE, OBJECTIVE, network
-from toy_language import ToyDraws
+from toy_language import ToySamples
 
 from danlu.registry import optimizers
 from danlu.training.muon import orthogonal
@@ -24,7 +24,7 @@ def trained(name, steps=3, seed=0):
 
 def advance(model, built, steps):
     for step in steps:
-        accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToyDraws(), step * 4, 4, 4, 0.0), MACHINE, step)
+        accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToySamples(), step * 4, 4, 4, 0.0), MACHINE, step)
         for optimizer in built:
             optimizer.step()
             optimizer.zero_grad()

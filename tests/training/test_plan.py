@@ -6,7 +6,7 @@ import json
 
 import pytest
 from toy_job import MACHINE, OBJECTIVE, network, settings
-from toy_language import ToyDraws
+from toy_language import ToySamples
 
 from danlu.training import plan as plan_module
 from danlu.training.plan import Plan, make_plan
@@ -15,7 +15,7 @@ from danlu.training.plan import Plan, make_plan
 def planned(monkeypatch=None, seconds=(0.5, 2.0), **given):
     if monkeypatch:
         monkeypatch.setattr(plan_module, "time_steps", lambda *_: seconds)
-    return make_plan(settings(**given), network(), OBJECTIVE, ToyDraws(), MACHINE, None)
+    return make_plan(settings(**given), network(), OBJECTIVE, ToySamples(), MACHINE, None)
 
 
 def test_units_come_of_tokens():
@@ -54,16 +54,16 @@ def test_steps_of_two_kinds_take_their_mean_and_a_busy_moment_does_not_count(mon
         clock[0] += (0.1 if batches % 2 else 0.5) + busy
 
     monkeypatch.setattr(plan_module.time, "perf_counter", lambda: clock[0])
-    monkeypatch.setattr(plan_module, "micro_batches", lambda objective, draws, first, units, *_: first // units)
+    monkeypatch.setattr(plan_module, "micro_batches", lambda objective, samples, first, units, *_: first // units)
     monkeypatch.setattr(plan_module, "accumulate", work)
-    plan = make_plan(settings(budget="1000 seconds"), network(), OBJECTIVE, ToyDraws(), MACHINE, None)
+    plan = make_plan(settings(budget="1000 seconds"), network(), OBJECTIVE, ToySamples(), MACHINE, None)
     assert plan.steps == pytest.approx(1000 / 0.3, rel=0.1)
 
 
 def test_measuring_time_leaves_the_model_as_it_was():
     model = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    plan = make_plan(settings(budget="1 seconds"), model, OBJECTIVE, ToyDraws(), MACHINE, None)
+    plan = make_plan(settings(budget="1 seconds"), model, OBJECTIVE, ToySamples(), MACHINE, None)
     assert plan.steps > 1
     assert all((before[k] == v).all() for k, v in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())

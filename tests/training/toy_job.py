@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import Network, build_network
 from danlu.architectures.transformer import Transformer
@@ -41,7 +41,7 @@ def job(folder: Path, steps: int = 6, chosen: TrainingSettings | None = None, ev
         "stage": "toy",
         "model": network(),
         "objective": OBJECTIVE,
-        "draws": ToyDraws(),
+        "samples": ToySamples(),
         "settings": chosen or settings(),
         "plan": plan,
         "checkpoints": Checkpoints(folder / "saved"),

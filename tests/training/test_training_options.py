@@ -8,7 +8,7 @@ import shutil
 import pytest
 import torch
 from toy_job import MACHINE, OBJECTIVE, job, network, settings
-from toy_language import VOCABULARY, ToyDraws
+from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.bag import Bag
@@ -21,9 +21,9 @@ from danlu.objectives.glove import Glove
 from danlu.training.layer_depth import depths
 from danlu.training.loop import train
 from danlu.training.step import accumulate, micro_batches
-from danlu.training.training_options import fit_out
+from danlu.training.training_options import apply_training_options
 
-BATCHES = micro_batches(OBJECTIVE, ToyDraws(), 0, 4, 4, 0.0)
+BATCHES = micro_batches(OBJECTIVE, ToySamples(), 0, 4, 4, 0.0)
 DEEP = Transformer(layers=3, width=8, heads=2, hidden=16, context=16, dropout=0.2)
 
 
@@ -51,7 +51,7 @@ def reference(model, smoothing, z):
 @pytest.mark.parametrize(("smoothing", "z"), [(0.1, 0.0), (0.0, 0.01), (0.2, 0.003)])
 def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_when_judged(smoothing, z):
     model = network()
-    fit_out(model, settings(label_smoothing=smoothing, z_loss=z))
+    apply_training_options(model, settings(label_smoothing=smoothing, z_loss=z))
     with torch.no_grad():
         model.train()
         assert float(model(BATCHES[0])["masked"]) == pytest.approx(reference(model, smoothing, z), rel=1e-5)
@@ -62,7 +62,7 @@ def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_whe
 def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
     chosen = settings(freeze=["embeddings", "backbone.blocks.0.attention_norm.*", "*.up.*"])
     model = network()
-    fit_out(model, chosen)
+    apply_training_options(model, chosen)
     before = copy.deepcopy(model.state_dict())
     train(job(tmp_path, 3, chosen, model=model))
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
@@ -73,11 +73,14 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "told"),
-    [("backbone.block.0", "is no part of the model; did you mean 'backbone.blocks.0'"), ("*", "nothing is left")],
+    [
+        ("backbone.block.0", "matches no weight or module of the model; did you mean 'backbone.blocks.0'"),
+        ("*", "all weights are frozen"),
+    ],
 )
 def test_freezing_what_is_not_there_or_everything_is_refused(pattern, told):
     with pytest.raises(WrongInput, match=told):
-        fit_out(network(), settings(freeze=[pattern]))
+        apply_training_options(network(), settings(freeze=[pattern]))
 
 
 def test_depth_counts_from_the_embeddings_to_the_heads():
@@ -120,7 +123,7 @@ def test_biases_kept_in_a_table_do_not_decay_and_all_tables_are_embeddings():
 
 def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_included():
     plain, lean = deep(), deep()
-    fit_out(lean, settings(activation_checkpointing=True))
+    apply_training_options(lean, settings(activation_checkpointing=True))
     copied = copy.deepcopy(lean)  # a plan times a copy: its blocks must be its own
     loss, expected = gradients(plain)
     for model in (lean, copied):
@@ -134,7 +137,7 @@ def test_recomputing_keeps_less():
     kept = []
     for lean in (False, True):
         model = deep()
-        fit_out(model, settings(activation_checkpointing=lean))
+        apply_training_options(model, settings(activation_checkpointing=lean))
         seen = []
         with torch.autograd.graph.saved_tensors_hooks(lambda t, s=seen: s.append(t.numel()) or t, lambda t: t):
             model(BATCHES[0])
@@ -145,14 +148,14 @@ def test_recomputing_keeps_less():
 @pytest.mark.parametrize("setting", ["activation_checkpointing", "compile"])
 def test_what_is_no_stack_of_blocks_is_refused_in_one_line(setting):
     recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
-    with pytest.raises(WrongInput, match=f"training.{setting}: this architecture is no stack of blocks"):
-        fit_out(recurrent, settings(**{setting: True}))
+    with pytest.raises(WrongInput, match=f"training.{setting}: this architecture has no blocks"):
+        apply_training_options(recurrent, settings(**{setting: True}))
 
 
 def test_rates_by_layer_need_layers_that_can_be_told_apart():
     recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
-    with pytest.raises(WrongInput, match=r"training.optimizer.layer_decay: this architecture is no stack of blocks"):
-        fit_out(recurrent, settings(optimizer={"name": "adamw", "layer_decay": 0.5}))
+    with pytest.raises(WrongInput, match=r"training.optimizer.layer_decay: this architecture has no blocks"):
+        apply_training_options(recurrent, settings(optimizer={"name": "adamw", "layer_decay": 0.5}))
 
 
 @pytest.mark.slow
@@ -162,9 +165,9 @@ def test_rates_by_layer_need_layers_that_can_be_told_apart():
 def test_compiled_blocks_compute_the_same(architecture):
     objective = OBJECTIVE if isinstance(architecture, Transformer) else Causal()
     plain, fast = (build_network(objective, architecture, VOCABULARY.size, 0) for _ in range(2))
-    fit_out(fast, settings(compile=True))
+    apply_training_options(fast, settings(compile=True))
     for first in (0, 4, 9):  # other lengths each time
-        batches = micro_batches(objective, ToyDraws(), first, 3, 3, 0.0)
+        batches = micro_batches(objective, ToySamples(), first, 3, 3, 0.0)
         for model in (plain, fast):
             model.zero_grad()
         losses = [accumulate(model, objective, batches, MACHINE, 0).loss for model in (plain, fast)]
