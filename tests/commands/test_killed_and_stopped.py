@@ -118,7 +118,7 @@ def test_asked_to_stop_it_saves_and_the_same_command_goes_on(tmp_path, number, c
     assert process.wait() == code
     last = (folder / "log").read_text().splitlines()[-1]
     assert last.startswith("danlu: stopped at step ")
-    assert last.endswith("of 60 of pretrain/small, saved; run again to go on")
+    assert last.endswith("of 60 of pretrain/small, saved; run it again to resume")
     end(begin(folder, *tiny), folder)
     a, b = left_by(tmp_path / "undisturbed" / "run"), left_by(folder / "run")
     assert a["metrics.jsonl"] == b["metrics.jsonl"]

@@ -308,7 +308,7 @@ def test_a_finetuning_is_stopped_and_goes_on(danlu_command, here, monkeypatch):
     monkeypatch.setattr(danlu, "finetune", stopped, raising=False)
     code, out, err = danlu_command("finetune", "run/model/small", *words)
     assert (code, out) == (Stopped.code, "")
-    assert "saved; run again to go on" in err[-1]
+    assert "saved; run it again to resume" in err[-1]
     monkeypatch.undo()
     monkeypatch.chdir(here)
     assert danlu_command("finetune", "run/model/small", *words)[0] == 0

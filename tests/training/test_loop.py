@@ -129,7 +129,7 @@ def stopped_after(folder, steps, stop_at, **more):
         folder, steps, validate=validate,
         watch=lambda record, plan: seen.append(record["step"]), stop=lambda: seen[-1] == stop_at, **more,
     )  # fmt: skip
-    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of {steps} of toy, saved; run again to go on"):
+    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of {steps} of toy, saved; run it again to resume"):
         train(work)
     work.journal.close()
     return work
