@@ -182,7 +182,7 @@ def test_a_damaged_newest_checkpoint_is_told_and_passed_over(tmp_path):
     told = []
     again = job(tmp_path / "damaged", 6, validate=validate, watch=lambda record, plan: told.append(record))
     train(again)
-    assert [r["message"].split(":")[0] for r in told if r["kind"] == "warning"] == ["checkpoint passed over"]
+    assert [r["message"].split(":")[0] for r in told if r["kind"] == "warning"] == ["damaged checkpoint skipped"]
     assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "damaged")
 
 
