@@ -90,7 +90,7 @@ def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any
     auto = getattr(transformers, family.head.auto_class)
     model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        if named := {str(name) for name in found[kind]} - family.unused:
+        if named := {str(name) for name in found[kind] if not family.ignores(str(name))}:
             first = min(named)
             raise DanluError(f"{folder}: transformers reports {kind.replace('_', ' ')}, {first} among them")
     if type(model).__name__ != family.class_name:

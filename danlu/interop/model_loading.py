@@ -27,11 +27,10 @@ from danlu.interop.model_folder import (
     read_weights,
     refuse_damage,
 )
+from danlu.interop.published_layouts import align_names, stored_names
 from danlu.interop.tokenizer_files import load_tokenizer
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.tokens.vocabulary import Vocabulary
-
-pass
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,10 @@ def read_model(folder: Path) -> SavedModel:
     """
     facts, tokenizer = describe_model(folder)
     path = Path(folder) / WEIGHTS
-    state = own_names(facts, read_weights(path), path)
+    state, ignored = own_names(facts, read_weights(path), path)
     network = build_network(facts.trained_for(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
     fill(network, state, path)
-    return SavedModel(network.eval(), tokenizer, facts)
+    return SavedModel(network.eval(), tokenizer, facts, ignored)
 
 
 def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
@@ -85,7 +84,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
     config = read_table(path)
     family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
     try:
-        settings = family.settings_of(config)
+        settings = family.settings_by_weights(family.settings_of(config), stored_names(folder / WEIGHTS))
         objective: Any = objective_of(family.head, family.objective_settings)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
@@ -103,16 +102,16 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
     )
 
 
-def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """The weights under the names of danlu's modules."""
+def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the weights under the names of danlu's modules, and the names of those that were ignored."""
     if facts.weights == NATIVE:
-        return with_current_names(state)
+        return with_current_names(state), ()
     family = family_named(facts.weights, facts.objective.hf_head)
     if family is None or not isinstance(facts.architecture, Transformer):
         known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])
         raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
-    used = {name: value for name, value in state.items() if name not in family.unused}
-    return from_hf(family.names(facts.architecture), used, str(path))
+    aligned, ignored = align_names(state, family, facts.architecture, path)
+    return from_hf(family.names(facts.architecture), aligned, str(path)), ignored
 
 
 def fill(network: Network, state: dict[str, Tensor], path: Path) -> None:

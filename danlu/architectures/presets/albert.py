@@ -103,6 +103,16 @@ def settings_of(config: Config) -> Transformer:
 
 FAMILY = Family(
     model_type="albert",
+    prefix="albert.",
+    ignored=(
+        r"(albert\.)?pooler\.(weight|bias)",
+        r"(albert\.)?embeddings\.position_ids",
+        r"sop_classifier\.classifier\.(weight|bias)",
+    ),
+    copies={
+        "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
     class_name="AlbertForMaskedLM",
     head=MASKED_LM,
     fits=fits,

@@ -143,6 +143,13 @@ def settings_of(config: Config) -> Transformer:
 
 FAMILY = Family(
     model_type="bart",
+    prefix="model.",
+    ignored=(r"(model\.)?(encoder|decoder)\.version",),
+    copies={
+        "lm_head.weight": "model.shared.weight",
+        "model.encoder.embed_tokens.weight": "model.shared.weight",
+        "model.decoder.embed_tokens.weight": "model.shared.weight",
+    },
     class_name="BartForConditionalGeneration",
     head=SEQ2SEQ_LM_OF_MASKS,
     fits=fits,

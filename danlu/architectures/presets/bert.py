@@ -152,8 +152,17 @@ def settings_of(config: Config) -> Transformer:
     return transformer(encoder_sizes(config) | {"context": need(config, "max_position_embeddings")})
 
 
+NOT_HIDDEN = (r"(\w+\.)?pooler\.dense\.(weight|bias)", r"(\w+\.)?embeddings\.position_ids")
+"""A layer above the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
+
 FAMILY = Family(
     model_type="bert",
+    prefix="bert.",
+    ignored=(*NOT_HIDDEN, r"cls\.seq_relationship\.(weight|bias)"),
+    copies={
+        "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
     class_name="BertForMaskedLM",
     head=MASKED_LM,
     fits=fits,
@@ -162,7 +171,6 @@ FAMILY = Family(
     settings_of=settings_of,
 )
 
-NOT_HIDDEN = frozenset({"pooler.dense.weight", "pooler.dense.bias", "embeddings.position_ids"})
-"""A layer on top of the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
-
-ENCODER = without_head(FAMILY, "BertModel", "bert.", head_settings={"output_bias": True}, unused=NOT_HIDDEN)
+ENCODER = without_head(
+    FAMILY, "BertModel", "bert.", head_settings={"output_bias": True}, ignored=(*NOT_HIDDEN, r"cls\..*")
+)

@@ -70,6 +70,9 @@ MASKED_HEAD = (
 
 FAMILY = Family(
     model_type="electra",
+    prefix="electra.",
+    ignored=(r"(electra\.)?embeddings\.position_ids",),
+    copies={"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
     class_name="ElectraForPreTraining",
     head=DISCRIMINATOR,
     fits=lambda settings, objective: fits_as(DISCRIMINATOR, settings, objective),

@@ -39,12 +39,12 @@ def without_head(
     prefix: str,
     head_settings: Mapping[str, Any] | None = None,
     head_config: Mapping[str, Any] | None = None,
-    unused: frozenset[str] = frozenset(),
+    ignored: tuple[str, ...] = (),
 ) -> Family:
     """The class of `family` that ends at the hidden states.
 
     prefix: what its names of weights lack; head_settings: the family's settings where NO_HEAD has others; head_config:
-    fields that only a head reads, at the values `family` takes; unused: see `Family`.
+    fields that only a head reads, at the values `family` takes; ignored: see `Family`.
     """
 
     def headed(settings: Transformer) -> Transformer:
@@ -78,5 +78,6 @@ def without_head(
         config=config,
         names=names,
         settings_of=settings_of,
-        unused=unused,
+        ignored=ignored,
+        copies={},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,7 +29,10 @@ class Family:
     config(settings, vocabulary, dtype): its config.json; for settings that fit.
     names(settings): its weights; for settings that fit.
     settings_of(config): the settings whose model this config describes; WrongInput where danlu has none.
-    unused: weights its files may have that nothing danlu computes depends on.
+    prefix: of the base model's weights, which files may lack or have in addition.
+    ignored: regular expressions of weights that its files may have and danlu computes nothing with.
+    copies: {copy: original} of tied weights that files may hold twice.
+    settings_by_weights(settings, names): the settings where they depend on which weights the file has.
     """
 
     model_type: str
@@ -38,13 +42,20 @@ class Family:
     config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]
-    unused: frozenset[str] = frozenset()
+    prefix: str = ""
+    ignored: tuple[str, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict, hash=False)
+    settings_by_weights: Callable[[Transformer, frozenset[str]], Transformer] = lambda settings, names: settings
     label: str = ""
     objective_settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
         return self.label or self.model_type
+
+    def ignores(self, name: str) -> bool:
+        """Whether danlu computes nothing with a weight of that name."""
+        return any(re.fullmatch(pattern, name) for pattern in self.ignored)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,9 @@ def settings_of(config: Config) -> Transformer:
 
 FAMILY = Family(
     model_type="gpt2",
+    prefix="transformer.",
+    ignored=(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)",),  # buffers of the causal mask
+    copies={"lm_head.weight": "transformer.wte.weight"},
     class_name="GPT2LMHeadModel",
     head=CAUSAL_LM,
     fits=fits,

@@ -8,7 +8,7 @@ from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
-from danlu.architectures.presets.weight_names import WeightNames, linear
+from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.hf_heads import MASKED_LM
@@ -35,7 +35,6 @@ WITHOUT = {
     "norm_bias": False,
     "attention_bias": False,
     "mlp_bias": False,
-    "decoder_bias": False,
     "classifier_bias": False,
 }
 """Fields of its config that danlu computes at one value only."""
@@ -56,7 +55,7 @@ class ModernBert(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS):
+    if reason := misfit(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS | {"output_bias"}):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -85,6 +84,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "local_rope_theta": thetas[LOCAL],
         "tie_word_embeddings": settings.tied,
         **WITHOUT,
+        "decoder_bias": settings.output_bias,
         "attention_dropout": 0.0,
         "embedding_dropout": 0.0,
         "mlp_dropout": 0.0,
@@ -118,11 +118,13 @@ def names(settings: Transformer) -> WeightNames:
     table += [*linear("head.dense", "head.dense"), *linear("head.norm", "head.norm")]
     if not settings.tied:
         table += linear("decoder", "unembedding")
+    if settings.output_bias:
+        table.append(Weight("decoder.bias", ("output_bias",)))
     return tuple(table)
 
 
 def settings_of(config: Config) -> Transformer:
-    expect(config, WITHOUT, absent={"decoder_bias": True})
+    expect(config, WITHOUT)
     layers = need(config, "num_hidden_layers")
     window, every = windows(config, layers)
     return transformer(
@@ -139,6 +141,7 @@ def settings_of(config: Config) -> Transformer:
             "window": window,
             "global_every": every,
             "tied": config.get("tie_word_embeddings", True),
+            "output_bias": config.get("decoder_bias", True),
         }
     )
 
@@ -168,6 +171,8 @@ def theta(config: Config, kind: str, older: str, default: float) -> float:
 
 FAMILY = Family(
     model_type="modernbert",
+    prefix="model.",
+    copies={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
     class_name="ModernBertForMaskedLM",
     head=MASKED_LM,
     fits=fits,
@@ -176,6 +181,8 @@ FAMILY = Family(
     settings_of=settings_of,
 )
 
-HEAD = {"decoder_bias": False, "tie_word_embeddings": True, "classifier_activation": "gelu", "classifier_bias": False}
+HEAD = {"tie_word_embeddings": True, "classifier_activation": "gelu", "classifier_bias": False}
 
-ENCODER = without_head(FAMILY, "ModernBertModel", "model.", head_config=HEAD)
+ENCODER = without_head(
+    FAMILY, "ModernBertModel", "model.", head_config=HEAD, ignored=(r"head\.(dense|norm)\..*", r"decoder\..*")
+)

@@ -54,6 +54,9 @@ def settings_of(config: Config) -> Transformer:
 
 FAMILY = Family(
     model_type="qwen3",
+    prefix="model.",
+    ignored=(r"(model\.)?(layers\.\d+\.self_attn\.)?rotary_emb\.inv_freq",),
+    copies={"lm_head.weight": "model.embed_tokens.weight"},
     class_name="Qwen3ForCausalLM",
     head=CAUSAL_LM,
     fits=fits,

@@ -71,6 +71,12 @@ def settings_of(config: Config) -> Transformer:
 
 FAMILY = Family(
     model_type="roberta",
+    prefix="roberta.",
+    ignored=NOT_HIDDEN,
+    copies={
+        "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
+        "lm_head.decoder.bias": "lm_head.bias",
+    },
     class_name="RobertaForMaskedLM",
     head=MASKED_LM,
     fits=fits,
@@ -79,4 +85,6 @@ FAMILY = Family(
     settings_of=settings_of,
 )
 
-ENCODER = without_head(FAMILY, "RobertaModel", "roberta.", head_settings={"output_bias": True}, unused=NOT_HIDDEN)
+ENCODER = without_head(
+    FAMILY, "RobertaModel", "roberta.", head_settings={"output_bias": True}, ignored=(*NOT_HIDDEN, r"lm_head\..*")
+)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, shown, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -55,8 +55,8 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
     assert isinstance(settings, Transformer)
     if settings.groups != settings.heads:
         return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
-    if settings.scaled_head != settings.tied:
-        return f"needs scaled_head {shown(settings.tied)} where tied is {shown(settings.tied)}"
+    if settings.scaled_head and not settings.tied:
+        return "needs scaled_head false where tied is false"
     if settings.gated and settings.activation == "gelu":
         return "needs activation gelu_tanh where gated, not gelu"
     if settings.activation not in ACTIVATIONS:
@@ -89,7 +89,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "feed_forward_proj": feed_forward_kind(settings),
         "n_positions": settings.context,
         "tie_word_embeddings": settings.tied,
-        "scale_decoder_outputs": settings.tied,
+        "scale_decoder_outputs": settings.scaled_head,
         "is_encoder_decoder": True,
         "dropout_rate": 0.0,
         "eos_token_id": vocabulary.eos,
@@ -135,7 +135,7 @@ def settings_of(config: Config) -> Transformer:
     ours = {theirs: name for name, theirs in ACTIVATIONS.items()}
     if gated not in ("", "gated") or activation not in ours:
         raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu's t5 has {', '.join(ours)}, gated or not")
-    tied = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
+    scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
     return transformer(
         FIXED
         | {
@@ -151,14 +151,26 @@ def settings_of(config: Config) -> Transformer:
             "farthest": config.get("relative_attention_max_distance", 128),
             "gated": gated == "gated",
             "activation": ours[activation],
-            "tied": tied,
-            "scaled_head": tied,
+            "tied": scaled,
+            "scaled_head": scaled,
         }
     )
 
 
+def settings_by_weights(settings: Transformer, names: frozenset[str]) -> Transformer:
+    """Version 1.1 has an output layer of its own, but transformers 5 ties it in models that it creates."""
+    return settings.model_copy(update={"tied": settings.scaled_head or (bool(names) and "lm_head.weight" not in names)})
+
+
 FAMILY = Family(
     model_type="t5",
+    ignored=(r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight",),  # never used
+    copies={
+        "lm_head.weight": "shared.weight",
+        "encoder.embed_tokens.weight": "shared.weight",
+        "decoder.embed_tokens.weight": "shared.weight",
+    },
+    settings_by_weights=settings_by_weights,
     class_name="T5ForConditionalGeneration",
     head=SEQ2SEQ_LM_OF_SENTINELS,
     fits=fits,

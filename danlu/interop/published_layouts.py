@@ -1,0 +1,82 @@
+"""Weight names as transformers and the original authors published them, mapped to those of the current class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from danlu.architectures.presets import Family
+from danlu.architectures.transformer import Transformer
+from danlu.errors import WrongInput
+
+LEGACY_SUFFIXES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
+"""Names from TensorFlow checkpoints."""
+
+
+def align_names(
+    state: Mapping[str, Tensor], family: Family, settings: Transformer, path: Path
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Rename the weights of a file to the names of the family's class.
+
+    Handles a missing or extra prefix of the base model ("bert.", "transformer."), names from TensorFlow, copies of tied
+    weights, and weights that nothing in danlu computes with, such as further heads and buffers. Unknown names stay, for
+    the caller to refuse.
+
+    Returns:
+        The renamed weights, and the names of those that were ignored.
+
+    Raises:
+        WrongInput: if two names mean the same weight and their values differ.
+    """
+    wanted = {weight.theirs for weight in family.names(settings)}
+    aligned: dict[str, Tensor] = {}
+    ignored, copies = [], {}
+    for name in sorted(state, key=lambda name: (name not in wanted, name)):  # exact names first
+        candidates = list(spellings(name, family.prefix))
+        current = next((each for each in candidates if each in wanted), None)
+        original = next((family.copies[each] for each in candidates if each in family.copies), None)
+        if current is not None:
+            put(aligned, current, state[name], name, path)
+        elif original in wanted:
+            copies[name] = original
+        elif any(family.ignores(each) for each in candidates):
+            ignored.append(name)
+        else:
+            aligned[name] = state[name]
+    for name, original in copies.items():
+        put(aligned, original, state[name], name, path)
+    return aligned, tuple(ignored)
+
+
+def put(aligned: dict[str, Tensor], current: str, value: Tensor, name: str, path: Path) -> None:
+    """Add one weight, or check that it equals the one that is there."""
+    if current not in aligned:
+        aligned[current] = value
+    elif aligned[current].shape != value.shape or not torch.equal(aligned[current], value):
+        raise WrongInput(f"{path}: {name} differs from {current}, with which its class ties it; save the model again")
+
+
+def spellings(name: str, prefix: str) -> Iterator[str]:
+    """Yield the names that a weight may have in the current class, the likeliest first."""
+    modern = name
+    for former, current in LEGACY_SUFFIXES.items():
+        if name.endswith(former):
+            modern = name.removesuffix(former) + current
+    yield modern
+    if prefix:
+        yield modern.removeprefix(prefix) if modern.startswith(prefix) else prefix + modern
+
+
+def stored_names(path: Path) -> frozenset[str]:
+    """Return the names of the weights in a file, without reading them; empty if there is no such file."""
+    if not path.is_file():
+        return frozenset()
+    try:
+        with safe_open(path, "pt") as file:
+            return frozenset(file.keys())
+    except SafetensorError as error:
+        raise WrongInput(f"{path} is damaged ({' '.join(str(error).split())}); save the model again") from None
