@@ -1,4 +1,4 @@
-"""A recipe that goes on training a saved model on a text."""
+"""A recipe that continues the pre-training of a saved model on a text."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from pathlib import Path
 
 from danlu.config.corpus_survey import look
 from danlu.config.drafting import TIME, Draft, time_of
-from danlu.config.loading import parse_recipe
+from danlu.config.loading import parse_draft
 from danlu.config.recipe_template import one_line, quoted, time
 from danlu.evaluation.text_to_text import BLANK
 from danlu.interop import describe_model
 
-pass
-
 RECIPE = """\
-# Goes on training the model in {start_line} on {name}.
+# Continue the pre-training of the model in {start_line} on {name}.
 # `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
 #
-# What was found:
+# The text:
 {found}
 
 corpus:
@@ -28,11 +26,11 @@ corpus:
 
 models:
   continued:
-    start: {start}             # its objective, architecture and tokenizer
+    start: {start}             # architecture and tokenizer are those of this model{objective}
     training:
       budget: {seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
       batch_tokens: 2048
-      optimizer: {{name: adamw, learning_rate: 3e-4}} # less for a large model, which forgets more than it learns
+      optimizer: {{name: adamw, learning_rate: 3e-4}} # lower it for a large model, which forgets easily
       schedule: {{name: wsd, warm_up: 0.05, decay: 0.5}}
       validation_tokens: 65536
     prompts: {prompts}
@@ -42,8 +40,12 @@ language: {language}                   # of the report: en or zh
 """
 
 
+HEADLESS = """
+    objective: masked          # the model has no prediction head; it gets one, which is trained from scratch"""
+
+
 def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") -> Draft:
-    """Look at a text and write a recipe that goes on training the model in the folder `start` on it."""
+    """Draft a recipe that continues the pre-training of the model in the folder `start` on a text."""
     seconds = time_of(budget)
     facts, _ = describe_model(Path(start).expanduser())
     findings = look(str(source))
@@ -55,13 +57,14 @@ def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") 
         source=quoted(findings.source),
         held=findings.settings.validation,
         start=quoted(start),
+        objective="" if facts.objective.terms else HEADLESS,
         seconds=time(seconds),
         prompts="[" + ", ".join(quoted(p) for p in prompts) + "]",
         language="zh" if findings.chinese else "en",
     )
-    return Draft(text, parse_recipe(text, "draft"), findings)
+    return Draft(text, parse_draft(text), findings)
 
 
 def with_blank(prompt: str) -> str:
-    """A prompt with a blank behind it, or as it is where it has one."""
+    """Return a prompt with a blank at its end, unchanged if it has one."""
     return prompt if BLANK.search(prompt) else f"{prompt} ___"

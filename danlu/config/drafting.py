@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from danlu.config.corpus_survey import Findings, counted, look
-from danlu.config.loading import first_difference, load_recipe, parse_recipe, shipped
+from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped
 from danlu.config.recipe_template import Choices, commented, time
 from danlu.config.schema import Recipe
 from danlu.durable import explain_disk, write_text
@@ -90,7 +90,7 @@ def draft_recipe(source: str | Path, budget: str = TIME, language: Language = "a
         language="zh" if chinese else "en",
     )
     text = commented(findings, choices)
-    return Draft(text, parse_recipe(text, "draft"), findings)
+    return Draft(text, parse_draft(text), findings)
 
 
 def time_of(budget: str) -> float:

@@ -23,6 +23,8 @@ from danlu.settings import Settings
 
 SHIPPED = files("danlu.recipes")
 
+DRAFT = "the drafted recipe"
+
 
 def shipped() -> list[str]:
     """Names of the recipes inside the package."""
@@ -112,6 +114,15 @@ def parse_recipe(text: str, where: str, overrides: Sequence[str] = (), choice: C
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise WrongInput(explain(error, tree, data, where, overridden)) from None
+
+
+def parse_draft(text: str) -> Recipe:
+    """A recipe that danlu wrote and nobody has seen yet: its errors name keys and no lines."""
+    data = plain(parse(text, DRAFT))
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise WrongInput(explain(error, None, data, DRAFT, [])) from None
 
 
 def dump_recipe(recipe: Settings) -> str:

@@ -1,4 +1,4 @@
-"""Recipes whose models start from a folder: what they leave out is what the folder says."""
+"""Models of a recipe that start from a saved model: what they leave out is taken from its folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ PARTS = ("objective", "architecture")
 
 
 def with_start(model: dict[str, Any]) -> dict[str, Any]:
-    """A model of a recipe with objective and architecture whole: settings without a name are changes to the folder's.
-    Where the folder holds a model that was trained together with others, the objective is that of them all.
+    """Return a model of a recipe with a complete objective and architecture.
 
-    ValueError, in one line, when the folder holds no model. A model that says everything needs no folder.
+    Settings without a name change those of the saved model. If several models were trained together, the objective is
+    that of all of them. The folder is not read if the recipe is complete.
+
+    Raises:
+        ValueError: in one line, if the folder holds no model, or a model that has no objective to continue with.
     """
     if all(named(model.get(part)) for part in PARTS):
         return model
@@ -26,6 +29,11 @@ def with_start(model: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"start: {error}") from None
     whole = dict(model)
     theirs = {"objective": facts.whole or facts.objective, "architecture": facts.architecture}
+    if not facts.objective.terms and not named(model.get("objective")):
+        raise ValueError(
+            f"start: {model['start']} is an encoder without a prediction head; choose an objective to train it with, "
+            "such as objective: masked"
+        )
     for part in PARTS:
         if not named(given := model.get(part)):
             whole[part] = theirs[part].model_dump(mode="json") | (given or {})
@@ -33,12 +41,12 @@ def with_start(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def named(part: Any) -> bool:
-    """Whether settings say what they are settings of."""
+    """Whether settings name the class that they belong to."""
     return part is not None and not (isinstance(part, dict) and "name" not in part)
 
 
 def tokenizer_of(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe that names no tokenizer, with that of the first folder one of its models starts from."""
+    """Return a recipe with a tokenizer: if it names none, that of the first saved model that a model starts from."""
     models = recipe.get("models")
     if recipe.get("tokenizer") is not None or not isinstance(models, dict):
         return recipe
@@ -51,21 +59,20 @@ def tokenizer_of(recipe: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is done of a recipe instead of all of it. model: only this one of its models, and that one's tasks; start:
-    a model folder, which takes the place of the recipe's model and tokenizer."""
+    """Which part of a recipe to run."""
 
-    model: str | None = None
-    start: str | None = None
+    model: str | None = None  # this one of its models only, with the tasks of that model
+    start: str | None = None  # a model folder that replaces the recipe's model and tokenizer
 
     def apply(self, recipe: dict[str, Any], where: str) -> None:
-        """Change a recipe in place, before it is checked."""
+        """Reduce a recipe in place, before it is validated."""
         models = recipe.get("models")
         if self == Choice() or not isinstance(models, dict):
             return
         if self.model is not None and self.model not in models:
             raise WrongInput(f"--model: {where} has no model {self.model!r}; {nearest(self.model, models)}")
         if self.model is None and len(models) != 1:
-            raise WrongInput(f"--from: {where} has the models {', '.join(models)}; say which one with --model")
+            raise WrongInput(f"--from: {where} has the models {', '.join(models)}; choose one with --model")
         name = self.model or next(iter(models))
         recipe["models"] = {name: models[name]}
         if isinstance(tasks := recipe.get("tasks"), dict):

@@ -1,4 +1,4 @@
-"""An encoder of others that comes without a head: its hidden states can be used and fine-tuned, and predict nothing."""
+"""The objective of a published encoder without a head: it returns hidden states and predicts nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from torch import Tensor, nn
 from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
 from danlu.errors import WrongInput
 from danlu.hf_heads import HIDDEN_STATES, Head
-from danlu.objective import ModelAPI, ModelShape, Objective, Sample, with_hf_head
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, with_hf_head
 from danlu.registry import objectives
 from danlu.settings import Settings
 
 
 class Headless(Objective):
-    """What stands where another model has the objective it was trained by. It is not registered: nothing can be
-    trained by it, for it has no terms."""
+    """Takes the place of the pre-training objective.
+
+    It has no terms, so nothing can be trained with it, and it is not registered.
+    """
 
     name: Literal["headless"] = "headless"
 
@@ -25,6 +27,7 @@ class Headless(Objective):
     terms: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
     hf_head: ClassVar[Head | None] = HIDDEN_STATES
 
     @property
@@ -42,18 +45,22 @@ class Headless(Objective):
 
 
 def saved_objective(value: Any) -> Settings:
-    """The objective that danlu.json names: a registered one, or none."""
+    """Return the objective that danlu.json names: a registered one or `Headless`."""
     if isinstance(value, dict) and value.get("name") == Headless().name:
         return Headless.model_validate(value)
     return objectives.validate(value)
 
 
 def objective_of(head: Head, settings: Mapping[str, Any]) -> Settings:
-    """With these settings, the one objective whose models have that head in transformers; `Headless` for none."""
+    """Return the only objective whose models have that head in transformers; `Headless` if there is no head.
+
+    Raises:
+        WrongInput: if there is not exactly one such objective.
+    """
     if head == Headless.hf_head:
         return Headless.model_validate(settings)
     able = with_hf_head(head)
     if len(able) != 1:
-        found = f"{' and '.join(able)} are" if able else "none is"
-        raise WrongInput(f"which objective has trained it is not known; of those with its head {found} registered")
+        found = f"{' and '.join(able)} have" if able else "none has"
+        raise WrongInput(f"the objective that it was trained with is unknown: {found} its head, {head.auto_class}")
     return objectives.validate({"name": able[0], **settings})

@@ -19,12 +19,15 @@ from danlu.interop import describe_model, merge_submodels, read_model
 from danlu.interop.model_folder import WEIGHTS, ModelFacts
 from danlu.interop.model_loading import SavedModel
 from danlu.interop.tokenizer_files import load_tokenizer
-from danlu.objective import Objective
+from danlu.objective import LogitsFrom, Objective
 from danlu.runs.directory import RunDirectory, finished
 from danlu.tokens.tokenizer import TextTokenizer
 
 CHANGEABLE = frozenset({"name", "context", "dropout"})
 """Settings of an architecture that may differ from the saved model's: the weights have the same meaning."""
+
+OF_OUTPUT = frozenset({"tied", "output_bias"})
+"""Settings that may differ as well if the saved model predicts no tokens: it has no weights of an output layer."""
 
 NOT_TOKENIZATION = ("post_processor", "truncation", "padding")
 """Sections of a tokenizer.json that change no token id of a text."""
@@ -52,7 +55,8 @@ def inspect_checkpoint(run: Path, name: str, recipe: Recipe) -> dict[str, Any] |
             f"models.{name}.architecture.context: {wanted['context']} exceeds the maximum of {saved['context']} tokens "
             f"of the model in {folder}; lower it to at most {saved['context']}"
         )
-    old, new = ({key: value for key, value in each.items() if key not in CHANGEABLE} for each in (saved, wanted))
+    changeable = CHANGEABLE | (OF_OUTPUT if facts.objective.logits_from is LogitsFrom.NOTHING else set())
+    old, new = ({key: value for key, value in each.items() if key not in changeable} for each in (saved, wanted))
     if difference := first_difference(old, new):
         raise WrongInput(
             f"models.{name}.architecture differs from that of {folder}: {difference}; leave it out of the recipe"

@@ -16,6 +16,7 @@ from danlu.architectures import build_network
 from danlu.errors import Stopped, WrongInput
 from danlu.interop import export, read_model, save_native
 from danlu.objectives.causal import Causal
+from danlu.config.continuation_draft import draft_continuation
 from danlu.config.loading import load_recipe
 from danlu.config.schema import ModelRecipe
 from danlu.registry import architectures, objectives
@@ -303,8 +304,14 @@ def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        (["models.small.architecture={context: 32}"], "context: 32 exceeds the maximum of 16 tokens of the model in .*; lower it to at most 16"),
-        (["models.small.architecture={heads: 1}"], "architecture differs from that of .*: heads was 2, is 1; leave it out"),
+        (
+            ["models.small.architecture={context: 32}"],
+            "context: 32 exceeds the maximum of 16 tokens of the model in .*; lower it to at most 16",
+        ),
+        (
+            ["models.small.architecture={heads: 1}"],
+            "architecture differs from that of .*: heads was 2, is 1; leave it out",
+        ),
         (["models.small.architecture={layers: 3}"], "layers was 1, is 3"),
         (["tokenizer={name: byte_bpe, size: 310}"], "it has 310 entries, the model's 300.; leave the tokenizer out"),
         (["tokenizer={name: byte_bpe, size: 300}"], "entry [0-9]+ is .*, the model's .*; leave the tokenizer out"),
@@ -371,3 +378,39 @@ def test_a_text_of_one_test_document_has_no_interval_and_a_report(tmp_path):
     assert results["pretrain"][0]["test"]["documents"] == 1
     assert results["pretrain"][0]["bits_per_byte_interval"] is None
     assert (tmp_path / "run" / "report.html").exists()
+
+
+def headless(folder):
+    """An encoder without a head, as transformers saves it."""
+    transformers = pytest.importorskip("transformers")
+    tokenizer = ByteBPE(size=300).train(["The furnace stands north of the river and burns for 7 days."] * 3)
+    config = transformers.BertConfig(
+        vocab_size=tokenizer.vocabulary.size, hidden_size=16, intermediate_size=24, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=32, bos_token_id=tokenizer.vocabulary.bos,
+        eos_token_id=tokenizer.vocabulary.eos, pad_token_id=tokenizer.vocabulary.pad,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    tokenizer.save(folder)
+    return folder
+
+
+def test_an_encoder_without_a_head_is_continued_as_masked_and_exported_as_bert(recipe, tmp_path):
+    """The draft named no objective that can be trained, and what it trained had no class in transformers."""
+    start = headless(tmp_path / "m")
+    draft = draft_continuation(Path(recipe).with_name("text.txt"), "10s", str(start))
+    assert "objective: masked" in draft.text
+    (tmp_path / "drafted.yaml").write_text(draft.text, "utf-8")
+    lines, settings = [], "models.continued.training={budget: 2 steps, batch_tokens: 64, validation_tokens: 64}"
+    fast = [settings, "machine={dtype: float32, threads: 1}", "corpus.validation=0.2", "corpus.test=0.2"]
+    results = danlu.pretrain(tmp_path / "drafted.yaml", fast, out=tmp_path / "run", say=lines.append)
+    assert results["exports"][0]["class"] == "BertForMaskedLM"
+    assert results["exports"][0]["max_logit_difference"] <= 1e-4
+    assert "continued  new, randomly initialised: head.dense, head.norm, output_bias" in lines
+    assert "continued  ignored weights of the folder: pooler.dense" in lines
+
+
+def test_a_recipe_without_an_objective_for_an_encoder_without_a_head_says_what_to_set(tmp_path):
+    start = headless(tmp_path / "m")
+    with pytest.raises(ValueError, match=r"is an encoder without a prediction head; choose an objective .* masked"):
+        ModelRecipe.model_validate({"start": str(start)})
+    assert ModelRecipe.model_validate({"start": str(start), "objective": "masked"}).architecture.output_bias

@@ -1,4 +1,4 @@
-"""A family's class without a head (BertModel and its like): hidden states, and nothing that predicts."""
+"""A family's class without a head (BertModel and the like): it returns hidden states and predicts nothing."""
 
 from __future__ import annotations
 
@@ -8,26 +8,19 @@ from typing import Any
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import shown
 from danlu.architectures.presets.weight_names import WeightNames
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import HIDDEN_STATES, Head
 from danlu.objective import Objective
 from danlu.tokens.vocabulary import Vocabulary
 
-NOTHING = "headless"
-"""danlu's name for what such a class is trained by."""
-
-NO_HEAD: Mapping[str, Any] = {"tied": True, "output_bias": False}
-"""Settings under which a network has no weights that only a vocabulary head uses."""
-
 OF_HEAD = ("head.", "output_bias", "unembedding.")
-"""How the names of a head's weights begin in a network."""
+"""Prefixes of the weights of a head in a network."""
 
 
 @dataclass(frozen=True)
 class HeadOnly:
-    """As much of an objective as `Family.fits` looks at."""
+    """The part of an objective that `Family.fits` uses."""
 
     name: str
     hf_head: Head
@@ -41,10 +34,17 @@ def without_head(
     head_config: Mapping[str, Any] | None = None,
     ignored: tuple[str, ...] = (),
 ) -> Family:
-    """The class of `family` that ends at the hidden states.
+    """Return the class of `family` that ends at the hidden states.
 
-    prefix: what its names of weights lack; head_settings: the family's settings where NO_HEAD has others; head_config:
-    fields that only a head reads, at the values `family` takes; ignored: see `Family`.
+    Its settings are those of the family with a head, so that training with an objective that predicts tokens gives a
+    model that is exported as the class with the head.
+
+    Args:
+        class_name: its name in transformers.
+        prefix: of the family's weight names; this class has none.
+        head_settings: settings that only a head depends on, at the values that the family requires.
+        head_config: config fields that only a head depends on, at the values that the family requires.
+        ignored: as in `Family`.
     """
 
     def headed(settings: Transformer) -> Transformer:
@@ -52,12 +52,9 @@ def without_head(
 
     def fits(settings: Architecture, objective: Objective) -> str | None:
         if objective.hf_head != HIDDEN_STATES:
-            return f"needs objective {NOTHING}, not {objective.name}"
+            return f"is an encoder without a prediction head, not for objective {objective.name}"
         if not isinstance(settings, Transformer):
             return f"needs architecture transformer, not {settings.name}"
-        for key, value in NO_HEAD.items():
-            if getattr(settings, key) != value:
-                return f"needs {key} {shown(value)}, not {shown(getattr(settings, key))}"
         return family.fits(headed(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -68,7 +65,7 @@ def without_head(
         return tuple(replace(weight, theirs=weight.theirs.removeprefix(prefix)) for weight in body)
 
     def settings_of(config: Config) -> Transformer:
-        return family.settings_of({**config, **(head_config or {})}).model_copy(update=dict(NO_HEAD))
+        return family.settings_of({**config, **(head_config or {})})
 
     return replace(
         family,
