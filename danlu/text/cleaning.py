@@ -1,4 +1,4 @@
-"""Filters one after another, and what each of them did."""
+"""Filters applied in sequence, with counts of what each changed and rejected."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from danlu.text.filters.filter import Filter
 
 
 class Cleaner:
-    """A document through all filters, in their order; the first that rejects it ends its way."""
+    """Apply filters to documents in order, up to the first that rejects the document."""
 
     def __init__(self, filters: Sequence[Filter]):
         self._filters = filters
-        self._steps = [found.build() for found in filters]  # first, because it says which extra is missing
+        self._steps = [found.build() for found in filters]  # raises WrongInput if an extra is missing
         self._changed: Counter[int] = Counter()
         self._rejected: Counter[int] = Counter()
 
     def identity(self) -> list[dict[str, str]]:
-        """The versions of the libraries of each filter."""
+        """Return the versions of the libraries of each filter."""
         return [{library: version(library) for library in found.libraries} for found in self._filters]
 
     def __call__(self, record: Document | Rejected) -> Document | Rejected:
-        if isinstance(record, Document) and self._steps:  # libraries encode what they are given
+        if isinstance(record, Document) and self._steps:  # the libraries encode text as UTF-8
             try:
                 record.text.encode()
             except UnicodeEncodeError as error:
@@ -44,7 +44,8 @@ class Cleaner:
         return record
 
     def facts(self) -> list[dict[str, Any]]:
-        """For each filter its settings, library versions, and how many documents it changed and rejected."""
+        """Return the settings of each filter, the versions of its libraries, and how many documents it changed and
+        rejected."""
         return [
             {
                 **found.model_dump(mode="json"),

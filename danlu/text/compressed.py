@@ -1,4 +1,4 @@
-"""Files that may be compressed with gzip (`.gz`) or Zstandard (`.zst`), read the same way as plain ones."""
+"""Read files that are plain or compressed with gzip (`.gz`) or Zstandard (`.zst`)."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ OPENERS: dict[str, Callable[[Path], Any]] = {".zst": lambda path: zstd.open(path
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """The (decompressed) bytes of a file; one that cannot be read or is damaged raises WrongInput."""
+    """Open the decompressed bytes of a file. Raises WrongInput if it is damaged or cannot be read."""
     try:
         with OPENERS.get(path.suffix.lower(), lambda p: p.open("rb"))(path) as file:
             yield cast(BinaryIO, file)
     except DAMAGED as error:
-        raise WrongInput(f"{path}: damaged or cut short ({error}); fetch or compress it again") from None
+        raise WrongInput(f"{path}: damaged or truncated ({error}); download or compress it again") from None
     except (PermissionError, IsADirectoryError, FileNotFoundError) as error:
         raise WrongInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def suffix(path: Path) -> str:
-    """The suffix that says the format, lower case: `.jsonl` of `a.JSONL` and of `a.jsonl.zst`."""
+    """Return the suffix of the format in lower case: `.jsonl` for `a.JSONL` and for `a.jsonl.zst`."""
     return Path(path.stem if path.suffix.lower() in OPENERS else path.name).suffix.lower()
 
 
 @contextmanager
 def create_text(path: Path) -> Iterator[TextIO]:
-    """A new compressed UTF-8 text file."""
+    """Create a UTF-8 text file compressed with Zstandard."""
     with zstd.open(path, "wt", encoding="utf-8", newline="\n") as file:
         yield cast(TextIO, file)
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a JSON-lines file that we wrote ourselves."""
+    """Yield the records of a JSON-lines file written by danlu."""
     with open_bytes(path) as file:
         for line in file:
             yield json.loads(line)

@@ -59,25 +59,26 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "相片中的数字{figure}",
     ),
 }
-"""The wordings of each split: what is measured is measured on wordings that were not trained on."""
+"""The wordings of each split. Evaluation uses wordings that were not trained on."""
 
 
 def caption(template: str, digit: int) -> str:
+    """Return a template filled in for a digit."""
     word = ENGLISH[digit]
     article = "an" if word[0] in "aeiou" and word != "one" else "a"
     return template.format(english=word, a=article, chinese=CHINESE[digit], figure=digit)
 
 
 def captions(split: str, templates: Sequence[str] = ()) -> list[list[str]]:
-    """For each of the ten digits its captions; `templates` stand in place of the split's own."""
+    """Return the captions of each of the ten digits; `templates` replace those of the split."""
     return [[caption(template, digit) for template in templates or TEMPLATES[split]] for digit in range(len(ENGLISH))]
 
 
 class DigitCaptions(Source):
-    """The source `builtin:digit_captions` of a corpus: one document a caption, each once."""
+    """The source `builtin:digit_captions` of a corpus: one document per caption."""
 
     def identity(self) -> dict[str, Any]:
-        """All templates: the documents depend on nothing else."""
+        """Return all templates: the documents depend on nothing else."""
         return {"source": "builtin:digit_captions", "templates": {k: list(v) for k, v in TEMPLATES.items()}}
 
     def layout(self) -> str:

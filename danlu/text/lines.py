@@ -1,4 +1,4 @@
-"""The lines of a file with the place of each, never holding more than one document."""
+"""Lines of a file with their positions; at most one document is held in memory."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`number` counts from 1; `offset` is its first byte in the decompressed file as UTF-8; `data` has no line end.
-
-    data is None when the line is longer than a document may be; `encoding` is the file's.
-    """
+    """A line of a file."""
 
     number: int
+    """Counted from 1."""
     offset: int
+    """Position of the first byte in the decompressed file as UTF-8."""
     data: bytes | None
+    """UTF-8 without the line end; None if the line is longer than a document may be."""
     encoding: str = "utf-8"
+    """Encoding of the file."""
 
     @property
     def blank(self) -> bool:
-        # decoded, because an ideographic space (U+3000) is white space too
+        # decoded, because U+3000, the ideographic space, is white space too
         return self.data is not None and not self.data.decode("utf-8", "replace").strip()
 
 
 def raw_lines(path: Path) -> Iterator[Line]:
-    """Every line of `path` as UTF-8; a byte order mark is dropped."""
+    """Yield every line of `path` as UTF-8, without a byte order mark."""
     number = offset = 0
     encoding = encoding_of(path)
     with open_utf8(path, encoding) as file:
@@ -44,16 +45,16 @@ def raw_lines(path: Path) -> Iterator[Line]:
                     offset += len(rest)
                     if rest.endswith(b"\n"):
                         break
-            yield Line(number, start, _bare(data, start) if whole else None, encoding)
+            yield Line(number, start, _without_line_end(data, start) if whole else None, encoding)
 
 
-def _bare(data: bytes, start: int) -> bytes:
+def _without_line_end(data: bytes, start: int) -> bytes:
     data = data.removesuffix(b"\n").removesuffix(b"\r")
     return data.removeprefix(BOM) if start == 0 else data
 
 
 def decode(data: bytes, name: str, offset: int, encoding: str = "utf-8") -> str | Rejected:
-    """The text of UTF-8 bytes, or what is at fault: of a UTF-8 file, which byte (0 is the first)."""
+    """Decode UTF-8 bytes, or return the rejection; for a UTF-8 file it names the byte, counted from 0."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

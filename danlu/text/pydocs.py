@@ -1,7 +1,7 @@
-"""`builtin:pydocs`: the documentation that comes with every Python, read as text.
+"""`builtin:pydocs`: the documentation that is installed with Python.
 
-The help topics of `pydoc` (`pydoc_data/topics.py`) and the docstrings of the standard library. Sources are parsed with
-`ast`, never imported: importing has effects (antigravity opens a browser), and a docstring stands in the source.
+The documents are the help topics of `pydoc` (`pydoc_data/topics.py`) and the docstrings of the standard library.
+Sources are parsed with `ast` and never imported, because importing has side effects (antigravity opens a browser).
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Docstring:
-    """`module` is dotted; `qualname` is dotted inside it and empty for the module itself; `text` is dedented."""
+    """A docstring of the standard library and where it is."""
 
     module: str
     qualname: str
+    """Dotted name in the module; empty for the module itself."""
     text: str
+    """Without indentation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A class, function or method: its heading line and its docstring (empty when only something inside has one)."""
+    """A class, function or method: its heading and its docstring, which is empty if only its members have one."""
 
     qualname: str
     heading: str
@@ -46,7 +48,7 @@ class Entry:
 
 
 def library() -> Path:
-    """The folder of the standard library's sources."""
+    """Return the folder of the sources of the standard library."""
     path = Path(sysconfig.get_path("stdlib"))
     if not (path / "pydoc_data" / "topics.py").is_file():
         raise WrongInput(f"builtin:pydocs: {path} has no pydoc_data/topics.py; use a Python installed with its sources")
@@ -54,10 +56,10 @@ def library() -> Path:
 
 
 def module_files(root: Path) -> list[tuple[str, Path]]:
-    """(dotted module name, file) of every module below `root` that is not skipped, sorted by name."""
+    """Return (dotted name, file) of every module below `root` that is not skipped, sorted by name."""
     found = []
     for folder, subfolders, files in os.walk(root):
-        # site-packages, lib-dynload and config-3.x are no identifiers, so they are no packages
+        # site-packages, lib-dynload and config-3.x are not identifiers, so not packages
         subfolders[:] = [s for s in subfolders if s.isidentifier() and s not in SKIPPED]
         package = Path(folder).relative_to(root).parts
         for file in files:
@@ -71,12 +73,12 @@ def module_files(root: Path) -> list[tuple[str, Path]]:
 
 def _parse(path: Path) -> ast.Module:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an old escape sequence in a library source is not our user's concern
+        warnings.simplefilter("ignore")  # invalid escape sequences in the standard library do not concern the user
         return ast.parse(path.read_bytes(), str(path))
 
 
 def topics(root: Path) -> dict[str, str]:
-    """{topic: text} of `pydoc_data/topics.py`, sorted by topic."""
+    """Return {topic: text} of `pydoc_data/topics.py`, sorted by topic."""
     for node in _parse(root / "pydoc_data" / "topics.py").body:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -87,7 +89,7 @@ def topics(root: Path) -> dict[str, str]:
 
 
 def signature(node: ast.ClassDef | FunctionNode) -> str:
-    """The heading line: `class Name(bases)` or `def name(arguments) -> type`."""
+    """Return the heading: `class Name(bases)` or `def name(arguments) -> type`."""
     if isinstance(node, ast.ClassDef):
         bases = [ast.unparse(b) for b in node.bases] + [
             f"{k.arg}={ast.unparse(k.value)}" for k in node.keywords if k.arg
@@ -103,9 +105,9 @@ def _docstring(node: ast.Module | ast.ClassDef | FunctionNode) -> str:
 
 
 def entries(body: list[ast.stmt], prefix: str = "") -> Iterator[Entry]:
-    """Classes, functions and methods in source order, also those under `if`, `try` or `with`.
+    """Yield classes, functions and methods in source order, including those under `if`, `try` and `with`.
 
-    What is local to a function is not documentation, so functions are not entered.
+    Definitions inside functions are not documentation and are skipped.
     """
     for node in body:
         if isinstance(node, FunctionNode):
@@ -118,19 +120,19 @@ def entries(body: list[ast.stmt], prefix: str = "") -> Iterator[Entry]:
                 yield Entry(prefix + node.name, signature(node), text)
             yield from inside
         else:
-            for block in ("body", "handlers", "orelse", "finalbody"):
-                yield from entries(getattr(node, block, []), prefix)
+            for block in ("body", "handlers", "orelse", "finalbody"):  # statements have some of these or none
+                yield from entries(vars(node).get(block, []), prefix)
 
 
 def module_document(tree: ast.Module) -> str:
-    """The text of one module, as `pydoc` orders it; empty when it has no docstring at all."""
+    """Return the text of a module in the order of `pydoc`; empty if it has no docstring."""
     parts = [_docstring(tree)]
     parts += [f"{e.heading}\n{e.text}" if e.text else e.heading for e in entries(tree.body)]
     return "\n\n".join(p for p in parts if p)
 
 
 def documents() -> Iterator[Document | Rejected]:
-    """One document a topic, then one a module that has docstrings; sorted, so equal for one installation."""
+    """Yield one document per topic, then one per module with docstrings, sorted by name."""
     root = library()
     for topic, text in topics(root).items():
         yield Document(text.strip(), f"topic {topic}")
@@ -145,12 +147,12 @@ def documents() -> Iterator[Document | Rejected]:
 
 
 def docstrings() -> Iterator[Docstring]:
-    """Every docstring of the standard library with the place it stands at, sorted by module, then in source order."""
+    """Yield every docstring of the standard library, sorted by module, then in source order."""
     for module, path in module_files(library()):
         try:
             tree = _parse(path)
         except SyntaxError:
-            continue  # counted by `documents`; there is no docstring in what is not Python
+            continue  # rejected by `documents`
         if text := _docstring(tree):
             yield Docstring(module, "", text)
         for entry in entries(tree.body):
@@ -162,7 +164,7 @@ class Pydocs(Source):
     """The source `builtin:pydocs` of a corpus."""
 
     def identity(self) -> dict[str, str]:
-        """The Python version and a hash of all sources: what the documents depend on."""
+        """Return the Python version and a hash of all sources: what the documents depend on."""
         root, digest = library(), hashlib.sha256()
         for name, path in [("topics", root / "pydoc_data" / "topics.py"), *module_files(root)]:
             digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""Which writing systems a text uses, by share of its letters."""
+"""Writing systems of a text, by share of its letters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping
 
 OTHER = "other"
 RARE = 0.005
-"""A script of less than this share of the letters is counted as OTHER."""
+"""Scripts with a smaller share of the letters are counted as OTHER."""
 
 _NAMES = {"CJK": "Han", "IDEOGRAPHIC": "Han"}
-"""First words of Unicode names that are not the script's own name."""
+"""Scripts whose name is not the first word of the Unicode names of their characters."""
 
 
 def script_of(character: str) -> str | None:
-    """ "Latin", "Han", "Cyrillic", ... by the character's Unicode name; None for what is no letter."""
+    """Return the script of a letter by its Unicode name, such as "Latin", "Han" or "Cyrillic"; otherwise None."""
     if not character.isalpha():
         return None
     first = unicodedata.name(character, OTHER).removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ").split()[0]
@@ -23,7 +23,7 @@ def script_of(character: str) -> str | None:
 
 
 def script_shares(texts: Iterable[str]) -> dict[str, float]:
-    """{script: share of all letters}, the largest first; empty where there is no letter."""
+    """Return {script: share of all letters}, the largest first; empty if there are no letters."""
     characters: Counter[str] = Counter()
     for text in texts:
         characters.update(text)
@@ -31,7 +31,7 @@ def script_shares(texts: Iterable[str]) -> dict[str, float]:
 
 
 def shares_of_characters(characters: Mapping[str, int]) -> dict[str, float]:
-    """The same of characters that are counted already: {character: times}."""
+    """Return {script: share of all letters} from {character: count}."""
     letters: Counter[str] = Counter()
     for character, n in characters.items():
         if script := script_of(character):

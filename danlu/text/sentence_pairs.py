@@ -1,5 +1,8 @@
-"""Small English sentences and their Chinese, put together from parts: something to learn to translate without a
-download. They are grammatical and not always sensible."""
+"""Short English sentences with their Chinese translations, combined from parts: a translation corpus without a
+download.
+
+The sentences are grammatical, but not always sensible.
+"""
 
 from __future__ import annotations
 
@@ -42,18 +45,21 @@ PLACES: tuple[Pair, ...] = (
 
 
 def sentence_pairs() -> Iterator[Pair]:
-    """Every time with every subject, action and place: `Yesterday I drank tea at home.`, `昨天我在家里喝了茶。`."""
+    """Yield all combinations of time, subject, action and place.
+
+    An example: `Yesterday I drank tea at home.`, `昨天我在家里喝了茶。`.
+    """
     for time, subject, action, place in product(TIMES, SUBJECTS, ACTIONS, PLACES):
         english = " ".join(part for part in (time[0], subject[0], action[0], place[0]) if part)
         yield f"{english[0].upper()}{english[1:]}.", f"{time[1]}{subject[1]}{place[1]}{action[1]}。"
 
 
 class SentencePairs(Source):
-    """The source `builtin:sentence_pairs` of a corpus: both sides of a pair on two lines of one document."""
+    """The source `builtin:sentence_pairs` of a corpus: one document per pair, with one side per line."""
 
     def identity(self) -> dict[str, str]:
-        told = json.dumps([TIMES, SUBJECTS, ACTIONS, PLACES], ensure_ascii=False).encode()
-        return {"source": "builtin:sentence_pairs", "sha256": hashlib.sha256(told).hexdigest()}
+        parts = json.dumps([TIMES, SUBJECTS, ACTIONS, PLACES], ensure_ascii=False).encode()
+        return {"source": "builtin:sentence_pairs", "sha256": hashlib.sha256(parts).hexdigest()}
 
     def layout(self) -> str:
         return "pair"

@@ -1,4 +1,4 @@
-"""Stop words: words that carry grammar more than content, so frequent that every longer text has them."""
+"""Stop words of English and Chinese: frequent words with a grammatical function and little content."""
 
 from __future__ import annotations
 

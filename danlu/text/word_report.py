@@ -1,4 +1,4 @@
-"""What words and scripts a corpus is made of: to see by eye whether it is the text one meant."""
+"""Statistics of the words and scripts of a corpus, to check by eye that it is the intended text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from danlu.text.split import SPLITS
 from danlu.text.stop_words import CHINESE, ENGLISH
 
 MAX_WORDS = 1_000_000
-"""Different words held; beyond it the rarest are forgotten and the counts of rare words are lower bounds."""
+"""Maximum number of different words held. Above it the rarest are dropped, and counts of rare words are lower
+bounds."""
 
 ENGLISH_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
@@ -26,7 +27,8 @@ Cut = Callable[[str], Iterable[str]]
 
 
 def chinese_cut() -> tuple[Cut, str]:
-    """How runs of Chinese characters are cut and what the pieces are: words where rjieba is installed (extra `zh`)."""
+    """Return how to cut runs of Chinese characters and what the pieces are: words if rjieba is installed (extra
+    `zh`)."""
     if importlib.util.find_spec("rjieba") is None:
         return iter, "character (for words: pip install 'danlu[zh]')"
     return need("rjieba", "zh", "Chinese words").cut, "word (rjieba)"
@@ -34,7 +36,7 @@ def chinese_cut() -> tuple[Cut, str]:
 
 @dataclass
 class WordCount:
-    """The words of one language: how often each, and how many of them are stop words."""
+    """Counts of the words of one language and of its stop words."""
 
     stop_words: frozenset[str]
     counts: Counter[str] = field(default_factory=Counter)
@@ -64,7 +66,7 @@ class WordCount:
 
 
 def quantiles(counts: Mapping[int, int]) -> dict[str, int]:
-    """{"0": least, ..., "0.5": median, ..., "1": most} of numbers given as {number: how often}; {} of none."""
+    """Return {"0": minimum, ..., "0.5": median, ..., "1": maximum} of numbers given as {number: count}."""
     total, reached, found = sum(counts.values()), 0, {}
     ranks = [(q, min(total - 1, int(q * total))) for q in QUANTILES] if total else []
     for number in sorted(counts):
@@ -75,13 +77,15 @@ def quantiles(counts: Mapping[int, int]) -> dict[str, int]:
 
 
 def report_texts(texts: Iterable[str], top: int = 20) -> dict[str, Any]:
-    """Facts about texts, for JSON.
+    """Return statistics of texts, for JSON.
 
-    {"documents", "characters", "bytes" (UTF-8), "characters_per_document": {quantile: characters},
-    "scripts": {script: share of the letters},
-    "english": {"words", "different", "exact", "stop_word_share" (None without words), "most_frequent": [[word, times]],
-    "most_frequent_content": the same without stop words}, "chinese": the same and "unit", what was counted}.
     Memory does not grow with the texts: at most a million different words of each language are held.
+
+    Returns:
+        {"documents", "characters", "bytes" (UTF-8), "characters_per_document": {quantile: characters},
+        "scripts": {script: share of the letters}, "english": {"words", "different", "exact",
+        "stop_word_share" (None without words), "most_frequent": [[word, count]], "most_frequent_content": the same
+        without stop words}, "chinese": the same, and "unit": what was counted}.
     """
     cut, unit = chinese_cut()
     lengths: Counter[int] = Counter()
@@ -106,5 +110,5 @@ def report_texts(texts: Iterable[str], top: int = 20) -> dict[str, Any]:
 
 
 def word_report(corpus: Corpus, top: int = 20) -> dict[str, Any]:
-    """`report_texts` of all documents of a corpus, whatever their split."""
+    """Return `report_texts` of all documents of a corpus, in all splits."""
     return report_texts((text for split in SPLITS for text in corpus.texts(split)), top)

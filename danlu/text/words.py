@@ -1,7 +1,7 @@
-"""Where words begin: English and other spaced scripts by their letters, Chinese by rjieba (extra `zh`).
+"""Word segmentation: scripts with spaces by their letters, Chinese by rjieba (extra `zh`).
 
-The words of a text are a partition of it: white space belongs to the word behind it, every sign is a word of its own.
-Nothing is rewritten, so a word is known by its place alone, whatever cuts the text into tokens.
+The words of a text are a partition of it: white space belongs to the word after it, and every punctuation mark is a
+word. Nothing is rewritten, so words are positions in the text, whatever the tokenizer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from danlu.extras import need
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"\s*(?:(?P<han>[{HAN}]+)|(?:(?![{HAN}])\w)+(?:['’](?:(?![{HAN}])\w)+)*|\S)|\s+$")
-"""White space and what follows it: Han characters, letters and digits with apostrophes inside, or one sign."""
+"""White space and what follows it: Han characters, letters and digits with inner apostrophes, or one other
+character."""
 
 
 def word_starts(text: str) -> np.ndarray:
-    """[words] character offsets, the first of them 0; WrongInput when Chinese is met and rjieba is not installed."""
+    """Return the character offsets at which words start, [words] int64, the first of them 0.
+
+    Raises WrongInput if the text has Chinese words and rjieba is not installed.
+    """
     starts: list[int] = []
     for run in RUN.finditer(text):
         starts.append(run.start())
@@ -33,7 +37,7 @@ def word_starts(text: str) -> np.ndarray:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in their order, without white space."""
+    """Return the words of a text in order, without white space."""
     starts = [*word_starts(text).tolist(), len(text)]
     found = (text[begin:end].strip() for begin, end in pairwise(starts))
     return [word for word in found if word]

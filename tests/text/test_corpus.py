@@ -168,9 +168,9 @@ def test_wrong_content_is_one_line_that_says_where(tmp_path):
     assert "set documents to line or paragraphs" in message
     whole = zstd.compress((LONG * 1000).encode())
     (tmp_path / "z.txt.zst").write_bytes(whole[:-5])
-    assert "z.txt.zst: damaged or cut short" in refused(tmp_path / "z.txt.zst")
+    assert "z.txt.zst: damaged or truncated" in refused(tmp_path / "z.txt.zst")
     (tmp_path / "y.txt.zst").write_bytes(b"not zstd at all")
-    assert "y.txt.zst: damaged or cut short" in refused(tmp_path / "y.txt.zst")
+    assert "y.txt.zst: damaged or truncated" in refused(tmp_path / "y.txt.zst")
 
 
 def test_unknown_split_names_the_nearest(tmp_path):

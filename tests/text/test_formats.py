@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from danlu.errors import WrongInput
 from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.documents import Document, Rejected
-from danlu.text.encodings import recognise
+from danlu.text.encodings import detect_encoding
 from danlu.text.formats import FORMATS
 from danlu.text.readers import find_files, open_sources
 
@@ -113,7 +113,7 @@ def test_broken_rows_cost_themselves_only(tmp_path):
     texts, rejected = read(tmp_path / "a.tsv")
     assert texts == ["one", 'four "quoted']
     assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [
-        ("3", "another number of fields than the header"),
+        ("3", "number of fields differs from the header"),
         ("4", "not UTF-8"),
     ]
     (tmp_path / "b.csv").write_text('id,text\n1,"one\ntwo"\n2,ok\n3,"open\n')
@@ -133,12 +133,12 @@ def test_bytes_that_are_no_text_in_the_files_own_encoding(tmp_path):
 
 def test_a_damaged_gzip_is_one_line(tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(ENGLISH.encode() * 100)[:-12])
-    with pytest.raises(WrongInput, match=r"a.txt.gz: damaged or cut short"):
+    with pytest.raises(WrongInput, match=r"a.txt.gz: damaged or truncated"):
         read(tmp_path / "a.txt.gz")
 
 
 def test_traditional_characters_in_gb18030_are_recognised():
-    assert recognise("這家生意挺好的過了下午一點客人依舊絡繹不絕環境算寬敞明亮".encode("gb18030")) == "gb18030"
+    assert detect_encoding("這家生意挺好的過了下午一點客人依舊絡繹不絕環境算寬敞明亮".encode("gb18030")) == "gb18030"
 
 
 @pytest.mark.parametrize(
@@ -156,12 +156,12 @@ def test_traditional_characters_in_gb18030_are_recognised():
     ],
 )
 def test_what_is_not_certain_is_not_guessed(text, codec):
-    assert recognise(text.encode(codec) * 20) == "utf-8"
+    assert detect_encoding(text.encode(codec) * 20) == "utf-8"
 
 
 def test_utf_16_without_a_mark_is_recognised_in_prose_with_dialogue():
     text = "“你好，”他说：“好吗？”\n“好……”\n" * 20
-    assert recognise(text.encode("utf-16-le")) == "utf-16-le"
+    assert detect_encoding(text.encode("utf-16-le")) == "utf-16-le"
 
 
 def test_a_byte_order_mark_before_a_quoted_header(tmp_path):

@@ -1,4 +1,4 @@
-"""Filters: what `clean` in a recipe can name, one module each; importing it registers it."""
+"""Filters that `clean` in a recipe can name: one module each, registered by its import here."""
 
 from danlu.text.filters import chinese_script as chinese_script
 from danlu.text.filters import language as language

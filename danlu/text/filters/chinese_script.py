@@ -1,8 +1,10 @@
-"""Traditional characters to simplified ones, or the other way, by OpenCC."""
+"""Filters that convert between traditional and simplified Chinese characters, with OpenCC."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from danlu.extras import need
 from danlu.registry import filters
@@ -11,7 +13,7 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Simplified(Filter):
-    """Traditional characters become simplified ones; words stay as they are (軟體 becomes 软体, not 软件)."""
+    """Convert traditional to simplified characters. Words are not replaced: 軟體 becomes 软体, not 软件."""
 
     name: Literal["simplified"] = "simplified"
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)
@@ -22,11 +24,11 @@ class Simplified(Filter):
 
 @filters.register
 class Traditional(Filter):
-    """Simplified characters become traditional ones. phrases: also the words that Taiwan uses (软件 becomes 軟體)."""
+    """Convert simplified to traditional characters."""
 
     name: Literal["traditional"] = "traditional"
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)
-    phrases: bool = False
+    phrases: bool = Field(False, description="Whether to use the words of Taiwan as well: 软件 becomes 軟體, not 軟件.")
 
     def build(self) -> Clean:
         return need("opencc", "zh", "the filter traditional").OpenCC("s2twp" if self.phrases else "s2t").convert

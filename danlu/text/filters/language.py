@@ -1,4 +1,4 @@
-"""Only documents of some languages are kept."""
+"""A filter that keeps documents in certain languages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from danlu.text.languages import LIBRARY, language_counter
 
 @filters.register
 class Language(Filter):
-    """Texts in other languages are left out. keep: ISO codes; share: the least share of a document's letters that must
-    be in them, together."""
+    """Reject texts in other languages."""
 
     name: Literal["language"] = "language"
     libraries: ClassVar[tuple[str, ...]] = (LIBRARY,)
-    keep: list[str] = Field(default=["en", "zh"], min_length=1)
-    share: float = Field(0.5, gt=0, le=1)
+    keep: list[str] = Field(default=["en", "zh"], min_length=1, description="ISO 639 codes of the languages to keep.")
+    share: float = Field(
+        0.5, gt=0, le=1, description="Minimum share of the letters of a text that are in those languages, together."
+    )
 
     def build(self) -> Clean:
         count = language_counter()

@@ -1,10 +1,10 @@
-"""Documents that are too short or too long are left out."""
+"""A filter that rejects documents that are too short or too long."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from danlu.registry import filters
 from danlu.text.documents import Rejected
@@ -13,11 +13,11 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Length(Filter):
-    """Texts of fewer than `min` or more than `max` characters are left out; white space at the ends does not count."""
+    """Reject texts by their number of characters, without white space at the ends."""
 
     name: Literal["length"] = "length"
-    min: PositiveInt = 1
-    max: PositiveInt | None = None
+    min: PositiveInt = Field(1, description="Minimum number of characters.")
+    max: PositiveInt | None = Field(None, description="Maximum number of characters; null is no limit.")
 
     def build(self) -> Clean:
         def clean(text: str) -> str | Rejected:

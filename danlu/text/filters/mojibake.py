@@ -1,4 +1,4 @@
-"""Text that was decoded with the wrong encoding (`cafÃ©`) is mended by ftfy; nothing else is touched."""
+"""A filter that repairs text decoded with the wrong encoding, with ftfy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Mojibake(Filter):
-    """Text that was decoded with the wrong encoding (`cafÃ©`) is mended. Only the encoding: full-width
-    punctuation, curly quotes, ligatures and HTML entities stay as they are."""
+    """Repair text that was decoded with the wrong encoding: `cafÃ©` becomes `café`.
+
+    Nothing else changes: full-width punctuation, curly quotes, ligatures and HTML entities stay as they are.
+    """
 
     name: Literal["mojibake"] = "mojibake"
     libraries: ClassVar[tuple[str, ...]] = ("ftfy",)

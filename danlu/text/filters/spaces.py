@@ -1,4 +1,4 @@
-"""White space that carries nothing: trailing blanks, runs of blank lines, control and zero-width characters."""
+"""A filter that normalises white space and removes invisible characters."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ TRAILING = re.compile(r"[ \t\u3000]+$", re.MULTILINE)
 BLANK_LINES = re.compile(r"\n{3,}")
 
 
-def normalised(text: str) -> str:
-    """Indentation, the ideographic space inside a line and joiners (which shape letters) stay."""
+def normalise_spaces(text: str) -> str:
+    """Return the text with normalised white space.
+
+    Indentation, ideographic spaces inside a line and joiners, which shape letters, are preserved.
+    """
     text = BLANK.sub(" ", INVISIBLE.sub("", LINE_END.sub("\n", text)))
     return BLANK_LINES.sub("\n\n", TRAILING.sub("", text)).strip("\n")
 
 
 @filters.register
 class Spaces(Filter):
-    """White space that carries nothing: blanks at the ends of lines, more than one blank line, control and zero-width
-    characters; odd blanks and line ends become usual ones. Indentation stays."""
+    """Remove white space at the ends of lines, repeated blank lines, control characters and zero-width characters.
+
+    Unusual spaces and line ends become ordinary ones. Indentation is preserved.
+    """
 
     name: Literal["spaces"] = "spaces"
 
     def build(self) -> Clean:
-        return normalised
+        return normalise_spaces

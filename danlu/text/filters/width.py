@@ -1,4 +1,4 @@
-"""Full-width letters and digits become half-width ones; Chinese punctuation stays full-width."""
+"""A filter that makes full-width Latin letters and digits half-width."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from danlu.registry import filters
 from danlu.text.filters.filter import Clean, Filter
 
 OFFSET = 0xFEE0
-"""From an ASCII character to its full-width form."""
+"""Code point of a full-width form minus that of its ASCII character."""
 
 HALF_WIDTH = {ord(c) + OFFSET: c for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"}
 
 
 @filters.register
 class Width(Filter):
-    """Full-width Latin letters and digits become half-width ones (ＡＢ１ becomes AB1); Chinese punctuation stays."""
+    """Make full-width Latin letters and digits half-width: ＡＢ１ becomes AB1. Chinese punctuation stays full-width."""
 
     name: Literal["width"] = "width"
 

@@ -1,12 +1,14 @@
-"""File formats: one file each, and one line here."""
+"""File formats: one file and one line here for each."""
 
-from danlu.text.formats import json_lines, markdown, parquet, plain_text, tables
 from danlu.text.formats.format import Format, Reading
+from danlu.text.formats.json_lines import JsonLines
+from danlu.text.formats.markdown import Markdown
+from danlu.text.formats.parquet import Parquet
+from danlu.text.formats.plain_text import PlainText
+from danlu.text.formats.tables import Tables
 
 FORMATS: dict[str, Format] = {
-    suffix: found
-    for found in (plain_text.FORMAT, markdown.FORMAT, json_lines.FORMAT, tables.FORMAT, parquet.FORMAT)
-    for suffix in found.suffixes
+    suffix: known for known in (PlainText(), Markdown(), JsonLines(), Tables(), Parquet()) for suffix in known.suffixes
 }
 """By suffix."""
 

@@ -1,27 +1,36 @@
-"""What a file format is to the readers."""
+"""The base class of file formats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from danlu.text.documents import Document, Rejected
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a recipe says about reading: the field or column of the text, and how documents lie in plain text."""
+    """The settings of a recipe that say how to read files."""
 
     text_field: str
+    """Field or column that holds the text."""
     layout: str = "file"
+    """How documents lie in plain text."""
 
 
-@dataclass(frozen=True)
-class Format:
-    """suffixes: of its files, without that of a compression; layout(reading): how documents lie, in a word or two;
-    read: the documents of a file, and what is rejected with the reason."""
+class Format(ABC):
+    """A file format."""
 
-    suffixes: tuple[str, ...]
-    layout: Callable[[Reading], str]
-    read: Callable[[Path, Reading], Iterator[Document | Rejected]]
+    suffixes: ClassVar[tuple[str, ...]]
+    """Suffixes of its files, without that of a compression."""
+
+    @abstractmethod
+    def layout(self, reading: Reading) -> str:
+        """Return how documents lie in its files, in a word or two."""
+
+    @abstractmethod
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        """Yield the documents of a file, and every record that is not one with the reason."""

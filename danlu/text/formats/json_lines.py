@@ -1,14 +1,15 @@
-"""Documents of `.jsonl` files: one JSON object a line, the text in one of its fields."""
+"""`.jsonl` files: one JSON object per line, with the text in one of its fields."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from danlu.errors import nearest
 from danlu.text.documents import TOO_LONG, Document, Rejected
-from danlu.text.formats.format import Format
+from danlu.text.formats.format import Format, Reading
 from danlu.text.lines import decode, raw_lines
 
 
@@ -20,7 +21,7 @@ def _record(data: bytes, name: str, offset: int, field: str, encoding: str) -> D
         record = json.loads(line)
     except json.JSONDecodeError as error:
         return Rejected("broken JSON", name, f"{error.msg} at column {error.colno}")
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of brackets
+    except (ValueError, RecursionError) as error:  # thousands of digits or brackets
         return Rejected("broken JSON", name, str(error).splitlines()[0])
     if not isinstance(record, dict):
         return Rejected("not a JSON object", name, f"a {type(record).__name__}")
@@ -33,7 +34,7 @@ def _record(data: bytes, name: str, offset: int, field: str, encoding: str) -> D
 
 
 def json_lines(path: Path, field: str) -> Iterator[Document | Rejected]:
-    """One document a line; blank lines are skipped, what is not a record with text is rejected with the reason."""
+    """Yield one document per line. Blank lines are skipped; lines that are not a record with text are rejected."""
     for line in raw_lines(path):
         name = f"{path}:{line.number}"
         if line.data is None:
@@ -42,4 +43,13 @@ def json_lines(path: Path, field: str) -> Iterator[Document | Rejected]:
             yield _record(line.data, name, line.offset, field, line.encoding)
 
 
-FORMAT = Format((".jsonl",), lambda reading: "jsonl", lambda path, reading: json_lines(path, reading.text_field))
+class JsonLines(Format):
+    """JSON lines."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl",)
+
+    def layout(self, reading: Reading) -> str:
+        return "jsonl"
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        return json_lines(path, reading.text_field)

@@ -1,8 +1,23 @@
-"""`.md`: one document a file."""
+"""`.md` files: one document per file."""
 
 from __future__ import annotations
 
-from danlu.text.formats.format import Format
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from danlu.text.documents import Document, Rejected
+from danlu.text.formats.format import Format, Reading
 from danlu.text.formats.plain_text import whole_file
 
-FORMAT = Format((".md",), lambda reading: "file", lambda path, reading: whole_file(path))
+
+class Markdown(Format):
+    """Markdown files, read as they are."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".md",)
+
+    def layout(self, reading: Reading) -> str:
+        return "file"
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        return whole_file(path)

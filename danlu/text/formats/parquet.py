@@ -1,10 +1,10 @@
-"""`.parquet`: one document a row, from one column; read in batches (extra `parquet`)."""
+"""`.parquet` files: one document per row, from one column (extra `parquet`)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from danlu.errors import nearest
 from danlu.extras import need
@@ -12,12 +12,13 @@ from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
 from danlu.text.formats.format import Format, Reading
 
 BATCH = 256
-"""Rows held at once."""
+"""Rows held in memory."""
 
 
 def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+    """Yield one document per row; a file that cannot be read is rejected."""
     if path.suffix.lower() != ".parquet":
-        yield Rejected("compressed again", str(path), "a .parquet is compressed inside; unpack this one")
+        yield Rejected("compressed twice", str(path), "Parquet is compressed already; decompress the file")
         return
     parquet = need("pyarrow.parquet", "parquet", f"{path}: reading .parquet")
     arrow = need("pyarrow", "parquet", f"{path}: reading .parquet")
@@ -52,4 +53,13 @@ def _rows(path: Path, table: Any, field: str) -> Iterator[Document | Rejected]:
                 yield Document(value, name)
 
 
-FORMAT = Format((".parquet",), lambda reading: "row", documents)
+class Parquet(Format):
+    """Apache Parquet."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet",)
+
+    def layout(self, reading: Reading) -> str:
+        return "row"
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        return documents(path, reading)

@@ -1,9 +1,10 @@
-"""Documents of `.txt` files, in the three layouts."""
+"""`.txt` files, in three layouts: one document per file, per line, or per paragraph."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
 from danlu.text.encodings import encoding_of, open_utf8
@@ -17,6 +18,7 @@ def _document(data: bytes, name: str, offset: int, encoding: str) -> Document | 
 
 
 def whole_file(path: Path) -> Iterator[Document | Rejected]:
+    """Yield the text of the file as one document."""
     encoding = encoding_of(path)
     with open_utf8(path, encoding) as file:
         data = file.read(MAX_BYTES + 1)
@@ -30,7 +32,7 @@ def whole_file(path: Path) -> Iterator[Document | Rejected]:
 
 
 def line_by_line(path: Path) -> Iterator[Document | Rejected]:
-    """Every line that is not blank."""
+    """Yield every line that is not blank."""
     for line in raw_lines(path):
         name = f"{path}:{line.number}"
         if line.data is None:
@@ -40,7 +42,7 @@ def line_by_line(path: Path) -> Iterator[Document | Rejected]:
 
 
 def paragraphs(path: Path) -> Iterator[Document | Rejected]:
-    """Every run of lines between blank lines; its name carries the number of its first line."""
+    """Yield every run of lines between blank lines, named after the number of its first line."""
     block: list[Line] = []
     size = 0
     for line in raw_lines(path):
@@ -50,7 +52,7 @@ def paragraphs(path: Path) -> Iterator[Document | Rejected]:
             continue
         size += MAX_BYTES + 1 if line.data is None else len(line.data) + 1
         if size <= MAX_BYTES or not block:
-            block.append(line)  # a block that is too long is counted to its end but no longer held
+            block.append(line)  # a block that is too long is counted to its end, but no longer held in memory
     yield from _block(path, block, size)
 
 
@@ -72,8 +74,13 @@ LAYOUTS: dict[str, Callable[[Path], Iterator[Document | Rejected]]] = {
 }
 
 
-def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
-    return LAYOUTS[reading.layout](path)
+class PlainText(Format):
+    """Plain text."""
 
+    suffixes: ClassVar[tuple[str, ...]] = (".txt",)
 
-FORMAT = Format((".txt",), lambda reading: reading.layout, documents)
+    def layout(self, reading: Reading) -> str:
+        return reading.layout
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        return LAYOUTS[reading.layout](path)

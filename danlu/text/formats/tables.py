@@ -1,7 +1,6 @@
-"""`.csv` and `.tsv`: a header line, then one document a row.
+"""`.csv` and `.tsv` files: a header, then one document per row.
 
-Tabs separate and nothing is quoted in `.tsv`, where quotation marks are ordinary characters; `.csv` quotes as RFC 4180
-does.
+`.csv` is quoted as in RFC 4180. In `.tsv` nothing is quoted: quotation marks are ordinary characters.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from danlu.errors import nearest
 from danlu.text.compressed import suffix
@@ -18,11 +18,11 @@ from danlu.text.encodings import encoding_of, open_utf8
 from danlu.text.formats.format import Format, Reading
 
 Row = tuple[int, list[str] | Rejected]
-"""The line a row begins at, counted from 1, and its fields."""
+"""The number of the first line of a row, counted from 1, and its fields."""
 
 
 def _fields_of_csv(text: io.TextIOBase) -> Iterator[tuple[int, list[str] | str]]:
-    """(line, fields, or what is wrong)."""
+    """Yield (line, fields or what is wrong)."""
     csv.field_size_limit(MAX_BYTES)
     reader = csv.reader(text, strict=True)
     line = 1
@@ -47,7 +47,7 @@ SPLITTERS = {".csv": _fields_of_csv, ".tsv": _fields_of_tsv}
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """Every row that is not blank, the header first; bytes that are no text and broken quoting come as Rejected."""
+    """Yield every row that is not blank, the header first. Invalid bytes and broken quoting give `Rejected`."""
     encoding = encoding_of(path)
     ends = "" if suffix(path) == ".csv" else "\n"
     with open_utf8(path, encoding) as file:
@@ -64,6 +64,7 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+    """Yield one document per row below the header, from one column."""
     found = rows(path)
     number, header = next(found, (1, []))
     if isinstance(header, Rejected):
@@ -80,12 +81,21 @@ def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
         if isinstance(fields, Rejected):
             yield fields
         elif len(fields) != len(header):
-            hint = f"{len(fields)} where the header has {len(header)}"
-            yield Rejected("another number of fields than the header", name, hint)
+            hint = f"{len(fields)}, the header has {len(header)}"
+            yield Rejected("number of fields differs from the header", name, hint)
         elif len(fields[at].encode()) > MAX_BYTES:
             yield Rejected(TOO_LONG, name)
         else:
             yield Document(fields[at], name)
 
 
-FORMAT = Format((".csv", ".tsv"), lambda reading: "row", documents)
+class Tables(Format):
+    """Comma-separated and tab-separated values."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
+
+    def layout(self, reading: Reading) -> str:
+        return "row"
+
+    def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
+        return documents(path, reading)
