@@ -211,7 +211,7 @@ def test_any_transformer_rewrites(objective):
         (lambda: MASKED.fill("no blank"), "write <mask>, [MASK] or ___"),
         (lambda: SPANS.generate("no blank"), "write <mask>, [MASK] or ___"),
         (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model knows 4; leave fewer"),
-        (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
+        (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model's context is 48; shorten it"),
         (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
         (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),

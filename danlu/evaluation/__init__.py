@@ -1,1 +1,1 @@
-"""What a model is worth, beside its controls."""
+"""Evaluation of models alongside baselines."""

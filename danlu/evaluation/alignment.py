@@ -11,28 +11,33 @@ SHARPNESS = 2.0
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """[n]: squared distances of rows of length 1 that belong together; their mean is the alignment, 0 at best."""
+    """Return the squared distances of matching unit vectors, [n]; their mean is the alignment, at best 0."""
     return ((a - b) ** 2).sum(1)
 
 
 def uniformity(vectors: np.ndarray, level: float = 0.95, seed: int = 0, resamples: int = 1000) -> Interval:
-    """log of the mean of exp(-2 |x - y|^2) over pairs of different rows of length 1 [n, width]: 0 when all are one
-    point, lower the more evenly they cover the sphere. The interval draws rows anew (bootstrap); a row drawn twice is
-    no pair with itself. ValueError for fewer than two rows."""
+    """Return the log of the mean of exp(-2 |x - y|^2) over pairs of different unit vectors [n, width].
+
+    It is 0 if all vectors are equal, and lower the more evenly they cover the sphere. The interval is a bootstrap over
+    vectors; a vector that is drawn twice is no pair with itself.
+
+    Raises:
+        ValueError: for fewer than two vectors.
+    """
     n = len(vectors)
     if n < 2:
-        raise ValueError(f"uniformity is about pairs of vectors, and there is {n}")
+        raise ValueError(f"uniformity needs at least two vectors, not {n}")
     x = vectors.astype(np.float64)
     kernel = np.exp(-SHARPNESS * np.maximum(2 - 2 * x @ x.T, 0))
     np.fill_diagonal(kernel, 0)
 
     def value(times: np.ndarray) -> np.ndarray:
-        """Of rows that count so many times, [k, n] -> [k]."""
+        """Uniformity with each vector counted `times` times: [k, n] -> [k]."""
         pairs = times.sum(1) ** 2 - (times**2).sum(1)
         return np.log(np.einsum("kn,kn->k", times @ kernel, times) / np.maximum(pairs, 1))
 
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(n, np.full(n, 1 / n), resamples).astype(np.float64)
-    drawn = drawn[(drawn > 0).sum(1) > 1]  # a draw of one row only has no pair
+    drawn = drawn[(drawn > 0).sum(1) > 1]  # a draw of a single vector has no pair
     low, high = np.quantile(value(drawn), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value(np.ones((1, n)))[0]), float(low), float(high))

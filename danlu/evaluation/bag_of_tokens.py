@@ -1,4 +1,4 @@
-"""TF-IDF vectors of token ids: what two texts have in common without any model."""
+"""TF-IDF vectors of token ids: the similarity of texts without a model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import numpy as np
 
 
 def tfidf_vectors(texts: Sequence[np.ndarray]) -> np.ndarray:
-    """[n, tokens that occur] float32 rows of length 1 (0 for an empty text): (1 + log count) times
-    log((1 + n) / (1 + texts with the token)) + 1, the frequencies being those of the n texts themselves."""
+    """Return unit vectors [n, tokens that occur], float32; an empty text has a zero vector.
+
+    Entries are (1 + log count) * (log((1 + n) / (1 + texts with the token)) + 1), with document frequencies from the n
+    texts themselves.
+    """
     occurring, column = np.unique(np.concatenate([np.zeros(0, np.int64), *texts]), return_inverse=True)
     row = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
     counts = np.zeros((len(texts), len(occurring)), np.float32)

@@ -1,4 +1,4 @@
-"""What could stand in the blanks of a text."""
+"""Filling the blanks of a text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from danlu.packing import pack
 
 @dataclass(frozen=True)
 class Candidate:
-    """A token for a blank and its probability among the tokens of text."""
+    """A token for a blank and its probability among the ordinary tokens."""
 
     id: int
     probability: float
@@ -22,7 +22,7 @@ class Candidate:
 
 @torch.no_grad()
 def blanks(model: Any, ids: np.ndarray, at: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
-    """[len(at), vocabulary] probabilities of what stands at positions `at` of a sequence, special tokens at 0."""
+    """Return the token probabilities [len(at), vocabulary] at positions `at` of a sequence; special tokens have 0."""
     seq = Seq({"token": ids}, full_order(len(ids)))
     stream = pack([{"text": [seq]}], {"text": StreamSpec()})["text"].to(model.device)
     logits = model.objective.blank_logits(model, model.head, model.hidden(stream)[at]).cpu().double()
@@ -31,17 +31,17 @@ def blanks(model: Any, ids: np.ndarray, at: np.ndarray, ordinary: np.ndarray) ->
 
 
 def best(probabilities: np.ndarray, top: int) -> list[Candidate]:
-    """The `top` likeliest of [vocabulary], likeliest first."""
+    """Return the `top` most probable tokens of [vocabulary], most probable first."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [Candidate(int(i), float(probabilities[i])) for i in order]
 
 
 def fill_jointly(model: Any, ids: np.ndarray, at: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
-    """`ids` with the blanks filled one after another, each time the one the model is surest of."""
+    """Fill the blanks one after another, each time the one with the most probable token."""
     ids, left = ids.copy(), list(at)
     while left:
         found = blanks(model, ids, np.array(left), ordinary)
-        surest = int(found.max(1).argmax())
-        ids[left[surest]] = int(found[surest].argmax())
-        del left[surest]
+        most_certain = int(found.max(1).argmax())
+        ids[left[most_certain]] = int(found[most_certain].argmax())
+        del left[most_certain]
     return ids

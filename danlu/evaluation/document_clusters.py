@@ -1,4 +1,4 @@
-"""Documents in groups by their vectors: a way to see what a corpus is about."""
+"""Clusters of documents by their embeddings: an overview of what a corpus is about."""
 
 from __future__ import annotations
 
@@ -15,29 +15,28 @@ from danlu.text.words import words
 
 SEED, STARTS = 0, 4
 PRIOR_WORDS = 500.0
-"""The weight of what is known of a word from all groups, as if that many words had been read before."""
+"""Strength of the prior from all clusters, as a number of words."""
 
 SHORTEST = 3
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """size: documents; typical: their numbers, nearest to the centre first; words: (word, score), most distinctive
-    first."""
+    """A cluster of documents."""
 
-    size: int
-    typical: list[int]
-    words: list[tuple[str, float]]
+    size: int  # documents
+    typical: list[int]  # indices of the documents nearest to the centre, nearest first
+    words: list[tuple[str, float]]  # (word, score), most distinctive first
 
 
 def centred(vectors: np.ndarray) -> np.ndarray:
-    """[n, width] of length 1 after what all texts have in common is taken away."""
+    """Subtract the mean of all vectors [n, width] and normalise each to length 1."""
     apart = vectors - vectors.mean(0)
     return apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
 
 
 def content_words(text: str) -> Counter[str]:
-    """How often each word stands in a text, in small letters, without stop words, signs and numbers."""
+    """Count the words of a text in lower case, without stop words, punctuation and numbers."""
     found = (word.lower() for word in words(text))
     return Counter(
         w for w in found if w.isalpha() and (len(w) >= SHORTEST or not w.isascii()) and w not in ENGLISH | CHINESE
@@ -45,8 +44,10 @@ def content_words(text: str) -> Counter[str]:
 
 
 def distinctive(inside: Counter[str], everywhere: Counter[str], top: int) -> list[tuple[str, float]]:
-    """The words whose odds inside are highest against those outside, in standard deviations (log odds with an
-    informative Dirichlet prior, Monroe et al. 2008)."""
+    """Return the words with the highest log odds inside compared with outside, in standard deviations.
+
+    Log odds with an informative Dirichlet prior (Monroe et al. 2008).
+    """
     names = sorted(inside)
     total = sum(everywhere.values())
     a, n = np.array([inside[w] for w in names], float), sum(inside.values())
@@ -64,10 +65,13 @@ def distinctive(inside: Counter[str], everywhere: Counter[str], top: int) -> lis
 def document_clusters(
     vectors: np.ndarray, texts: Sequence[str], k: int, typical: int = 3, top: int = 10
 ) -> list[Cluster]:
-    """k-means (the best of a few starts, always the same) over the vectors [n, width] of n texts; largest group first.
-    WrongInput where there are fewer texts than groups."""
+    """Cluster n texts by k-means over their vectors [n, width]; the largest cluster comes first. Deterministic.
+
+    Raises:
+        WrongInput: if there are fewer texts than clusters.
+    """
     if len(texts) < k:
-        raise WrongInput(f"{len(texts)} documents do not make {k} groups; ask for fewer with --k")
+        raise WrongInput(f"{len(texts)} documents cannot form {k} clusters; ask for fewer with --k")
     library = need("sklearn.cluster", "demo", "clustering")
     points = centred(vectors.astype(np.float64))
     found = library.KMeans(k, n_init=STARTS, random_state=SEED).fit(points)

@@ -21,15 +21,22 @@ PLAIN = {"text": StreamSpec()}
 
 
 class Sampling(Settings):
-    """How the next token is drawn. temperature 0 is greedy; top_k and top_p (Holtzman et al. 2020) cut the tail;
-    repetition_penalty above 1 makes what was said less likely (Keskar et al. 2019)."""
+    """How text is sampled."""
 
-    tokens: PositiveInt = 60
-    temperature: float = Field(default=0.8, ge=0)
-    top_k: PositiveInt | None = None
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    seed: int = Field(default=0, ge=0)
+    tokens: PositiveInt = Field(default=60, description="Maximum number of new tokens.")
+    temperature: float = Field(default=0.8, ge=0, description="Softmax temperature; 0 is greedy decoding.")
+    top_k: PositiveInt | None = Field(default=None, description="Sample from the k most probable tokens only.")
+    top_p: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="Nucleus sampling: sample from the most probable tokens that add up to this probability "
+        "(Holtzman et al. 2020).",
+    )
+    repetition_penalty: float = Field(
+        default=1.0, gt=0, description="Above 1: make tokens that occurred before less probable (Keskar et al. 2019)."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the random numbers.")
 
     def __str__(self) -> str:
         penalty = "" if self.repetition_penalty == 1 else f", repetition penalty {self.repetition_penalty:g}"
@@ -40,10 +47,10 @@ class Sampling(Settings):
 
 
 def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
-    """One token id from logits [vocabulary]."""
+    """Sample one token id from logits [vocabulary]."""
     if sampling.temperature == 0:
         return int(logits.argmax())
-    # in float64, which not every device has
+    # on the CPU: not every device has float64
     ordered, ids = torch.sort(logits.cpu().double() / sampling.temperature, descending=True, stable=True)
     if sampling.top_k:
         ordered, ids = ordered[: sampling.top_k], ids[: sampling.top_k]
@@ -53,11 +60,11 @@ def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
     return int(ids[rng.choice(len(kept), p=kept / kept.sum())])
 
 
-def penalised(logits: Tensor, said: np.ndarray, penalty: float) -> Tensor:
-    """[vocabulary]: the logits of the tokens `said` divided by `penalty` where above 0, multiplied where below."""
+def penalised(logits: Tensor, previous: np.ndarray, penalty: float) -> Tensor:
+    """Divide the logits [vocabulary] of previous tokens by `penalty` where positive, multiply where negative."""
     if penalty == 1:
         return logits
-    ids = torch.from_numpy(np.unique(said))
+    ids = torch.from_numpy(np.unique(previous))
     score = logits[ids]
     return logits.index_copy(0, ids, torch.where(score > 0, score / penalty, score * penalty))
 
@@ -68,8 +75,7 @@ def continuations(
     device: str,
     prompt_order: Callable[[int], np.ndarray] = causal_order,
 ) -> Stream:
-    """A stream of one sequence for each part, which begins at its position; at position 0 stand prompts, whose tokens
-    see each other by `prompt_order`."""
+    """Pack one sequence per part, starting at its position; parts at position 0 are prompts, read in `prompt_order`."""
     seqs = []
     for position, ids in zip(positions, parts, strict=True):
         places = causal_order(len(ids)) + position
@@ -78,35 +84,35 @@ def continuations(
 
 
 def continuation(position: int, ids: np.ndarray, device: str) -> Stream:
-    """A stream of one sequence whose first position is `position`."""
+    """Pack one sequence whose first position is `position`."""
     return continuations([position], [ids], device)
 
 
 @dataclass
 class DecodingState:
-    """One text under way: its ids so far, how many of them are new, how many the model has read."""
+    """A text being generated."""
 
-    ids: np.ndarray
+    ids: np.ndarray  # prompt and generated ids
     rng: np.random.Generator
-    made: list[int] = field(default_factory=list)
-    read: int = 0
+    generated: list[int] = field(default_factory=list)
+    read: int = 0  # ids that are in the cache of the model
     done: bool = False
 
     def unread(self, context: int) -> tuple[int, np.ndarray]:
-        """(position, ids) of what the model reads next; a text that is done repeats its last token, to no effect."""
+        """Return the position and ids of the next input; a finished text repeats its last token without effect."""
         if self.done:
             return min(self.read, context) - 1, self.ids[-1:]
         return self.read, self.ids[self.read :]
 
     def take(self, token: int, eos: int, limit: int, context: int) -> bool:
-        """Whether the token is part of the text; the text is done at its end, at the limit or at the context."""
+        """Append a token unless it is eos; the text is finished at eos, the limit or the end of the context."""
         self.read = len(self.ids)
         if token == eos:
             self.done = True
             return False
-        self.made.append(token)
+        self.generated.append(token)
         self.ids = np.append(self.ids, token)
-        self.done = len(self.made) >= limit or len(self.ids) > context
+        self.done = len(self.generated) >= limit or len(self.ids) > context
         return True
 
 
@@ -119,26 +125,28 @@ def generate_many(
     machine: Machine,
     watch: Callable[[int, int], bool] = lambda text, token: False,
 ) -> list[np.ndarray]:
-    """New token ids after each of `prompts` (which get the beginning-of-text token), up to the end-of-text token (left
-    out), `sampling.tokens` or the model's context, whichever comes first. `model` is a Network.
+    """Continue prompts up to eos (excluded), `sampling.tokens` or the context of the model, whichever comes first.
 
-    All texts go on together, each drawn from `sampling.seed` as it would be alone. watch(text, token) is told of every
-    new token and ends its text by returning True.
+    Prompts get a bos token. All texts are generated together, each with its own random numbers from `sampling.seed`, as
+    if it were alone. `watch(text index, token)` is called with every new token; its text ends when it returns True.
+
+    Returns:
+        The new token ids of each prompt.
     """
-    begun = [np.concatenate([[vocabulary.bos], prompt])[-context:] for prompt in prompts]
+    starts = [np.concatenate([[vocabulary.bos], prompt])[-context:] for prompt in prompts]
 
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.backbone.extend(model.embed(stream), stream, state)
 
     return decode_texts(
-        model, begun, step, frozenset(), vocabulary, sampling, context, machine, watch, model.objective.prompt_order
+        model, starts, step, frozenset(), vocabulary, sampling, context, machine, watch, model.objective.prompt_order
     )
 
 
 @torch.no_grad()
 def decode_texts(
     model: Any,
-    begun: Sequence[np.ndarray],
+    starts: Sequence[np.ndarray],
     step: Callable[[Stream, Any], tuple[Tensor, Any]],
     allowed: frozenset[int],
     vocabulary: Vocabulary,
@@ -148,11 +156,13 @@ def decode_texts(
     watch: Callable[[int, int], bool],
     prompt_order: Callable[[int], np.ndarray] = causal_order,
 ) -> list[np.ndarray]:
-    """New token ids behind each of `begun`, whose hidden states `step(stream, state)` gives; `allowed` are the special
-    tokens that may be said besides eos."""
+    """Generate token ids after each of `starts`; `step(stream, state)` returns hidden states and the next state.
+
+    `allowed` are the special tokens that can be generated in addition to eos.
+    """
     was = model.training
     model.eval()
-    texts = [DecodingState(ids, np.random.default_rng(sampling.seed)) for ids in begun]
+    texts = [DecodingState(ids, np.random.default_rng(sampling.seed)) for ids in starts]
     forbidden = sorted(vocabulary.special - {vocabulary.eos} - allowed)
     state = None
     while not all(text.done for text in texts):
@@ -170,11 +180,11 @@ def decode_texts(
             if text.take(token, vocabulary.eos, sampling.tokens, context) and watch(k, token):
                 text.done = True
     model.train(was)
-    return [np.array(text.made, dtype=np.int64) for text in texts]
+    return [np.array(text.generated, dtype=np.int64) for text in texts]
 
 
 def generate(
     model: Any, prompt: np.ndarray, vocabulary: Vocabulary, sampling: Sampling, context: int, machine: Machine
 ) -> np.ndarray:
-    """`generate_many` of one prompt."""
+    """Continue one prompt, as `generate_many` does."""
     return generate_many(model, [prompt], vocabulary, sampling, context, machine)[0]

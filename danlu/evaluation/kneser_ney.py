@@ -1,20 +1,20 @@
-"""Interpolated modified Kneser-Ney n-grams over token ids: the classical model of language.
+"""Interpolated modified Kneser-Ney n-grams over token ids: the classical language model.
 
 Chen & Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling" (TR-10-98, 1998), section 3.
 For a context h of n - 1 tokens and h' = h without its first token,
 
     p_n(w | h) = [max(a(hw) - D(a(hw)), 0) + (D1 N1(h) + D2 N2(h) + D3 N3+(h)) p_{n-1}(w | h')] / sum_v a(hv)
 
-and p_n(w | h) = p_{n-1}(w | h') where h was never followed by anything; p_0 = 1 / V. N1(h), N2(h), N3+(h) are the
+and p_n(w | h) = p_{n-1}(w | h') if h was never followed by anything; p_0 = 1 / V. N1(h), N2(h), N3+(h) are the
 numbers of words v with a(hv) = 1, 2, more. a(g) is the count of g at the highest order and below it the number of
 different tokens seen before g; an occurrence at the very start of a document has no token before it and counts as
 one more (KenLM, Heafield et al. 2013, keeps the plain count of an n-gram that begins with <s>: the same rule).
 Contexts never cross documents: the first tokens of a document are predicted from fewer than order - 1.
 
-Modified (three discounts an order) and not plain: on the documents of `builtin:pydocs` (2.3 MB, byte BPE) order 5 costs
-1.850 bits per byte against 1.859 with 8192 tokens, 1.834 against 1.843 with 4096.
+Modified (three discounts per order) instead of plain: on the documents of `builtin:pydocs` (2.3 MB, byte BPE) order 5
+costs 1.850 bits per byte against 1.859 with 8192 tokens, 1.834 against 1.843 with 4096.
 
-An order is one sorted array of keys `context id * V + word`: fitting order 5 is four sorts, scoring five searches.
+Each order is one sorted array of keys `context id * V + word`: fitting order 5 is four sorts, scoring five searches.
 """
 
 from __future__ import annotations
@@ -25,33 +25,29 @@ from dataclasses import dataclass
 import numpy as np
 
 SCORED_AT_ONCE = 1 << 20
-"""Tokens scored together: bounds the memory of scoring, whatever the size of the test text."""
+"""Tokens scored together, which bounds the memory of scoring."""
 
 PLAIN_DISCOUNTS = (0.5, 1.0, 1.5)
-"""Used for an order whose counts give no discounts (see `discounts`); the values KenLM falls back to."""
+"""Discounts of an order whose counts define none (see `discounts`); KenLM falls back to the same values."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """The n-grams of one length n, and what their contexts (ids of length n - 1) give away.
+    """The n-grams of one length n and their contexts of length n - 1."""
 
-    keys [U] sorted, `context id * V + word`: the position of a key is the id of its n-gram. discounted [U] is
-    a(g) - D(a(g)). total [C] is the sum of a over the words of a context, given_away [C] the mass taken from them.
-    """
-
-    keys: np.ndarray
-    discounted: np.ndarray
-    total: np.ndarray
-    given_away: np.ndarray
+    keys: np.ndarray  # [n-grams], sorted: context id * V + word; the position of a key is the id of its n-gram
+    discounted: np.ndarray  # [n-grams]: a(g) - D(a(g))
+    total: np.ndarray  # [contexts]: the sum of a over the words of a context
+    given_away: np.ndarray  # [contexts]: the mass that the discounts take from them
     discounts: tuple[float, float, float]
 
 
 def discounts(counts: np.ndarray) -> tuple[float, float, float]:
-    """D1, D2, D3+ of one order from its adjusted counts [U] (Chen & Goodman's equation 26).
+    """Return D1, D2, D3+ of one order from its adjusted counts [n-grams] (Chen & Goodman, equation 26).
 
     With n_k the number of n-grams of count k and Y = n1 / (n1 + 2 n2): D_k = k - (k + 1) Y n_{k+1} / n_k. Some counts
-    leave these undefined or outside (0, k]: toy text, and the unigrams of a tokenizer whose every entry is
-    frequent. Such an order takes `PLAIN_DISCOUNTS`, so that unseen words always keep some probability.
+    leave these undefined or outside (0, k]: toy text, and the unigrams of a tokenizer with frequent entries only. Such
+    an order has `PLAIN_DISCOUNTS`, so that unseen words always have some probability.
     """
     n1, n2, n3, n4 = (int((counts == k).sum()) for k in (1, 2, 3, 4))
     if not (n1 and n2 and n3):
@@ -62,7 +58,7 @@ def discounts(counts: np.ndarray) -> tuple[float, float, float]:
 
 
 def _flat(documents: list[np.ndarray], vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens [T] of all documents end to end, and the place [T] of each inside its document."""
+    """Concatenate all documents; return the tokens [T] and the position [T] of each in its document."""
     lengths = np.array([len(d) for d in documents], np.int64)
     tokens = np.concatenate([np.zeros(0, np.int64), *documents]).astype(np.int64)
     if len(tokens) and not 0 <= tokens.min() <= tokens.max() < vocabulary_size:
@@ -72,7 +68,7 @@ def _flat(documents: list[np.ndarray], vocabulary_size: int) -> tuple[np.ndarray
 
 
 def _batches(documents: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Documents in lists of about `SCORED_AT_ONCE` tokens."""
+    """Yield the documents in lists of about `SCORED_AT_ONCE` tokens."""
     batch, tokens = [], 0
     for document in documents:
         batch.append(np.asarray(document))
@@ -85,9 +81,9 @@ def _batches(documents: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
 
 
 def _order(keys: np.ndarray, counts: np.ndarray, vocabulary_size: int, contexts: int) -> Order:
-    """One order from its sorted keys [U] and adjusted counts [U]; `contexts` is how many ids the order below has."""
+    """Build one order from its sorted keys and adjusted counts; `contexts` is the number of n-grams one shorter."""
     found = discounts(counts)
-    # A unigram that is never a target (bos) has no count, and nothing to give away.
+    # A unigram that is never a target (bos) has no count and nothing to discount.
     taken = np.array([0.0, *found])[np.minimum(counts, 3)]
     context = keys // vocabulary_size
     return Order(
@@ -108,9 +104,12 @@ class KneserNey:
 
     @classmethod
     def fit(cls, documents: Iterable[np.ndarray], vocabulary_size: int, order: int = 5) -> KneserNey:
-        """Count documents of the form `[bos] + ids + [eos]`; every token after the first is a target.
+        """Fit to documents of the form `[bos] + ids + [eos]`; every token after the first is a target.
 
-        Memory is about 100 bytes a token. ValueError for ids outside the vocabulary or an order below 1.
+        Needs about 100 bytes of memory per token.
+
+        Raises:
+            ValueError: for ids outside the vocabulary or an order below 1.
         """
         if order < 1:
             raise ValueError(f"an n-gram has at least one token, not {order}")
@@ -135,7 +134,7 @@ class KneserNey:
         return cls(orders, size)
 
     def _target_nats(self, tokens: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """[T]: -ln p of every token given its document so far; 0 at the first token of a document."""
+        """Return -ln p [T] of every token given its document so far; 0 at the first token of a document."""
         probability = np.full(len(tokens), 1 / self.vocabulary_size)
         context = np.zeros(len(tokens), np.int64)  # -1: unknown to the training text, or not inside the document
         for n, order in enumerate(self.orders, 1):
@@ -157,7 +156,7 @@ class KneserNey:
         return np.where(place > 0, -np.log(probability), 0.0)
 
     def document_nats(self, documents: Iterable[np.ndarray]) -> np.ndarray:
-        """[documents]: the cost of each document's targets in nats, in the order given."""
+        """Return the cross-entropy of each document in nats, [documents], in the given order."""
         parts: list[np.ndarray] = [np.zeros(0)]
         for batch in _batches(documents):
             nats = self._target_nats(*_flat(batch, self.vocabulary_size))
@@ -166,6 +165,6 @@ class KneserNey:
         return np.concatenate(parts)
 
     def nats(self, documents: Iterable[np.ndarray]) -> tuple[float, int]:
-        """The cost of all targets in nats, and how many there are."""
+        """Return the total cross-entropy in nats and the number of targets."""
         listed = [np.asarray(d) for d in documents]
         return float(self.document_nats(listed).sum()), sum(max(len(d) - 1, 0) for d in listed)

@@ -1,4 +1,4 @@
-"""How well a model foretells held-out text: nats of each document, and bits per byte."""
+"""Likelihood of held-out text: nats per document, bits per byte, perplexity."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NEXT = {"text": StreamSpec(labels={"next": np.int64})}
 
 @dataclass(frozen=True)
 class Likelihood:
-    """nats, targets, bytes: one entry a document, [documents] each. The end of each document is a target too."""
+    """The likelihood of each document; its end is a target too."""
 
-    nats: np.ndarray
-    targets: np.ndarray
-    bytes: np.ndarray
+    nats: np.ndarray  # [documents], summed over targets
+    targets: np.ndarray  # [documents]
+    bytes: np.ndarray  # [documents]
 
     @property
     def bits_per_byte(self) -> float:
@@ -33,20 +33,20 @@ class Likelihood:
 
     @property
     def loss(self) -> float:
-        """Nats a target."""
+        """Nats per target."""
         return float(self.nats.sum() / self.targets.sum())
 
     @property
     def perplexity(self) -> float:
-        """A token, end of document included."""
+        """Per token, including the end of the document."""
         return math.exp(self.loss)
 
 
 def scored_windows(ids: np.ndarray, context: int, stride: int) -> Iterator[Seq]:
-    """Windows over one document that together score every token after the first exactly once.
+    """Yield windows over one document that together score every token after the first exactly once.
 
-    Each window has up to `context` positions; all but the first score only their last `stride` positions, so that a
-    token is foretold from at least context - stride tokens where the document has them.
+    Each window has up to `context` positions. All but the first score only their last `stride` positions, so that a
+    token is predicted from at least context - stride tokens where the document has them.
     """
     inputs, targets = ids[:-1], ids[1:]
     scored, start = 0, 0
@@ -63,8 +63,7 @@ def scored_windows(ids: np.ndarray, context: int, stride: int) -> Iterator[Seq]:
 def likelihood(
     model: ModelAPI, store: TokenStore, context: int, stride: int, machine: Machine, batch_tokens: int = 8192
 ) -> Likelihood:
-    """Of every document of a split, by a model of the next token. Neither batching nor packing changes the result
-    beyond rounding."""
+    """Score every document of a split with a causal model. Batching changes the result by rounding only."""
     if not 0 < stride <= context:
         raise ValueError(f"stride {stride} is not between 1 and the context {context}")
     nats = np.zeros(store.documents)
@@ -83,7 +82,7 @@ def likelihood(
 
 
 def batches(store: TokenStore, context: int, stride: int, batch_tokens: int) -> Iterator[Sequence[tuple[int, Seq]]]:
-    """(document, window) pairs, about `batch_tokens` positions at a time."""
+    """Yield (document, window) pairs, about `batch_tokens` positions at a time."""
     batch: list[tuple[int, Seq]] = []
     size = 0
     for i in range(store.documents):

@@ -1,4 +1,4 @@
-"""Which tokens have vectors near one another."""
+"""Nearest neighbours of tokens by their embeddings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 @torch.no_grad()
 def neighbours(model: Any, ids: np.ndarray, candidates: np.ndarray, top: int) -> list[tuple[int, float]]:
-    """The `top` of the tokens `candidates` whose embeddings make the smallest angles with the mean of those of `ids`,
-    which are left out, nearest first, each with its cosine."""
+    """Return the `top` candidates with the highest cosine to the mean embedding of `ids`, which are excluded.
+
+    Returns:
+        (token id, cosine), nearest first.
+    """
     vectors = F.normalize(model.embeddings["token"].weight.float(), dim=1)
     asked = F.normalize(vectors[torch.from_numpy(ids).to(vectors.device)].mean(0), dim=0)
     others = np.setdiff1d(candidates, ids)

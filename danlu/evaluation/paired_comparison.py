@@ -1,4 +1,4 @@
-"""Several ways of pre-training side by side: means with intervals, and paired differences from the first of them."""
+"""Comparison of several models: means with intervals, and paired differences from the first model."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from danlu.metrics.intervals import Interval, mean_interval, paired_difference, 
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure of one way. trainings: one value for each training; items: for a single training, the values of what it
-    was measured on (documents, draws of labels), and their weights (bytes) where they have any."""
+    """A figure of one model."""
 
-    trainings: tuple[float, ...]
-    items: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    of_items: str = "documents"
+    trainings: tuple[float, ...]  # one value per training (seed)
+    items: np.ndarray | None = None  # for a single training: the values of documents or draws of labels
+    weights: np.ndarray | None = None  # of the items, such as bytes
+    of_items: str = "documents"  # what the items are
 
     @property
     def over(self) -> str:
-        """What the interval is over."""
+        """What the interval covers: trainings, documents or draws of labels."""
         return "trainings" if len(self.trainings) > 1 or self.items is None else self.of_items
 
     def interval(self) -> Interval:
         return mean_interval(self.trainings) if self.over == "trainings" else self._of_items(self.items)
 
     def minus(self, other: Measured) -> Interval:
-        """The paired difference: over trainings of the same seed, or over the same items."""
+        """Return the paired difference over trainings of the same seed, or over the same items."""
         if self.over == "trainings" or self.items is None or other.items is None:
             return paired_difference(self.trainings, other.trainings)
         return self._of_items(self.items - other.items)
@@ -43,7 +42,7 @@ class Measured:
 
 
 def bits_of(entries: Sequence[Mapping[str, Any]]) -> Measured | None:
-    """Bits per byte of the trainings of one way (entries of results.json); None where there are none."""
+    """Return the bits per byte of the trainings of one model (entries of results.json); None if not defined."""
     values = [entry["bits_per_byte"] for entry in entries]
     if any(value is None for value in values):
         return None
@@ -55,12 +54,12 @@ def bits_of(entries: Sequence[Mapping[str, Any]]) -> Measured | None:
 
 
 def loss_of(entries: Sequence[Mapping[str, Any]]) -> Measured:
-    """Held-out loss, in nats a target: comparable between ways of one objective only."""
+    """Return the held-out loss in nats per target; comparable between models of one objective only."""
     return Measured(tuple(entry["loss"] for entry in entries))
 
 
 def score_of(tasks: Sequence[Mapping[str, Any]], arm: str) -> Measured | None:
-    """A task's score, the mean over the draws of labels for each training; None without the task."""
+    """Return the score of a task, averaged over the draws of labels of each training; None without the task."""
     if not tasks:
         return None
     draws = [task["scores"][arm]["seeds"] for task in tasks]
@@ -69,7 +68,7 @@ def score_of(tasks: Sequence[Mapping[str, Any]], arm: str) -> Measured | None:
 
 
 def differences(measured: Mapping[str, Measured | None]) -> dict[str, dict[str, Any] | None]:
-    """From the first way that has the figure: {way: the paired difference}."""
+    """Return {model: paired difference from the first model that has the figure}."""
     reference = next(((name, m) for name, m in measured.items() if m is not None), None)
     found: dict[str, dict[str, Any] | None] = {}
     for name, one in measured.items():

@@ -1,9 +1,9 @@
-"""How well a model that fills blanks foretells each token of a text from both its sides.
+"""Pseudo-log-likelihood of a model that fills blanks: each token is predicted from both of its sides.
 
-Pseudo-log-likelihood (Salazar et al. 2020) hides one token at a time. Here one in `every` is hidden at a time and each
-token once, in `every` passes: the same with `every` the length of the text, and cheap enough for a whole text with
-about the share of hidden tokens the model has learnt with. It is no likelihood, for the sides of a token overlap with
-those of its neighbours: it compares models that fill blanks, with the same tokenizer, and not with others.
+Pseudo-log-likelihood (Salazar et al. 2020) masks one token at a time. Here one in `every` tokens is masked at a time
+and each token once, in `every` passes. With `every` equal to the length of the text it is the same; otherwise it is cheap
+enough for whole texts, at about the masking rate of training. It is not a likelihood, because the contexts overlap: it
+compares masked models with the same tokenizer, and not with other models.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HIDDEN = {"text": StreamSpec(labels={"hidden": np.int64})}
 
 
 def hidden_windows(ids: np.ndarray, context: int, every: int, vocabulary: Vocabulary) -> Iterator[Seq]:
-    """Windows over one document, `every` of each, that together hide every ordinary token exactly once."""
+    """Yield windows over one document, each `every` times, that together mask every ordinary token exactly once."""
     mask = vocabulary.require_mask()
     for start in range(0, len(ids), context):
         window = ids[start : start + context]
@@ -47,9 +47,9 @@ def pseudo_likelihood(
     machine: Machine,
     batch_tokens: int = 8192,
 ) -> Likelihood:
-    """Of every document of a split, by a model whose objective fills blanks (`FillsBlanks`)."""
+    """Score every document of a split with a model whose objective fills blanks."""
     if every < 2:
-        raise ValueError(f"one token in {every} hidden leaves nothing to tell by")
+        raise ValueError(f"masking one token in {every} leaves no context")
     nats = np.zeros(store.documents)
     targets = np.zeros(store.documents, np.int64)
     for batch in batches(store, context, every, vocabulary, batch_tokens):
@@ -69,7 +69,7 @@ def pseudo_likelihood(
 def batches(
     store: TokenStore, context: int, every: int, vocabulary: Vocabulary, batch_tokens: int
 ) -> Iterator[list[tuple[int, Seq]]]:
-    """(document, window) pairs, about `batch_tokens` positions at a time."""
+    """Yield (document, window) pairs, about `batch_tokens` positions at a time."""
     batch: list[tuple[int, Seq]] = []
     size = 0
     for i in range(store.documents):

@@ -1,26 +1,27 @@
-"""Retrieval: is the text that belongs to another the most similar of all?"""
+"""Retrieval metrics: whether the text that belongs to a query is the most similar one.
+
+Shapes: n queries and their n candidates; a similarity matrix [n, n] has the matching pairs on its diagonal.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-def rivals(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of n queries and n candidates [n, n], the own one on the diagonal: how many others are more similar than it, and
-    how many exactly as similar, [n] each."""
+def ranks_above(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the candidates that are more similar than the matching one, and those exactly as similar, [n] each."""
     own = np.diag(similarity)[:, None]
     return (similarity > own).sum(1), (similarity == own).sum(1) - 1
 
 
 def recall_at_1(similarity: np.ndarray) -> np.ndarray:
-    """[n]: 1 where the own candidate is the most similar, 0 where another is; one of k that tie for the first place is
-    taken by chance, which is 1 / k."""
-    above, tied = rivals(similarity)
+    """Return 1 where the matching candidate is the most similar, otherwise 0, [n]; 1 / k for a tie of k."""
+    above, tied = ranks_above(similarity)
     return np.where(above == 0, 1 / (tied + 1), 0.0)
 
 
 def reciprocal_rank(similarity: np.ndarray) -> np.ndarray:
-    """[n]: 1 / rank of the own candidate, in the mean over the orders of those that tie with it."""
-    above, tied = rivals(similarity)
+    """Return 1 / rank of the matching candidate, [n], averaged over the orders of ties."""
+    above, tied = ranks_above(similarity)
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, len(similarity) + 1))])
     return (harmonic[above + tied + 1] - harmonic[above]) / (tied + 1)

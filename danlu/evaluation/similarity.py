@@ -1,5 +1,5 @@
-"""Do similarities of vectors rank pairs of texts as people do? Zero-shot: nothing is learnt from the scores (Cer et al.
-2017 for such pairs)."""
+"""Semantic textual similarity: whether cosines rank pairs of texts as people do, without training on the scores (Cer et
+al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from danlu.errors import WrongInput
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
@@ -21,33 +22,38 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ScoredPair:
+    """Two texts and how similar people find them."""
+
     first: str
     second: str
     score: float
 
 
 class ScoredPairs(Settings):
-    """A table with a header row (.tsv, .csv, plain or .zst) of pairs of texts, and people's scores of how similar they
-    are."""
+    """A table of pairs of texts with human similarity scores."""
 
-    rows: Path
-    first: str = "text_a"
-    second: str = "text_b"
-    score: str = "label"
+    rows: Path = Field(description="A table with a header row: .tsv or .csv, plain or compressed.")
+    first: str = Field(default="text_a", description="Column of the first text.")
+    second: str = Field(default="text_b", description="Column of the second text.")
+    score: str = Field(default="label", description="Column of the score.")
 
     def read(self) -> list[ScoredPair]:
-        """WrongInput, with file and line, for what `read_columns` refuses, a score that is no number, and fewer than
-        three pairs."""
+        """Read the table.
+
+        Raises:
+            WrongInput: with file and line, for what `read_columns` refuses, a score that is not a number, or fewer than
+                three pairs.
+        """
         pairs = []
         for line, (first, second, score) in read_columns(self.rows, (self.first, self.second, self.score)):
             try:
                 pairs.append(ScoredPair(first, second, float(score)))
             except ValueError:
-                raise WrongInput(f"{self.rows}:{line}: the score {score!r} is no number") from None
+                raise WrongInput(f"{self.rows}:{line}: the score {score!r} is not a number") from None
             if not np.isfinite(pairs[-1].score):
-                raise WrongInput(f"{self.rows}:{line}: the score {score!r} is no number")
+                raise WrongInput(f"{self.rows}:{line}: the score {score!r} is not a number")
         if len(pairs) < 3:
-            raise WrongInput(f"{self.rows}: has {len(pairs)} pairs; a rank correlation needs three or more")
+            raise WrongInput(f"{self.rows}: has {len(pairs)} pairs; a rank correlation needs at least three")
         return pairs
 
 
@@ -57,8 +63,14 @@ def similarity_figures(
     encode: Callable[[list[str]], list[np.ndarray]],
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
-    """{figure: {"value", "low", "high"}}: Spearman's correlation of cosines with scores, for each model (by what is
-    said after a figure of it, the model itself by "") and for TF-IDF of the same tokens; intervals over pairs."""
+    """Return Spearman's correlation of cosines with scores for each model and for TF-IDF of the same tokens.
+
+    Args:
+        models: the suffix of the figure's name -> model; "" for the model itself.
+
+    Returns:
+        {figure: {"value", "low", "high"}}, with intervals over pairs.
+    """
     scores = [pair.score for pair in pairs]
     ids = encode([pair.first for pair in pairs] + [pair.second for pair in pairs])
     longest = min(model.context for model in models.values()) - 2

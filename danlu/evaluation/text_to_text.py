@@ -1,4 +1,4 @@
-"""One text read, another written: what encoder-decoders are for (`danlu.traits.Rewrites`)."""
+"""Rewriting text with encoder-decoders: one text is read, another one is generated (`TextRewriter`)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
 
 BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
-"""A blank in a text to fill, with the space before it: a token of English text brings its own."""
+"""A blank in a text, with the space before it: English tokens include their own leading space."""
 
 
 def rewrites(objective: Any) -> bool:
-    """Whether a model trained by it reads one text and writes another."""
+    """Whether a model trained by the objective rewrites text."""
     return objective.rewriter is not None
 
 
 def rewriter(objective: Any) -> TextRewriter:
-    """What says how a model trained by it rewrites; WrongInput for one that does not."""
+    """Return how a model trained by the objective rewrites text.
+
+    Raises:
+        WrongInput: if it does not.
+    """
     found = objective.rewriter
     if found is None:
         raise WrongInput(f"a model trained by {objective.name} does not rewrite text")
@@ -36,16 +40,19 @@ def rewriter(objective: Any) -> TextRewriter:
 
 
 def source_of(objective: Any, parts: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> np.ndarray:
-    """The ids that the backbone is given for a text in its parts around blanks; WrongInput where the objective refuses
-    it (`danlu.traits.Rewrites`) or it is longer than the context."""
+    """Return the encoder input for a text, given as its parts around blanks.
+
+    Raises:
+        WrongInput: if the objective refuses the text or it is longer than the context.
+    """
     ids = rewriter(objective).source_ids(parts, vocabulary)
     if len(ids) > context:
-        raise WrongInput(f"the text has {len(ids)} tokens, the model reads {context}; shorten it")
+        raise WrongInput(f"the text has {len(ids)} tokens, the model's context is {context}; shorten it")
     return ids
 
 
-def remembered(model: Any, sources: Sequence[np.ndarray], machine: Machine) -> Memory:
-    """What the backbone makes of each of some texts."""
+def encode_sources(model: Any, sources: Sequence[np.ndarray], machine: Machine) -> Memory:
+    """Run the encoder over several texts."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sources]
     stream = pack([{"text": [seq]} for seq in seqs], {"text": StreamSpec()})["text"].to(torch.device(machine.device))
     return Memory(model.hidden(stream), stream)
@@ -61,20 +68,25 @@ def rewrite_many(
     machine: Machine,
     watch: Callable[[int, int], bool] = lambda text, token: False,
 ) -> list[np.ndarray]:
-    """The ids of what each text, given in its parts around blanks, is rewritten to; at most `sampling.tokens` are
-    written for it. WrongInput where a text is longer than the context. Otherwise as `generate_many`."""
+    """Rewrite texts, each given as its parts around blanks, with at most `sampling.tokens` generated tokens.
+
+    Otherwise as `generate_many`.
+
+    Raises:
+        WrongInput: if a text is longer than the context.
+    """
     objective = model.objective
     sources = [source_of(objective, parts, vocabulary, context) for parts in texts]
     was = model.training
     model.eval()
-    memory = remembered(model, sources, machine)
+    memory = encode_sources(model, sources, machine)
 
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.decoder.extend(model.embed_for_decoder(stream), stream, state, memory)
 
-    by = rewriter(objective)
-    begun = [by.decoder_start(vocabulary) for _ in sources]
-    allowed = by.allowed_special_tokens(vocabulary)
-    made = decode_texts(model, begun, step, allowed, vocabulary, sampling, context, machine, watch)
+    chosen = rewriter(objective)
+    starts = [chosen.decoder_start(vocabulary) for _ in sources]
+    allowed = chosen.allowed_special_tokens(vocabulary)
+    generated = decode_texts(model, starts, step, allowed, vocabulary, sampling, context, machine, watch)
     model.train(was)
-    return [by.merge(parts, ids, vocabulary) for parts, ids in zip(texts, made, strict=True)]
+    return [chosen.merge(parts, ids, vocabulary) for parts, ids in zip(texts, generated, strict=True)]

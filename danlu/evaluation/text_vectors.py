@@ -1,5 +1,5 @@
-"""What the vectors are worth that a model gives to texts: halves of documents found again, alignment, uniformity,
-beside the same architecture with random weights and a bag of tokens."""
+"""Quality of text embeddings: retrieval of the other half of a document, alignment and uniformity, compared with random
+weights and TF-IDF."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from danlu.metrics.intervals import Interval, weighted_interval
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.vocabulary import Vocabulary
 
-pass
-
 MOST_DOCUMENTS = 500
 SHORTEST_HALF = 8
-"""Tokens; what is shorter says too little to be told from all others."""
+"""In tokens. A shorter text says too little to be recognised among all others."""
 
 
 def halves(
     store: TokenStore, vocabulary: Vocabulary, longest: int, most: int = MOST_DOCUMENTS
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Two neighbouring texts of at most `longest` ids out of the middle of each document, without beginning and end
-    tokens; of at most `most` documents, evenly over the split."""
+    """Cut two adjacent texts of at most `longest` ids from the middle of each document, without special tokens.
+
+    Uses at most `most` documents, evenly spread over the split.
+    """
     first, second = [], []
     for i in np.unique(np.linspace(0, store.documents - 1, min(most, store.documents)).astype(int)).tolist():
         ids = store.document(i)
@@ -40,7 +40,7 @@ def halves(
 
 
 def vectors_of(model: Any, texts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
-    """[n, width] float32 rows of length 1: mean hidden states of [bos] text [eos], as `danlu.load(...).embed` gives."""
+    """Embed texts as `danlu.load(...).embed` does: mean hidden states of [bos] text [eos], of length 1, [n, width]."""
     framed = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in texts]
     return embed(model, framed, model.objective.reading_order, "mean", normalize=True)
 
@@ -49,8 +49,8 @@ def shown(interval: Interval) -> dict[str, float | None]:
     return {"value": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def found_again(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
-    """Of n first and n second halves, rows of length 1."""
+def retrieval_figures(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
+    """Measure how well n first halves find their second halves; unit vectors [n, width]."""
     similarity = a @ b.T
     return {
         "recall@1": weighted_interval(recall_at_1(similarity)),
@@ -58,13 +58,17 @@ def found_again(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
     }
 
 
-def spread(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
+def alignment_figures(a: np.ndarray, b: np.ndarray) -> dict[str, Interval]:
+    """Measure alignment and uniformity of matching unit vectors [n, width]."""
     return {"alignment": weighted_interval(distances(a, b), bounds=(0, 4)), "uniformity": uniformity(a)}
 
 
 def vector_figures(models: Mapping[str, Any], store: TokenStore, vocabulary: Vocabulary) -> dict[str, Any]:
-    """{figure: {"value", "low", "high"}} with intervals over documents. models: by what is said after a figure of it,
-    the model itself by ""; all in eval mode. Empty where fewer than two documents are long enough."""
+    """Return {figure: {"value", "low", "high"}} with intervals over documents; empty without two long documents.
+
+    Args:
+        models: the suffix of the figure's name -> model in eval mode; "" for the model itself.
+    """
     longest = min(model.context for model in models.values()) - 2
     first, second = halves(store, vocabulary, longest)
     if len(first) < 2:
@@ -72,8 +76,10 @@ def vector_figures(models: Mapping[str, Any], store: TokenStore, vocabulary: Voc
     found: dict[str, Interval] = {}
     for name, model in models.items():
         a, b = vectors_of(model, first, vocabulary), vectors_of(model, second, vocabulary)
-        found |= {f"{figure}{name}": value for figure, value in (found_again(a, b) | spread(a, b)).items()}
+        found |= {
+            f"{figure}{name}": value for figure, value in (retrieval_figures(a, b) | alignment_figures(a, b)).items()
+        }
     both = tfidf_vectors([*first, *second])
     a, b = both[: len(first)], both[len(first) :]
-    found |= {f"{figure}, TF-IDF": value for figure, value in found_again(a, b).items()}
+    found |= {f"{figure}, TF-IDF": value for figure, value in retrieval_figures(a, b).items()}
     return {"halves to find": len(first)} | {name: shown(value) for name, value in sorted(found.items())}

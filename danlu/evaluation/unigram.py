@@ -1,4 +1,4 @@
-"""Unigram baseline: what token frequencies alone are worth."""
+"""Unigram baselines: token frequencies alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 
 
 def target_counts(documents: Iterable[np.ndarray], vocabulary_size: int) -> np.ndarray:
-    """[vocabulary_size]: how often each token is a target.
+    """Count how often each token is a target, [vocabulary_size].
 
-    A document is `[bos] + ids + [eos]`; its targets are all tokens after the first. ValueError for an id outside
-    the vocabulary: a document encoded with another tokenizer must not pass unseen.
+    A document is `[bos] + ids + [eos]`; its targets are all tokens after the first.
+
+    Raises:
+        ValueError: for ids outside the vocabulary, such as those of another tokenizer.
     """
     counts = np.zeros(vocabulary_size, np.int64)
     for document in documents:
@@ -26,10 +28,10 @@ def target_counts(documents: Iterable[np.ndarray], vocabulary_size: int) -> np.n
 
 
 def adaptive_unigram_nats(test: Iterable[np.ndarray], vocabulary_size: int) -> float:
-    """Cost of the test targets in nats under add-one counts of the targets before each: what a unigram that starts
-    from nothing learns on the way, so that no training text is needed and none is peeked at.
+    """Return the cross-entropy in nats of the test targets under add-one counts of the targets before each.
 
-    The product of (count + 1) / (seen + V) over all targets has a closed form in gamma functions, whatever their order.
+    The unigram learns while it reads, so it needs no training text. The product of (count + 1) / (seen + V) over all
+    targets has a closed form in gamma functions that does not depend on their order.
     """
     counts = target_counts(test, vocabulary_size)
     seen = int(counts.sum())
@@ -38,10 +40,10 @@ def adaptive_unigram_nats(test: Iterable[np.ndarray], vocabulary_size: int) -> f
 
 
 def unigram_nats(train: Iterable[np.ndarray], test: Iterable[np.ndarray], vocabulary_size: int) -> tuple[float, int]:
-    """Cost of the test targets in nats, and how many there are, under p(w) = (count(w) + 1) / (targets + V).
+    """Return the cross-entropy in nats of the test targets under p(w) = (count(w) + 1) / (targets + V) and their count.
 
-    Add-one (Laplace) is enough here: with tens of training tokens to a vocabulary entry, and entries that were chosen
-    for being frequent, Good-Turing or a tuned constant moves the total by less than one part in a thousand.
+    Add-one smoothing (Laplace) is sufficient: with tens of training tokens per vocabulary entry, and entries chosen for
+    their frequency, Good-Turing or a tuned constant changes the total by less than one part in a thousand.
     """
     seen = target_counts(train, vocabulary_size)
     asked = target_counts(test, vocabulary_size)

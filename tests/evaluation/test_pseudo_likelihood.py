@@ -66,5 +66,5 @@ def test_batching_changes_nothing(model, batch_tokens):
 
 
 def test_all_tokens_hidden_at_once_are_refused(model):
-    with pytest.raises(ValueError, match="one token in 1 hidden"):
+    with pytest.raises(ValueError, match="masking one token in 1 leaves no context"):
         pseudo_likelihood(model, STORE, CONTEXT, 1, VOCABULARY, MACHINE)

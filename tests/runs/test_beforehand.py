@@ -42,7 +42,7 @@ def written(objective):
     [
         (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; write <mask>"),
         (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model knows 6"),
-        (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model reads 24"),
+        (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model's context is 24"),
     ],
 )
 def test_a_prompt_that_cannot_be_rewritten_is_told_before_step_1(objective, prompts, told, tmp_path):
