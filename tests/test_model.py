@@ -15,7 +15,7 @@ from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.errors import WrongInput
 from danlu.evaluation.generation import Sampling
-from danlu.evaluation.text_to_text import BLANK, remembered
+from danlu.evaluation.text_to_text import BLANK, encode_sources
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.tokens.kinds.byte_bpe import ByteBPE
@@ -167,7 +167,7 @@ def test_what_is_written_with_a_cache_is_what_the_whole_text_gives(model):
     objective = network.objective
     parts = [TOKENIZER.encode("The furnace"), TOKENIZER.encode(" the pill.")]
     source = objective.source_ids(parts, vocabulary)
-    memory = remembered(network, [source], model._machine)
+    memory = encode_sources(network, [source], model._machine)
     ids, begin = objective.decoder_start(vocabulary).tolist(), len(objective.decoder_start(vocabulary))
     never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed_special_tokens(vocabulary))
     for _ in range(20):

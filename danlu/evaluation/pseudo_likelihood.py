@@ -1,9 +1,9 @@
 """Pseudo-log-likelihood of a model that fills blanks: each token is predicted from both of its sides.
 
 Pseudo-log-likelihood (Salazar et al. 2020) masks one token at a time. Here one in `every` tokens is masked at a time
-and each token once, in `every` passes. With `every` equal to the length of the text it is the same; otherwise it is cheap
-enough for whole texts, at about the masking rate of training. It is not a likelihood, because the contexts overlap: it
-compares masked models with the same tokenizer, and not with other models.
+and each token once, in `every` passes. With `every` equal to the length of the text it is the same; otherwise it is
+cheap enough for whole texts, at about the masking rate of training. It is not a likelihood, because the contexts
+overlap: it compares masked models with the same tokenizer, and not with other models.
 """
 
 from __future__ import annotations
