@@ -41,7 +41,7 @@ def test_content_words_are_no_signs_numbers_or_stop_words():
 
 
 def test_more_groups_than_documents_are_refused():
-    with pytest.raises(WrongInput, match="10 documents do not make 11 groups"):
+    with pytest.raises(WrongInput, match="10 documents cannot form 11 clusters"):
         document_clusters(vectors(), TEXTS, 11)
 
 
