@@ -89,7 +89,7 @@ def measure(objective: str, size: str) -> dict[str, Any]:
         ),
         "norms": ((2 * layers + 1) * both_ways(machine, block.feed_forward_norm, x), 0.0),
         "head and loss": (
-            both_ways(machine, lambda x: model.token_loss(head(x[at]), label[at]), x),
+            both_ways(machine, lambda x: model.token_loss(head(x[at]), label[at], model.objective.logits_from), x),
             6.0 * targets * width * model.vocabulary_size,
         ),
     }  # fmt: skip

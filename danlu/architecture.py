@@ -1,4 +1,4 @@
-"""The base classes of everything that predicts: `Architecture` (settings), `Backbone` and `Decoder` (modules).
+"""Base classes of the models: `Architecture` (settings), `Backbone` and `Decoder` (modules).
 
 Shapes: T positions of a stream, S positions of a memory.
 """
@@ -6,7 +6,7 @@ Shapes: T positions of a stream, S positions of a memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,11 +19,17 @@ from danlu.settings import Settings
 
 
 class Backbone(nn.Module, ABC):
-    """Hidden states of a stream, [T, embedding width] -> [T, width]."""
+    """Computes the hidden states of a stream, [T, embedding width] -> [T, width]."""
 
     width: int
+    """Width of the hidden states."""
+
     offers: frozenset[str]
-    """The attention orders it can honour, of {"causal", "full", "pointwise", "any"}."""
+    """The attention orders it supports, of {"causal", "full", "pointwise", "any"}."""
+
+    def stack(self) -> Sequence[nn.Module]:
+        """Return its blocks from the input up; empty if it is no stack of blocks."""
+        return ()
 
     @abstractmethod
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
@@ -42,6 +48,10 @@ class Decoder(nn.Module, ABC):
 
     width: int
     offers: frozenset[str]
+
+    def stack(self) -> Sequence[nn.Module]:
+        """Return its blocks from the input up; empty if it is no stack of blocks."""
+        return ()
 
     @abstractmethod
     def forward(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
@@ -87,6 +97,22 @@ class Architecture(Settings, ABC):
         missing = {"name", "width", "context", "tied"} - cls.model_fields.keys()
         if missing and not isabstract(cls):
             raise TypeError(f"{cls.__name__} lacks the setting {', '.join(sorted(missing))}")
+        cls._inherit_descriptions()
+
+    @classmethod
+    def _inherit_descriptions(cls) -> None:
+        """Give a setting that a subclass redeclares, with another default, the description it has in the base class."""
+        inherited = {
+            name: base.model_fields[name].description
+            for base in reversed(cls.__mro__[1:])
+            if issubclass(base, Settings)
+            for name in base.model_fields
+        }
+        bare = [name for name, field in cls.model_fields.items() if field.description is None and inherited.get(name)]
+        for name in bare:
+            cls.model_fields[name].description = inherited[name]
+        if bare:
+            cls.model_rebuild(force=True)
 
     @abstractmethod
     def build(self) -> Backbone:
@@ -97,7 +123,7 @@ class Architecture(Settings, ABC):
         return None
 
     def embedding_tables(self) -> dict[str, nn.Embedding]:
-        """Create the embeddings that the architecture adds to those of the tokens, by input name."""
+        """Create the embeddings that are added to those of the tokens, by input name."""
         return {}
 
     def decoder_embedding_tables(self) -> dict[str, nn.Embedding]:
@@ -106,7 +132,7 @@ class Architecture(Settings, ABC):
 
     @property
     def embedding_dim(self) -> int:
-        """Width of the embeddings: that of the hidden states unless the architecture projects them."""
+        """Width of the embeddings; that of the hidden states unless the backbone projects them."""
         return self.width
 
     @property

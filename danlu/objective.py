@@ -129,6 +129,14 @@ class ModelShape:
         return self.embedding_width or self.width
 
 
+class LogitsFrom(Enum):
+    """What an objective computes token logits from."""
+
+    HIDDEN_STATES = "model"  # hidden states [T, width]
+    OWN_HEAD = "own"  # the output of the objective's own head [T, embedding width]
+    NOTHING = "none"  # it predicts no tokens
+
+
 class ModelAPI(ABC):
     """What an objective can use of the model while it computes its losses."""
 
@@ -150,24 +158,16 @@ class ModelAPI(ABC):
         """Return the decoder's hidden states [T, width]."""
 
     @abstractmethod
-    def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
+    def token_loss(self, hidden: Tensor, labels: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
         """Return the summed cross-entropy in nats at labelled positions, over the vocabulary."""
 
     @abstractmethod
-    def token_logits(self, hidden: Tensor) -> Tensor:
-        """Return the logits [T, vocabulary]."""
+    def token_logits(self, hidden: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
+        """Return the logits [T, vocabulary] of hidden states, or of the output of the objective's own head."""
 
     @abstractmethod
     def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the summed cross-entropy in nats of logits [k, classes]."""
-
-
-class LogitsFrom(Enum):
-    """What an objective computes token logits from."""
-
-    HIDDEN_STATES = "model"  # hidden states [T, width]
-    OWN_HEAD = "own"  # the output of the objective's own head [T, embedding width]
-    NOTHING = "none"  # it predicts no tokens
 
 
 @dataclass(frozen=True)

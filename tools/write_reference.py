@@ -95,16 +95,32 @@ def meanings(cls: type[Settings]) -> dict[str, str]:
     return found
 
 
-def table(cls: type[Settings]) -> list[str]:
+def same_setting(a: Any, b: Any) -> bool:
+    """Whether two fields have the same type and default."""
+    return (a.annotation, a.default, a.metadata) == (b.annotation, b.default, b.metadata)
+
+
+def table(cls: type[Settings], base: type[Settings] | None = None) -> list[str]:
+    """The settings of a class as a table; with `base`, only those that differ from its settings."""
     said = meanings(cls)
     rows = ["| key | type | default | |", "|---|---|---|---|"]
     for name, field in cls.model_fields.items():
-        if name == "name":
+        if name == "name" or (base and name in base.model_fields and same_setting(field, base.model_fields[name])):
             continue
         kind = chosen_from(field) or " ".join(filter(None, [type_name(field.annotation), limits(field)]))
-        cells = [f"`{name}`", kind, default(field), said.get(name, "")]
+        cells = [f"`{name}`", kind, default(field), field.description or said.get(name, "")]
         rows.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
+    if base:
+        chosen = base.model_fields["name"].default
+        rest = f"{'All other' if len(rows) > 2 else 'All'} settings are those of `{chosen}`."
+        return [*rows, "", rest] if len(rows) > 2 else [rest]
     return rows if len(rows) > 2 else ["No settings."]
+
+
+def registered_base(kinds: Registry, cls: type[Settings]) -> type[Settings] | None:
+    """The most general registered class that a registered class derives from, other than itself."""
+    registered = [kinds[name] for name in kinds]
+    return next((base for base in reversed(cls.__mro__) if base in registered and base is not cls), None)
 
 
 def nested(cls: type[Settings], seen: dict[str, type[Settings]]) -> None:
@@ -127,7 +143,8 @@ def recipe_page() -> str:
         if isinstance(kinds, Registry):
             parts += [f"## Every {kinds.kind}", ""]
             for name in kinds:
-                parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), "", *table(kinds[name]), ""]
+                parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), ""]
+                parts += [*table(kinds[name], registered_base(kinds, kinds[name])), ""]
     return "\n".join(parts)
 
 

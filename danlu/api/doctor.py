@@ -99,9 +99,9 @@ def attention(device: torch.device) -> Finding:
     name = "attention"
     if device.type != "cuda":
         return Finding(name, "plain products and torch's fused kernel; varlen and flex are for CUDA")
-    if not varlen.there(device):
+    if not varlen.available(device):
         return Finding(name, "torch's fused kernel; varlen needs an Ampere GPU or later", "optional", "another GPU")
-    if not flex.there(device):
+    if not flex.available(device):
         value = "varlen; prefix and permutation orders run by a dense mask without triton"
         return Finding(name, value, "optional", "pip install triton")
     return Finding(name, "varlen for causal and full orders, flex for any other")

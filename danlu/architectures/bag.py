@@ -1,11 +1,11 @@
-"""A bag of vectors: the embedding of each token and nothing else. Word vectors live here."""
+"""A bag of vectors: the hidden state of a token is its embedding."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from danlu.architecture import Architecture, Backbone
@@ -15,21 +15,23 @@ from danlu.registry import architectures
 
 @architectures.register
 class Bag(Architecture):
-    """The hidden state of a position is its embedding, whatever stands around it.
+    """Word vectors: the hidden state of a position is its embedding, whatever surrounds it.
 
-    It offers the orders in which that is of use: pointwise (word vectors), and causal, where it foretells a token from
-    the one before it and is a bigram model of low rank. Not full: a hidden token has no vector to be told by. A bigram
-    is not symmetric, so the vocabulary head has weights of its own unless it is `tied`; word vectors need none and are
-    best tied. `context`: the longest text that is read at once; it costs nothing.
+    With a causal objective it is a low-rank bigram model. It does not support full attention, since nothing could
+    predict a masked token.
     """
 
     name: Literal["bag"] = "bag"
-    width: PositiveInt = 128
-    context: PositiveInt = 4096
-    tied: bool = False
+    width: PositiveInt = Field(128, description="Width of the vectors.")
+    context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; it costs nothing.")
+    tied: bool = Field(
+        False,
+        description="Use the token embeddings as output embeddings. Best for word vectors, which have no output layer; "
+        "a bigram model is not symmetric and needs its own.",
+    )
 
     exempt: ClassVar[Mapping[str, str]] = {
-        "context reaches a position": "each position of a bag is a function of its own token alone"
+        "context reaches a position": "the hidden state of a position depends on its own token alone"
     }
 
     def build(self) -> BagBackbone:
@@ -37,7 +39,7 @@ class Bag(Architecture):
 
 
 class BagBackbone(Backbone):
-    """The identity. [T, width] -> [T, width]."""
+    """The identity, [T, width] -> [T, width]."""
 
     offers = frozenset({"causal", "pointwise"})
 
@@ -49,5 +51,4 @@ class BagBackbone(Backbone):
         return x
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, None]:
-        """New positions need to know nothing of the old ones."""
-        return x, None
+        return x, None  # new positions do not depend on earlier ones

@@ -1,8 +1,11 @@
-"""Gated convolutional networks (Dauphin et al. 2017): each layer sees a few neighbours, so depth is reach."""
+"""Gated convolutional networks (Dauphin et al. 2017): each layer extends the receptive field by a few positions.
+
+Shapes: T positions of a stream; "new" and "past" count positions of a continuation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -20,29 +23,33 @@ from danlu.registry import architectures
 
 @architectures.register
 class Convolutional(Architecture):
-    """`layers` blocks of norm, gated convolution over `kernel` positions and residual.
+    """A gated convolutional network (Dauphin et al. 2017) with pre-norm residual blocks.
 
-    reach causal: the kernel ends at its position (a language model); centred: it lies around it (an encoder; the kernel
-    is odd). A position is reached by (kernel - 1) * layers others at most. Embeddings of an `embedding_width` of their
-    own are mapped into the width first.
+    Its receptive field is (`kernel` - 1) x `layers` positions in addition to the position itself.
     """
 
     name: Literal["convolutional"] = "convolutional"
-    reach: Literal["causal", "centred"] = "causal"
-    layers: PositiveInt = 6
-    width: PositiveInt = 256
-    embedding_width: PositiveInt | None = None
-    kernel: int = Field(default=5, ge=2)
-    context: PositiveInt = 256
-    tied: bool = True
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    reach: Literal["causal", "centred"] = Field(
+        "causal",
+        description="Position of the kernel: causal ends at the current position (language model), centred surrounds "
+        "it (encoder).",
+    )
+    layers: PositiveInt = Field(6, description="Number of layers.")
+    width: PositiveInt = Field(256, description="Hidden size: width of the hidden states.")
+    embedding_width: PositiveInt | None = Field(
+        None, description="Width of the embeddings; a linear layer projects them to `width`. None: `width`."
+    )
+    kernel: int = Field(5, ge=2, description="Kernel size in positions; odd if `reach` is centred.")
+    context: PositiveInt = Field(256, description="Length in tokens of the longest sequence.")
+    tied: bool = Field(True, description="Use the token embeddings as output embeddings.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout probability of the blocks' outputs.")
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"reach": "causal"}, {"reach": "centred"})
 
     @model_validator(mode="after")
-    def _odd(self) -> Convolutional:
+    def _check(self) -> Convolutional:
         if self.reach == "centred" and self.kernel % 2 == 0:
-            raise ValueError(f"a centred kernel is odd, not {self.kernel}")
+            raise ValueError(f"a centred kernel must be odd, not {self.kernel}; set kernel to {self.kernel + 1}")
         return self
 
     @property
@@ -54,7 +61,7 @@ class Convolutional(Architecture):
 
 
 def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
-    """[T, kernel]: for each position the position at each offset, T (a row of zeros) where another sequence begins."""
+    """Return the index at each offset from each position, [T, kernel]; T (a row of zeros) outside the sequence."""
     length = len(sequence)
     at = torch.arange(length, device=sequence.device)[:, None] + to_device(torch.tensor(offsets), sequence.device)
     inside = (at >= 0) & (at < length)
@@ -63,31 +70,30 @@ def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
 
 
 def gathered(x: Tensor, at: Tensor) -> Tensor:
-    """[T, width], [T, kernel] -> [T, kernel * width]."""
+    """Concatenate the rows of x [T, width] at indices [T, kernel], [T, kernel * width]."""
     return torch.cat([x, x.new_zeros(1, x.shape[1])])[at].flatten(1)
 
 
 def offsets_of(kernel: int, causal: bool) -> tuple[int, ...]:
-    """Where the positions of a kernel lie from its own: before it and itself, or around it."""
+    """Return the offsets of the positions of a kernel from the current one: up to it, or around it."""
     return tuple(range(1 - kernel, 1)) if causal else tuple(range(-(kernel // 2), kernel // 2 + 1))
 
 
 @dataclass
 class Joined:
-    """New positions beside what is remembered of their sequences: `order` sorts both together; `at` [new, kernel] says
-    where in that the neighbours of the new ones are, `kept` what is remembered further, and of which `sequence`."""
+    """Where the cached and the new positions of a continuation are when they are sorted by sequence."""
 
-    order: Tensor
-    at: Tensor
-    kept: Tensor
-    sequence: Tensor
+    order: Tensor  # sorts cached positions followed by new ones, [past + new]
+    at: Tensor  # indices of the neighbours of the new positions in the sorted order, [new, kernel]
+    kept: Tensor  # whether a position in the sorted order stays in the cache, [past + new]
+    sequence: Tensor  # sequence of each position that stays in the cache
 
 
-def joined(known: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
-    """Of the sequence numbers of remembered and of new positions, for a causal kernel."""
-    both = torch.cat([known, new])
-    order = torch.argsort(both, stable=True)  # what is known of a sequence, then what is new
-    place = torch.argsort(order)[len(known) :]
+def joined(past: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
+    """Join cached and new positions, given by the indices of their sequences, for a causal kernel."""
+    both = torch.cat([past, new])
+    order = torch.argsort(both, stable=True)  # cached positions of a sequence, then its new ones
+    place = torch.argsort(order)[len(past) :]
     sequence = both[order]
     after = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=new.device)
     kept = after <= len(offsets) - 1
@@ -95,8 +101,10 @@ def joined(known: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
 
 
 class GatedConvolution(nn.Module):
-    """x + out(value(norm(x)) * sigmoid(gate(norm(x)))); out starts at zero, so that a layer begins as the identity.
-    [T, width] -> [T, width]."""
+    """x + out(value(norm(x)) * sigmoid(gate(norm(x)))), [T, width] -> [T, width].
+
+    `out` is zero at first, so that the layer is the identity.
+    """
 
     def __init__(self, settings: Convolutional):
         super().__init__()
@@ -108,20 +116,20 @@ class GatedConvolution(nn.Module):
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, normed: Tensor, at: Tensor) -> Tensor:
-        """`normed` holds what `at` points into: norm(x), or norm(x) after what is remembered."""
+        """Apply the block; the indices `at` refer to `normed`, which is norm(x), or cached and new norms sorted."""
         return x + self.drop(self.out(F.glu(self.both(gathered(normed, at)))))
 
 
 @dataclass
 class State:
-    """Per layer the last normed inputs of each known sequence, and whose they are."""
+    """The state of a continuation: the last inputs of each sequence."""
 
-    sequence: Tensor
-    layers: list[Tensor]
+    sequence: Tensor  # sequence of each cached position, [past]
+    layers: list[Tensor]  # normed inputs of each layer, [past, width]
 
 
 class ConvolutionalBackbone(Backbone):
-    """[T, embedding width] -> [T, width]."""
+    """A stack of gated convolutions, [T, embedding width] -> [T, width]."""
 
     def __init__(self, settings: Convolutional):
         super().__init__()
@@ -133,6 +141,9 @@ class ConvolutionalBackbone(Backbone):
         self.blocks = nn.ModuleList(GatedConvolution(settings) for _ in range(settings.layers))
         self.norm = RMSNorm(settings.width, eps=1e-6)
 
+    def stack(self) -> Sequence[nn.Module]:
+        return tuple(self.blocks)
+
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         x, at = self.embedding_map(x), neighbours(stream.sequence, self.offsets)
         for block in self.blocks:
@@ -140,14 +151,14 @@ class ConvolutionalBackbone(Backbone):
         return self.norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
-        """New positions only, beside the last kernel - 1 inputs of each layer; for causal reach."""
+        """Continue causally; the state holds the last kernel - 1 inputs of each layer."""
         x = self.embedding_map(x)
         if state is None:
             state = State(stream.sequence[:0], [x[:0]] * len(self.blocks))
         joint = joined(state.sequence, stream.sequence, self.offsets)
-        remembered = []
-        for block, known in zip(self.blocks, state.layers, strict=True):
-            normed = torch.cat([known, block.norm(x)])[joint.order]  # type: ignore[operator]
-            remembered.append(normed[joint.kept])
+        cached = []
+        for block, past in zip(self.blocks, state.layers, strict=True):
+            normed = torch.cat([past, block.norm(x)])[joint.order]  # type: ignore[operator]
+            cached.append(normed[joint.kept])
             x = block(x, normed, joint.at)
-        return self.norm(x), State(joint.sequence, remembered)
+        return self.norm(x), State(joint.sequence, cached)

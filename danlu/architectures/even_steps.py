@@ -1,8 +1,10 @@
-"""Ragged sequences through torch's recurrent cells in whole passes.
+"""torch's recurrent cells over ragged sequences, in batches of similar length.
 
-On a CPU torch steps through packed sequences one operation at a time and takes five to seven times as long as its fused
-cells do on sequences of one length. So sequences of similar lengths go together, filled up behind their ends, where
-nothing real ever reads; only the cells see the filler. A GPU has fused cells for packed sequences.
+On a CPU torch runs packed sequences one step at a time, which takes five to seven times as long as its fused cells on
+sequences of one length. Sequences of similar length are therefore padded at their ends and run together; only the cells
+see the padding, and no real position depends on it. A GPU has fused cells for packed sequences.
+
+Shapes: T positions of a stream, N sequences of a stream, k sequences of a group.
 """
 
 from __future__ import annotations
@@ -18,30 +20,26 @@ from torch.nn import functional as F
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.batch import Stream
 
-AREA = 2
-"""Steps of a group at most, filler included, for each real one."""
+MAX_PADDED_RATIO = 2
+"""The greatest number of steps of a group, padding included, per real step."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """k sequences of a stream side by side. Fillers are shown their sequence's last position.
+    """k sequences of a stream as one batch. Padding repeats the last position of its sequence."""
 
-    sequences [k]: which they are; at [longest, k]: the position of the stream at each step; real [longest, k]: no
-    filler; mirrored [longest, k]: which step comes at each when sequences are read from their ends, fillers in place.
-    """
-
-    sequences: Tensor
-    at: Tensor
-    real: Tensor
-    mirrored: Tensor
+    sequences: Tensor  # indices of the sequences, [k]
+    at: Tensor  # position of the stream at each step, [longest, k]
+    real: Tensor  # whether a step is no padding, [longest, k]
+    mirrored: Tensor  # step at each place when sequences are reversed and padding stays in place, [longest, k]
 
 
 def similar(lengths: Sequence[int]) -> list[list[int]]:
-    """The numbers of sequences in groups, the longest first, each as large as `AREA` allows."""
+    """Group the indices of sequences, longest first, into groups as large as `MAX_PADDED_RATIO` allows."""
     groups: list[list[int]] = []
     longest = real = 0
     for k in sorted(range(len(lengths)), key=lambda k: -lengths[k]):
-        if not groups or longest * (len(groups[-1]) + 1) > AREA * (real + lengths[k]):
+        if not groups or longest * (len(groups[-1]) + 1) > MAX_PADDED_RATIO * (real + lengths[k]):
             groups.append([])
             longest, real = lengths[k], 0
         groups[-1].append(k)
@@ -49,7 +47,8 @@ def similar(lengths: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-def side_by_side(stream: Stream, sequences: list[int]) -> Group:
+def group_of(stream: Stream, sequences: list[int]) -> Group:
+    """Build the batch of some sequences of a stream."""
     chosen, device = torch.tensor(sequences), stream.key.device
     lengths = torch.tensor([stream.lengths[k] for k in sequences])
     starts = torch.tensor([0, *stream.lengths]).cumsum(0)[chosen]
@@ -60,17 +59,19 @@ def side_by_side(stream: Stream, sequences: list[int]) -> Group:
 
 
 class Steps:
-    """How cells step through a stream, made once for all layers."""
+    """The batches in which cells run over a stream, built once for all layers."""
 
     def __init__(self, stream: Stream):
         self.packing = packed_order(stream) if stream.key.device.type == "cuda" else None
-        self.groups = [] if self.packing else [side_by_side(stream, chosen) for chosen in similar(stream.lengths)]
+        self.groups = [] if self.packing else [group_of(stream, chosen) for chosen in similar(stream.lengths)]
         if self.groups:
             self.back = torch.argsort(torch.cat([group.at[group.real] for group in self.groups]))
 
     def __call__(self, cells: nn.RNNBase, x: Tensor, state: Any = None) -> Tensor:
-        """[T, width] -> [T, outputs]. `state` is torch's before the first step of each sequence, for cells of one
-        direction; None: zeros."""
+        """Run cells over the stream, [T, width] -> [T, outputs].
+
+        `state` is torch's state before the first step of each sequence, for unidirectional cells; None: zeros.
+        """
         if self.packing:
             return stepped(cells, x, self.packing, state)[0]
         found = []
@@ -85,15 +86,14 @@ class Steps:
 
 
 def of_sequences(state: Any, chosen: Tensor) -> Any:
-    """The part of a state, [layers, N, width] or two of them, that belongs to the sequences."""
+    """Select the sequences of a state, [layers, N, width] or two of them."""
     if state is None:
         return None
     return state[:, chosen] if isinstance(state, Tensor) else tuple(part[:, chosen] for part in state)
 
 
 def both_ways(cells: nn.RNNBase, rows: Tensor, mirrored: Tensor) -> Tensor:
-    """Cells of two directions on [longest, k, width], layer after layer: what reads from the end begins at the end of
-    each sequence, before its fillers."""
+    """Run bidirectional cells on [longest, k, width]; the backward direction starts at the end of each sequence."""
     for layer in range(cells.num_layers):
         if layer and cells.dropout:
             rows = F.dropout(rows, cells.dropout, cells.training)
@@ -105,12 +105,12 @@ def both_ways(cells: nn.RNNBase, rows: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def reordered(rows: Tensor, order: Tensor) -> Tensor:
-    """[longest, k, width] with other steps at each step, each sequence by its column of `order`."""
+    """Reorder the steps of [longest, k, width], each sequence by its column of `order`."""
     return rows.gather(0, order[..., None].expand_as(rows))
 
 
 def one_way(cells: nn.RNNBase, rows: Tensor, suffix: str) -> Tensor:
-    """One layer in one direction, by the weights of that suffix."""
+    """Run one layer in one direction with the weights of that suffix."""
     weights: dict[str, Tensor] = {
         name.removesuffix(suffix) + "_l0": p for name, p in cells.named_parameters() if name.endswith(suffix)
     }

@@ -1,11 +1,11 @@
 """The model being trained: embeddings, backbone, vocabulary head, and the head of the objective.
 
-Shapes: T positions of a stream, n selected positions.
+Shapes: T positions of a stream, S positions of a memory, n selected positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,8 +21,9 @@ from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, incompa
 
 
 class Network(nn.Module, ModelAPI):
-    """An objective on an architecture. `network(batch)` returns {term: sum of losses}; `network(None)` returns the tie
-    (see `forward`).
+    """A model of an architecture that is trained by an objective.
+
+    `network(batch)` returns {term: sum of losses}; `network(None)` returns the tie (see `forward`).
 
     Args:
         objective: what is predicted.
@@ -101,49 +102,65 @@ class Network(nn.Module, ModelAPI):
             smaller,
         )
 
+    def stacks(self) -> list[Sequence[nn.Module]]:
+        """Return the blocks of the backbone from the input up, and those of the decoder if there is one."""
+        return [model.stack() for model in (self.backbone, self.decoder) if model is not None]
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
     def embed(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """Sum of the embeddings of the stream's inputs that have an embedder: [T, embedding width]. What a stream does
-        not say of its segments is segment 0."""
+        """Return the summed embeddings [T, embedding width] of the inputs that have a table.
+
+        A stream without segments is segment 0. `replaced` overrides inputs of the stream by name.
+        """
         return summed({**self.embeddings}, stream, replaced)
 
     def embed_for_decoder(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """The same for what the decoder runs on, by its own tables where it has some."""
+        """Return the summed embeddings [T, embedding width] for a decoder, by its own tables where it has them."""
         return summed({**self.embeddings, **self.decoder_embeddings}, stream, replaced)
 
     def hidden(self, stream: Stream, **replaced: Tensor) -> Tensor:
-        """[T, width]."""
+        """Return the hidden states [T, width]; `replaced` overrides inputs of the stream by name."""
         return self.backbone(self.embed(stream, **replaced), stream)
 
     def decode(self, stream: Stream, memory: Memory, **replaced: Tensor) -> Tensor:
-        """[T, width]: the decoder over a stream, each sequence beside the one of its number in the memory."""
+        """Return the decoder's hidden states [T, width]; sequence k attends to sequence k of the memory."""
         if self.decoder is None:
-            raise ValueError("the objective did not ask for a decoder")
+            raise ValueError(f"the network has no decoder, since objective {self.objective.name!r} needs none")
         return self.decoder(self.embed_for_decoder(stream, **replaced), stream, memory)
 
-    def token_logits(self, hidden: Tensor) -> Tensor:
-        """[T, width], or [T, embedding width] of a head that has narrowed it, -> [T, vocabulary]. Tied to the decoder's
-        token vectors where it has its own (`shared_embeddings: false`), whichever side made the hidden states."""
+    def token_logits(self, hidden: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
+        """Return the logits [T, vocabulary].
+
+        `hidden` is [T, width] for hidden states and [T, embedding width] for the output of the objective's own head.
+
+        Tied output embeddings are those of the decoder where it has its own (`shared_embeddings: false`), for hidden
+        states of the backbone too.
+        """
         if "token" not in self.embeddings:
-            raise ValueError("the objective has no tokens among its inputs, so the model has no vocabulary")
-        if self.output_map is not None and hidden.shape[-1] == self.width:
+            raise ValueError(
+                f"objective {self.objective.name!r} has no tokens among its inputs, so there are no logits"
+            )
+        if self.output_map is not None and logits_from is LogitsFrom.HIDDEN_STATES:
             hidden = self.output_map(hidden)
         tables = {**self.embeddings, **self.decoder_embeddings}
         weight = tables["token"].weight if self.unembedding is None else self.unembedding.weight
         hidden = hidden if self.head_scale == 1 else hidden * self.head_scale
         return F.linear(hidden, weight, self.output_bias)  # type: ignore[arg-type]
 
-    def token_loss(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """Sum of cross-entropies (nats) at labelled positions, in float32 or wider; no other position is projected."""
-        at = (labels >= 0).nonzero().squeeze(1)  # a GPU is waited for once, not at each use
-        return self.class_loss(self.token_logits(hidden[at]), labels[at])
+    def token_loss(self, hidden: Tensor, labels: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
+        """Return the summed cross-entropy in nats at labelled positions; logits are computed for no others."""
+        at = (labels >= 0).nonzero().squeeze(1)  # waits for a GPU once, not at each use
+        return self.class_loss(self.token_logits(hidden[at], logits_from), labels[at])
 
     def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Sum of cross-entropies (nats) of logits [n, classes], in float32 or wider. In training it also has what the
-        settings of training add: `label_smoothing`, and `z_loss` times the squared log of the softmax's denominator."""
+        """Return the summed cross-entropy in nats of logits [n, classes], in float32 or wider.
+
+        In training mode `label_smoothing` applies, and `z_loss` times the squared log of the softmax's denominator is
+        added.
+        """
         wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
         if not self.training:
             return F.cross_entropy(wide, labels, reduction="sum")
@@ -151,11 +168,11 @@ class Network(nn.Module, ModelAPI):
         return loss + self.z_loss * wide.logsumexp(-1).square().sum() if self.z_loss else loss
 
     def forward(self, batch: Batch | None) -> dict[str, Tensor]:
-        """The terms of a batch; of None the tie, every parameter times nothing.
+        """Return the loss of each term, summed over a batch; for None the tie, the sum of all parameters times zero.
 
-        A step ends with the tie: parameters that no micro-batch reached get a zero gradient instead of none, so the
-        optimiser treats them alike however a step is split, and in a sharded run every process joins the step's one
-        reduction whatever it drew.
+        A step ends with the tie. Parameters that no micro-batch reached get a zero gradient instead of none, so that
+        the optimiser treats them the same however a step is split. In a sharded run, every process takes part in the
+        reduction of the step whatever its batches hold.
         """
         if batch is None:
             return {"": 0.0 * torch.stack([p.sum() for p in self.parameters() if p.requires_grad]).sum()}
@@ -163,13 +180,13 @@ class Network(nn.Module, ModelAPI):
 
 
 def summed(tables: Mapping[str, nn.Module], stream: Stream, replaced: Mapping[str, Tensor]) -> Tensor:
-    """[T, width]: the sum of what the tables make of the stream's inputs."""
+    """Return the sum of the embeddings of a stream's inputs, [T, embedding width]."""
     inputs = {"segment": torch.zeros_like(stream.key), **stream.inputs, **replaced}
     return torch.stack([table(inputs[name]) for name, table in tables.items() if name in inputs]).sum(0)
 
 
 def models_of(architecture: Architecture, roles: Container[str] = ("backbone", "decoder")) -> dict[str, Any]:
-    """Build the models of an architecture by role; a decoder only where it has one and `roles` ask for it."""
+    """Build the models of an architecture by role; a decoder only if it has one and `roles` contains it."""
     decoder = architecture.build_decoder() if "decoder" in roles else None
     return {"backbone": architecture.build()} | ({} if decoder is None else {"decoder": decoder})
 

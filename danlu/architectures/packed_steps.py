@@ -1,4 +1,7 @@
-"""Ragged sequences through torch's recurrent cells, step after step and without a padded one."""
+"""torch's recurrent cells over ragged sequences, as packed sequences without padding.
+
+Shapes: T positions of a stream, N sequences of a stream.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from danlu.batch import Stream, to_device
 
 
 def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
-    """How torch wants ragged sequences: step after step, at each step the longest sequence first.
+    """Return the order of torch's packed sequences: step by step, and within a step the longest sequence first.
 
-    Returns which position of the stream comes k-th [T], how many sequences each step still has [longest] (on the CPU,
-    as torch asks), and the sequences by falling length [N].
+    Returns:
+        The position of the stream at each place [T], the number of sequences at each step [longest] (on the CPU, as
+        torch requires), and the sequences by decreasing length [N].
     """
     lengths = torch.tensor(stream.lengths)
     by_length = torch.argsort(lengths, descending=True, stable=True)
@@ -27,20 +31,23 @@ def packed_order(stream: Stream) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def in_dtype(state: Any, dtype: torch.dtype) -> Any:
-    """torch's state of cells, a tensor or two or none, in another number format."""
+    """Convert torch's state of cells, which is a tensor, two or None."""
     if isinstance(state, tuple):
         return tuple(part.to(dtype) for part in state)
     return None if state is None else state.to(dtype)
 
 
 def stepped(cells: nn.RNNBase, x: Tensor, packing: tuple[Tensor, Tensor, Tensor], state: Any) -> tuple[Tensor, Any]:
-    """Cells over the sequences of a stream, `packing` being its `packed_order`: [T, width] -> [T, outputs], and torch's
-    state after each sequence."""
+    """Run cells over a stream; `packing` is its `packed_order`.
+
+    Returns:
+        The outputs [T, outputs], and torch's state after each sequence.
+    """
     order, sizes, by_length = packing
     back, unsorted = torch.argsort(order), torch.argsort(by_length)
     order, back, by_length, unsorted = (to_device(t, x.device) for t in (order, back, by_length, unsorted))
     steps = PackedSequence(x[order], sizes, by_length, unsorted)
-    if x.is_cuda:  # whatever autocast is told, there torch takes cells to float16, where small gradients are lost
+    if x.is_cuda:  # autocast would run cells in float16, where small gradients are lost, whatever its dtype
         dtype = next(cells.parameters()).dtype
         with torch.autocast("cuda", enabled=False):
             out, state = cells(PackedSequence(steps.data.to(dtype), *steps[1:]), in_dtype(state, dtype))

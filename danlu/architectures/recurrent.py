@@ -1,4 +1,7 @@
-"""Recurrent networks: Elman's (1990), LSTM (Hochreiter & Schmidhuber 1997), GRU (Cho et al. 2014)."""
+"""Recurrent networks: Elman networks (1990), LSTM (Hochreiter & Schmidhuber 1997), GRU (Cho et al. 2014).
+
+Shapes: T positions of a stream, N sequences of a stream.
+"""
 
 from __future__ import annotations
 
@@ -23,31 +26,40 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "
 
 @architectures.register
 class Recurrent(Architecture):
-    """Layers of one cell, left to right, or in both directions with half the width each; then an RMS norm.
+    """Recurrent layers (Elman 1990; LSTM, Hochreiter & Schmidhuber 1997; GRU, Cho et al. 2014) and an RMS norm.
 
-    One direction is a language model's (causal), two an encoder's (full). `context` is the longest sequence it is
-    trained on; short ones (64) give more sequences at once, which is what a recurrent network's speed lives on.
-    dropout: between the layers, so that a single one has none. Embeddings of an `embedding_width` of their own are
-    mapped into the width first. Objectives that need a decoder get one of the same cell and layers, left to right, that
-    attends to what the layers here have read (recurrent_decoder.py).
+    For objectives that need a decoder, it is a forward network of the same cell and layers with attention to the
+    backbone's hidden states (Luong et al. 2015).
     """
 
     name: Literal["recurrent"] = "recurrent"
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"
-    directions: Literal["forward", "both"] = "forward"
-    layers: PositiveInt = 2
-    width: PositiveInt = 256
-    embedding_width: PositiveInt | None = None
-    context: PositiveInt = 64
-    tied: bool = True
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    cell: Literal["rnn", "lstm", "gru"] = Field("lstm", description="Kind of recurrent cell.")
+    directions: Literal["forward", "both"] = Field(
+        "forward",
+        description="forward is causal (language model); both is bidirectional (encoder), with half the width for each "
+        "direction.",
+    )
+    layers: PositiveInt = Field(2, description="Number of layers.")
+    width: PositiveInt = Field(256, description="Hidden size: width of the hidden states.")
+    embedding_width: PositiveInt | None = Field(
+        None, description="Width of the embeddings; a linear layer projects them to `width`. None: `width`."
+    )
+    context: PositiveInt = Field(
+        64,
+        description="Length in tokens of the longest sequence. Short sequences are faster, since more of them run in "
+        "parallel.",
+    )
+    tied: bool = Field(True, description="Use the token embeddings as output embeddings.")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Dropout probability between layers; a single layer has no dropout."
+    )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"directions": "forward"}, {"directions": "both"})
 
     @model_validator(mode="after")
-    def _halves(self) -> Recurrent:
+    def _check(self) -> Recurrent:
         if self.directions == "both" and self.width % 2:
-            raise ValueError(f"two directions share the width, so it must be even, not {self.width}")
+            raise ValueError(f"width must be even with directions: both, not {self.width}")
         return self
 
     @property
@@ -63,8 +75,8 @@ class Recurrent(Architecture):
         )
 
     def cells(self, both: bool) -> nn.RNNBase:
-        """The layers of cells; two directions have half the width each."""
-        made = CELLS[self.cell](
+        """Create the layers of cells; with two directions each has half the width."""
+        cells = CELLS[self.cell](
             self.width,
             self.width // (2 if both else 1),
             self.layers,
@@ -72,20 +84,20 @@ class Recurrent(Architecture):
             bidirectional=both,
         )
         if self.cell == "lstm":
-            open_forget_gates(made)
-        return made
+            open_forget_gates(cells)
+        return cells
 
 
 @torch.no_grad()
 def open_forget_gates(cells: nn.RNNBase) -> None:
-    """Forget gates of an LSTM that begin open (Jozefowicz et al. 2015): a quarter of each bias, the second."""
+    """Set the forget gate biases of an LSTM, the second quarter of each bias, to 1 (Jozefowicz et al. 2015)."""
     for name, bias in cells.named_parameters():
         if name.startswith("bias_ih"):
             bias.view(4, -1)[1].fill_(1.0)
 
 
 class RecurrentBackbone(Backbone):
-    """[T, embedding width] -> [T, width] over ragged sequences."""
+    """Recurrent layers over ragged sequences, [T, embedding width] -> [T, width]."""
 
     def __init__(self, settings: Recurrent):
         super().__init__()
@@ -101,7 +113,7 @@ class RecurrentBackbone(Backbone):
         return self.norm(Steps(stream)(self.cells, x)) if len(stream) else x
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
-        """`state` is torch's, [layers, N, width] for each of the same N sequences."""
+        """Continue causally; `state` is torch's, [layers, N, width], and all calls have the same N sequences."""
         x = self.embedding_map(x)
         if not len(stream):
             return x, state

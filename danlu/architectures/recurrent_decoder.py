@@ -1,4 +1,7 @@
-"""A recurrent decoder: left to right, with attention to a memory (Sutskever et al. 2014; Luong et al. 2015)."""
+"""A recurrent decoder with attention to a memory (Sutskever et al. 2014; Luong et al. 2015).
+
+Shapes: T positions of the decoder's stream, S positions of the memory, N sequences of either.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,13 @@ from danlu.batch import Memory, Stream
 
 
 class MemoryAttention(nn.Module):
-    """Luong's attention with the "general" score: of sequence k, position i looks at every position j of the memory's
-    sequence k by a softmax of h_i W m_j, here over the root of the width, and becomes tanh(V [c_i; h_i]) where c_i is
-    the mean of the memory under these weights. Unlike Bahdanau's (2015) it asks with the state after a step and does
-    not feed the answer to the next, so all steps of the cells run in one call."""
+    """Luong's global attention with the "general" score, divided by the square root of the width.
+
+    Position i of sequence k attends to every position j of sequence k of the memory with the score h_i W m_j. The
+    output is tanh(V [c_i; h_i]), where c_i is the mean of the memory under the softmax of the scores. Unlike in
+    Bahdanau et al. (2015), the query is the state after a step and the output is not fed to the next step, so that all
+    steps of the cells run in one call.
+    """
 
     def __init__(self, width: int):
         super().__init__()
@@ -26,18 +32,21 @@ class MemoryAttention(nn.Module):
         self.join = nn.Linear(2 * width, width, bias=False)
 
     def forward(self, hidden: Tensor, stream: Stream, memory: Memory) -> Tensor:
-        """[T, width], [S, width] -> [T, width]."""
-        asked, at = in_rows(self.score(hidden) * hidden.shape[1] ** -0.5, stream)
-        kept, _ = in_rows(memory.hidden, memory.stream)
-        filled = torch.arange(kept.shape[1], device=kept.device) < memory.stream.offsets.diff()[:, None]
-        weights = (asked @ kept.mT).masked_fill(~filled[:, None], float("-inf")).softmax(-1)
-        context = (weights @ kept)[at]
+        """Attend from hidden states [T, width] to the memory; return [T, width]."""
+        query, at = in_rows(self.score(hidden) * hidden.shape[1] ** -0.5, stream)
+        key, _ = in_rows(memory.hidden, memory.stream)
+        real = torch.arange(key.shape[1], device=key.device) < memory.stream.offsets.diff()[:, None]
+        weights = (query @ key.mT).masked_fill(~real[:, None], float("-inf")).softmax(-1)
+        context = (weights @ key)[at]
         return torch.tanh(self.join(torch.cat([context, hidden], 1)))
 
 
 def in_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """[T, width] -> [N, longest, width], zeros behind shorter sequences, and the (row, column) [T] of each position;
-    only attention sees this padding."""
+    """Arrange a stream in rows, [T, width] -> [N, longest, width], padded with zeros, for attention only.
+
+    Returns:
+        The rows, and the row and column [T] of each position.
+    """
     row = stream.sequence
     column = torch.arange(len(x), device=x.device) - stream.offsets[row]
     rows = x.new_zeros(len(stream), max(stream.lengths), x.shape[1])
@@ -45,10 +54,10 @@ def in_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
 
 
 class RecurrentDecoder(Decoder):
-    """[T, width] -> [T, width] beside a memory [S, width] of as many sequences.
+    """Recurrent cells that run forward, followed by attention to the memory, [T, width] -> [T, width].
 
-    The cells begin from tanh of a linear map of the memory's mean (for Bahdanau et al. it is the encoder's state at the
-    first word), read the stream from left to right, and attend to the memory after the last layer.
+    The initial state is tanh of a linear map of the memory's mean. (Bahdanau et al. (2015) use the encoder's state at
+    the first word.)
     """
 
     def __init__(self, cells: nn.RNNBase, width: int, embedding_map: nn.Module):
@@ -62,32 +71,36 @@ class RecurrentDecoder(Decoder):
         self.attention = MemoryAttention(width)
         self.norm = RMSNorm(width, eps=1e-6)
 
-    def first_state(self, memory: Memory) -> Any:
-        """[layers, N, width], for an LSTM two of them (what it shows and its cell)."""
+    def initial_state(self, memory: Memory) -> Any:
+        """Return the initial state [layers, N, width] of the cells; for an LSTM the hidden and the cell state."""
         mean = memory.stream.mean(memory.hidden)
-        begun = torch.tanh(self.begin(mean)).view(len(mean), self.tensors, -1, self.width)
-        found = tuple(begun[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
+        state = torch.tanh(self.begin(mean)).view(len(mean), self.tensors, -1, self.width)
+        found = tuple(state[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
         return found if self.tensors > 1 else found[0]
 
-    def entered(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
-        """ValueError when the memory has another number of sequences than the stream."""
+    def projected(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
+        """Return the inputs of the cells [T, width].
+
+        Raises:
+            ValueError: if stream and memory differ in the number of sequences.
+        """
         if len(stream) != len(memory.stream):
-            raise ValueError(f"{len(stream)} sequences are decoded beside a memory of {len(memory.stream)}")
+            raise ValueError(f"the decoder's stream has {len(stream)} sequences and its memory {len(memory.stream)}")
         return self.embedding_map(x)
 
     def forward(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
-        x = self.entered(x, stream, memory)
+        x = self.projected(x, stream, memory)
         if not len(stream):
             return x
-        hidden = Steps(stream)(self.cells, x, self.first_state(memory))
+        hidden = Steps(stream)(self.cells, x, self.initial_state(memory))
         return self.norm(self.attention(hidden, stream, memory))
 
     def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]:
-        """`state` is that of the cells, for the same sequences as the memory's; None at their beginning."""
-        x = self.entered(x, stream, memory)
+        """Continue causally; `state` is that of the cells, and all calls have the same sequences."""
+        x = self.projected(x, stream, memory)
         if not len(stream):
             return x, state
         if state is None:
-            state = self.first_state(memory)
+            state = self.initial_state(memory)
         hidden, state = stepped(self.cells, x, packed_order(stream), state)
         return self.norm(self.attention(hidden, stream, memory)), state

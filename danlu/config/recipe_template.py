@@ -41,7 +41,7 @@ models:
   decoder:                     # foretells the next token: continues text (danlu generate), has bits per byte
     objective: causal
     architecture:
-      {{name: transformer, layers: {decoder_layers}, width: {width}, heads: {heads}, context: 256, head_norm: true}}
+      {{name: transformer, layers: {decoder_layers}, width: {width}, heads: {heads}, context: 256, qk_norm: true}}
     training:
       budget: {decoder_seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
       batch_tokens: 2048

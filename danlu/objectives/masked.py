@@ -99,9 +99,10 @@ class Masked(Objective):
 
     def blank_logits(self, model: ModelAPI, head: nn.Module, hidden: Tensor) -> Tensor:
         """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
-        return model.token_logits(head(hidden))
+        return model.token_logits(head(hidden), LogitsFrom.OWN_HEAD)
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
         at = (text.labels["masked"] >= 0).nonzero().squeeze(1)
-        return {"masked": model.token_loss(head(model.hidden(text)[at]), text.labels["masked"][at])}
+        predictions = head(model.hidden(text)[at])
+        return {"masked": model.token_loss(predictions, text.labels["masked"][at], LogitsFrom.OWN_HEAD)}

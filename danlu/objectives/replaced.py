@@ -156,7 +156,7 @@ class Replaced(Objective):
         if head.generator is None:
             return text.inputs["token"], None
         at = text.labels["masked"] >= 0
-        logits = model.token_logits(head.generator(model.embed(text), text, at))
+        logits = model.token_logits(head.generator(model.embed(text), text, at), LogitsFrom.OWN_HEAD)
         return text.inputs["token"].masked_scatter(at, sampled(logits, text.inputs["uniform"][at])), logits
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:

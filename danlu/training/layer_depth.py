@@ -1,34 +1,37 @@
-"""How deep in a model a parameter lies, and the blocks a backbone is a stack of; known by names alone."""
+"""The depth of each parameter in a network, for learning rates that depend on it, and the blocks of a network."""
 
 from __future__ import annotations
 
 from torch import nn
 
+from danlu.architectures.network import Network
+
 EMBEDDINGS, STACKS = ("embeddings", "decoder_embeddings"), ("backbone", "decoder")
-"""What a network calls them, from the input up."""
+"""Modules of a network below its blocks, and modules that hold blocks."""
 
 
 def blocks(model: nn.Module) -> list[nn.Module]:
-    """The blocks of the model's backbone, from the input up, and after them those of its decoder; none where they are
-    no stacks of modules."""
-    stacks = [m for m in (getattr(model, name, None) for name in STACKS) if isinstance(m, nn.Module)]
-    return [b for stack in stacks for child in stack.children() if isinstance(child, nn.ModuleList) for b in child]
+    """Return the blocks of the backbone from the input up, then those of the decoder; none if they are no stacks."""
+    return [block for stack in model.stacks() for block in stack] if isinstance(model, Network) else []
 
 
 def depths(model: nn.Module) -> dict[str, int]:
-    """{parameter: depth}: 0 for embeddings and what else comes before the first block, then 1 for the first block and
-    so on; what follows the last block of a stack is one deeper than that, and heads are deepest."""
+    """Return the depth of each parameter by name.
+
+    Embeddings and whatever else precedes the first block are at 0, the first block at 1, and so on. What follows the
+    last block of a stack is one deeper than that block, and heads are deepest.
+    """
     number = {id(p): i for i, block in enumerate(blocks(model), 1) for p in block.parameters()}
     top = max(number.values(), default=0) + 1
     found: dict[str, int] = {}
     reached = dict.fromkeys(STACKS, 0)
     for name, parameter in model.named_parameters():
-        part = name.split(".")[0]
-        if part in EMBEDDINGS:
+        module = name.split(".")[0]
+        if module in EMBEDDINGS:
             found[name] = 0
-        elif part in STACKS:
-            found[name] = number.get(id(parameter), reached[part] + 1 if reached[part] else 0)
-            reached[part] = max(reached[part], number.get(id(parameter), 0))
+        elif module in STACKS:
+            found[name] = number.get(id(parameter), reached[module] + 1 if reached[module] else 0)
+            reached[module] = max(reached[module], number.get(id(parameter), 0))
         else:
             found[name] = top
     return found

@@ -42,7 +42,7 @@ def test_the_dense_reference_is_the_rule(stream, counts):
 def test_rows_equal_the_reference(stream, counts, window, short):
     """By either kernel."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cores, "SHORT", 512 if short else 0)
+        patch.setattr(cores, "MAX_PLAIN_LENGTH", 512 if short else 0)
         agree(Rows(stream), stream, *counts, window)
 
 
@@ -79,7 +79,7 @@ def test_even_lengths_are_a_reshape(sizes, causal, counts, short):
     seqs = [Seq({"token": np.zeros(n, np.int64)}, order(n)) for n in sizes]
     stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cores, "SHORT", 512 if short else 0)
+        patch.setattr(cores, "MAX_PLAIN_LENGTH", 512 if short else 0)
         layout = layout_of(stream)
         assert isinstance(layout, Even)
         agree(layout, stream, *counts)

@@ -35,8 +35,8 @@ def stream_of(sizes, order, start=0):
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
-def case(stream, windows=(None, 4), head_width=64, dtype=torch.bfloat16):
-    return case_of(stream, windows, head_width, dtype)
+def case(stream, windows=(None, 4), head_dim=64, dtype=torch.bfloat16):
+    return case_of(stream, windows, head_dim, dtype)
 
 
 def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=(-1, -1), enable_gqa=False):
@@ -231,26 +231,26 @@ ON_CUDA = {
     "ragged, full": ((4, 5), full_order, {}, Varlen),
     "even with a window": ((4, 4), full_order, {"windows": (None, 4)}, Varlen),
     "in float32": ((4, 5), causal_order, {"dtype": torch.float32}, Rows),
-    "heads of no multiple of eight": ((4, 5), causal_order, {"head_width": 20}, Rows),
-    "heads too wide": ((4, 5), causal_order, {"head_width": 264}, Rows),
+    "heads of no multiple of eight": ((4, 5), causal_order, {"head_dim": 20}, Rows),
+    "heads too wide": ((4, 5), causal_order, {"head_dim": 264}, Rows),
     "a prefix": ((4, 5), prefix_order, {}, Flex),
     "a prefix in float32": ((4, 4), prefix_order, {"dtype": torch.float32}, Flex),
     "a prefix in float64": ((4, 5), prefix_order, {"dtype": torch.float64}, Rows),
-    "a prefix and narrow heads": ((4, 5), prefix_order, {"head_width": 8}, Rows),
+    "a prefix and narrow heads": ((4, 5), prefix_order, {"head_dim": 8}, Rows),
 }
 
 
 @pytest.mark.parametrize(("sizes", "order", "given", "expected"), ON_CUDA.values(), ids=ON_CUDA)
 def test_each_case_has_its_layout_on_a_gpu(sizes, order, given, expected, monkeypatch):
-    monkeypatch.setattr(varlen, "there", lambda device: True)
-    monkeypatch.setattr(flex, "there", lambda device: True)
-    given = {"windows": (None,), "head_width": 64, "dtype": torch.bfloat16, **given}
+    monkeypatch.setattr(varlen, "available", lambda device: True)
+    monkeypatch.setattr(flex, "available", lambda device: True)
+    given = {"windows": (None,), "head_dim": 64, "dtype": torch.bfloat16, **given}
     assert type(layout_of(stream_of(sizes, order), **given)) is expected
 
 
 def test_positions_with_gaps_are_no_steps_to_count_windows_in(monkeypatch):
-    monkeypatch.setattr(varlen, "there", lambda device: True)
-    monkeypatch.setattr(flex, "there", lambda device: True)
+    monkeypatch.setattr(varlen, "available", lambda device: True)
+    monkeypatch.setattr(flex, "available", lambda device: True)
     seqs = [Seq({"token": np.zeros(4, np.int64), "position": np.array([0, 1, 3, 4])}, causal_order(4))] * 2
     stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     assert type(layout_of(stream, (None, 4), 64, torch.bfloat16)) is Flex

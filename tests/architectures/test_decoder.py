@@ -24,13 +24,15 @@ from danlu.training.precision import Machine
 
 PARTS = {
     "rotary, pre-norm": {},
-    "relative, unscaled": {"positions": "relative", "scaled_attention": False, "scaled_head": True, "buckets": 4},
+    "relative, unscaled": {
+        "positions": "relative", "scaled_attention": False, "scaled_head": True, "relative_buckets": 4,
+    },
     "learned, post-norm": {
         "positions": "learned", "norm": "layer", "norm_bias": True, "post_norm": True, "embedding_norm": True,
         "bias": True, "scaled_embeddings": True,
     },
-    "grouped queries": {"kv_heads": 2, "head_norm": True},
-    "relative, grouped queries": {"positions": "relative", "kv_heads": 2, "buckets": 8},
+    "grouped queries": {"kv_heads": 2, "qk_norm": True},
+    "relative, grouped queries": {"positions": "relative", "kv_heads": 2, "relative_buckets": 8},
     "its own token vectors": {"shared_embeddings": False},
     "more layers than the encoder": {"decoder_layers": 3},
     "windows": {"layers": 3, "window": 2, "global_every": 2},
@@ -44,7 +46,7 @@ class Rewriting(Causal):
 
 
 def network(**settings):
-    chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "hidden": 24, "context": 12, **settings})
+    chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "ffn_dim": 24, "context": 12, **settings})
     model = build_network(Rewriting(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -81,7 +83,7 @@ def test_every_layout_and_its_gradient_equal_the_dense_rule(lengths, groups, row
     memory = stream_of([m for _, m in lengths], full_order)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layouts, "ROW", row)
-        patch.setattr(cores, "SHORT", 512 if short else 0)
+        patch.setattr(cores, "MAX_PLAIN_LENGTH", 512 if short else 0)
         found = []
         for layout in (DenseCross(stream, memory), RowsCross(stream, memory), cross_layout_of(stream, memory)):
             given = heads_of(lengths, groups)
@@ -96,7 +98,7 @@ def test_every_layout_and_its_gradient_equal_the_dense_rule(lengths, groups, row
 def test_equal_lengths_are_a_reshape_and_other_numbers_of_sequences_are_refused():
     assert isinstance(cross_layout_of(stream_of([3, 3], causal_order), stream_of([5, 5], full_order)), EvenCross)
     assert isinstance(cross_layout_of(stream_of([3, 3], causal_order), stream_of([5, 4], full_order)), RowsCross)
-    with pytest.raises(ValueError, match="2 sequences beside a memory of 1"):
+    with pytest.raises(ValueError, match="stream has 2 sequences and its memory 1"):
         cross_layout_of(stream_of([3, 3], causal_order), stream_of([5], full_order))
 
 
@@ -170,12 +172,12 @@ def test_buckets_are_those_of_transformers(distance, sizes, both):
 
 
 def test_buckets_widen_and_end():
-    found = bucket_of(torch.arange(-200, 1), 32, 128, both=False).flip(0)
+    found = bucket_of(torch.arange(-200, 1), 32, 128, bidirectional=False).flip(0)
     assert found[:16].tolist() == list(range(16))
     assert (found.diff() >= 0).all()
     assert set(found.tolist()) == set(range(32))
     assert found[128] == 31
-    assert RelativePositions(32, 128, 2, both=False)(torch.arange(3), torch.arange(5)).shape == (2, 3, 5)
+    assert RelativePositions(32, 128, 2, bidirectional=False)(torch.arange(3), torch.arange(5)).shape == (2, 3, 5)
 
 
 def test_positions_and_token_vectors_of_the_two_sides():

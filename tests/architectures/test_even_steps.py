@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from test_recurrent_and_convolutional import stream_of
 from torch import nn
 
-from danlu.architectures.even_steps import AREA, Steps, similar
+from danlu.architectures.even_steps import MAX_PADDED_RATIO, Steps, similar
 from danlu.architectures.packed_steps import packed_order, stepped
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
@@ -60,5 +60,5 @@ def test_groups_hold_every_sequence_once_and_little_filler(lengths):
     assert sorted(k for group in groups for k in group) == list(range(len(lengths)))
     for group in groups:
         own = [lengths[k] for k in group]
-        assert max(own) * len(own) <= AREA * sum(own)
+        assert max(own) * len(own) <= MAX_PADDED_RATIO * sum(own)
     assert sum(max(lengths[k] for k in group) for group in groups) <= 2 * max(lengths)

@@ -24,7 +24,7 @@ from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
 from danlu.training.training_options import checkpoint_activations
 
-SMALL = {"layers": 4, "width": 16, "heads": 2, "hidden": 24, "context": 12}
+SMALL = {"layers": 4, "width": 16, "heads": 2, "ffn_dim": 24, "context": 12}
 MACHINE = Machine("cpu", "float32", 1)
 BOTH = Mixture.model_validate({"of": {"left": "causal", "both": "masked"}})
 
@@ -45,7 +45,7 @@ def size(model):
 @given(st.integers(1, 24), st.integers(1, 24))
 def test_groups_of_layers_are_alberts(layers, groups):
     groups = min(groups, layers)
-    found = Transformer(layers=layers, shared_layers=groups).block_numbers
+    found = Transformer(layers=layers, shared_layers=groups).block_indices
     assert found == tuple(int(i / (layers / groups)) for i in range(layers))
     assert set(found) == set(range(groups))
 
@@ -160,8 +160,8 @@ def test_a_smaller_model_takes_the_same_embeddings(name):
 
 
 def test_a_smaller_model_as_wide_as_the_embeddings_has_no_map():
-    small = scaled(Transformer(width=64, heads=8, kv_heads=4, hidden=100, embedding_width=24), 3 / 8, 1)
-    assert (small.width, small.heads, small.kv_heads, small.hidden, small.embedding_width) == (24, 3, 1, 38, None)
+    small = scaled(Transformer(width=64, heads=8, kv_heads=4, ffn_dim=100, embedding_width=24), 3 / 8, 1)
+    assert (small.width, small.heads, small.kv_heads, small.ffn_dim, small.embedding_width) == (24, 3, 1, 38, None)
 
 
 @pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256), (5, 320)])
@@ -182,3 +182,8 @@ def test_layers_add_to_wide_numbers_also_behind_narrow_embeddings(name):
     with torch.autocast("cpu", torch.bfloat16):
         backbone(torch.randn(6, 8), continuation(0, sentence(0, 6), "cpu"))
     assert seen == [torch.float32]
+
+
+def test_layers_that_share_blocks_are_rounded_as_transformers_does():
+    """9 / (18 / 14) is just below 7 in floating point; an exported ALBERT used another block."""
+    assert Transformer(layers=18, shared_layers=14).block_indices[9] == 6

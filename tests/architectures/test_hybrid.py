@@ -17,7 +17,7 @@ from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.layer_depth import depths
 
-SMALL = {"layers": 3, "width": 16, "heads": 2, "hidden": 24, "kernel": 3, "context": 16}
+SMALL = {"layers": 3, "width": 16, "heads": 2, "ffn_dim": 24, "kernel": 3, "context": 16}
 ALL = ("convolution", "attention", "recurrent")
 
 
@@ -137,7 +137,10 @@ def test_a_layer_begins_as_the_identity():
     [
         ({"width": 18, "heads": 2}, "not a multiple of twice the heads"),
         ({"heads": 4, "kv_heads": 3}, "heads 4 is not a multiple of kv_heads 3"),
-        ({"reach": "full", "kernel": 4, "mixers": ("convolution",)}, "a centred kernel is odd"),
+        (
+            {"reach": "full", "kernel": 4, "mixers": ("convolution",)},
+            "a centred kernel must be odd, not 4; set kernel to 5",
+        ),
         ({"mixers": ()}, "at least 1"),
         ({"mixers": ("attention", "mamba")}, "'attention', 'recurrent' or 'convolution'"),
     ],

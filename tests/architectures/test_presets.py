@@ -28,7 +28,7 @@ BY_NAME = {family.name: family for family in FAMILIES}
 TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(), Denoising())
 OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
 BASE = {
-    "qwen3": {"head_norm": True},
+    "qwen3": {"qk_norm": True},
     "llama": {},
     "modernbert": {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"},
     "gpt2": presets.gpt2.FIXED,
@@ -64,15 +64,19 @@ def models(draw):
     else:
         heads = groups * share
         width = heads * draw(st.integers(1, 4)) if name == "llama" else draw(st.integers(3, 20))
-        chosen |= {"heads": heads, "kv_heads": groups, "head_width": 2 * half, "width": width}
+        chosen |= {"heads": heads, "kv_heads": groups, "head_dim": 2 * half, "width": width}
     if name == "llama":
         chosen |= {"bias": draw(st.booleans())}
-    chosen |= {"hidden": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
+    chosen |= {"ffn_dim": draw(st.none() | st.integers(1, 30)), "epsilon": draw(st.sampled_from([1e-12, 1e-5]))}
     if name == "bart":
         chosen |= {"epsilon": 1e-5, "scaled_embeddings": draw(st.booleans())}
     if name == "t5":
-        chosen |= {"scaled_head": chosen["tied"], "head_width": draw(st.integers(1, 5)), "gated": draw(st.booleans())}
-        chosen |= {"activation": draw(st.sampled_from(["relu", "gelu_tanh", "silu"])), "buckets": 8, "farthest": 9}
+        chosen |= {"scaled_head": chosen["tied"], "head_dim": draw(st.integers(1, 5)), "gated": draw(st.booleans())}
+        chosen |= {
+            "activation": draw(st.sampled_from(["relu", "gelu_tanh", "silu"])),
+            "relative_buckets": 8,
+            "max_relative_distance": 9,
+        }
     if name in ("t5", "bart"):
         chosen |= {"decoder_layers": draw(st.none() | st.integers(1, 3))}
     if chosen.get("positions", "rotary") == "rotary":
@@ -146,15 +150,15 @@ def test_every_family_has_an_answer_for_every_setting():
     ("name", "change", "clause"),
     [
         ("qwen3", {"norm": "layer"}, "needs norm rms, not layer"),
-        ("qwen3", {"head_norm": False}, "needs head_norm true, not false"),
+        ("qwen3", {"qk_norm": False}, "needs qk_norm true, not false"),
         ("qwen3", {"bias": True}, "needs bias false, not true"),
         ("qwen3", {"activation": "gelu"}, "needs activation silu, not gelu"),
         ("qwen3", {"positions": "learned"}, "needs positions rotary, not learned"),
-        ("llama", {"head_norm": True}, "needs head_norm false, not true"),
+        ("llama", {"qk_norm": True}, "needs qk_norm false, not true"),
         ("llama", {"gated": False}, "needs gated true, not false"),
         (
             "llama",
-            {"width": 10, "heads": 4, "head_width": 2},
+            {"width": 10, "heads": 4, "head_dim": 2},
             "needs a width that is a multiple of heads, not 10 and 4",
         ),
         ("modernbert", {"first_norm": True}, "needs first_norm false, not true"),
@@ -172,7 +176,7 @@ def test_every_family_has_an_answer_for_every_setting():
         ("albert", {"activation": "relu"}, "needs activation gelu or gelu_tanh, not relu"),
         ("electra", {"width": 8, "embedding_width": 8}, "needs an embedding_width other than width 8, or none"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "needs kv_heads 4, one for each head, not 2"),
-        ("modernbert", {"head_width": 6}, "needs head_width times heads to be width 256, not 24"),
+        ("modernbert", {"head_dim": 6}, "needs head_dim times heads to be width 256, not 24"),
         ("t5", {"scaled_attention": True}, "needs scaled_attention false, not true"),
         ("t5", {"tied": True}, "needs scaled_head true where tied is true"),
         ("t5", {"activation": "gelu"}, "needs activation gelu_tanh where gated, not gelu"),
@@ -188,7 +192,7 @@ def test_what_does_not_fit_is_named(name, change, clause):
 
 
 def test_the_family_of_a_model():
-    assert family_for(Transformer(head_norm=True), Causal()) is BY_NAME["qwen3"]
+    assert family_for(Transformer(qk_norm=True), Causal()) is BY_NAME["qwen3"]
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
     for name in ("gpt2", "bert", "roberta", "t5", "bart"):

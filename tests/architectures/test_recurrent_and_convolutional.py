@@ -99,7 +99,10 @@ def test_what_it_cannot_express_is_refused_in_a_sentence(objective, settings):
     ("settings", "message"),
     [
         ({"name": "recurrent", "directions": "both", "width": 7}, "must be even"),
-        ({"name": "convolutional", "reach": "centred", "kernel": 4}, "a centred kernel is odd"),
+        (
+            {"name": "convolutional", "reach": "centred", "kernel": 4},
+            "a centred kernel must be odd, not 4; set kernel to 5",
+        ),
     ],
 )
 def test_sizes_that_do_not_fit(settings, message):

@@ -94,7 +94,7 @@ def test_the_attention_is_luongs():
 
 def test_a_memory_of_another_number_of_sequences_is_refused():
     x = torch.zeros(4, WIDTH, dtype=torch.float64)
-    with pytest.raises(ValueError, match="2 sequences are decoded beside a memory of 1"):
+    with pytest.raises(ValueError, match="stream has 2 sequences and its memory 1"):
         decoder_of("gru")(x, stream_of((2, 2)), memory_of((3,)))
 
 

@@ -19,11 +19,11 @@ from danlu.packing import pack
 PARTS = {
     "grouped queries": {"kv_heads": 2},
     "one shared key and value": {"kv_heads": 1},
-    "wide heads": {"head_width": 10},
-    "head norm": {"head_norm": True},
+    "wide heads": {"head_dim": 10},
+    "head norm": {"qk_norm": True},
     "layer norm": {"norm": "layer", "embedding_norm": True, "first_norm": False},
     "learned positions": {"positions": "learned"},
-    "relative positions": {"positions": "relative", "buckets": 8, "scaled_attention": False},
+    "relative positions": {"positions": "relative", "relative_buckets": 8, "scaled_attention": False},
     "relative positions, grouped queries": {"positions": "relative", "kv_heads": 2},
     "plain feed-forward": {"gated": False, "activation": "relu2"},
     "biases": {"bias": True},
@@ -36,7 +36,7 @@ PARTS = {
 
 
 def network(**settings):
-    chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "hidden": 24, "context": 12, **settings})
+    chosen = Transformer(**{"layers": 2, "width": 16, "heads": 4, "ffn_dim": 24, "context": 12, **settings})
     model = build_network(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_dropout_is_on_in_training_and_off_in_evaluation():
 
 def test_parameters_follow_the_settings():
     count = {kv: sum(p.numel() for p in network(kv_heads=kv).parameters()) for kv in (4, 2, 1)}
-    per_head = 2 * 2 * 16 * 4  # keys and values, two layers, [width, head_width]
+    per_head = 2 * 2 * 16 * 4  # keys and values, two layers, [width, head_dim]
     assert count[4] - count[2] == 2 * per_head
     assert count[2] - count[1] == per_head
     tied, own = network(), network(tied=False)
@@ -110,11 +110,14 @@ def test_parameters_follow_the_settings():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"width": 10, "heads": 4}, "width 10 is not a multiple of heads 4; set head_width"),
+        ({"width": 10, "heads": 4}, "width 10 is not a multiple of heads 4; set head_dim"),
         ({"width": 16, "heads": 4, "kv_heads": 3}, "heads 4 is not a multiple of kv_heads 3"),
         ({"width": 12, "heads": 4}, "rotary positions need an even head width, not 3"),
-        ({"positions": "relative", "window": 3}, "layers with relative positions have none"),
-        ({"positions": "relative", "buckets": 8, "farthest": 4}, "farthest 4 must be above half of the buckets, 4"),
+        ({"positions": "relative", "window": 3}, "window: not supported with relative positions; leave it out"),
+        (
+            {"positions": "relative", "relative_buckets": 8, "max_relative_distance": 4},
+            "max_relative_distance 4 must be greater than half of relative_buckets, 4",
+        ),
         ({"layers": 0}, "greater than 0"),
         ({"shared_layers": 1, "window": 4}, "layers that share a block are alike; leave out window"),
         ({"shared_layers": 1, "first_norm": False}, "leave out window and first_norm"),

@@ -152,8 +152,8 @@ KERNELS = {
 
 @pytest.mark.parametrize(("device", "varlen", "flex", "state", "said"), KERNELS.values(), ids=KERNELS)
 def test_doctor_says_which_attention_there_is(monkeypatch, device, varlen, flex, state, said):
-    monkeypatch.setattr("danlu.architectures.transformer.varlen.there", lambda device: varlen)
-    monkeypatch.setattr("danlu.architectures.transformer.flex.there", lambda device: flex)
+    monkeypatch.setattr("danlu.architectures.transformer.varlen.available", lambda device: varlen)
+    monkeypatch.setattr("danlu.architectures.transformer.flex.available", lambda device: flex)
     found = doctor.attention(torch.device(device))
     assert found.state == state
     assert said in f"{found.value} {found.mend}"

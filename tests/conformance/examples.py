@@ -42,9 +42,9 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "denoising": {"delete": 0.1},
 }
 
-NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "hidden": 64, "context": 16}
+NARROW = {"layers": 2, "width": 32, "embedding_width": 16, "heads": 2, "ffn_dim": 64, "context": 16}
 
-SMALL = {"layers": 1, "width": 32, "heads": 2, "hidden": 64, "context": 16}
+SMALL = {"layers": 1, "width": 32, "heads": 2, "ffn_dim": 64, "context": 16}
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "bag": {"width": 16, "context": 16},
@@ -54,15 +54,15 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "layers": 3,
         "width": 16,
         "heads": 2,
-        "hidden": 32,
+        "ffn_dim": 32,
         "kernel": 3,
         "context": 16,
     },
     "recurrent": {"layers": 1, "width": 32, "context": 16},
     **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta", "bart"), SMALL),
     **dict.fromkeys(("albert", "electra"), NARROW),
-    "t5": SMALL | {"head_width": 2},  # scores are not scaled: with wide heads softmax would hide what is seen
-    "transformer": {"layers": 2, "width": 16, "heads": 2, "hidden": 32, "context": 16, "head_norm": True},
+    "t5": SMALL | {"head_dim": 2},  # scores are not scaled: with wide heads softmax would hide what is seen
+    "transformer": {"layers": 2, "width": 16, "heads": 2, "ffn_dim": 32, "context": 16, "qk_norm": True},
 }
 
 TASKS: dict[str, dict[str, Any]] = {

@@ -20,7 +20,7 @@ MACHINE = Machine("cpu", "float32", 1)
 def random_model(scale: float = 0.3, **settings: object) -> Network:
     """In float64 and away from the initial weights, where blocks are the identity."""
     chosen = Transformer.model_validate(
-        {"layers": 2, "width": 16, "heads": 2, "hidden": 24, "context": CONTEXT, **settings}
+        {"layers": 2, "width": 16, "heads": 2, "ffn_dim": 24, "context": CONTEXT, **settings}
     )
     model = build_network(Causal(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(0)

@@ -21,7 +21,7 @@ TEXTS = [
 TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(sentinels=9), Denoising())
 OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
 
-ODD = {"layers": 2, "width": 24, "heads": 3, "hidden": 40, "context": 48}
+ODD = {"layers": 2, "width": 24, "heads": 3, "ffn_dim": 40, "context": 48}
 
 
 @pytest.fixture(scope="session")

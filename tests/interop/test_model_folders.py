@@ -149,7 +149,7 @@ def test_damage_without_a_manifest(saved):
         ("[]", "damaged"),
         (facts.replace('"layers": 2', '"layers": 1'), "unknown weight"),
         (facts.replace('"layers": 2', '"layers": 3'), "lacks weight"),
-        (facts.replace('"hidden": 40', '"hidden": 41'), "not"),
+        (facts.replace('"ffn_dim": 40', '"ffn_dim": 41'), "not"),
         (facts.replace('"layers": 2', '"layerz": 2'), "layerz"),
         (facts.replace('"name": "masked"', '"name": "maskd"'), "did you mean 'masked'"),
         (facts.replace('"format": 2', '"format": 3'), "format is 3 .* reads formats 1 to 2: upgrade danlu"),

@@ -31,24 +31,24 @@ T5_1_0 = {"gated": False, "activation": "relu", "tied": True, "scaled_head": Tru
 CASES = {
     "qwen3": [
         {},
-        {"tied": False, "heads": 4, "kv_heads": 2, "head_width": 10, "layers": 3, "theta": 5e5},
-        {"layers": 1, "heads": 3, "kv_heads": 1, "width": 25, "head_width": 4, "epsilon": 1e-3, "hidden": None},
+        {"tied": False, "heads": 4, "kv_heads": 2, "head_dim": 10, "layers": 3, "theta": 5e5},
+        {"layers": 1, "heads": 3, "kv_heads": 1, "width": 25, "head_dim": 4, "epsilon": 1e-3, "ffn_dim": None},
     ],
     "llama": [
         {},
-        {"tied": False, "heads": 6, "kv_heads": 2, "head_width": 10, "layers": 3, "theta": 5e5},
-        {"layers": 1, "bias": True, "kv_heads": 1, "epsilon": 1e-3, "hidden": None, "dropout": 0.5},
+        {"tied": False, "heads": 6, "kv_heads": 2, "head_dim": 10, "layers": 3, "theta": 5e5},
+        {"layers": 1, "bias": True, "kv_heads": 1, "epsilon": 1e-3, "ffn_dim": None, "dropout": 0.5},
     ],
     "modernbert": [
         {},
         {"tied": False, "heads": 1, "layers": 3, "theta": 5e5},
-        {"layers": 1, "heads": 2, "width": 20, "hidden": None, "dropout": 0.5, "epsilon": 1e-4},
+        {"layers": 1, "heads": 2, "width": 20, "ffn_dim": None, "dropout": 0.5, "epsilon": 1e-4},
         {"layers": 5, "window": 3, "theta": 16e4, "local_theta": 5e3},
         {"layers": 3, "window": 1, "global_every": 2},
     ],
-    "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
-    "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
-    "roberta": [{}, {"layers": 3, "heads": 4, "segments": 2}, {"layers": 1, "hidden": None, "epsilon": 1e-3}],
+    "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
+    "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
+    "roberta": [{}, {"layers": 3, "heads": 4, "segments": 2}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
     "albert": [
         {"embedding_width": 10},
         {"embedding_width": 24, "layers": 5, "heads": 4, "segments": 3, "shared_layers": 2},
@@ -61,13 +61,13 @@ CASES = {
     ],
     "t5": [
         {},
-        {**T5_1_0, "heads": 4, "head_width": 10, "decoder_layers": 3, "buckets": 8, "farthest": 20},
-        {"layers": 1, "hidden": None, "epsilon": 1e-3, "activation": "silu", "dropout": 0.5},
+        {**T5_1_0, "heads": 4, "head_dim": 10, "decoder_layers": 3, "relative_buckets": 8, "max_relative_distance": 20},
+        {"layers": 1, "ffn_dim": None, "epsilon": 1e-3, "activation": "silu", "dropout": 0.5},
     ],
     "bart": [
         {},
         {"layers": 1, "heads": 4, "decoder_layers": 3, "scaled_embeddings": True},
-        {"hidden": None, "dropout": 0.5},
+        {"ffn_dim": None, "dropout": 0.5},
     ],
 }
 
@@ -111,7 +111,7 @@ def test_t5_is_equal_beyond_rounding(make, tokenizer, texts, tmp_path, monkeypat
         return torch.nn.functional.rms_norm(x, x.shape[-1:], self.weight, self.variance_epsilon)
 
     monkeypatch.setattr(T5LayerNorm, "forward", norm)
-    network, objective, architecture = make("t5", heads=4, head_width=10)
+    network, objective, architecture = make("t5", heads=4, head_dim=10)
     with torch.no_grad():
         for p in network.parameters():
             p += 0.3 * torch.randn(p.shape, generator=torch.Generator().manual_seed(5))
@@ -173,7 +173,7 @@ def test_what_transformers_saves_is_read_back(family, make, tokenizer, texts, tm
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen3", "llama", "gpt2"])
 def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path):
-    shared = {} if family == "gpt2" else {"kv_heads": 2, "head_width": 8}
+    shared = {} if family == "gpt2" else {"kv_heads": 2, "head_dim": 8}
     network, objective, architecture = make(family, heads=4, context=64, **shared)
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers, torch.no_grad():

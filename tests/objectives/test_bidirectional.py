@@ -69,7 +69,7 @@ def matrices(module):
 def test_the_states_of_a_text_are_what_was_read_before_and_behind_each_position():
     """Left and right half each, by moving one token after another."""
     objective = Bidirectional()
-    for name, more in (("recurrent", {}), ("gpt2", {"heads": 2, "hidden": 32})):
+    for name, more in (("recurrent", {}), ("gpt2", {"heads": 2, "ffn_dim": 32})):
         model = learner_of(objective, name, **more)
         texts = [sentence(1, 5), sentence(4, 3)]
         stream = text_of(texts)

@@ -21,7 +21,7 @@ from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
 
 MACHINE = Machine("cpu", "float32", 1)
-SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
+SMALL = Transformer(layers=1, width=8, heads=2, ffn_dim=16, context=16)
 TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
 

@@ -165,7 +165,7 @@ def test_nothing_to_judge_is_nothing_said(tmp_path):
 
 def test_what_is_told_stays_within_positions_that_are_learnt(tmp_path):
     objective = Reconstruct(longest=32)
-    settings = {"name": "bart", "layers": 1, "width": 16, "heads": 2, "hidden": 32, "context": 16}
+    settings = {"name": "bart", "layers": 1, "width": 16, "heads": 2, "ffn_dim": 32, "context": 16}
     model = build_network(objective, architectures.validate(settings), VOCABULARY.size, seed=0).eval()
     held_out = micro_batches(objective, ToySamples(seed=9), 0, 6, 6, 1.0)
     with torch.no_grad():

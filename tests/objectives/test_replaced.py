@@ -26,7 +26,7 @@ pass
 WIDE = Vocabulary(size=1004, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 HALF = Replaced(rate=0.4, generator=GeneratorSize(width=0.5))
 RANDOM = Replaced(rate=0.4, generator=None)
-SMALL = {"layers": 2, "width": 32, "heads": 4, "hidden": 48, "context": 16}
+SMALL = {"layers": 2, "width": 32, "heads": 4, "ffn_dim": 48, "context": 16}
 
 
 def network(objective=HALF, name="electra", **settings):
@@ -118,7 +118,7 @@ def test_a_token_restored_by_luck_is_an_original():
     for shift in (0, 1):
         wanted = (text.inputs["original"][hidden] - 4 + shift) % 8 + 4
 
-        def surely(hidden_states, wanted=wanted):
+        def surely(predictions, logits_from, wanted=wanted):
             return 1e9 * torch.nn.functional.one_hot(wanted, VOCABULARY.size).double()
 
         model.token_logits = surely
@@ -168,7 +168,7 @@ def test_weights_are_the_papers():
     ],
 )
 def test_the_generator_is_smaller_and_has_the_same_embeddings(name, settings, width):
-    shape = {"recurrent": {"heads": None, "hidden": None}}.get(name, {})
+    shape = {"recurrent": {"heads": None, "ffn_dim": None}}.get(name, {})
     given = {k: v for k, v in ({**SMALL, **shape, **settings}).items() if v is not None}
     chosen = architectures.validate({"name": name, **given})
     model = build_network(Replaced(generator=GeneratorSize(width=0.25, layers=0.5)), chosen, VOCABULARY.size, 0)

@@ -39,7 +39,7 @@ OBJECTIVES = {
     "permutation": Permutation(share=0.5),
     "mixture": Mixture(of={"a": Causal(), "b": Masked(rate=0.4)}),
 }
-SHAPE = Transformer(layers=2, width=64, heads=4, kv_heads=2, hidden=64, context=32)
+SHAPE = Transformer(layers=2, width=64, heads=4, kv_heads=2, ffn_dim=64, context=32)
 
 
 @pytest.fixture(autouse=True)

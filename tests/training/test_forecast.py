@@ -26,7 +26,7 @@ def facts(**given):
 
 
 def test_parts_add_up_and_tied_weights_count_once():
-    model = build_network(Causal(), Transformer(layers=3, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    model = build_network(Causal(), Transformer(layers=3, width=8, heads=2, ffn_dim=16), VOCABULARY.size, 0)
     table = {row["part"]: row["parameters"] for row in parameter_table(model)}
     assert table["embeddings.token"] == VOCABULARY.size * 8
     assert table["backbone.blocks.*.attention"] == 3 * 4 * 8 * 8
@@ -42,7 +42,7 @@ def test_frozen_parameters_are_told():
 
 
 def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_is_counted():
-    model = build_network(Causal(), Transformer(layers=2, width=8, heads=2, hidden=16), VOCABULARY.size, 0)
+    model = build_network(Causal(), Transformer(layers=2, width=8, heads=2, ffn_dim=16), VOCABULARY.size, 0)
     (batch,) = micro_batches(Causal(), ToySamples(), 0, 4, 4, 0.0)
     (stream,) = batch.streams.values()
     tokens = positions([batch])

@@ -16,6 +16,7 @@ from danlu.architectures.convolutional import Convolutional
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
+from danlu.objective import LogitsFrom
 from danlu.objectives.causal import Causal
 from danlu.objectives.glove import Glove
 from danlu.training.layer_depth import depths
@@ -24,7 +25,7 @@ from danlu.training.step import accumulate, micro_batches
 from danlu.training.training_options import apply_training_options
 
 BATCHES = micro_batches(OBJECTIVE, ToySamples(), 0, 4, 4, 0.0)
-DEEP = Transformer(layers=3, width=8, heads=2, hidden=16, context=16, dropout=0.2)
+DEEP = Transformer(layers=3, width=8, heads=2, ffn_dim=16, context=16, dropout=0.2)
 
 
 def deep(seed=0):
@@ -40,7 +41,7 @@ def reference(model, smoothing, z):
     """Straight from the definitions, over all targets of the batch."""
     text = BATCHES[0]["text"]
     at = text.labels["masked"] >= 0
-    logits = model.token_logits(model.head(model.hidden(text)[at])).double()
+    logits = model.token_logits(model.head(model.hidden(text)[at]), LogitsFrom.OWN_HEAD).double()
     logs = logits.log_softmax(-1)
     picked = -logs.gather(1, text.labels["masked"][at][:, None])[:, 0]
     even = -logs.mean(1)

@@ -18,7 +18,7 @@ from danlu.training.precision import Machine
 from danlu.training.settings import TrainingSettings
 
 MACHINE = Machine("cpu", "float32", 1)
-SMALL = Transformer(layers=1, width=8, heads=2, hidden=16, context=16)
+SMALL = Transformer(layers=1, width=8, heads=2, ffn_dim=16, context=16)
 OBJECTIVE = Masked(rate=0.4)
 
 

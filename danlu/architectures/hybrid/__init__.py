@@ -1,4 +1,4 @@
-"""Layers that mix positions in different ways: attention, recurrence, convolution."""
+"""Hybrid networks of attention, recurrence and convolution."""
 
 from danlu.architectures.hybrid.hybrid import Hybrid
 

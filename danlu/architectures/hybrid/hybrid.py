@@ -1,9 +1,11 @@
-"""Hybrid networks: layers of attention among layers of recurrence or convolution, as in Griffin (De et al. 2024) and
-Jamba (Lieber et al. 2024), whose cells are others."""
+"""Hybrid networks, which interleave layers of attention, recurrence and convolution.
+
+Griffin (De et al. 2024) and Jamba (Lieber et al. 2024) are of this kind, with other recurrent cells.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,57 +16,70 @@ from torch import Tensor, nn
 from danlu.architecture import Architecture, Backbone, HeadStyle
 from danlu.architectures.convolutional import offsets_of
 from danlu.architectures.embedding_tables import embedding_projection
-from danlu.architectures.hybrid.mixers import MIXERS, Beside, Sizes, Whole, beside, whole
-from danlu.architectures.transformer.attention import Known
+from danlu.architectures.hybrid.mixers import MIXERS, Extension, Sizes, Whole, extension, whole
+from danlu.architectures.transformer.attention import Past
 from danlu.architectures.transformer.feed_forward import ACTIVATIONS, Gated
 from danlu.architectures.transformer.norms import RMSNorm
+from danlu.architectures.transformer.settings import Activation
 from danlu.batch import Stream
 from danlu.registry import architectures
 
 
 @architectures.register
 class Hybrid(Architecture):
-    """`layers` pre-norm layers, each a mixer and a gated feed-forward half. mixers: what mixes positions in each layer,
-    from the first, begun again where there are more layers than mixers.
+    """A stack of pre-norm layers of attention, recurrence or convolution, each followed by a gated feed-forward layer.
 
-    reach causal: recurrence goes left to right and convolutions end at their position (a language model); full: both
-    directions and around it (an encoder; the kernel is odd). Attention follows the order of the text it is given, so
-    attention alone honours every order. kernel: positions of a convolution; cell: of recurrence. Only attention turns
-    its inputs by their position; the others know the order themselves.
+    Attention has rotary positions; the other mixers need none. With attention alone every attention order is supported.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = {"hidden": "ffn_dim", "head_norm": "qk_norm"}
 
     name: Literal["hybrid"] = "hybrid"
     mixers: tuple[Literal["attention", "recurrent", "convolution"], ...] = Field(
-        default=("recurrent", "attention"), min_length=1
+        default=("recurrent", "attention"),
+        min_length=1,
+        description="The mixer of each layer from the first; the list is repeated if there are more layers.",
     )
-    reach: Literal["causal", "full"] = "causal"
-    layers: PositiveInt = 6
-    width: PositiveInt = 256
-    embedding_width: PositiveInt | None = None
-    heads: PositiveInt = 4
-    kv_heads: PositiveInt | None = None
-    head_norm: bool = False
-    hidden: PositiveInt | None = None
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"
-    kernel: int = Field(default=5, ge=2)
-    context: PositiveInt = 256
-    theta: float = 10000.0
-    activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "silu"
-    tied: bool = True
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    reach: Literal["causal", "full"] = Field(
+        "causal",
+        description="causal: recurrence runs forward and kernels end at the current position (language model). full: "
+        "recurrence runs in both directions and kernels surround the current position (encoder).",
+    )
+    layers: PositiveInt = Field(6, description="Number of layers.")
+    width: PositiveInt = Field(256, description="Hidden size: width of the hidden states.")
+    embedding_width: PositiveInt | None = Field(
+        None, description="Width of the embeddings; a linear layer projects them to `width`. None: `width`."
+    )
+    heads: PositiveInt = Field(4, description="Number of query heads.")
+    kv_heads: PositiveInt | None = Field(
+        None, description="Number of key and value heads (grouped-query attention). None: as many as `heads`."
+    )
+    qk_norm: bool = Field(False, description="Normalise the queries and keys of each head.")
+    ffn_dim: PositiveInt | None = Field(
+        None,
+        description="Width of the feed-forward layers. None: 8/3 x `width` rounded up to a multiple of 64.",
+    )
+    cell: Literal["rnn", "lstm", "gru"] = Field("lstm", description="Cell of the recurrent layers.")
+    kernel: int = Field(5, ge=2, description="Kernel size of convolutions in positions; odd if `reach` is full.")
+    context: PositiveInt = Field(256, description="Length in tokens of the longest sequence.")
+    theta: float = Field(10000.0, description="Base of the rotary angles.")
+    activation: Activation = Field("silu", description="Activation function of the feed-forward layers.")
+    tied: bool = Field(True, description="Use the token embeddings as output embeddings.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout probability of the sublayers' outputs.")
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"reach": "causal"}, {"reach": "full"})
 
     @model_validator(mode="after")
-    def _fits(self) -> Hybrid:
+    def _check(self) -> Hybrid:
         if self.width % (2 * self.heads):
             raise ValueError(
-                f"width {self.width} is not a multiple of twice the heads {self.heads}; rotary heads are even"
+                f"width {self.width} is not a multiple of twice the heads {self.heads}, so that heads have an even "
+                "width; change one"
             )
         if self.heads % (self.kv_heads or 1):
-            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}; change one")
         if self.reach == "full" and self.kernel % 2 == 0 and "convolution" in self.pattern:
-            raise ValueError(f"a centred kernel is odd, not {self.kernel}")
+            raise ValueError(f"a centred kernel must be odd, not {self.kernel}; set kernel to {self.kernel + 1}")
         return self
 
     @property
@@ -73,15 +88,16 @@ class Hybrid(Architecture):
         return tuple(self.mixers[i % len(self.mixers)] for i in range(self.layers))
 
     @property
-    def inner(self) -> int:
-        """Feed-forward width: 8/3 x width rounded up to 64 where it is not given."""
-        return self.hidden or -(-8 * self.width // 3 // 64) * 64
+    def ffn_width(self) -> int:
+        """Width of the feed-forward layers."""
+        return self.ffn_dim or -(-8 * self.width // 3 // 64) * 64
 
     @property
     def sizes(self) -> Sizes:
+        """The settings that mixers depend on."""
         causal = self.reach == "causal"
         return Sizes(
-            self.width, self.heads, self.kv_heads or self.heads, self.width // self.heads, self.head_norm, self.theta,
+            self.width, self.heads, self.kv_heads or self.heads, self.width // self.heads, self.qk_norm, self.theta,
             self.cell, causal, offsets_of(self.kernel, causal),
         )  # fmt: skip
 
@@ -98,14 +114,14 @@ class Hybrid(Architecture):
 
 
 class Layer(nn.Module):
-    """x + mixer(norm(x)), then x + feed_forward(norm(x)). [T, width] -> [T, width]."""
+    """A mixer and a feed-forward sublayer, each x + sublayer(norm(x)), [T, width] -> [T, width]."""
 
     def __init__(self, settings: Hybrid, mixer: str):
         super().__init__()
         self.mixer_norm = RMSNorm(settings.width, eps=1e-6)
         self.mixer: Any = MIXERS[mixer](settings.sizes)
         self.feed_forward_norm = RMSNorm(settings.width, eps=1e-6)
-        self.feed_forward = Gated(settings.width, settings.inner, settings.activation, bias=False)
+        self.feed_forward = Gated(settings.width, settings.ffn_width, settings.activation, bias=False)
         self.drop = nn.Dropout(settings.dropout)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -117,8 +133,8 @@ class Layer(nn.Module):
         x = x + self.drop(self.mixer(self.mixer_norm(x), view))
         return x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
 
-    def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]:
-        """As `forward`, for new positions only, and without dropout."""
+    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
+        """Run `forward` over new positions only, without dropout."""
         mixed, state = self.mixer.extend(self.mixer_norm(x), view, state)
         x = x + mixed
         return x + self.feed_forward(self.feed_forward_norm(x)), state
@@ -126,15 +142,15 @@ class Layer(nn.Module):
 
 @dataclass
 class State:
-    """What a continuation remembers: what attention has read, whose inputs convolutions keep, each layer's own."""
+    """The state of a continuation."""
 
-    known: Known
-    remembered: Tensor
-    layers: list[Any]
+    past: Past  # the positions processed so far
+    cached: Tensor  # sequence of each position that convolutions have cached
+    layers: list[Any]  # state of the mixer of each layer
 
 
 class HybridBackbone(Backbone):
-    """[T, embedding width] -> [T, width]. Sequences of a continuation are the same at every call, as for cells."""
+    """A stack of layers, [T, embedding width] -> [T, width]. All calls of a continuation have the same sequences."""
 
     def __init__(self, settings: Hybrid):
         super().__init__()
@@ -146,6 +162,9 @@ class HybridBackbone(Backbone):
         self.blocks = nn.ModuleList(Layer(settings, mixer) for mixer in settings.pattern)
         self.norm = RMSNorm(settings.width, eps=1e-6)
 
+    def stack(self) -> Sequence[nn.Module]:
+        return tuple(self.blocks)
+
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         x = self.embedding_map(x)
         if not len(stream):
@@ -156,15 +175,14 @@ class HybridBackbone(Backbone):
         return self.norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
-        """For causal reach."""
         x = self.embedding_map(x)
         if state is None:
             nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
-            state = State(Known(nothing, nothing, nothing), nothing, [None] * len(self.blocks))
+            state = State(Past(nothing, nothing, nothing), nothing, [None] * len(self.blocks))
         if not len(stream):
             return x, state
-        view, states = beside(stream, state.known, state.remembered, self.sizes), []
-        for block, known in zip(self.blocks, state.layers, strict=True):
-            x, kept = block.extend(x, view, known)  # type: ignore[operator]
-            states.append(kept)
-        return self.norm(x), State(state.known.grown(stream), view.joint.sequence, states)
+        view, states = extension(stream, state.past, state.cached, self.sizes), []
+        for block, before in zip(self.blocks, state.layers, strict=True):
+            x, after = block.extend(x, view, before)  # type: ignore[operator]
+            states.append(after)
+        return self.norm(x), State(state.past.extended(stream), view.joint.sequence, states)

@@ -1,7 +1,7 @@
-"""What a layer of a hybrid may mix positions with, each one seen through the same two calls.
+"""The mixers of a hybrid: attention, recurrence and convolution behind one interface.
 
-A mixer maps [T, width] to [T, width] on a whole stream, which its layers see through a `Whole`, or new positions only,
-through a `Beside`, with a state of its own. Both are made once for a stream and shared by all layers.
+A mixer maps [T, width] to [T, width], over a whole stream (`Whole`) or over new positions with a state (`Extension`).
+Both views are built once per stream and shared by all layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from danlu.architectures.convolutional import Joined, gathered, joined, neighbou
 from danlu.architectures.even_steps import Steps
 from danlu.architectures.packed_steps import packed_order, stepped
 from danlu.architectures.recurrent import CELLS, open_forget_gates
-from danlu.architectures.transformer.attention import Attention, Known, extension_mask
+from danlu.architectures.transformer.attention import Attention, Past, extension_mask
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.architectures.transformer.orders import product_dtype
@@ -28,79 +28,79 @@ from danlu.batch import Stream
 
 @dataclass
 class Sizes:
-    """What mixers are made of; offsets: of the kernel of a convolution."""
+    """The settings that mixers depend on."""
 
     width: int
     heads: int
     kv_heads: int
-    head_width: int
-    head_norm: bool
+    head_dim: int
+    qk_norm: bool
     theta: float
     cell: str
     causal: bool
-    offsets: tuple[int, ...]
+    offsets: tuple[int, ...]  # of the positions of a kernel from the current one
 
 
 @dataclass
 class Whole:
-    """A stream from its beginning: how attention lays it out, by what angles it turns, how cells step through it, who
-    is whose neighbour."""
+    """A whole stream as the mixers need it."""
 
-    layout: Layout
-    angles: tuple[Tensor, Tensor]
-    steps: Steps
-    at: Tensor
+    layout: Layout  # of attention
+    angles: tuple[Tensor, Tensor]  # of rotary positions
+    steps: Steps  # of recurrent cells
+    at: Tensor  # neighbours of each position for convolutions, [T, kernel]
 
 
 @dataclass
-class Beside:
-    """New positions beside those that are known: who sees whom [new, known + new], in what order cells step through
-    them, and as in `Whole`."""
+class Extension:
+    """The new positions of a continuation as the mixers need them."""
 
-    mask: Tensor
-    angles: tuple[Tensor, Tensor]
-    packing: tuple[Tensor, Tensor, Tensor]
-    joint: Joined
+    mask: Tensor  # of attention, booleans [new, past + new]
+    angles: tuple[Tensor, Tensor]  # of rotary positions
+    packing: tuple[Tensor, Tensor, Tensor]  # of recurrent cells (`packed_order`)
+    joint: Joined  # of convolutions
 
 
 def whole(x: Tensor, stream: Stream, sizes: Sizes) -> Whole:
-    """For hidden states x [T, width] of a stream."""
-    angles = rotary_angles(stream.inputs["position"], sizes.head_width, sizes.theta)
-    layout = layout_of(stream, head_width=sizes.head_width, dtype=product_dtype(x))
+    """Build the view of a stream with hidden states x [T, width]."""
+    angles = rotary_angles(stream.inputs["position"], sizes.head_dim, sizes.theta)
+    layout = layout_of(stream, head_dim=sizes.head_dim, dtype=product_dtype(x))
     return Whole(layout, angles, Steps(stream), neighbours(stream.sequence, sizes.offsets))
 
 
-def beside(stream: Stream, known: Known, remembered: Tensor, sizes: Sizes) -> Beside:
-    """`remembered`: the sequence numbers of the positions that convolutions remember."""
-    angles = rotary_angles(stream.inputs["position"], sizes.head_width, sizes.theta)
-    joint = joined(remembered, stream.sequence, sizes.offsets)
-    return Beside(extension_mask(stream, known), angles, packed_order(stream), joint)
+def extension(stream: Stream, past: Past, cached: Tensor, sizes: Sizes) -> Extension:
+    """Build the view of new positions; `cached` is the sequence of each position that convolutions have cached."""
+    angles = rotary_angles(stream.inputs["position"], sizes.head_dim, sizes.theta)
+    joint = joined(cached, stream.sequence, sizes.offsets)
+    return Extension(extension_mask(stream, past), angles, packed_order(stream), joint)
 
 
 class Mixer(Protocol):
+    """A layer that exchanges information between positions."""
+
     out: nn.Linear
-    """Its last map, which starts at zero so that a layer begins as the identity."""
+    """The last linear layer, which is zero at first so that the layer is the identity."""
 
     def __call__(self, x: Tensor, view: Whole) -> Tensor: ...
-    def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]: ...
+    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class AttentionMixer(Attention):
-    """The Transformer's attention with rotary positions."""
+    """Attention with rotary positions."""
 
     def __init__(self, sizes: Sizes):
-        norms = (RMSNorm(sizes.head_width, eps=1e-6), RMSNorm(sizes.head_width, eps=1e-6)) if sizes.head_norm else None
-        super().__init__(sizes.width, sizes.heads, sizes.kv_heads, sizes.head_width, False, norms)
+        norms = (RMSNorm(sizes.head_dim, eps=1e-6), RMSNorm(sizes.head_dim, eps=1e-6)) if sizes.qk_norm else None
+        super().__init__(sizes.width, sizes.heads, sizes.kv_heads, sizes.head_dim, False, norms)
 
     def forward(self, x: Tensor, view: Whole) -> Tensor:  # type: ignore[override]
         return super().forward(x, view.layout, view.angles)
 
-    def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]:  # type: ignore[override]
+    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:  # type: ignore[override]
         return super().extend(x, view.mask, view.angles, state)
 
 
 class RecurrentMixer(nn.Module):
-    """One layer of cells, left to right or in both directions with half the width each, and a map."""
+    """A recurrent layer, forward or in both directions with half the width each, and a linear layer."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -113,13 +113,13 @@ class RecurrentMixer(nn.Module):
     def forward(self, x: Tensor, view: Whole) -> Tensor:
         return self.out(view.steps(self.cells, x))
 
-    def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]:
+    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
         x, state = stepped(self.cells, x, view.packing, state)
         return self.out(x), state
 
 
 class ConvolutionMixer(nn.Module):
-    """A gated convolution over a few neighbours (Dauphin et al. 2017), and a map."""
+    """A gated convolution (Dauphin et al. 2017) and a linear layer."""
 
     def __init__(self, sizes: Sizes):
         super().__init__()
@@ -132,8 +132,8 @@ class ConvolutionMixer(nn.Module):
     def forward(self, x: Tensor, view: Whole) -> Tensor:
         return self.mixed(x, view.at)
 
-    def extend(self, x: Tensor, view: Beside, state: Any) -> tuple[Tensor, Any]:
-        """`state` is what is remembered: the last inputs of each sequence."""
+    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
+        """Continue causally; `state` holds the last inputs of each sequence."""
         both = torch.cat([x[:0] if state is None else state, x])[view.joint.order]
         return self.mixed(both, view.joint.at), both[view.joint.kept]
 

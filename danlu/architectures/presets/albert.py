@@ -60,7 +60,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         **encoder_config(settings, vocabulary, dtype),
         "hidden_act": ACTIVATIONS[settings.activation],
         "embedding_size": settings.embedding_width,
-        "num_hidden_groups": len(set(settings.block_numbers)),
+        "num_hidden_groups": len(set(settings.block_indices)),
         "inner_group_num": 1,
     }
 
@@ -71,7 +71,7 @@ def names(settings: Transformer) -> WeightNames:
         *embedding_names("albert."),
         *linear("albert.encoder.embedding_hidden_mapping_in", "backbone.embedding_map", bias=True),
     ]
-    for i in sorted(set(settings.block_numbers)):
+    for i in sorted(set(settings.block_indices)):
         theirs, ours = f"albert.encoder.albert_layer_groups.{i}.albert_layers.0", f"backbone.blocks.{i}"
         for part in ("query", "key", "value"):
             table += linear(f"{theirs}.attention.{part}", f"{ours}.attention.{part}", bias=True)

@@ -71,7 +71,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
     sides = {
         f"{side}_{name}": value
         for side in ("encoder", "decoder")
-        for name, value in (("ffn_dim", settings.inner), ("attention_heads", settings.heads), ("layerdrop", 0.0))
+        for name, value in (("ffn_dim", settings.ffn_width), ("attention_heads", settings.heads), ("layerdrop", 0.0))
     }
     return {
         "architectures": [FAMILY.class_name],
@@ -134,7 +134,7 @@ def settings_of(config: Config) -> Transformer:
             "decoder_layers": need(config, "decoder_layers"),
             "width": need(config, "d_model"),
             "heads": need(config, "encoder_attention_heads"),
-            "hidden": need(config, "encoder_ffn_dim"),
+            "ffn_dim": need(config, "encoder_ffn_dim"),
             "context": need(config, "max_position_embeddings"),
             "scaled_embeddings": config.get("scale_embedding", False),
         }

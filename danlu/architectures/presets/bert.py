@@ -76,7 +76,7 @@ def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
         "dtype": dtype,
         "vocab_size": vocabulary.size,
         "hidden_size": settings.width,
-        "intermediate_size": settings.inner,
+        "intermediate_size": settings.ffn_width,
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
         "max_position_embeddings": settings.context + settings.position_offset,
@@ -142,7 +142,7 @@ def encoder_sizes(config: Config, without: Mapping[str, Any] = WITHOUT) -> dict[
         "layers": need(config, "num_hidden_layers"),
         "width": need(config, "hidden_size"),
         "heads": need(config, "num_attention_heads"),
-        "hidden": need(config, "intermediate_size"),
+        "ffn_dim": need(config, "intermediate_size"),
         "epsilon": config.get("layer_norm_eps", 1e-12),
         "segments": need(config, "type_vocab_size"),
     }

@@ -17,7 +17,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 FIXED = {
     "norm": "rms",
-    "head_norm": False,
+    "qk_norm": False,
     "embedding_norm": False,
     "first_norm": True,
     "positions": "rotary",
@@ -48,11 +48,11 @@ def decoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
         "dtype": dtype,
         "vocab_size": vocabulary.size,
         "hidden_size": settings.width,
-        "intermediate_size": settings.inner,
+        "intermediate_size": settings.ffn_width,
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
-        "num_key_value_heads": settings.groups,
-        "head_dim": settings.each_head,
+        "num_key_value_heads": settings.num_kv_heads,
+        "head_dim": settings.head_size,
         "hidden_act": settings.activation,
         "max_position_embeddings": settings.context,
         "rms_norm_eps": settings.epsilon,
@@ -101,7 +101,7 @@ def decoder_sizes(config: Config) -> dict[str, Any]:
         "width": need(config, "hidden_size"),
         "heads": need(config, "num_attention_heads"),
         "kv_heads": config.get("num_key_value_heads"),
-        "hidden": need(config, "intermediate_size"),
+        "ffn_dim": need(config, "intermediate_size"),
         "context": need(config, "max_position_embeddings"),
         "epsilon": need(config, "rms_norm_eps"),
         "theta": rope_theta(config, config.get("rope_parameters"), "rope_theta", 10000.0),
@@ -114,7 +114,7 @@ def settings_of(config: Config) -> Transformer:
     if biases[0] != biases[1]:
         raise WrongInput("config.json: one of attention_bias and mlp_bias is set; danlu's layers have both or neither")
     return transformer(
-        FIXED | decoder_sizes(config) | {"head_width": config.get("head_dim"), "bias": biases[0]},
+        FIXED | decoder_sizes(config) | {"head_dim": config.get("head_dim"), "bias": biases[0]},
     )
 
 

@@ -18,7 +18,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 FIXED = {
     "norm": "layer",
-    "head_norm": False,
+    "qk_norm": False,
     "embedding_norm": True,
     "first_norm": False,
     "positions": "rotary",
@@ -71,7 +71,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "dtype": dtype,
         "vocab_size": vocabulary.size,
         "hidden_size": settings.width,
-        "intermediate_size": settings.inner,
+        "intermediate_size": settings.ffn_width,
         "num_hidden_layers": settings.layers,
         "num_attention_heads": settings.heads,
         "max_position_embeddings": settings.context,
@@ -112,7 +112,7 @@ def names(settings: Transformer) -> WeightNames:
         table += linear(f"{theirs}.attn.Wqkv", *qkv, rows=(settings.width,) * 3)
         table += linear(f"{theirs}.attn.Wo", f"{ours}.attention.out")
         table += linear(f"{theirs}.mlp_norm", f"{ours}.feed_forward_norm")
-        table += linear(f"{theirs}.mlp.Wi", *gated, rows=(settings.inner,) * 2)
+        table += linear(f"{theirs}.mlp.Wi", *gated, rows=(settings.ffn_width,) * 2)
         table += linear(f"{theirs}.mlp.Wo", f"{ours}.feed_forward.down")
     table += linear("model.final_norm", "backbone.final_norm")
     table += [*linear("head.dense", "head.dense"), *linear("head.norm", "head.norm")]
@@ -133,7 +133,7 @@ def settings_of(config: Config) -> Transformer:
             "layers": layers,
             "width": need(config, "hidden_size"),
             "heads": need(config, "num_attention_heads"),
-            "hidden": need(config, "intermediate_size"),
+            "ffn_dim": need(config, "intermediate_size"),
             "context": need(config, "max_position_embeddings"),
             "epsilon": need(config, "norm_eps"),
             "theta": theta(config, GLOBAL, "global_rope_theta", 160000.0),

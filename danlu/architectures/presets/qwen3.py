@@ -15,7 +15,7 @@ from danlu.objective import Objective
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 
-FIXED = llama.FIXED | {"head_norm": True, "bias": False}
+FIXED = llama.FIXED | {"qk_norm": True, "bias": False}
 
 WITHOUT = {"attention_bias": False, "use_sliding_window": False}
 """Fields of its config that danlu computes at one value only."""
@@ -26,7 +26,7 @@ class Qwen3(Transformer):
     """The Transformer with Qwen3's parts."""
 
     name: Literal["qwen3"] = "qwen3"  # type: ignore[assignment]
-    head_norm: bool = True
+    qk_norm: bool = True
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
@@ -49,7 +49,7 @@ def names(settings: Transformer) -> WeightNames:
 
 def settings_of(config: Config) -> Transformer:
     expect(config, WITHOUT)
-    return transformer(FIXED | llama.decoder_sizes(config) | {"head_width": config.get("head_dim", 128)})
+    return transformer(FIXED | llama.decoder_sizes(config) | {"head_dim": config.get("head_dim", 128)})
 
 
 FAMILY = Family(

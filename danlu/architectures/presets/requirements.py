@@ -16,7 +16,7 @@ from danlu.hf_heads import Head
 from danlu.objective import Objective, with_hf_head
 
 SIZES = frozenset(
-    {"name", "layers", "width", "heads", "kv_heads", "head_width", "hidden", "context", "epsilon", "theta", "tied"}
+    {"name", "layers", "width", "heads", "kv_heads", "head_dim", "ffn_dim", "context", "epsilon", "theta", "tied"}
     | {"decoder_layers", "shared_embeddings", "dropout"}
 )
 """Settings that a family may have at any value; those of a decoder play no part where there is none, and dropout (last)
@@ -58,10 +58,10 @@ def misfit(
 
 def whole_heads(settings: Transformer) -> str | None:
     """None when every head has keys of its own and the heads add up to the width: most families know no others."""
-    if settings.groups != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
-    if settings.each_head * settings.heads != settings.width:
-        return f"needs head_width times heads to be width {settings.width}, not {settings.each_head * settings.heads}"
+    if settings.num_kv_heads != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.num_kv_heads}"
+    if settings.head_size * settings.heads != settings.width:
+        return f"needs head_dim times heads to be width {settings.width}, not {settings.head_size * settings.heads}"
     return None
 
 

@@ -27,7 +27,7 @@ FIXED = {
     "shared_embeddings": True,
 }
 
-OWN = frozenset({"buckets", "farthest", "gated", "activation", "scaled_head"})
+OWN = frozenset({"relative_buckets", "max_relative_distance", "gated", "activation", "scaled_head"})
 
 FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | OWN
 
@@ -53,8 +53,8 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
     if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
-    if settings.groups != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.groups}"
+    if settings.num_kv_heads != settings.heads:
+        return f"needs kv_heads {settings.heads}, one for each head, not {settings.num_kv_heads}"
     if settings.scaled_head and not settings.tied:
         return "needs scaled_head false where tied is false"
     if settings.gated and settings.activation == "gelu":
@@ -78,13 +78,13 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "dtype": dtype,
         "vocab_size": vocabulary.size,
         "d_model": settings.width,
-        "d_kv": settings.each_head,
-        "d_ff": settings.inner,
+        "d_kv": settings.head_size,
+        "d_ff": settings.ffn_width,
         "num_layers": settings.layers,
         "num_decoder_layers": settings.decoder_layers or settings.layers,
         "num_heads": settings.heads,
-        "relative_attention_num_buckets": settings.buckets,
-        "relative_attention_max_distance": settings.farthest,
+        "relative_attention_num_buckets": settings.relative_buckets,
+        "relative_attention_max_distance": settings.max_relative_distance,
         "layer_norm_epsilon": settings.epsilon,
         "feed_forward_proj": feed_forward_kind(settings),
         "n_positions": settings.context,
@@ -143,12 +143,12 @@ def settings_of(config: Config) -> Transformer:
             "decoder_layers": config.get("num_decoder_layers"),
             "width": need(config, "d_model"),
             "heads": need(config, "num_heads"),
-            "head_width": need(config, "d_kv"),
-            "hidden": need(config, "d_ff"),
+            "head_dim": need(config, "d_kv"),
+            "ffn_dim": need(config, "d_ff"),
             "context": config.get("n_positions", CONTEXT),
             "epsilon": config.get("layer_norm_epsilon", 1e-6),
-            "buckets": config.get("relative_attention_num_buckets", 32),
-            "farthest": config.get("relative_attention_max_distance", 128),
+            "relative_buckets": config.get("relative_attention_num_buckets", 32),
+            "max_relative_distance": config.get("relative_attention_max_distance", 128),
             "gated": gated == "gated",
             "activation": ours[activation],
             "tied": scaled,

@@ -1,4 +1,4 @@
-"""The Transformer, made of small parts: norm, positions, attention, feed-forward."""
+"""The Transformer and its parts."""
 
 from danlu.architectures.transformer.transformer import Transformer
 

@@ -1,8 +1,10 @@
-"""softmax(queries keys^T) values, by the kernel that is fastest where it runs; both give the same numbers.
+"""Scaled dot-product attention by the faster of two implementations, which compute the same.
 
-torch's fused kernel keeps no scores. On a CPU it is the slower one for short rows: forward and backward of 2,048
-positions in rows of 256, four heads of 64, took 11.4 ms in bfloat16 against 3.8 ms for plain products, 11.5 against
-8.9 ms in float32, and about the same from rows of 1,024 on in float32 (docs/decisions/0010).
+torch's fused kernel does not store the scores. On a CPU it is slower for short rows: forward and backward of 2,048
+positions in rows of 256, four heads of 64, took 11.4 ms in bfloat16 compared with 3.8 ms for plain matrix products,
+11.5 compared with 8.9 ms in float32, and about the same for rows of 1,024 or more in float32 (docs/decisions/0010).
+
+Shapes: B rows, L queries, M keys, d the width of a head.
 """
 
 from __future__ import annotations
@@ -11,24 +13,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SHORT = 512
-"""The longest row for which a CPU takes plain products."""
+MAX_PLAIN_LENGTH = 512
+"""The longest row for which plain matrix products are used on a CPU."""
 
 
-def plain_pays(device: torch.device, length: int) -> bool:
-    return device.type == "cpu" and length <= SHORT
+def prefer_plain(device: torch.device, length: int) -> bool:
+    """Whether plain matrix products are faster than the fused kernel."""
+    return device.type == "cpu" and length <= MAX_PLAIN_LENGTH
 
 
-def as_bias(seen: Tensor) -> Tensor:
-    """What is added to scores: 0 where `seen`, else minus infinity."""
-    return torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, float("-inf"))
+def as_bias(mask: Tensor) -> Tensor:
+    """Return a boolean mask as a bias of the scores: 0 where true, otherwise minus infinity."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
 
 
 def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """query [B, heads, L, d], key and value [B, kv_heads, M, d], bias broadcast to [B, 1 or heads, L, M] ->
-    [B, heads, L, d].
+    """Compute attention by matrix products, with the softmax in float32 or wider.
 
-    Scores are widened to float32 for the softmax.
+    Args:
+        query: [B, heads, L, d].
+        key: [B, kv_heads, M, d].
+        value: [B, kv_heads, M, d].
+        bias: added to the scores, broadcast to [B, 1 or heads, L, M].
+
+    Returns:
+        [B, heads, L, d].
     """
     _, heads, length, width = query.shape
     group = heads // key.shape[1]
@@ -46,18 +55,18 @@ def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Ten
     return out.unflatten(2, (group, length)).flatten(1, 2) if group > 1 else out
 
 
-def fused(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None, causal: bool = False) -> Tensor:
-    """The same by torch's kernel; `seen` booleans, or a bias, broadcast to [B, 1 or heads, L, M]."""
-    seen = seen.to(query.dtype) if seen is not None and seen.is_floating_point() else seen
+def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    """Compute attention by torch's kernel; `mask` is boolean or a bias, broadcast to [B, 1 or heads, L, M]."""
+    mask = mask.to(query.dtype) if mask is not None and mask.is_floating_point() else mask
     grouped = query.shape[1] != key.shape[1]
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=causal, enable_gqa=grouped)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Whichever pays, for a mask [L, M] that is used once; `bias` [heads, L, M] is added to the scores."""
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute attention by the faster implementation; `mask` [L, M] is boolean, `bias` [heads, L, M] is optional."""
     if bias is not None:
-        bias = bias.masked_fill(~seen, float("-inf"))[None]
-        return (plain if plain_pays(query.device, key.shape[2]) else fused)(query, key, value, bias)
-    if plain_pays(query.device, key.shape[2]):
-        return plain(query, key, value, as_bias(seen))
-    return fused(query, key, value, seen)
+        bias = bias.masked_fill(~mask, float("-inf"))[None]
+        return (plain if prefer_plain(query.device, key.shape[2]) else fused)(query, key, value, bias)
+    if prefer_plain(query.device, key.shape[2]):
+        return plain(query, key, value, as_bias(mask))
+    return fused(query, key, value, mask)

@@ -1,5 +1,9 @@
-"""How a decoder's attention to its memory is laid out for the fast kernels: sequence k of the stream sees all of
-sequence k of the memory, and nothing else. The reference is `pairs`."""
+"""Layouts of cross-attention for fast kernels: sequence k of the stream attends to all of sequence k of the memory.
+
+The reference implementation is `DenseCross`.
+
+Shapes: T positions of the decoder's stream, S positions of the memory, d the width of a head.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +11,47 @@ from typing import Protocol
 
 from torch import Tensor
 
-from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
-from danlu.architectures.transformer.layout import ROW, Collect, Places, Spread, fill_rows
+from danlu.architectures.transformer.cores import as_bias, fused, plain, prefer_plain
+from danlu.architectures.transformer.layout import ROW, FromRows, RowIndex, ToRows, fill_rows
 from danlu.batch import Stream
 
 
 class CrossLayout(Protocol):
+    """How the streams of a cross-attention are arranged for a kernel."""
+
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """query [T, heads, d]; key, value [S, kv_heads, d] of the memory -> [T, heads, d]."""
+        """Attend from query [T, heads, d] to key and value [S, kv_heads, d]; return [T, heads, d]."""
         ...
 
 
 def pairs(stream: Stream, memory: Stream) -> Tensor:
-    """[T, S] booleans: which position of the memory each position of the stream sees."""
+    """Return booleans [T, S]: whether a position of the stream attends to a position of the memory."""
     return stream.sequence[:, None] == memory.sequence
 
 
-def refuse_odd(stream: Stream, memory: Stream) -> None:
-    """ValueError unless there are as many sequences on either side."""
+def check_same_count(stream: Stream, memory: Stream) -> None:
+    """Raise ValueError unless stream and memory have as many sequences."""
     if len(stream) != len(memory):
-        raise ValueError(f"a decoder's stream of {len(stream)} sequences beside a memory of {len(memory)}")
+        raise ValueError(f"the decoder's stream has {len(stream)} sequences and its memory {len(memory)}")
 
 
 class DenseCross:
-    """The reference: one [T, S] mask."""
+    """The reference: one mask [T, S]."""
 
     def __init__(self, stream: Stream, memory: Stream):
-        self.seen = pairs(stream, memory)
+        self.mask = pairs(stream, memory)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-        return fused(q, k, v, self.seen)[0].transpose(0, 1)
+        return fused(q, k, v, self.mask)[0].transpose(0, 1)
 
 
 class EvenCross:
-    """All sequences of one length on either side: a reshape without a mask."""
+    """Sequences of one length on each side: a reshape without a mask."""
 
     def __init__(self, stream: Stream, memory: Stream):
         self.sequences = len(stream)
-        self.plain = plain_pays(stream.key.device, memory.lengths[0])
+        self.plain = prefer_plain(stream.key.device, memory.lengths[0])
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q, k, v = (x.unflatten(0, (self.sequences, -1)).transpose(1, 2) for x in (query, key, value))
@@ -54,31 +60,38 @@ class EvenCross:
 
 
 class RowsCross:
-    """Pairs of sequences gathered into rows with a block mask. A filler query sees the first position of its row, so
-    that no row of the mask is empty; it is dropped, and nothing real ever sees filler."""
+    """Pairs of sequences gathered into rows with a block mask.
+
+    A padding query attends to the first position of its row, so that no row of the mask is empty. Its output is
+    dropped, and no real position attends to padding.
+    """
 
     def __init__(self, stream: Stream, memory: Stream):
         rows = fill_rows(tuple(map(max, stream.lengths, memory.lengths)), ROW)
-        self.asking, self.asked = Places(stream, rows), Places(memory, rows)
-        of_query = stream.sequence[self.asking.gather.view(self.asking.shape)].masked_fill(~self.asking.real, -1)
-        of_key = memory.sequence[self.asked.gather.view(self.asked.shape)].masked_fill(~self.asked.real, -2)
-        seen = of_query[:, :, None] == of_key[:, None, :]
-        seen[:, :, 0] |= ~self.asking.real
-        self.plain = plain_pays(stream.key.device, self.asked.shape[1])
-        self.mask = (as_bias(seen) if self.plain else seen)[:, None]
+        self.queries, self.keys = RowIndex(stream, rows), RowIndex(memory, rows)
+        of_query = stream.sequence[self.queries.gather.view(self.queries.shape)].masked_fill(~self.queries.real, -1)
+        of_key = memory.sequence[self.keys.gather.view(self.keys.shape)].masked_fill(~self.keys.real, -2)
+        mask = of_query[:, :, None] == of_key[:, None, :]
+        mask[:, :, 0] |= ~self.queries.real
+        self.plain = prefer_plain(stream.key.device, self.keys.shape[1])
+        self.mask = (as_bias(mask) if self.plain else mask)[:, None]
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         q, k, v = (
-            Spread.apply(x, at.gather, at.scatter).unflatten(0, at.shape).transpose(1, 2)  # type: ignore[union-attr]
-            for x, at in ((query, self.asking), (key, self.asked), (value, self.asked))
+            ToRows.apply(x, index.gather, index.scatter).unflatten(0, index.shape).transpose(1, 2)  # type: ignore[union-attr]
+            for x, index in ((query, self.queries), (key, self.keys), (value, self.keys))
         )
         out = (plain if self.plain else fused)(q, k, v, self.mask)
-        return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.asking.gather, self.asking.scatter)  # type: ignore[return-value]
+        return FromRows.apply(out.transpose(1, 2).flatten(0, 1), self.queries.gather, self.queries.scatter)  # type: ignore[return-value]
 
 
 def cross_layout_of(stream: Stream, memory: Stream) -> CrossLayout:
-    """The fastest layout for these lengths. ValueError unless there are as many sequences on either side."""
-    refuse_odd(stream, memory)
+    """Return the fastest layout for these lengths.
+
+    Raises:
+        ValueError: if stream and memory differ in the number of sequences.
+    """
+    check_same_count(stream, memory)
     if len(set(stream.lengths)) == 1 and len(set(memory.lengths)) == 1:
         return EvenCross(stream, memory)
     return RowsCross(stream, memory)

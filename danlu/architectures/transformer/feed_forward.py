@@ -1,4 +1,4 @@
-"""The position-wise half of a block: plain or gated."""
+"""Feed-forward layers, plain or gated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def relu2(x: Tensor) -> Tensor:
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU by tanh, as GPT-2 computes it (Hendrycks and Gimpel 2016)."""
+    """The tanh approximation of GELU (Hendrycks and Gimpel 2016), which GPT-2 uses."""
     return F.gelu(x, approximate="tanh")
 
 
@@ -30,10 +30,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class Plain(nn.Module):
     """down(activation(up(x))). [T, width] -> [T, width]."""
 
-    def __init__(self, width: int, hidden: int, activation: str, bias: bool):
+    def __init__(self, width: int, ffn_width: int, activation: str, bias: bool):
         super().__init__()
-        self.up = nn.Linear(width, hidden, bias=bias)
-        self.down = nn.Linear(hidden, width, bias=bias)
+        self.up = nn.Linear(width, ffn_width, bias=bias)
+        self.down = nn.Linear(ffn_width, width, bias=bias)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,11 +43,11 @@ class Plain(nn.Module):
 class Gated(nn.Module):
     """down(activation(gate(x)) * up(x)) (Shazeer 2020). [T, width] -> [T, width]."""
 
-    def __init__(self, width: int, hidden: int, activation: str, bias: bool):
+    def __init__(self, width: int, ffn_width: int, activation: str, bias: bool):
         super().__init__()
-        self.gate = nn.Linear(width, hidden, bias=bias)
-        self.up = nn.Linear(width, hidden, bias=bias)
-        self.down = nn.Linear(hidden, width, bias=bias)
+        self.gate = nn.Linear(width, ffn_width, bias=bias)
+        self.up = nn.Linear(width, ffn_width, bias=bias)
+        self.down = nn.Linear(ffn_width, width, bias=bias)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Tensor) -> Tensor:

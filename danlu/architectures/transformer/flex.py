@@ -1,5 +1,9 @@
-"""Attention by any order of rule 1 (prefix, permutation, positions that only ask) in a compiled kernel that is told
-which blocks of the score matrix hold anything (Dong et al. 2024), on a GPU."""
+"""Attention in any order (prefix, permutation, hidden keys) by FlexAttention (Dong et al. 2024), on a GPU.
+
+The kernel is compiled and skips blocks of the score matrix that are masked entirely.
+
+Shapes: T positions of a stream, d the width of a head.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +21,33 @@ from danlu.architectures.transformer.relative import RelativePositions
 from danlu.batch import Stream, to_device
 
 BLOCK = 128
-NARROWEST = 16
-"""The narrowest head the kernel takes."""
+MIN_HEAD_DIM = 16
+"""The narrowest head that the kernel supports."""
 
 
-def there(device: torch.device) -> bool:
-    """Whether the kernel can be made for the device: triton does it."""
+def available(device: torch.device) -> bool:
+    """Whether the kernel can be compiled for the device, which takes triton."""
     return device.type == "cuda" and importlib.util.find_spec("triton") is not None
 
 
 @functools.cache
 def kernel() -> Callable[..., Tensor]:
-    """Compiled once for the process."""
+    """Compile the kernel, once per process."""
     return torch.compile(flex_attention)  # type: ignore[return-value]
 
 
 def extremes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[T] -> the least and the greatest of each block, [blocks] each."""
+    """Return the minimum and maximum of values [T] in each block, [blocks] each."""
     starts = np.arange(0, len(values), BLOCK)
     return np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
 
 
 def block_table(stream: Stream) -> tuple[np.ndarray, np.ndarray]:
-    """[blocks, blocks] booleans of a stream on the host: where a query of the row may see a key of the column, and
-    where every one sees every one. The first holds every pair that is seen, and may hold blocks without any."""
+    """Return two tables of booleans [blocks of queries, blocks of keys] of a stream on the CPU.
+
+    The first is true wherever some query attends to some key, and possibly in other blocks. The second is true only
+    where every query attends to every key.
+    """
     key, query = stream.key.numpy(), stream.query.numpy()
     sequence = np.repeat(np.arange(len(stream)), stream.lengths)
     (first, last), (key_least, key_most), (query_least, query_most) = map(extremes, (sequence, key, query))
@@ -50,15 +57,15 @@ def block_table(stream: Stream) -> tuple[np.ndarray, np.ndarray]:
     return some, one & (key_most <= query_least[:, None])
 
 
-def listed(table: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """How many of each row are true, [1, 1, blocks], and which come first, [1, 1, blocks, blocks]."""
+def block_indices(table: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the number of true columns of each row, [1, 1, blocks], and the columns, true ones first, by index."""
     counts, columns = table.sum(1), np.argsort(~table, axis=1, kind="stable")
     count, column = (to_device(torch.from_numpy(a.astype(np.int32))[None, None], device) for a in (counts, columns))
     return count, column
 
 
 class Flex:
-    """The rule as a function of two places, and the blocks in which it has to be asked."""
+    """Rule 1 as a function of two indices, and the blocks in which it has to be evaluated."""
 
     def __init__(self, stream: Stream, case: Case):
         self.kernel = kernel()
@@ -68,36 +75,36 @@ class Flex:
         self.masks = {window: self.mask(window, some, every) for window in case.windows}
 
     @staticmethod
-    def serves(case: Case) -> bool:
-        """Orders that no plainer kernel takes."""
+    def supports(case: Case) -> bool:
+        # orders that no simpler kernel supports
         special = case.order == "any" or (case.windowed and not case.steady)
-        return special and not case.biased and case.head_width >= NARROWEST and case.dtype != torch.float64
+        return special and not case.biased and case.head_dim >= MIN_HEAD_DIM and case.dtype != torch.float64
 
     def rule(self, window: int | None) -> Callable[..., Tensor]:
-        """Whether place i sees place j: rule 1, and the window."""
+        """Return a function that tells whether index i attends to index j, by rule 1 and the window."""
         key, query, sequence, position = self.key, self.query, self.sequence, self.position
 
-        def sees(batch: Tensor, head: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        def attends(batch: Tensor, head: Tensor, i: Tensor, j: Tensor) -> Tensor:
             return (sequence[i] == sequence[j]) & ((key[j] <= query[i]) | (i == j))
 
         if window is None:
-            return sees
-        return lambda batch, head, i, j: sees(batch, head, i, j) & ((position[i] - position[j]).abs() <= window)
+            return attends
+        return lambda batch, head, i, j: attends(batch, head, i, j) & ((position[i] - position[j]).abs() <= window)
 
     def mask(self, window: int | None, some: np.ndarray, every: np.ndarray) -> BlockMask:
-        """`some` and `every` are of the rule without the window, near whose edge not all is seen."""
+        """Return the mask of a window, from the tables without it. With a window no block is sure to be complete."""
         length, device = len(self.key), self.key.device
         every = every if window is None else np.zeros_like(every)
         return BlockMask.from_kv_blocks(
-            *listed(some & ~every, device),
-            *listed(every, device),
+            *block_indices(some & ~every, device),
+            *block_indices(every, device),
             BLOCK_SIZE=BLOCK,
             mask_mod=self.rule(window),
             seq_lengths=(length, length),
         )
 
     def biased(self, positions: RelativePositions) -> Tensor:
-        raise ValueError("scores that something is added to are laid out in rows")
+        raise ValueError("this layout does not support a bias of the scores")
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None

@@ -1,8 +1,10 @@
-"""How attention lays a ragged stream out for the fast kernels; the reference is `Stream.sees`.
+"""Layouts of self-attention over a ragged stream for fast kernels; the reference is `Stream.attention_mask`.
 
-A layout is made once for a stream and shared by all layers. All give the same numbers as `Dense`. A layer with a window
-sees of what rule 1 allows only positions at most so far away. `layout_of` takes the first of a device's layouts that
-serves the case; what decides is known on the host (`orders.Case`).
+A layout is built once per stream and shared by all layers. All layouts compute the same as `Dense`. In a layer with a
+window, positions attend to those that rule 1 allows and that are at most so far away. `layout_of` returns the first
+layout of a device that supports the case, which is known on the CPU (`orders.Case`).
+
+Shapes: T positions of a stream, L positions of a row, d the width of a head.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import torch
 from torch import Tensor
 
 from danlu.architectures.transformer import flex, varlen
-from danlu.architectures.transformer.cores import as_bias, fused, plain, plain_pays
+from danlu.architectures.transformer.cores import as_bias, fused, plain, prefer_plain
 from danlu.architectures.transformer.flex import Flex
 from danlu.architectures.transformer.orders import Case, case_of
 from danlu.architectures.transformer.relative import RelativePositions
@@ -22,66 +24,71 @@ from danlu.architectures.transformer.varlen import Varlen
 from danlu.batch import Stream, to_device
 
 ROW = 256
-"""Positions that short sequences are gathered into for one attention row; longer sequences get a row of their own."""
+"""Length up to which short sequences are gathered into one row; longer sequences get a row each."""
 
 
 class Layout(Protocol):
+    """How a stream is arranged for an attention kernel."""
+
     def __init__(self, stream: Stream, case: Case): ...
 
     @staticmethod
-    def serves(case: Case) -> bool:
-        """Whether it gives the numbers of the reference there."""
+    def supports(case: Case) -> bool:
+        """Whether the layout computes the same as the reference in this case."""
         ...
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        """query [T, heads, d]; key, value [T, kv_heads, d] -> [T, heads, d]. bias: what `biased` gave."""
+        """Attend from query [T, heads, d] to key and value [T, kv_heads, d]; return [T, heads, d].
+
+        `bias` is what `biased` returned.
+        """
         ...
 
     def biased(self, positions: RelativePositions) -> Tensor:
-        """What is added to the scores of all layers, minus infinity where nothing is seen; in this layout's form."""
+        """Return the bias of the scores in the shape of this layout, minus infinity where masked."""
         ...
 
 
 def within(position: Tensor, window: int) -> Tensor:
-    """[..., L] -> [..., L, L]: which positions are at most `window` apart."""
+    """Return booleans [..., L, L]: whether positions [..., L] are at most `window` apart."""
     return (position[..., :, None] - position[..., None, :]).abs() <= window
 
 
-def unseen_out(bias: Tensor, seen: Tensor) -> Tensor:
-    """`bias` where `seen` (of its shape or broadcast to it), else minus infinity."""
-    return bias.masked_fill(~seen, float("-inf"))
+def masked_bias(bias: Tensor, mask: Tensor) -> Tensor:
+    """Return `bias` where `mask` is true (broadcast), otherwise minus infinity."""
+    return bias.masked_fill(~mask, float("-inf"))
 
 
 class Dense:
-    """The reference: one [T, T] mask straight from rule 1."""
+    """The reference: the mask [T, T] of rule 1."""
 
     def __init__(self, stream: Stream, case: Case | None = None):
-        self.seen, self.position = stream.attention_mask(), stream.inputs["position"]
+        self.allowed, self.position = stream.attention_mask(), stream.inputs["position"]
 
     @staticmethod
-    def serves(case: Case) -> bool:
+    def supports(case: Case) -> bool:
         return True
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
     ) -> Tensor:
-        seen = self.seen if window is None else self.seen & within(self.position, window)
+        mask = self.allowed if window is None else self.allowed & within(self.position, window)
         q, k, v = (x.transpose(0, 1)[None] for x in (query, key, value))
-        return fused(q, k, v, seen if bias is None else bias)[0].transpose(0, 1)
+        return fused(q, k, v, mask if bias is None else bias)[0].transpose(0, 1)
 
     def biased(self, positions: RelativePositions) -> Tensor:
-        return unseen_out(positions(self.position, self.position), self.seen)
+        return masked_bias(positions(self.position, self.position), self.allowed)
 
 
 class Even:
-    """Sequences of one length, all causal or all full, without windows: a reshape, and no mask of its own."""
+    """Sequences of one length, all causal or all full, without windows: a reshape and no mask."""
 
     def __init__(self, stream: Stream, case: Case):
         self.sequences, self.causal = len(stream), case.order == "causal"
         device, length = stream.key.device, stream.lengths[0]
-        self.plain = plain_pays(device, length)
+        self.plain = prefer_plain(device, length)
         self.below = torch.ones(length, length, dtype=torch.bool, device=device).tril() if self.causal else None
         self.bias = as_bias(self.below) if self.plain and self.below is not None else None
         self.position, self.host = (
@@ -89,14 +96,14 @@ class Even:
         )
 
     @staticmethod
-    def serves(case: Case) -> bool:
+    def supports(case: Case) -> bool:
         return case.even and case.order != "any" and not case.windowed
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
     ) -> Tensor:
         if window is not None:
-            raise ValueError("sequences with windows are laid out in rows")
+            raise ValueError("this layout does not support windows")
         q, k, v = (x.unflatten(0, (self.sequences, -1)).transpose(1, 2) for x in (query, key, value))
         if bias is not None:
             out = (plain if self.plain else fused)(q, k, v, bias)
@@ -108,14 +115,17 @@ class Even:
         alike = bool((self.host == self.host[0]).all())
         position = self.position[:1] if alike else self.position
         found = positions(position, position)
-        return found if self.below is None else unseen_out(found, self.below)
+        return found if self.below is None else masked_bias(found, self.below)
 
 
-class Places:
-    """Where the positions of a stream stand in rows of whole sequences.
+class RowIndex:
+    """Where the positions of a stream are in rows of whole sequences.
 
-    shape (rows, longest); gather [rows * longest], the position at each place, 0 for filler; scatter [T], the place of
-    each position; real [rows, longest], which places are no filler.
+    Attributes:
+        shape: (rows, longest).
+        gather: the position at each entry, 0 for padding, [rows * longest].
+        scatter: the entry of each position, [T].
+        real: whether an entry is a position, not padding, [rows, longest].
     """
 
     def __init__(self, stream: Stream, rows: list[list[int]]):
@@ -136,53 +146,53 @@ class Places:
 class Rows:
     """Whole sequences gathered into rows of about equal length with a block mask.
 
-    Only the attention operator sees filler, and a filler position sees itself alone, so that no row of the mask is
-    empty; nothing real ever sees it.
+    Padding exists only inside the attention operator. A padding position attends to itself alone, so that no row of
+    the mask is empty, and no real position attends to it.
     """
 
     def __init__(self, stream: Stream, case: Case | None = None):
         device = stream.key.device
-        places = Places(stream, fill_rows(stream.lengths, ROW))
-        self.shape, self.gather, self.scatter, real = places.shape, places.gather, places.scatter, places.real
+        index = RowIndex(stream, fill_rows(stream.lengths, ROW))
+        self.shape, self.gather, self.scatter, real = index.shape, index.gather, index.scatter, index.real
         laid = self.gather.view(self.shape)
         sequence = stream.sequence[laid].masked_fill(~real, -1)
         key, query = stream.key[laid], stream.query[laid]
         same = (sequence[:, :, None] == sequence[:, None, :]) & real[:, None, :]
         itself = torch.eye(self.shape[1], dtype=torch.bool, device=device)
-        self.seen = (same & (key[:, None, :] <= query[:, :, None])) | itself
+        self.allowed = (same & (key[:, None, :] <= query[:, :, None])) | itself
         self.position = stream.inputs["position"][laid]
-        self.plain = plain_pays(device, self.shape[1])
+        self.plain = prefer_plain(device, self.shape[1])
         self._masks: dict[int | None, Tensor] = {}
 
     @staticmethod
-    def serves(case: Case) -> bool:
+    def supports(case: Case) -> bool:
         return True
 
     def mask(self, window: int | None) -> Tensor:
-        """[rows, 1, L, L], in the form the kernel wants."""
+        """Return the mask [rows, 1, L, L] of a window as the kernel expects it."""
         if window not in self._masks:
-            seen = self.seen if window is None else self.seen & within(self.position, window)
-            self._masks[window] = (as_bias(seen) if self.plain else seen)[:, None]
+            mask = self.allowed if window is None else self.allowed & within(self.position, window)
+            self._masks[window] = (as_bias(mask) if self.plain else mask)[:, None]
         return self._masks[window]
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
     ) -> Tensor:
         q, k, v = (
-            Spread.apply(x, self.gather, self.scatter).unflatten(0, self.shape).transpose(1, 2)  # type: ignore[union-attr]
+            ToRows.apply(x, self.gather, self.scatter).unflatten(0, self.shape).transpose(1, 2)  # type: ignore[union-attr]
             for x in (query, key, value)
         )
         out = (plain if self.plain else fused)(q, k, v, self.mask(window) if bias is None else bias)
-        return Collect.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
+        return FromRows.apply(out.transpose(1, 2).flatten(0, 1), self.gather, self.scatter)  # type: ignore[return-value]
 
     def biased(self, positions: RelativePositions) -> Tensor:
-        return unseen_out(positions(self.position, self.position), self.seen[:, None])
+        return masked_bias(positions(self.position, self.position), self.allowed[:, None])
 
 
-class Spread(torch.autograd.Function):
-    """[T, ...] -> [rows * L, ...]: a stream in rows, `x[gather]`.
+class ToRows(torch.autograd.Function):
+    """Arrange a stream in rows, `x[gather]`: [T, ...] -> [rows * L, ...].
 
-    Every position has one place that counts, so the gradient is a plain gather too, where torch would add up.
+    Only one entry per position is real, so the gradient is a gather too, where torch would sum.
     """
 
     @staticmethod
@@ -196,8 +206,8 @@ class Spread(torch.autograd.Function):
         return grads[0].index_select(0, scatter), None, None
 
 
-class Collect(torch.autograd.Function):
-    """[rows * L, ...] -> [T, ...]: the way back, `x[scatter]`; filler gets no gradient."""
+class FromRows(torch.autograd.Function):
+    """Invert `ToRows`, `x[scatter]`: [rows * L, ...] -> [T, ...]. Padding gets no gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gather: Tensor, scatter: Tensor) -> Tensor:
@@ -213,7 +223,7 @@ class Collect(torch.autograd.Function):
 
 
 def fill_rows(lengths: tuple[int, ...], capacity: int) -> list[list[int]]:
-    """Sequence numbers by row: longest first, each into the first row with room (first-fit decreasing)."""
+    """Return the indices of the sequences in each row, by first-fit decreasing."""
     capacity = max(capacity, *lengths)
     rows: list[list[int]] = []
     room: list[int] = []
@@ -230,21 +240,28 @@ def fill_rows(lengths: tuple[int, ...], capacity: int) -> list[list[int]]:
 
 
 def layouts_on(device: torch.device) -> list[type[Layout]]:
-    """What runs there, the fastest first; the last serves every case."""
+    """Return the layouts that run on a device, the fastest first; the last supports every case."""
     found: list[type[Layout]] = [Even]
-    found += [Varlen] if varlen.there(device) else []
-    found += [Flex] if flex.there(device) else []
+    found += [Varlen] if varlen.available(device) else []
+    found += [Flex] if flex.available(device) else []
     return [*found, Rows]
 
 
 def layout_of(
     stream: Stream,
     windows: tuple[int | None, ...] = (None,),
-    head_width: int = 64,
+    head_dim: int = 64,
     dtype: torch.dtype = torch.float32,
     biased: bool = False,
 ) -> Layout:
-    """The fastest layout there that honours the stream's order and these windows (None: none), for heads of that width
-    that will be multiplied in that dtype. biased: whether something is added to the scores."""
-    case = case_of(stream, windows, head_width, dtype, biased)
-    return next(layout for layout in layouts_on(stream.key.device) if layout.serves(case))(stream, case)
+    """Return the fastest layout for a stream on its device.
+
+    Args:
+        stream: the stream.
+        windows: the windows of the layers; None for global attention.
+        head_dim: width of a head.
+        dtype: of queries, keys and values.
+        biased: whether a bias is added to the scores.
+    """
+    case = case_of(stream, windows, head_dim, dtype, biased)
+    return next(layout for layout in layouts_on(stream.key.device) if layout.supports(case))(stream, case)

@@ -1,4 +1,4 @@
-"""Normalisation of hidden states, by the name a recipe uses."""
+"""Normalisation layers by their names in recipes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch.nn import functional as F
 
 
 class RMSNorm(nn.RMSNorm):
-    """torch's, with the weight in the dtype of the input: its fused kernel wants that, also under autocast."""
+    """torch's RMS norm with the weight in the dtype of the input, as its fused kernel requires, also under autocast."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
 
 
 def rms(width: int, epsilon: float, bias: bool) -> nn.Module:
-    """Root mean square norm (Zhang and Sennrich 2019), which never has a bias. [..., width] -> [..., width]."""
+    """Create a root mean square norm (Zhang and Sennrich 2019), which has no bias."""
     return RMSNorm(width, eps=epsilon)
 
 
 def layer(width: int, epsilon: float, bias: bool) -> nn.Module:
-    """Layer norm (Ba et al. 2016). [..., width] -> [..., width]."""
+    """Create a layer norm (Ba et al. 2016)."""
     return nn.LayerNorm(width, eps=epsilon, bias=bias)
 
 

@@ -1,8 +1,6 @@
-"""The parts of a block as the settings choose them, for encoders and decoders alike."""
+"""The parts of a block, built as the settings choose them, for backbones and decoders alike."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -10,52 +8,55 @@ from danlu.architectures.transformer.attention import Attention
 from danlu.architectures.transformer.feed_forward import Gated, Plain
 from danlu.architectures.transformer.norms import NORMS
 from danlu.architectures.transformer.relative import RelativePositions
-
-if TYPE_CHECKING:
-    from danlu.architectures.transformer.transformer import Transformer
+from danlu.architectures.transformer.settings import TransformerSettings
 
 
-def norm_of(settings: Transformer, width: int) -> nn.Module:
+def build_norm(settings: TransformerSettings, width: int) -> nn.Module:
+    """Create a norm of the chosen kind."""
     return NORMS[settings.norm](width, settings.epsilon, settings.norm_bias)
 
 
-def first_norm_of(settings: Transformer, layer: int) -> nn.Module:
-    """The norm of the first half of layer number `layer`."""
-    unnormed = layer == 0 and not settings.first_norm and not settings.post_norm
-    return nn.Identity() if unnormed else norm_of(settings, settings.width)
+def build_first_norm(settings: TransformerSettings, layer: int) -> nn.Module:
+    """Create the norm of the attention sublayer of a layer, counted from 0."""
+    omitted = layer == 0 and not settings.first_norm and not settings.post_norm
+    return nn.Identity() if omitted else build_norm(settings, settings.width)
 
 
-def attention_of(settings: Transformer, window: int | None = None) -> Attention:
-    d = settings.each_head
-    head_norms = (norm_of(settings, d), norm_of(settings, d)) if settings.head_norm else None
+def build_attention(settings: TransformerSettings, window: int | None = None) -> Attention:
+    """Create an attention sublayer."""
+    d = settings.head_size
     return Attention(
         settings.width,
         settings.heads,
-        settings.groups,
+        settings.num_kv_heads,
         d,
         settings.bias,
-        head_norms,
+        (build_norm(settings, d), build_norm(settings, d)) if settings.qk_norm else None,
         window,
         settings.scaled_attention,
     )
 
 
-def feed_forward_of(settings: Transformer) -> Plain | Gated:
+def build_feed_forward(settings: TransformerSettings) -> Plain | Gated:
+    """Create a feed-forward sublayer."""
     kind = Gated if settings.gated else Plain
-    return kind(settings.width, settings.inner, settings.activation, settings.bias)
+    return kind(settings.width, settings.ffn_width, settings.activation, settings.bias)
 
 
-def relative_of(settings: Transformer, both: bool) -> RelativePositions | None:
-    """One table for a whole stack, where positions are relative."""
+def build_relative_positions(settings: TransformerSettings, bidirectional: bool) -> RelativePositions | None:
+    """Create the biases that all layers of a stack share; None where positions are not relative."""
     if settings.positions != "relative":
         return None
-    return RelativePositions(settings.buckets, settings.farthest, settings.heads, both)
+    return RelativePositions(settings.relative_buckets, settings.max_relative_distance, settings.heads, bidirectional)
 
 
 def initialise(block: nn.Module) -> None:
-    """Normal weights of standard deviation 1/sqrt(inputs); the last map of each half starts at zero, so that a block
-    begins as the identity (Zhang et al. 2019). Where scores are not divided by sqrt(head width), queries begin smaller
-    by as much (Raffel et al. 2020)."""
+    """Initialise the linear layers of a block.
+
+    Weights are normal with standard deviation 1/sqrt(inputs). The last linear layer of each sublayer is zero, so that
+    the block is the identity at first (Zhang et al. 2019). Where scores are not divided by sqrt(head width), the query
+    weights are (Raffel et al. 2020).
+    """
     for module in block.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)

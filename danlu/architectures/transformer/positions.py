@@ -1,23 +1,21 @@
-"""Where a token stands: rotary angles inside attention, or learned vectors beside the embeddings.
+"""Position encodings: learned embeddings and rotary angles. Relative positions are in relative.py.
 
-Relative positions are in relative.py."""
+Shapes: T positions of a stream.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from danlu.architectures.transformer.settings import TransformerSettings
 from danlu.batch import Stream
-
-if TYPE_CHECKING:
-    from danlu.architectures.transformer.transformer import Transformer
 
 
 class PositionEmbedding(nn.Embedding):
-    """A learned vector for each position; the first `offset` rows are never used (RoBERTa keeps them for padding)."""
+    """Learned positions (Devlin et al. 2019). The first `offset` rows are unused: RoBERTa reserves them for padding."""
 
     def __init__(self, context: int, width: int, offset: int):
         super().__init__(context + offset, width)
@@ -27,29 +25,29 @@ class PositionEmbedding(nn.Embedding):
         return super().forward(input + self.offset)
 
 
-def rotary_angles(position: Tensor, head_width: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine, each [T, 1, head_width] in float32, of rotary embeddings (Su et al. 2021).
+def rotary_angles(position: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Return cosine and sine, [T, 1, head_dim] each in float32, of rotary embeddings (Su et al. 2021).
 
     The two halves of a head are the two coordinates of each rotation, as in Llama, Qwen and ModernBERT.
     """
-    half = torch.arange(0, head_width, 2, dtype=torch.float32, device=position.device) / head_width
-    angle = position[:, None].float() * (1.0 / theta**half)  # as transformers rounds it
+    half = torch.arange(0, head_dim, 2, dtype=torch.float32, device=position.device) / head_dim
+    angle = position[:, None].float() * (1.0 / theta**half)  # rounded as transformers does
     angle = torch.cat([angle, angle], dim=-1)[:, None, :]
     return angle.cos(), angle.sin()
 
 
 def angles_by_window(
-    settings: Transformer, stream: Stream, windows: Iterable[int | None]
+    settings: TransformerSettings, stream: Stream, windows: Iterable[int | None]
 ) -> dict[int | None, tuple[Tensor, Tensor] | None]:
-    """The rotary angles of the stream's positions for layers of each window; None where positions are not rotary."""
+    """Return the rotary angles for layers of each window; None where positions are not rotary."""
     if settings.positions != "rotary":
         return dict.fromkeys(windows)
-    position, width = stream.inputs["position"], settings.each_head
+    position, width = stream.inputs["position"], settings.head_size
     return {w: rotary_angles(position, width, settings.theta_of(w)) for w in dict.fromkeys(windows)}
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn queries or keys [T, heads, head_width] by their positions; the result has the dtype of `x`."""
+    """Rotate queries or keys [T, heads, head_dim] by their positions; the result has the dtype of `x`."""
     cosine, sine = angles
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     first, second = wide.chunk(2, dim=-1)

@@ -1,4 +1,7 @@
-"""Relative positions in buckets: a number for each head and distance, added to the scores (Raffel et al. 2020)."""
+"""Relative positions: a learned bias for each head and bucket of distances, added to the scores (Raffel et al. 2020).
+
+Shapes: L queries, M keys.
+"""
 
 from __future__ import annotations
 
@@ -8,39 +11,44 @@ import torch
 from torch import Tensor, nn
 
 
-def bucket_of(distance: Tensor, buckets: int, farthest: int, both: bool) -> Tensor:
-    """The bucket of each key position minus query position, [...] int64 -> [...] int64.
+def bucket_of(distance: Tensor, num_buckets: int, max_distance: int, bidirectional: bool) -> Tensor:
+    """Return the bucket of each distance (key position minus query position), [...] int64 -> [...] int64.
 
-    Half of the buckets are for one distance each, the others widen with its logarithm up to `farthest`; all beyond are
-    in the last. both: keys behind the query have half of all buckets to themselves; without it they share bucket 0.
+    Half of the buckets hold one distance each. The width of the others grows with the logarithm of the distance up to
+    `max_distance`; all greater distances are in the last bucket.
+
+    Args:
+        distance: key position minus query position.
+        num_buckets: number of buckets.
+        max_distance: distance from which on all share the last bucket.
+        bidirectional: keys after the query have half of the buckets; otherwise they share bucket 0.
     """
     side = 0
-    if both:
-        buckets //= 2
-        side = (distance > 0).to(torch.int64) * buckets
+    if bidirectional:
+        num_buckets //= 2
+        side = (distance > 0).to(torch.int64) * num_buckets
         distance = distance.abs()
     else:
         distance = (-distance).clamp(min=0)
-    exact = buckets // 2
-    share = torch.log(distance.clamp(min=1).float() / exact) / math.log(farthest / exact)  # float32 as transformers
-    wide = (exact + (share * (buckets - exact)).to(torch.int64)).clamp(max=buckets - 1)
+    exact = num_buckets // 2
+    share = torch.log(distance.clamp(min=1).float() / exact) / math.log(
+        max_distance / exact
+    )  # float32, as transformers
+    wide = (exact + (share * (num_buckets - exact)).to(torch.int64)).clamp(max=num_buckets - 1)
     return side + torch.where(distance < exact, distance, wide)
 
 
 class RelativePositions(nn.Module):
-    """The table of one stack, shared by its layers.
+    """The biases of one stack, shared by its layers. A decoder needs no buckets for the keys after the query."""
 
-    both: for attention that looks to both sides; a decoder's needs none for what follows.
-    """
-
-    def __init__(self, buckets: int, farthest: int, heads: int, both: bool):
+    def __init__(self, num_buckets: int, max_distance: int, heads: int, bidirectional: bool):
         super().__init__()
-        self.table = nn.Embedding(buckets, heads)
-        self.farthest, self.both = farthest, both
+        self.table = nn.Embedding(num_buckets, heads)
+        self.max_distance, self.bidirectional = max_distance, bidirectional
         nn.init.normal_(self.table.weight, std=0.02)
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
-        """Positions [..., L] and [..., M] -> what is added to the scores, [..., heads, L, M]."""
+        """Return the bias [..., heads, L, M] of the scores from positions [..., L] and [..., M]."""
         distance = key[..., None, :] - query[..., :, None]
-        found = bucket_of(distance, self.table.num_embeddings, self.farthest, self.both)
-        return self.table(found).movedim(-1, -3)
+        bucket = bucket_of(distance, self.table.num_embeddings, self.max_distance, self.bidirectional)
+        return self.table(bucket).movedim(-1, -3)

@@ -1,5 +1,7 @@
-"""Causal and full attention over a ragged stream as it lies: flash attention's kernel for sequences of any lengths (Dao
-2023), in half precision on a GPU."""
+"""Causal and full attention over a ragged stream without padding: FlashAttention's variable-length kernel (Dao 2023).
+
+It runs in half precision on a GPU. Shapes: T positions of a stream, d the width of a head.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +16,34 @@ from danlu.architectures.transformer.relative import RelativePositions
 from danlu.batch import Stream, to_device
 
 HALF = (torch.bfloat16, torch.float16)
-OLDEST = (8, 0)
-"""The compute capability of the oldest GPUs that have the kernel (Ampere)."""
+MIN_CAPABILITY = (8, 0)
+"""The lowest compute capability that has the kernel (Ampere)."""
 
-WIDEST = 256
-"""The widest head it takes."""
+MAX_HEAD_DIM = 256
+"""The widest head that the kernel supports."""
 
 
-def there(device: torch.device) -> bool:
+def available(device: torch.device) -> bool:
     """Whether the device has the kernel."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= OLDEST
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= MIN_CAPABILITY
 
 
 @functools.cache
 def kernel() -> Callable[..., Tensor]:
-    """torch's; it brings the whole compiler along, so it is loaded where it will be used."""
+    """Return torch's kernel. Importing it imports the compiler, so it is imported when it is first used."""
     from torch.nn.attention.varlen import varlen_attn
 
     return varlen_attn  # type: ignore[return-value]
 
 
 def rounded(n: int) -> int:
-    """At least `n` and at most an eighth more, one of few numbers: a compiled step then meets few different ones."""
+    """Round up to one of few numbers, by at most an eighth, so that a compiled step sees few different sizes."""
     step = max(1, (1 << n.bit_length()) // 16)
     return -(-n // step) * step
 
 
 class Varlen:
-    """No filler and no mask: the kernel is told where sequences begin."""
+    """Attention without padding or mask; the kernel is given the offsets of the sequences."""
 
     def __init__(self, stream: Stream, case: Case):
         self.kernel, self.causal = kernel(), case.order == "causal"
@@ -51,23 +53,23 @@ class Varlen:
         self.offsets = to_device(torch.cat([ends, empty]), stream.key.device)
 
     @staticmethod
-    def serves(case: Case) -> bool:
-        """Its windows are counted in steps, ours in positions."""
-        fits = case.dtype in HALF and case.head_width % 8 == 0 and case.head_width <= WIDEST
+    def supports(case: Case) -> bool:
+        # the kernel counts windows in indices, which equal positions only if these are steady
+        fits = case.dtype in HALF and case.head_dim % 8 == 0 and case.head_dim <= MAX_HEAD_DIM
         return fits and not case.biased and case.order != "any" and (case.steady or not case.windowed)
 
-    def reach(self, window: int | None) -> tuple[int, int]:
-        """How many steps to the left and to the right a position sees, -1 for all."""
+    def window_size(self, window: int | None) -> tuple[int, int]:
+        """Return how many positions to the left and right are attended to; -1 for all."""
         left = -1 if window is None else window
         return left, 0 if self.causal else left
 
     def biased(self, positions: RelativePositions) -> Tensor:
-        raise ValueError("scores that something is added to are laid out in rows")
+        raise ValueError("this layout does not support a bias of the scores")
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, window: int | None = None, bias: Tensor | None = None
     ) -> Tensor:
         return self.kernel(
             query, key, value, self.offsets, self.offsets, self.longest, self.longest,
-            window_size=self.reach(window), enable_gqa=query.shape[1] != key.shape[1],
+            window_size=self.window_size(window), enable_gqa=query.shape[1] != key.shape[1],
         )  # fmt: skip

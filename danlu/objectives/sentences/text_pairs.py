@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Seq, Stream, StreamSpec, full_order
-from danlu.objective import ModelAPI, ModelShape, Sample
+from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Sample
 from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.sentences.pooling import segment_pool
 from danlu.objectives.sentences.sentence_spans import Text, texts_of, unit_size
@@ -199,7 +199,8 @@ def pair_losses(model: ModelAPI, head: Any, text: Stream, term: str, sides: Side
     found = {term: model.class_loss(head["pair"](*sides(hidden, text, at)), label[at])}
     if "masked" in head:
         hides = (text.labels["masked"] >= 0).nonzero().squeeze(1)
-        found["masked"] = model.token_loss(head["masked"](hidden[hides]), text.labels["masked"][hides])
+        labels = text.labels["masked"][hides]
+        found["masked"] = model.token_loss(head["masked"](hidden[hides]), labels, LogitsFrom.OWN_HEAD)
     return found
 
 
