@@ -36,7 +36,7 @@ SAY_ORDERS = {
     "architectures/transformer/decoder.py",
     "architectures/transformer/layout.py",
     "architectures/transformer/orders.py",
-    "architectures/transformer/transformer.py",
+    "architectures/transformer/backbone.py",
     "architectures/transformer/varlen.py",
     "tasks/classify.py",
     "batch.py",
