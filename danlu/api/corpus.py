@@ -20,7 +20,7 @@ from danlu.settings import Settings
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
 from danlu.text.scripts import script_shares
 from danlu.tokens.report import report
-from danlu.tokens.sample import sample
+from danlu.tokens.sampling import sample_texts
 from danlu.tokens.tokenizer import TextTokenizer
 
 REPORTED_TEXTS = 200
@@ -38,7 +38,7 @@ def read_corpus(source: Sequence[str], settings: Sequence[str] = ()) -> Corpus:
 
 def corpus_facts(corpus: Corpus) -> dict[str, Any]:
     """What corpus.json holds, and {script: share of letters} of a sample of the training share."""
-    return corpus.facts | {"scripts": script_shares(sample(corpus.texts("train"), SAMPLE_BYTES))}
+    return corpus.facts | {"scripts": script_shares(sample_texts(corpus.texts("train"), SAMPLE_BYTES))}
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

@@ -16,7 +16,7 @@ from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
 from danlu.text.lines import raw_lines
 from danlu.text.readers import files_below, find_files
 from danlu.text.scripts import script_shares
-from danlu.tokens.sample import sample
+from danlu.tokens.sampling import sample_texts
 
 SAMPLE_BYTES = 4_000_000
 HELD_OUT_BYTES = 1_000_000
@@ -163,7 +163,7 @@ def look(source: str) -> Findings:
     held = held_out_share(paths)
     settings = CorpusSettings.model_validate({"source": source, "validation": held, "test": held})
     corpus = build_corpus(settings)
-    scripts = script_shares(sample(corpus.texts("train"), SAMPLE_BYTES))
-    prompts = prompts_from(sample(corpus.texts("validation"), SAMPLE_BYTES), scripts)
+    scripts = script_shares(sample_texts(corpus.texts("train"), SAMPLE_BYTES))
+    prompts = prompts_from(sample_texts(corpus.texts("validation"), SAMPLE_BYTES), scripts)
     kinds = dict(Counter(kind_of(p) for p in paths).most_common())
     return Findings(source, settings, corpus, kinds, scripts, prompts, labelled_tables(source))

@@ -23,7 +23,7 @@ from danlu.objectives.seq2seq.text_to_text import (
     written_hidden,
 )
 from danlu.registry import objectives
-from danlu.tokens.bounds import numbered
+from danlu.tokens.bounds import segment_numbers
 from danlu.tokens.vocabulary import Vocabulary
 
 
@@ -83,7 +83,7 @@ class Denoising(Objective, TextRewriter):
         self, ids: np.ndarray, flags: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
         """No longer than the text [n]; `flags` [n] say where sentences begin."""
-        shown = permuted(ids, numbered(flags, "sentence"), rng) if self.permute else ids
+        shown = permuted(ids, segment_numbers(flags, "sentence"), rng) if self.permute else ids
         if self.delete:
             shown = shown[rng.random(len(shown)) >= self.delete]
         return infilled(shown, self.rate, self.mean_span, len(ids), vocabulary.require_mask(), rng)

@@ -18,7 +18,7 @@ from danlu.objective import ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.packing import pack
 from danlu.registry import objectives
-from danlu.tokens.bounds import numbered
+from danlu.tokens.bounds import segment_numbers
 
 JUDGED = 128
 """Sentences that are decoded to judge a model."""
@@ -79,7 +79,7 @@ class Reconstruct(Objective):
         found, pieces = [], sample.pieces()
         longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
         for piece, flags in zip(pieces, sample.boundaries(), strict=True):
-            number, ordinary = numbered(flags, "sentence"), sample.vocabulary.ordinary(piece)
+            number, ordinary = segment_numbers(flags, "sentence"), sample.vocabulary.ordinary(piece)
             for k in range(int(number[-1]) + 1 if len(number) else 0):
                 ids = piece[(number == k) & ordinary]
                 found += [ids[start : start + longest] for start in range(0, len(ids), longest)]

@@ -101,7 +101,7 @@ def with_end_tokens(inside: np.ndarray, text: str, kinds: Iterable[str]) -> np.n
     return np.concatenate([[alone], inside, [last]]).astype(np.uint8)
 
 
-def numbered(found: np.ndarray, kind: str) -> np.ndarray:
+def segment_numbers(found: np.ndarray, kind: str) -> np.ndarray:
     """Return the index [n] int64, from 0, of the word or sentence of a piece that each token belongs to."""
     first = (found & FLAGS[kind]) > 0
     return np.cumsum(first) - first[:1].sum()

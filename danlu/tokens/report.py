@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from danlu.text.scripts import OTHER, RARE, script_of
-from danlu.tokens.byte_pieces import BYTES, is_whole
+from danlu.tokens.byte_tokens import BYTES, is_whole
 from danlu.tokens.tokenizer import TextTokenizer
 
 DIGITS, PUNCTUATION, SPACE = "digits", "punctuation", "space"

@@ -18,7 +18,7 @@ import numpy as np
 
 from danlu.errors import WrongInput
 from danlu.extras import need
-from danlu.tokens.wire import number, read_message
+from danlu.tokens.protobuf import number, read_message
 
 FILE = "tokenizer.model"
 """What it is called in a folder of ours."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from danlu import durable
 from danlu.errors import WrongInput
-from danlu.tokens.byte_pieces import readable
+from danlu.tokens.byte_tokens import readable
 from danlu.tokens.ordinary_text import keep_text_ordinary
 from danlu.tokens.sentencepiece_model import FILE as MODEL
 from danlu.tokens.sentencepiece_model import SentencePiece, read_model

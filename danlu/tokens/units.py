@@ -11,7 +11,7 @@ from danlu.errors import WrongInput
 from danlu.tokens.shards import TokenStore
 
 
-def free_number(taken: Sequence[tuple[int, int]], units: int, rng: np.random.Generator) -> int:
+def draw_free(taken: Sequence[tuple[int, int]], units: int, rng: np.random.Generator) -> int:
     """A number below `units` outside the ranges [start, stop), each as likely; WrongInput when none is left."""
     free, gaps = 0, []
     reached = 0
@@ -58,10 +58,10 @@ class WindowUnits:
         document: with 1, every step from token to token inside a document is in exactly one unit."""
         return self.store.pieces(*self._range(i), overlap)
 
-    def apart(self, taken: Sequence[int], rng: np.random.Generator) -> int:
+    def draw_apart(self, taken: Sequence[int], rng: np.random.Generator) -> int:
         """A unit that shares no document with those in `taken`, each such unit as likely; WrongInput without one."""
         ranges = []
         for i in taken:
             start, stop = self.store.documents_around(*self._range(i))
             ranges.append((start // self.length, -(-stop // self.length)))
-        return free_number(ranges, len(self), rng)
+        return draw_free(ranges, len(self), rng)

@@ -12,7 +12,7 @@ import numpy as np
 from danlu.objective import Sample
 from danlu.tokens.order import order
 from danlu.tokens.shards import TokenStore
-from danlu.tokens.units import WindowUnits, free_number
+from danlu.tokens.units import WindowUnits, draw_free
 from danlu.tokens.vocabulary import Vocabulary
 
 
@@ -112,7 +112,7 @@ class WindowSamples(Samples):
         taken = [i]
 
         def another(sample: UnitSample) -> UnitSample:
-            taken.append(self.windows.apart(taken, sample.rng))
+            taken.append(self.windows.draw_apart(taken, sample.rng))
             return sample.with_unit(*self._readers(taken[-1]))
 
         return UnitSample(self.seed, n, progress, self.vocabulary, *self._readers(i), another)
@@ -134,7 +134,7 @@ class RowSamples(Samples):
         taken = [unit_index(self.seed, n, self.units, self.shuffled)]
 
         def another(sample: UnitSample) -> UnitSample:
-            taken.append(free_number([(i, i + 1) for i in taken], self.units, sample.rng))
+            taken.append(draw_free([(i, i + 1) for i in taken], self.units, sample.rng))
             return sample.with_unit(lambda _, i=taken[-1]: self.rows[i])
 
         return UnitSample(self.seed, n, progress, self.vocabulary, lambda _: self.rows[taken[0]], another=another)

@@ -8,7 +8,7 @@ import pytest
 
 from danlu.registry import tokenizers
 from danlu.text.words import word_starts
-from danlu.tokens.bounds import FLAGS, flags, numbered
+from danlu.tokens.bounds import FLAGS, flags, segment_numbers
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.units import WindowUnits
 
@@ -35,7 +35,7 @@ def test_the_words_of_a_document_are_those_of_its_text(corpus, kind):
         most = len(word_starts(text)) + 2  # the beginning and end tokens are words of their own
         assert words == most if kind == "byte" else 3 < words <= most  # a token of two words is in its first
         assert 3 <= (found & FLAGS["sentence"] > 0).sum() <= words
-        pieces = [tokenizer.decode(ids[numbered(found, "word") == k]) for k in range(1, words - 1)]
+        pieces = [tokenizer.decode(ids[segment_numbers(found, "word") == k]) for k in range(1, words - 1)]
         glued = "".join(pieces).replace(" ", "")
         assert glued.lower() == text.replace(" ", "").lower()
 
@@ -50,8 +50,8 @@ def test_pieces_and_bounds_go_together(corpus, tokenizer):
 
 
 def test_words_are_numbered_from_0_also_in_the_middle_of_one():
-    assert numbered(np.array([0, 0, 1, 0, 1], np.uint8), "word").tolist() == [0, 0, 1, 1, 2]
-    assert numbered(np.array([1, 0, 1, 3], np.uint8), "word").tolist() == [0, 0, 1, 2]
+    assert segment_numbers(np.array([0, 0, 1, 0, 1], np.uint8), "word").tolist() == [0, 0, 1, 1, 2]
+    assert segment_numbers(np.array([1, 0, 1, 3], np.uint8), "word").tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
@@ -61,7 +61,7 @@ def test_a_sentence_begins_with_its_first_word_and_not_with_its_second(kind):
     tokenizer = tokenizers.validate(kind).train([text] * 3)
     ((ids, starts, stops),) = tokenizer.encode_offsets_batch([text])
     found = flags(text, starts, stops, ["sentence"])
-    sentences = [tokenizer.decode(ids[numbered(found, "sentence") == k]).strip().lower() for k in range(8)]
+    sentences = [tokenizer.decode(ids[segment_numbers(found, "sentence") == k]).strip().lower() for k in range(8)]
     expected = [f"the mill number {k} grinds." for k in range(6)] + ["山里有云。", "炉子很热。"]
     assert [s.replace(" ", "") for s in sentences] == [s.replace(" ", "") for s in expected]
 

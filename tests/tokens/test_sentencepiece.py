@@ -22,7 +22,7 @@ from danlu.interop import NotExported, export, load_model, save_native
 from danlu.objectives.masked import Masked
 from danlu.registry import tokenizers
 from danlu.text.words import word_starts
-from danlu.tokens.bounds import FLAGS, numbered
+from danlu.tokens.bounds import FLAGS, segment_numbers
 from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
@@ -169,7 +169,7 @@ def test_shards_words_and_reports_work_as_for_other_kinds(kind, corpus):
         assert ids.tolist() == [ours.vocabulary.bos, *reference(kind).encode(text), ours.vocabulary.eos]
         (found,) = store.bounds(start, start + len(ids))
         start += len(ids)
-        words = numbered(found, "word")[-1] + 1
+        words = segment_numbers(found, "word")[-1] + 1
         assert 3 < words <= len(word_starts(text)) + 2
         assert (found & FLAGS["word"] > 0).sum() == words
     facts = report(ours, list(corpus.texts("validation")))

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
-from danlu.tokens.byte_pieces import byte_of, readable
+from danlu.tokens.byte_tokens import byte_of, readable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.report import report
-from danlu.tokens.sample import sample
+from danlu.tokens.sampling import sample_texts
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -131,19 +131,19 @@ def test_settings_by_name():
 
 @given(st.lists(any_text, unique=True), st.integers(1, 200))
 def test_sample_is_bounded_and_knows_no_order(texts, limit):
-    chosen = sample(texts, limit)
-    assert chosen == sample(texts[::-1], limit)
+    chosen = sample_texts(texts, limit)
+    assert chosen == sample_texts(texts[::-1], limit)
     assert set(chosen) <= set(texts)
     assert len(chosen) <= 1 or sum(len(t.encode()) for t in chosen) <= limit
     assert bool(chosen) == bool(texts)
-    assert sorted(sample(texts, 10**9)) == sorted(texts)
+    assert sorted(sample_texts(texts, 10**9)) == sorted(texts)
 
 
 def test_a_large_corpus_is_sampled_in_bounded_memory():
     texts = (f"{i} the furnace burns " * 50 for i in range(20_000))  # 22 MB in all, one at a time
     tracemalloc.start()
     try:
-        chosen = sample(texts, 200_000)
+        chosen = sample_texts(texts, 200_000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from danlu import durable
 from danlu.errors import WrongInput
 from danlu.tokens.shards import FACTS, ShardWriter, TokenStore
-from danlu.tokens.units import WindowUnits, free_number
+from danlu.tokens.units import WindowUnits, draw_free
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.samples import WindowSamples
 
@@ -37,9 +37,9 @@ def test_a_unit_apart_shares_no_document_and_every_such_unit_can_come(tmp_path_f
     rng = np.random.default_rng(0)
     if not apart:
         with pytest.raises(WrongInput, match="too few documents"):
-            units.apart(taken, rng)
+            units.draw_apart(taken, rng)
         return
-    found = {units.apart(taken, rng) for _ in range(20 * len(units))}
+    found = {units.draw_apart(taken, rng) for _ in range(20 * len(units))}
     assert found <= apart
     assert len(found) >= 0.5 * len(apart)
 
@@ -53,9 +53,9 @@ def test_free_numbers_are_those_outside_the_ranges(ranges, units):
     inside = [(min(a, units), min(b, units)) for a, b in ranges]
     if not free:
         with pytest.raises(WrongInput):
-            free_number(inside, units, rng)
+            draw_free(inside, units, rng)
         return
-    assert {free_number(inside, units, rng) for _ in range(40 * len(free) + 40)} == set(free)
+    assert {draw_free(inside, units, rng) for _ in range(40 * len(free) + 40)} == set(free)
 
 
 def test_others_of_one_draw_are_apart_from_each_other_and_pure(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from danlu.objective import Sample
-from danlu.tokens.bounds import numbered
+from danlu.tokens.bounds import segment_numbers
 from danlu.tokens.vocabulary import Vocabulary
 
 LONGEST_SPAN = 10
@@ -85,7 +85,7 @@ def by_unit(unit: str, pieces: list[np.ndarray], rate: float, mean_span: float, 
     if unit == "span":
         return by_span(pieces, rate, mean_span, sample.rng, sample.vocabulary)
     if unit == "word":
-        groups = [numbered(found, "word") for found in sample.boundaries()]
+        groups = [segment_numbers(found, "word") for found in sample.boundaries()]
     else:
         groups = [np.arange(len(piece)) for piece in pieces]
     return by_group(pieces, groups, rate, sample.rng, sample.vocabulary)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from danlu.registry import tokenizers as registry
 from danlu.settings import Settings
-from danlu.tokens.byte_pieces import BYTES
+from danlu.tokens.byte_tokens import BYTES
 from danlu.tokens.kinds.training import chosen_texts, finished, special_tokens
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 

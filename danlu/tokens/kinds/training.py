@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from danlu.errors import WrongInput
-from danlu.tokens.sample import sample
+from danlu.tokens.sampling import sample_texts
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ UNKNOWN = "<unk>"
 
 def chosen_texts(texts: Iterable[str], limit: int) -> list[str]:
     """A deterministic sample of at most `limit` bytes; WrongInput when there is nothing to learn from."""
-    chosen = sample(texts, limit)
+    chosen = sample_texts(texts, limit)
     if not any(chosen):
         raise WrongInput("tokenizer: there is no text to learn from; check the corpus")
     return chosen

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from danlu.registry import tokenizers as registry
 from danlu.settings import Settings
-from danlu.tokens.byte_pieces import BYTES
+from danlu.tokens.byte_tokens import BYTES
 from danlu.tokens.kinds.training import UNKNOWN, apart_from_special, chosen_texts, finished, special_tokens
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 

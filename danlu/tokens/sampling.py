@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterable
 
 
-def sample(texts: Iterable[str], limit: int) -> list[str]:
+def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
     """The texts in the order of their hashes, as many from the front as fit in `limit` UTF-8 bytes (at least one).
 
     Never holds more than `limit` bytes and one text.
