@@ -102,16 +102,26 @@ def fill_folder(
 
 
 def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
-    """With what transformers generates as danlu does: where it begins, where it ends, and for models that rewrite text
-    the special tokens that are never written. Empty for models that do not generate."""
-    ids = {f"{role}_token_id": getattr(vocabulary, role) for role in ("bos", "eos", "pad")}
-    by = objective.rewriter
-    if by is None:
-        return ids if objective.continues_text else {}
-    first, *forced = by.decoder_start(vocabulary).tolist()
-    never = sorted(vocabulary.special - {vocabulary.eos} - by.allowed_special_tokens(vocabulary))
-    begun = {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
-    return ids | begun | {"bad_words_ids": [[id] for id in never]}
+    """Return the generation settings with which transformers generates what danlu generates.
+
+    They say where the text starts and ends, and which special tokens are never generated. Empty for models that do not
+    generate text.
+    """
+    found: dict[str, Any] = {
+        "bos_token_id": vocabulary.bos,
+        "eos_token_id": vocabulary.eos,
+        "pad_token_id": vocabulary.pad,
+    }
+    rewriter = objective.rewriter
+    if rewriter is None and not objective.continues_text:
+        return {}
+    allowed: frozenset[int] = frozenset()
+    if rewriter is not None:
+        first, *forced = rewriter.decoder_start(vocabulary).tolist()
+        allowed = rewriter.allowed_special_tokens(vocabulary)
+        found |= {"decoder_start_token_id": first} | ({"forced_bos_token_id": forced[0]} if forced else {})
+    never = sorted(vocabulary.special - {vocabulary.eos} - allowed)
+    return found | ({"bad_words_ids": [[id] for id in never]} if never else {})
 
 
 def save_native(

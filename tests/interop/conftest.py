@@ -36,6 +36,9 @@ def tokenizer():
     return ByteBPE(size=331).train([text * 3 for text in TEXTS if text]).with_sentinels(9)
 
 
+SHAPED = {"ministral": {"name": "llama", "window": 5, "global_every": 2}}
+"""Families that have no preset of their own."""
+
 NOISE = {"t5": 0.1}
 """Scores that are not scaled make sharp softmaxes of large weights, which amplify the rounding of float32."""
 
@@ -57,7 +60,7 @@ def make(tokenizer):
     def made(family, objective=None, **settings):
         kind = next(f for f in FAMILIES if f.name == family)
         objective = objective or OBJECTIVES[kind.head]
-        chosen = architectures.validate({"name": kind.model_type, **ODD, **settings})
+        chosen = architectures.validate(SHAPED.get(family, {"name": kind.model_type}) | ODD | settings)
         architecture = Transformer(**chosen.model_dump(exclude={"name"}))
         size = tokenizer.vocabulary.size
         network = perturbed(build_network(objective, architecture, size, 0), noise=NOISE.get(family, 0.3))

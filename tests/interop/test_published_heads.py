@@ -44,7 +44,7 @@ def test_the_head_that_is_needed_is_told_by_what_has_it():
     elsewhere = Head("TokenClassification")
     told = "needs objective with the head of AutoModelForTokenClassification, not causal"
     assert misfit(Transformer(), Causal(), elsewhere, {}) == told
-    with pytest.raises(WrongInput, match="which objective has trained it is not known; of those with its head none is"):
+    with pytest.raises(WrongInput, match="that it was trained with is unknown: none has its head, AutoModelForTok"):
         objective_of(elsewhere, {})
 
 
@@ -76,7 +76,7 @@ def test_a_folder_of_transformers_is_of_the_one_objective_of_its_head(patient, m
     export(network, tokenizer, tmp_path / "m", patient, architecture)
     for name in ("danlu.json", "manifest.json"):
         (tmp_path / "m" / name).unlink()
-    with pytest.raises(WrongInput, match="not known; of those with its head masked and patient are registered"):
+    with pytest.raises(WrongInput, match="with is unknown: masked and patient have its head, AutoModelForMaskedLM"):
         load_model(tmp_path / "m")
     monkeypatch.delitem(objectives._classes, "masked")
     assert load_model(tmp_path / "m")[0].objective == patient

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from danlu.architecture import Architecture
-from danlu.architectures.presets import albert, bart, bert, electra, gpt2, llama, modernbert, qwen3, roberta, t5
+from danlu.architectures.presets import (
+    albert,
+    bart,
+    bert,
+    electra,
+    gpt2,
+    llama,
+    ministral,
+    modernbert,
+    qwen3,
+    roberta,
+    t5,
+)
 from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
@@ -15,6 +27,7 @@ from danlu.objective import Objective, with_hf_head
 FAMILIES: tuple[Family, ...] = (
     qwen3.FAMILY,
     llama.FAMILY,
+    ministral.FAMILY,
     modernbert.FAMILY,
     gpt2.FAMILY,
     bert.FAMILY,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
+from danlu.architectures.presets.layer_kinds import GLOBAL, LOCAL, kinds_of, period_of
 from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
@@ -38,8 +39,6 @@ WITHOUT = {
     "classifier_bias": False,
 }
 """Fields of its config that danlu computes at one value only."""
-
-GLOBAL, LOCAL = "full_attention", "sliding_attention"
 
 
 @architectures.register
@@ -146,20 +145,14 @@ def settings_of(config: Config) -> Transformer:
     )
 
 
-def kinds_of(layers: int, every: int) -> list[str]:
-    """The kind of each layer where every `every`-th from the first is global."""
-    return [LOCAL if i % every else GLOBAL for i in range(layers)]
-
-
 def windows(config: Config, layers: int) -> tuple[int | None, int]:
     """`window` and `global_every` of a config."""
     given = config.get("global_attn_every_n_layers", 3)
     kinds = config.get("layer_types") or kinds_of(layers, given)
     if LOCAL not in kinds:
         return None, ModernBert.model_fields["global_every"].default
-    for every in (given, *range(2, layers + 1)):
-        if kinds == kinds_of(layers, every):
-            return config.get("local_attention", 128) // 2, every
+    if every := period_of(kinds, given):
+        return config.get("local_attention", 128) // 2, every
     raise WrongInput("config.json: layer_types follow no rule of every n-th layer, which danlu's modernbert has")
 
 

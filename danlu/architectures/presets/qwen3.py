@@ -7,7 +7,14 @@ from typing import Any, Literal
 from danlu.architecture import Architecture
 from danlu.architectures.presets import llama
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import expect, misfit, transformer
+from danlu.architectures.presets.layer_kinds import (
+    WINDOWS,
+    causal_window,
+    window_config,
+    window_misfit,
+    window_settings,
+)
+from danlu.architectures.presets.requirements import SIZES, expect, misfit, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
@@ -17,7 +24,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 FIXED = llama.FIXED | {"qk_norm": True, "bias": False}
 
-WITHOUT = {"attention_bias": False, "use_sliding_window": False}
+WITHOUT = {"attention_bias": False}
 """Fields of its config that danlu computes at one value only."""
 
 
@@ -30,12 +37,22 @@ class Qwen3(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    return misfit(settings, objective, CAUSAL_LM, FIXED)
+    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
+        return reason
+    assert isinstance(settings, Transformer)
+    return window_misfit(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
     own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | llama.decoder_config(settings, vocabulary, dtype) | WITHOUT
+    return own | llama.decoder_config(settings, vocabulary, dtype) | WITHOUT | window_fields(settings)
+
+
+def window_fields(settings: Transformer) -> dict[str, Any]:
+    """Return the config fields about windows; without a window only that there is none."""
+    if causal_window(settings) is None:
+        return {"use_sliding_window": False}
+    return {"use_sliding_window": True, "max_window_layers": 0} | window_config(settings)
 
 
 def names(settings: Transformer) -> WeightNames:
@@ -49,7 +66,8 @@ def names(settings: Transformer) -> WeightNames:
 
 def settings_of(config: Config) -> Transformer:
     expect(config, WITHOUT)
-    return transformer(FIXED | llama.decoder_sizes(config) | {"head_dim": config.get("head_dim", 128)})
+    windows = window_settings(config) if config.get("use_sliding_window", False) else {}
+    return transformer(FIXED | llama.decoder_sizes(config) | windows | {"head_dim": config.get("head_dim", 128)})
 
 
 FAMILY = Family(
