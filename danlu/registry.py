@@ -1,15 +1,21 @@
-"""Names of the things a recipe can choose: one registration each, everything else is derived from it."""
+"""Registries of everything a recipe can choose by name; help, reference and JSON schema are derived from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Annotated, Any, TypeVar
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
+
+CHOICE = "x-danlu-choice"
+"""The key of the mark that a field of registered things leaves in a JSON schema."""
 
 S = TypeVar("S", bound=type[Settings])
 
@@ -72,9 +78,32 @@ class Registry:
             raise ValueError(str(error)) from None
         return cls.model_validate(value)
 
+    def classes(self) -> Iterator[type[Settings]]:
+        """Every registered class, by name."""
+        return (self[name] for name in self)
+
     def choice(self) -> Any:
-        """The type of a recipe field that holds one of the registered things."""
-        return Annotated[Any, PlainValidator(self.validate), PlainSerializer(lambda s: s.model_dump(mode="json"))]
+        """The type of a settings field that holds one of the registered things."""
+        return Annotated[Any, RegistryField(self)]
+
+
+@dataclass(frozen=True)
+class RegistryField:
+    """How pydantic validates, writes and describes a field that holds a registered thing."""
+
+    registry: Registry
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.registry.validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda chosen: chosen.model_dump(mode="json")
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A mark that `danlu.config.json_schema` replaces by a reference to the union of everything registered."""
+        return {CHOICE: self.registry.kind}
 
 
 objectives = Registry("objective")
@@ -86,3 +115,6 @@ metrics = Registry("metric")
 tokenizers = Registry("tokenizer")
 filters = Registry("filter")
 trackers = Registry("tracker")
+
+REGISTRIES = (objectives, architectures, optimizers, schedules, tasks, metrics, tokenizers, filters, trackers)
+"""All of them: what reference, JSON schema and tests go through."""

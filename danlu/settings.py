@@ -30,7 +30,8 @@ class Settings(BaseModel):
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former names of settings that are still accepted, with a warning: {former: current}."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # a string below a field describes it, as Field(description=...) does
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

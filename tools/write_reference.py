@@ -3,15 +3,12 @@ by `make docs`."""
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import inspect
 import re
 import sys
-import textwrap
 import typing
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +16,9 @@ import click
 from reference_matrix import matrix_page
 
 import danlu
-from danlu import registry
 from danlu.commands.main import VERBS, danlu_command
 from danlu.config.schema import Recipe
-from danlu.registry import Registry
+from danlu.registry import RegistryField
 from danlu.settings import Settings
 
 BAR = "\\|"
@@ -71,28 +67,10 @@ def limits(field: Any) -> str:
 def chosen_from(field: Any) -> str | None:
     """`an objective` for a field that holds one of the registered things."""
     for m in field.metadata:
-        owner = getattr(getattr(m, "func", None), "__self__", None)
-        if isinstance(owner, Registry):
-            return f"{'an' if owner.kind[0] in 'aeiou' else 'a'} {owner.kind}, below"
+        if isinstance(m, RegistryField):
+            kind = m.registry.kind
+            return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}, below"
     return None
-
-
-def meanings(cls: type[Settings]) -> dict[str, str]:
-    """The strings that stand below fields in the class's source, by field."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if not (inspect.isclass(base) and issubclass(base, Settings)):
-            continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
-        for field, text in pairwise(body):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(text, ast.Expr)
-                and isinstance(text.value, ast.Constant)
-            ):
-                found[field.target.id] = " ".join(str(text.value.value).split())
-    return found
 
 
 def same_setting(a: Any, b: Any) -> bool:
@@ -102,13 +80,12 @@ def same_setting(a: Any, b: Any) -> bool:
 
 def table(cls: type[Settings], base: type[Settings] | None = None) -> list[str]:
     """The settings of a class as a table; with `base`, only those that differ from its settings."""
-    said = meanings(cls)
     rows = ["| key | type | default | |", "|---|---|---|---|"]
     for name, field in cls.model_fields.items():
         if name == "name" or (base and name in base.model_fields and same_setting(field, base.model_fields[name])):
             continue
         kind = chosen_from(field) or " ".join(filter(None, [type_name(field.annotation), limits(field)]))
-        cells = [f"`{name}`", kind, default(field), field.description or said.get(name, "")]
+        cells = [f"`{name}`", kind, default(field), " ".join((field.description or "").split())]
         rows.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
     if base:
         chosen = base.model_fields["name"].default

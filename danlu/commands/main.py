@@ -32,6 +32,7 @@ VERBS = {
     "classify": "Classify texts with a fine-tuned model.",
     "neighbours": "List the tokens whose vectors are nearest to that of a word.",
     "cluster": "Cluster documents by their embeddings.",
+    "schema": "Print the JSON schema of recipes, for completion and checks in an editor.",
     "matrix": "Show which architectures support which objectives.",
     "corpus": "Check the text of a corpus, or build its documents as files.",
     "tokenizer": "Train a tokenizer on a text, or report on one.",

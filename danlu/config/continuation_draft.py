@@ -14,6 +14,8 @@ from danlu.interop import describe_model
 RECIPE = """\
 # Continue the pre-training of the model in {start_line} on {name}.
 # `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
+# For completion and checks in an editor: danlu schema --json-file recipe.schema.json
+# yaml-language-server: $schema=recipe.schema.json
 #
 # The text:
 {found}

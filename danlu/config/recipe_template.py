@@ -23,6 +23,8 @@ class Choices:
 
 RECIPE = """\
 # Two models of {name}. Change what you like; `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
+# For completion and checks in an editor: danlu schema --json-file recipe.schema.json
+# yaml-language-server: $schema=recipe.schema.json
 #
 # What was found:
 {found}

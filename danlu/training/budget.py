@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 Unit = Literal["seconds", "tokens", "epochs", "steps", "operations"]
 
@@ -82,5 +82,10 @@ def parse_budget(value: Any) -> Budget:
     return Budget(amount, unit)
 
 
-BudgetField = Annotated[Budget, PlainValidator(parse_budget), PlainSerializer(str)]
+BudgetField = Annotated[
+    Budget,
+    PlainValidator(parse_budget),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FORM.pattern}$", "examples": ["5min", "2M tokens", "3 epochs"]}),
+]
 """The type of a recipe field that holds a budget."""
