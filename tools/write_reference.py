@@ -18,7 +18,7 @@ from reference_matrix import matrix_page
 import danlu
 from danlu.commands.main import VERBS, danlu_command
 from danlu.config.schema import Recipe
-from danlu.registry import RegistryField
+from danlu.registry import REGISTRIES, Registry, RegistryField
 from danlu.settings import Settings
 
 BAR = "\\|"
@@ -116,12 +116,11 @@ def recipe_page() -> str:
     for name, cls in sections.items():
         parts += [f"## {name.removesuffix('Settings').removesuffix('Recipe') or 'The recipe'}", "", summary(cls), ""]
         parts += [*table(cls), ""]
-    for kinds in vars(registry).values():
-        if isinstance(kinds, Registry):
-            parts += [f"## Every {kinds.kind}", ""]
-            for name in kinds:
-                parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), ""]
-                parts += [*table(kinds[name], registered_base(kinds, kinds[name])), ""]
+    for kinds in REGISTRIES:
+        parts += [f"## Every {kinds.kind}", ""]
+        for name in kinds:
+            parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), ""]
+            parts += [*table(kinds[name], registered_base(kinds, kinds[name])), ""]
     return "\n".join(parts)
 
 
