@@ -56,8 +56,8 @@ def test_any_part_may_be_missing(tmp_path: Path, missing: str, how: str) -> None
 def test_the_least_run(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"schema": 1}')
     page = write_report(tmp_path).read_text("utf-8")
-    assert "This run recorded no figures" in page
-    assert "metrics.jsonl was not there" in page
+    assert "This run recorded no results" in page
+    assert "metrics.jsonl was not found" in page
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_worse_and_level_are_said(tmp_path: Path) -> None:
     }
     page = write_report(write_run(tmp_path / "demo", changed)).read_text("utf-8")
     assert "above the 5-gram (1.861) and primed zstd (1.935)" in page
-    assert "pre-training did harm" in page
+    assert "pre-training hurt" in page
     assert "TF-IDF is still better" in page
 
 
@@ -134,7 +134,7 @@ def test_unfinished_last_line_is_set_aside_with_a_note(tmp_path: Path) -> None:
     lines = (run / "metrics.jsonl").read_text("utf-8").count("\n")
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"stage": "pretrain/deco')
-    assert f"Line {lines + 1} of metrics.jsonl has no end" in write_report(run).read_text("utf-8")
+    assert f"Line {lines + 1} of metrics.jsonl is incomplete" in write_report(run).read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -34,16 +34,16 @@ def test_three_digits_that_count(value, written):
     [
         ("precision", "precision", "精确率"),
         ("MRR, random weights", "mean reciprocal rank, random weights", "平均倒数排名，随机权重"),
-        ("squared error, model", "squared error, the model", "平方误差，模型"),
+        ("squared error, model", "squared error, model", "平方误差，模型"),
         ("both: precision", "both: precision", "both：精确率"),
-        ("sts: Spearman, TF-IDF", "sts: Spearman's correlation with people's scores, TF-IDF", None),
+        ("sts: Spearman, TF-IDF", "sts: Spearman correlation with human scores, TF-IDF", None),
         ("of one's own", "of one's own", "of one's own"),
     ],
 )
 def test_the_name_of_a_figure_is_said_in_the_page_s_language(name, english, chinese):
     said = figure_name(name)
     assert in_language(said, "en") == english
-    assert in_language(said, "zh") == (chinese or "sts：与人工评分的斯皮尔曼相关，TF-IDF")
+    assert in_language(said, "zh") == (chinese or "sts：与人工评分的 Spearman 相关系数，TF-IDF")
 
 
 def test_a_count_in_the_results_is_written_as_one():

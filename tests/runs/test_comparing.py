@@ -60,7 +60,7 @@ def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
     assert masked["task"]["seeds"] == pytest.approx([scores["place-both-0"], scores["place-both-1"]])
     assert read_json(out / "comparison.json") == json.loads(json.dumps(made))
     page = (out / "comparison.html").read_text("utf-8")
-    for said in ("tiny", "both", "Side by side", "并列比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
+    for said in ("tiny", "both", "Comparison", "并列比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
         assert said in page
 
 
@@ -89,7 +89,7 @@ def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
     assert [model["settings"] for model in made["models"]] == [{"training.patience": None}, {"training.patience": 3}]
     assert [model["task_steps"] for model in made["models"]] == [[2], [2]]
     page = (tmp_path / "out" / "comparison.html").read_text("utf-8")
-    table, steps = "<code>training.patience</code>", "Each run of it had 2 steps."
+    table, steps = "<code>training.patience</code>", "Each fine-tuning run had 2 steps."
     for said in ("Settings that differ", table, steps, "Intervals of differences: "):
         assert said in page
 
