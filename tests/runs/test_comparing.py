@@ -60,7 +60,7 @@ def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
     assert masked["task"]["seeds"] == pytest.approx([scores["place-both-0"], scores["place-both-1"]])
     assert read_json(out / "comparison.json") == json.loads(json.dumps(made))
     page = (out / "comparison.html").read_text("utf-8")
-    for said in ("tiny", "both", "Comparison", "并列比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
+    for said in ("tiny", "both", "Comparison", "模型比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
         assert said in page
 
 
