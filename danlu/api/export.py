@@ -1,4 +1,4 @@
-"""A model of a run, or any saved model, as a folder for transformers, checked."""
+"""Export a model of a run, or any saved model, to a folder for transformers, and check it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,22 @@ TEXTS = (
     "第七炉丹药要慢火烧，急了就坏了。",
     "def main(argv: list[str]) -> int:\n    return len(argv)",
 )
-"""What both sides are given: English, Chinese and code."""
+"""Texts that the logits are compared on: English, Chinese and code."""
 
 
 def export_model(source: str | Path, to: str | Path, model: str | None = None) -> dict[str, Any]:
-    """Write a saved model to the folder `to` so that transformers loads it, and check that it computes the same logits:
-    {"path", "class", "max_logit_difference", "tolerance"}.
+    """Export a saved model to the folder `to`, and check that transformers computes the same logits.
 
-    source: a model folder, or a run's directory (model: which of its models, where it has several). WrongInput for a
-    model that no class of transformers computes; DanluError when the logits differ by more than the tolerance.
+    Args:
+        source: a model folder or a run directory.
+        model: the model of the run, if it has several.
+
+    Returns:
+        {"source", "path", "class", "max_logit_difference", "tolerance"}.
+
+    Raises:
+        WrongInput: if no class of transformers computes what the model does.
+        DanluError: if the logits differ by more than the tolerance.
     """
     folder, origin = chosen(Path(source).expanduser(), model)
     saved = read_model(folder)
@@ -49,17 +56,17 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
 
 
 def chosen(source: Path, model: str | None) -> tuple[Path, Origin]:
-    """The folder of the model, and what is known of its training."""
+    """Return the folder of the model, and what is known of its training."""
     within = source / "model"
     if (source / "config.json").exists() or not within.is_dir():
         if model is not None:
-            raise WrongInput(f"--model: {source} is no run's directory; leave --model out")
+            raise WrongInput(f"--model: {source} is not a run directory; leave --model out")
         return source, Origin()
     names = sorted(f.name for f in within.iterdir() if f.is_dir() and not f.name.startswith("."))
     if not names:
         raise WrongInput(f"{source} holds no finished model yet; run its recipe to the end first")
     if model is None and len(names) > 1:
-        raise WrongInput(f"{source} has the models {', '.join(names)}; say which one with --model")
+        raise WrongInput(f"{source} has the models {', '.join(names)}; choose one with --model")
     if model is not None and model not in names:
         raise WrongInput(f"--model: {source} has no model {model!r}; {nearest(model, names)}")
     name = model or names[0]
@@ -67,7 +74,7 @@ def chosen(source: Path, model: str | None) -> tuple[Path, Origin]:
 
 
 def origin_of(results: Path, name: str) -> Origin:
-    """The corpus and the tokens that the run's results name; nothing before it has ended."""
+    """Return the corpus and the tokens that the results of the run report, if it has finished."""
     if not results.is_file():
         return Origin()
     found = read_json(results)

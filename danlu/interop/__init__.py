@@ -1,4 +1,4 @@
-"""Models as folders that other programs load, and back."""
+"""Import and export: model folders of danlu and of Hugging Face transformers."""
 
 from danlu.interop.hf_export import Export, NotExported, export, save_native
 from danlu.interop.logit_check import check_export

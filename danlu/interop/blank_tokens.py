@@ -1,4 +1,4 @@
-"""What stands in a text where something is left out: when an exported model is checked, and in its card."""
+"""How a text with blanks is written, by the kind of head: for checking exported models and for model cards."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from danlu.tokens.vocabulary import Vocabulary
 
 EVERY = 5
-"""One in so many tokens of a text is left out."""
+"""One in this many tokens of a text is hidden."""
 
 
 @dataclass(frozen=True)
 class Blank:
-    """text: how it is written; cover(ids [n], vocabulary): the ids [n] with some of them left out."""
+    """One kind of blank."""
 
-    text: str
-    cover: Callable[[np.ndarray, Vocabulary], np.ndarray]
+    text: str  # how it is written in a text
+    cover: Callable[[np.ndarray, Vocabulary], np.ndarray]  # hide some of the ids [n]
 
 
 def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """One id in `EVERY` replaced by the mask."""
+    """Replace one id in `EVERY` by the mask."""
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
 def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """The same by sentinels, as many as there are."""
+    """Replace one id in `EVERY` by the next sentinel, as long as there are any."""
     shown = ids.copy()
     places = np.arange(EVERY // 2, len(ids), EVERY)[: len(vocabulary.sentinels)]
     shown[places] = vocabulary.sentinels[: len(places)]

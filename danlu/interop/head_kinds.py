@@ -1,4 +1,4 @@
-"""What follows from the kind of head a class of transformers has: its task on the hub, its use, what it computes."""
+"""The kinds of heads of transformers classes: the task on the hub, an example of use, and what they compute."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class HeadKind:
-    """pipeline: the task on the hub. usage: Python lines for the model card, {blank} where something is left out.
-    ours(network, hidden): what danlu computes of hidden states [T, width], the decoder's where there is one; theirs:
-    how the output of the class calls the same."""
+    """One kind of head."""
 
-    pipeline: str
-    usage: str
-    ours: Callable[[Any, Tensor], Tensor]
-    theirs: str = "logits"
+    pipeline: str  # the task on the hub
+    usage: str  # Python lines for the model card, with {blank} for a blank
+    ours: Callable[[Any, Tensor], Tensor]  # danlu's output from hidden states [T, width] (those of a decoder if any)
+    theirs: str = "logits"  # the field of the class's output that holds the same
 
 
 GENERATED = """from transformers import {auto_class}, AutoTokenizer

@@ -1,4 +1,4 @@
-"""A network as a folder that transformers loads, or, where no class of it computes the same, as danlu's own."""
+"""Save a network as a folder that transformers loads or, if no class computes the same, in danlu's own form."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from danlu.training.weights import write_weights
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that transformers loads. name: of the family; class_name: the class in transformers."""
+    """A folder that transformers loads."""
 
-    name: str
+    name: str  # of the family
     path: Path
-    class_name: str
+    class_name: str  # in transformers
 
 
 @dataclass(frozen=True)
 class NotExported:
-    """No transformers class computes what the network does; nothing was written."""
+    """No transformers class computes what the network does, and nothing was written."""
 
     reason: str
 
@@ -50,8 +50,10 @@ def export(
     architecture: Architecture,
     origin: Origin | None = None,
 ) -> Export | NotExported:
-    """Write `folder` in one step: config, weights, tokenizer, danlu.json and a model card; and the same in a folder
-    inside it for every further model that the objective trains."""
+    """Write config, weights, tokenizer, danlu.json and a model card to `folder`, in one step.
+
+    Every further model that the objective trains gets a subfolder with the same files.
+    """
     if tokenizer.content is None:
         return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
     models = split_submodels(network, objective, architecture)
@@ -87,7 +89,7 @@ def fill_folder(
     origin: Origin,
     whole: Objective | None = None,
 ) -> None:
-    """The files of one model of a family; `whole` as in `ModelFacts`."""
+    """Write the files of one model; `whole` as in `ModelFacts`."""
     network, architecture = model.network, model.architecture
     assert isinstance(architecture, Transformer)
     vocabulary = vocabulary_of(network, tokenizer)
@@ -132,9 +134,11 @@ def save_native(
     architecture: Architecture,
     head: Settings | None = None,
 ) -> Path:
-    """Write a folder that danlu loads, for any network: the weights keep the names of danlu's own modules.
+    """Write any network to a folder that only danlu loads; the weights have the names of danlu's modules.
 
-    objective: that of pre-training; head: what fine-tuning gave the model to answer, if it did.
+    Args:
+        objective: that of pre-training.
+        head: the predictor of a fine-tuned model.
     """
     facts = facts_of(objective, architecture, vocabulary_of(network, tokenizer), NATIVE)
     facts = facts.model_copy(update={"head": head})
@@ -155,7 +159,7 @@ def facts_of(objective: Objective, architecture: Architecture, vocabulary: Vocab
 
 
 def vocabulary_of(network: Network, tokenizer: TextTokenizer) -> Vocabulary:
-    """The tokenizer's special ids and the model's size, which may be padded beyond the tokenizer's."""
+    """Return the tokenizer's vocabulary with the size of the model, which may be padded."""
     if network.vocabulary_size < tokenizer.vocabulary.size:
         sizes = f"{tokenizer.vocabulary.size} entries, the model {network.vocabulary_size}"
         raise WrongInput(f"the tokenizer has {sizes}; it is not the one the model was trained with")
@@ -163,7 +167,7 @@ def vocabulary_of(network: Network, tokenizer: TextTokenizer) -> Vocabulary:
 
 
 def dtype_of(model: nn.Module) -> str:
-    """The one dtype of all parameters, as config.json spells it."""
+    """Return the dtype that all parameters share, as config.json writes it."""
     kinds = {str(p.dtype).removeprefix("torch.") for p in model.parameters()}
     if len(kinds) != 1:
         raise WrongInput(f"the model's weights are {' and '.join(sorted(kinds))}; convert them to one of these first")

@@ -1,5 +1,4 @@
-"""Whether an exported folder, loaded by transformers, computes what the network does: the logits of a model that
-predicts, the hidden states of an encoder without a head."""
+"""Compare an exported folder, loaded by transformers, with the network: logits, or hidden states without a head."""
 
 from __future__ import annotations
 
@@ -31,10 +30,12 @@ from danlu.tokens.tokenizer import TextTokenizer
 
 
 def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
-    """The largest absolute difference of logits (without a head, of hidden states) over `texts`, one by one, both sides
-    in float32 on the CPU; of all the models that the network's objective trains.
+    """Return the largest absolute difference of logits (of hidden states, without a head) over `texts`.
 
-    DanluError when transformers reads other ids, does not find every weight or gives logits that are no numbers.
+    The texts are compared one by one, in float32 on the CPU, for every model that the network's objective trains.
+
+    Raises:
+        DanluError: if transformers reads other ids, lacks a weight or returns logits that are not finite.
     """
     folder = Path(folder)
     if not texts:
@@ -45,12 +46,12 @@ def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts
     if parts:
         architecture: Architecture = read_facts(folder).architecture
         inner = {name: extract(network, part, architecture).network for name, part in parts.items()}
-        return max(compared(model, tokenizer, folder / name, texts) for name, model in inner.items())
-    return compared(network, tokenizer, folder, texts)
+        return max(compare_model(model, tokenizer, folder / name, texts) for name, model in inner.items())
+    return compare_model(network, tokenizer, folder, texts)
 
 
-def compared(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
-    """`check_export` of one model and its folder."""
+def compare_model(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
+    """Compare one model with its folder."""
     config = read_table(folder / CONFIG)
     family = family_of(config, str(folder / CONFIG))
     context = family.settings_of(config).context
@@ -60,10 +61,10 @@ def compared(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Se
         theirs = load_strictly(transformers, folder, family)
         worst = 0.0
         for text in texts:
-            ids = shown(tokenizer, text, family.head, context)
+            ids = model_input(tokenizer, text, family.head, context)
             found = difference(ours, theirs, ids, family.head)
             if not math.isfinite(found):
-                raise DanluError(f"{folder}: the logits of {text[:40]!r} are not all numbers")
+                raise DanluError(f"{folder}: the logits of {text[:40]!r} are not finite")
             worst = max(worst, found)
     return worst
 
@@ -71,8 +72,8 @@ def compared(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Se
 def check_tokens(
     transformers: ModuleType, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str], head: Head
 ) -> None:
-    """Refuse a folder whose `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
-    # a text may hold "<mask>": to danlu that is text, to transformers a special token unless it is told
+    """Raise DanluError if `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
+    # "<mask>" in a text is text to danlu, but a special token to transformers by default
     auto = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
     before, after = frame(tokenizer, head)
     for text in texts:
@@ -86,7 +87,7 @@ def check_tokens(
 
 
 def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any:
-    """The transformers model, every weight of it from the folder."""
+    """Load the transformers model; raise DanluError if a weight is missing or unexpected."""
     auto = getattr(transformers, family.head.auto_class)
     model, found = auto.from_pretrained(folder, dtype=torch.float32, local_files_only=True, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
@@ -98,8 +99,8 @@ def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any
     return model.eval()
 
 
-def shown(tokenizer: TextTokenizer, text: str, head: Head, context: int) -> np.ndarray:
-    """The ids of a text as the model is given them: framed, cut to the context, with the blanks of its head."""
+def model_input(tokenizer: TextTokenizer, text: str, head: Head, context: int) -> np.ndarray:
+    """Return the ids of a text as the model reads them: with special tokens, truncated, with the blanks of its head."""
     before, after = frame(tokenizer, head)
     ids = tokenizer.encode(text)[: max(0, context - len(before) - len(after))]
     return np.array([*before, *BLANKS[head.blank].cover(ids, tokenizer.vocabulary), *after], np.int64)[:context]
@@ -110,8 +111,10 @@ def stream_of(ids: np.ndarray, key: np.ndarray, query: np.ndarray | None = None)
 
 
 def own_values(network: Network, ids: np.ndarray, head: Head) -> Tensor:
-    """[T, vocabulary] logits, [T] of a detector, or [T, width] hidden states, of one sequence; where there is a
-    decoder, it is given the same one."""
+    """Return danlu's output for one sequence: logits [T, vocabulary], [T] of a discriminator, or hidden states.
+
+    A decoder reads the same sequence.
+    """
     stream = stream_of(ids, *ATTENTION_ORDERS[network.objective.reading_order](len(ids)))
     hidden = network.hidden(stream)
     if network.decoder is not None:
@@ -121,7 +124,7 @@ def own_values(network: Network, ids: np.ndarray, head: Head) -> Tensor:
 
 @torch.no_grad()
 def difference(ours: Network, theirs: Any, ids: np.ndarray, head: Head) -> float:
-    """The largest absolute difference of those of one sequence; NaN where any of them is."""
+    """Return the largest absolute difference for one sequence; NaN if any value is NaN."""
     row = torch.from_numpy(ids)[None]
     made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
     given = getattr(made, KINDS[head.kind].theirs)[0]

@@ -1,4 +1,4 @@
-"""The README.md of an exported model: front matter for the hub, and what it is in a few lines."""
+"""The README.md of an exported model: front matter for the hub and a short description."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from danlu.objective import Objective
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model was trained on, as far as it is known. languages: codes of the hub, such as "en" and "zh"."""
+    """What a model was trained on, as far as it is known."""
 
-    languages: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()  # codes of the hub, such as "en" and "zh"
     corpus: str | None = None
     tokens: int | None = None
     license: str | None = None
@@ -25,7 +25,7 @@ class Origin:
 def model_card(
     family: Family, objective: Objective, parameters: int, vocabulary: int, context: int, origin: Origin
 ) -> str:
-    """The text of README.md."""
+    """Return the text of README.md."""
     kind = KINDS[family.head.kind]
     front = ["library_name: transformers", f"pipeline_tag: {kind.pipeline}"]
     if origin.languages:
@@ -44,4 +44,4 @@ def model_card(
         known.append(f"- tokens seen in training: {origin.tokens:,}")
     lines = ["---", *front, "---", "", f"# A {family.model_type} model trained by danlu", "", *known, ""]
     usage = kind.usage.format(blank=BLANKS[family.head.blank].text)
-    return "\n".join([*lines, "```python", f"folder = ...  # this one\n{usage}", "```", ""])
+    return "\n".join([*lines, "```python", f"folder = ...  # the path of this folder\n{usage}", "```", ""])

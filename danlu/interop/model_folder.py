@@ -1,9 +1,9 @@
-"""The files of a saved model, and reading them with an eye on damage.
+"""The files of a saved model, and checks for damage when they are read.
 
-danlu.json       what danlu needs to build the model again, and whose names the weights have
+danlu.json       what danlu needs to rebuild the model, and which naming scheme the weights follow
 model.safetensors, tokenizer.json (or tokenizer.model), tokenizer_config.json
-config.json, generation_config.json, README.md    where a transformers class computes the same
-manifest.json    the hash of every file as it was written
+config.json, generation_config.json, README.md    if a transformers class computes the same
+manifest.json    the hash of every file when it was written
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ from danlu.tokens.vocabulary import Vocabulary
 
 FACTS, CONFIG, WEIGHTS = "danlu.json", "config.json", "model.safetensors"
 READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, MODEL, TOKENIZER_CONFIG)
-"""What a model is made of; the other files may be edited by hand."""
+"""The files that determine a model; the others may be edited by hand."""
 
 NATIVE = "danlu"
-"""Instead of a family's name: the weights have the names of danlu's own modules."""
+"""In place of a family's name: the weights have the names of danlu's modules."""
 
 FORMAT = 2
 """Of danlu.json. Format 1 has former names of settings, and its weights former names of modules; both are converted."""
 
 
 class ModelFacts(Settings):
-    """What danlu.json holds. `weights` is NATIVE or the model_type whose names the weights have; `objective` is that of
-    pre-training; `head` is there where the model was fine-tuned; `whole` where the model was trained together with
-    others, each in a folder inside this one: the objective of them all (`danlu.traits.HasModelsWithin`)."""
+    """The content of danlu.json."""
 
     format: Literal[2] = FORMAT
-    danlu: str
-    weights: str
-    objective: Annotated[
+    danlu: str  # the version that wrote it
+    weights: str  # NATIVE, or the name of the family whose weight names are used
+    objective: Annotated[  # of pre-training
         Any, PlainValidator(saved_objective), PlainSerializer(lambda chosen: chosen.model_dump(mode="json"))
     ]
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
+    # the predictor of a fine-tuned model
     head: heads.choice() | None = None  # type: ignore[valid-type]
+    # the objective of all models that were trained together; the others are in subfolders (`Objective.submodels`)
     whole: objectives.choice() | None = None  # type: ignore[valid-type]
 
     def trained_for(self) -> Any:
-        """The objective that the weights are for: that of the head, where fine-tuning gave the model one."""
+        """The objective that the network is built for: that of the task if the model was fine-tuned."""
         return self.objective if self.head is None else self.head.objective()
 
 
 def one_line(error: ValueError) -> str:
-    """The first thing a check of danlu.json found, with its place."""
+    """Describe the first error in danlu.json, with its key."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
@@ -93,15 +93,19 @@ def in_current_format(stored: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A JSON file that holds one table."""
+    """Read a JSON file that holds an object."""
     if not isinstance(table := durable.read_json(path), dict):
-        raise WrongInput(f"{path} is damaged: it holds no table of names and values")
+        raise WrongInput(f"{path} is damaged: it does not hold a JSON object")
     return table
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        near = "; it is in several parts, save it as one" if path.with_name(f"{path.name}.index.json").exists() else ""
+        near = (
+            "; the weights are split into several files, save them as one"
+            if path.with_name(f"{path.name}.index.json").exists()
+            else ""
+        )
         raise WrongInput(f"{path} is missing{near}")
     try:
         return load_file(path)
@@ -110,7 +114,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def refuse_damage(folder: Path) -> None:
-    """One line when a file that a model is made of is not as it was written; folders without a manifest pass."""
+    """Raise WrongInput if a file differs from the manifest; a folder without a manifest passes."""
     if not (folder / durable.MANIFEST).is_file():
         return
     for name, facts in read_table(folder / durable.MANIFEST).items():
@@ -121,13 +125,13 @@ def refuse_damage(folder: Path) -> None:
             raise WrongInput(f"{path} is missing; save the model again")
         if path.stat().st_size != facts["bytes"] or durable.sha256(path) != facts["sha256"]:
             raise WrongInput(
-                f"{path} is damaged: it is not as it was written; "
+                f"{path} is damaged: its hash is not that of the manifest; "
                 f"save the model again, or delete {durable.MANIFEST} if you changed it yourself"
             )
 
 
 def write_model_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """As `durable.write_folder`, and never in place of a folder that holds something else."""
+    """Write a folder in one step; never replace a folder that holds something else."""
     if folder.exists() and not (folder / durable.MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise WrongInput(f"{folder} exists and is no model saved by danlu; choose another place or move it away")
+        raise WrongInput(f"{folder} exists and is not a model saved by danlu; choose another folder or move it away")
     durable.write_folder(folder, fill)

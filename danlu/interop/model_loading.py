@@ -1,4 +1,4 @@
-"""A saved model back as a network: danlu's own folders, and transformers' where danlu knows the family."""
+"""Load saved models: danlu's own folders, and those of transformers if danlu knows the family."""
 
 from __future__ import annotations
 
@@ -44,29 +44,33 @@ class SavedModel:
 
 
 def load_model(folder: Path) -> tuple[Network, TextTokenizer]:
-    """The model and its tokenizer of `read_model`."""
+    """Load a saved model; return the network and its tokenizer."""
     saved = read_model(folder)
     return saved.network, saved.tokenizer
 
 
 def read_model(folder: Path) -> SavedModel:
-    """A saved model, every weight of it.
+    """Load a saved model with all of its weights.
 
-    A folder without danlu.json is read by its config.json: what transformers saved after training an export further.
+    A folder without danlu.json, such as one that transformers saved, is read by its config.json.
     """
     facts, tokenizer = describe_model(folder)
     path = Path(folder) / WEIGHTS
     state, ignored = own_names(facts, read_weights(path), path)
     network = build_network(facts.trained_for(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
-    fill(network, state, path)
+    load_state(network, state, path)
     return SavedModel(network.eval(), tokenizer, facts, ignored)
 
 
 def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
-    """What a folder holds, without its weights; WrongInput in one line where it is no model or is damaged."""
+    """Read what a folder holds, without the weights.
+
+    Raises:
+        WrongInput: if it is not a model folder or is damaged.
+    """
     folder = Path(folder)
     if not folder.is_dir():
-        raise WrongInput(f"{folder} is not a folder; name one that a model was saved to")
+        raise WrongInput(f"{folder} is not a folder; give the folder of a saved model")
     if not (folder / FACTS).is_file() and not (folder / CONFIG).is_file():
         raise WrongInput(f"{folder} holds no model: it has neither {FACTS} nor {CONFIG}")
     refuse_damage(folder)
@@ -74,12 +78,12 @@ def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
     facts = read_facts(folder) if (folder / FACTS).is_file() else facts_by_config(folder, tokenizer.vocabulary)
     if tokenizer.vocabulary.size > facts.vocabulary.size:
         sizes = f"{tokenizer.vocabulary.size} entries, the model {facts.vocabulary.size}"
-        raise WrongInput(f"{folder}: the tokenizer has {sizes}; they do not belong together")
+        raise WrongInput(f"{folder}: the tokenizer has {sizes}; they are not from the same model")
     return facts, tokenizer
 
 
 def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
-    """What danlu.json would say of a folder of transformers."""
+    """Derive from config.json what danlu.json would hold."""
     path = folder / CONFIG
     config = read_table(path)
     family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
@@ -109,17 +113,19 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> tuple[
     family = family_named(facts.weights, facts.objective.hf_head)
     if family is None or not isinstance(facts.architecture, Transformer):
         known = nearest(facts.weights, [NATIVE, *(family.name for family in FAMILIES)])
-        raise WrongInput(f"{path.with_name(FACTS)}: no weights are named in the way of {facts.weights!r}; {known}")
+        raise WrongInput(f"{path.with_name(FACTS)}: unknown naming scheme of weights {facts.weights!r}; {known}")
     aligned, ignored = align_names(state, family, facts.architecture, path)
     return from_hf(family.names(facts.architecture), aligned, str(path)), ignored
 
 
-def fill(network: Network, state: dict[str, Tensor], path: Path) -> None:
-    """Load every weight, or say in one line which does not belong."""
+def load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
+    """Load every weight; raise WrongInput for the first that is missing, unknown or of another shape."""
     wanted = network.state_dict()
     refuse_other_names(wanted, state, str(path))
     for name, value in state.items():
         if value.shape != wanted[name].shape:
             shapes = [" x ".join(map(str, shape)) for shape in (value.shape, wanted[name].shape)]
-            raise WrongInput(f"{path}: weight {name} is {shapes[0]}, not {shapes[1]}; its settings are another model's")
+            raise WrongInput(
+                f"{path}: weight {name} is {shapes[0]}, not {shapes[1]}; the settings are those of another model"
+            )
     network.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""transformers, imported when it is needed, and silent."""
+"""Import transformers on demand and silence it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from danlu.errors import WrongInput
 
 @contextmanager
 def quiet_transformers() -> Iterator[ModuleType]:
-    """The module, without progress bars and warnings while the block runs."""
+    """Yield the module; it shows no progress bars or warnings while the block runs."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The tokenizer of a saved model: danlu's own files, and for transformers the special tokens around a text."""
+"""The tokenizer files of a saved model, with the special tokens that transformers adds to a text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
 
 def frame(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
-    """The ids before and after those of a text."""
+    """Return the ids of the special tokens before and after a text."""
     before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in (head.before, head.after))
     return before, after
 
 
 def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
-    """The rule of tokenizer.json that puts those tokens around a text, where a program asks for special tokens."""
+    """Return the section of tokenizer.json that adds those tokens to a text."""
 
     def special(role: str) -> dict[str, Any]:
         return {"SpecialToken": {"id": tokenizer.roles[role], "type_id": 0}}
@@ -40,8 +40,11 @@ def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
 
 
 def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, context: int) -> None:
-    """`TextTokenizer.save`, and `AutoTokenizer` gives what the model's class takes: special tokens around a text, no
-    token types (transformers 4 adds them unasked), `context` tokens at most where it is asked to truncate."""
+    """Save a tokenizer so that `AutoTokenizer` returns what the model's class expects.
+
+    That is special tokens around a text, no token types (transformers 4 adds them by default), and at most `context`
+    tokens if truncation is requested.
+    """
     tokenizer.save(folder)
     content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, head)}
     durable.write_json(folder / TOKENIZER, content)
@@ -51,7 +54,7 @@ def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, co
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
-    """What was saved, with the content and fingerprint it had then: danlu puts special tokens around texts itself."""
+    """Load a saved tokenizer with its original content and fingerprint: danlu adds special tokens itself."""
     tokenizer = TextTokenizer.load(folder)
     if not isinstance(tokenizer.inner, SentencePiece):
         tokenizer.inner.post_processor = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""The token embeddings of one model as the start of another's."""
+"""Initialise the token embeddings of one model with those of another."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ ROLES = ("pad", "bos", "eos", "mask")
 
 
 def spellings(text: str) -> list[str]:
-    """How a token may be spelt in another vocabulary, the likeliest first: as it is, without the spaces and signs that
-    say where in a word it stands, in small letters."""
+    """Return how a token may be spelt in another vocabulary, the likeliest spelling first.
+
+    That is unchanged, without the spaces and signs that mark its place in a word, and in lower case.
+    """
     bare = text.strip().removeprefix("##")
     return [text, bare, bare.lower()]
 
 
 def matched(own: TextTokenizer, theirs: TextTokenizer) -> np.ndarray:
-    """[entries of `own`] int64: for each token the id of the same one in `theirs`, -1 where there is none. Special
-    tokens go by their role; of several entries that are spelt alike, the first is taken."""
+    """Return the id in `theirs` of each token of `own`, [entries of `own`] int64; -1 if there is none.
+
+    Special tokens are matched by role. Of several entries with the same spelling, the first is used.
+    """
     if own.fingerprint == theirs.fingerprint:
         return np.arange(own.vocabulary.size)
     v, w = own.vocabulary, theirs.vocabulary
@@ -48,23 +52,34 @@ def matched(own: TextTokenizer, theirs: TextTokenizer) -> np.ndarray:
 
 
 @torch.no_grad()
-def take_embeddings(
+def transfer_embeddings(
     model: Network, own: TextTokenizer, donor: Network, theirs: TextTokenizer, where: str
 ) -> dict[str, Any]:
-    """Put the donor's vectors into the token embedding of `model` and give the facts: how many of how many tokens were
-    found, and the number all vectors were multiplied by so that they are on average as long as the ones they replace
-    (the layers above are made for these). WrongInput, which begins with `where`, when that cannot be done."""
+    """Copy the donor's token embeddings into `model`, for the tokens that both vocabularies have.
+
+    The vectors are scaled so that their mean length is that of the vectors they replace: the layers above were
+    initialised for these.
+
+    Args:
+        where: what errors call the donor.
+
+    Returns:
+        The number of matched tokens, the number of all tokens, and the scale.
+
+    Raises:
+        WrongInput: if the embeddings have different widths, share no token or are all zero.
+    """
     if "token" not in donor.embeddings or "token" not in model.embeddings:
         raise WrongInput(f"{where} and this model do not both embed tokens")
     if donor.embedding_width != model.embedding_width:
         widths = f"{donor.embedding_width} wide, this model {model.embedding_width}"
-        advice = "choose architecture.width, or embedding_width where there is one, to fit"
+        advice = "set architecture.width (or embedding_width) to match"
         raise WrongInput(f"{where} has embeddings {widths}; {advice}")
     table, source = model.embeddings["token"].weight, donor.embeddings["token"].weight
     at = torch.from_numpy(matched(own, theirs))
     there = at >= 0
     if not there.any():
-        raise WrongInput(f"{where} shares no token with this model's vocabulary; choose tokenizers of one kind")
+        raise WrongInput(f"{where} shares no token with this model's vocabulary; use tokenizers of the same kind")
     own_rows = torch.nn.functional.pad(there, (0, len(table) - len(there)))  # type: ignore[arg-type]
     vectors = source[at[there]]  # type: ignore[index]
     scale = float(table[own_rows].square().mean().sqrt() / vectors.square().mean().sqrt())  # type: ignore[index]

@@ -25,6 +25,7 @@ from danlu.runs.prepare_data import HELD_OUT, Data
 from danlu.runs.pretrain_model import Pretraining, continued, rewritten
 from danlu.training.precision import Machine
 from danlu.training.step import measure
+
 pass
 from danlu.batch import Batch
 from danlu.objective import Objective

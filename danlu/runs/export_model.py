@@ -1,4 +1,4 @@
-"""Every trained model as a folder that danlu and, where a class fits, transformers load."""
+"""Export every trained model, for transformers if a class fits, otherwise in danlu's own form."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ CHECKED_CHARACTERS = 400
 
 
 def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
-    """WrongInput when a model of the run in this directory is still to be exported for transformers, which is not
-    installed: asked before anything is trained."""
+    """Raise WrongInput, before training, if the model will be exported for transformers and that is not installed."""
     if finished(run, f"export/{name}"):
         return
     if isinstance(family_for(recipe.architecture, recipe.objective), Family):
@@ -29,7 +28,7 @@ def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
 
 
 def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:
-    """Write `model/<name>` and check that transformers computes the same logits from it."""
+    """Write `model/<name>` and check that transformers computes the same logits."""
     model, tokenizer = job.trained(trained), job.data.tokenizer
     folder = job.run.path / "model" / job.name
     facts = {"name": job.name, "path": f"model/{job.name}", "tolerance": TOLERANCE}

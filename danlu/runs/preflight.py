@@ -10,6 +10,7 @@ from danlu.evaluation.text_to_text import BLANK, rewrites, source_of
 from danlu.config.schema import ModelRecipe
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
+
 pass
 from danlu.batch import Batch
 from danlu.objective import Objective

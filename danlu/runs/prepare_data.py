@@ -17,6 +17,7 @@ from danlu.text.split import SPLITS
 from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, decodes_exactly, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
+
 pass
 
 REPORTED_TEXTS = 200

@@ -17,7 +17,7 @@ from danlu.evaluation.text_to_text import BLANK, rewrite_many
 from danlu.interop import load_model
 from danlu.config.schema import ModelRecipe
 from danlu.runs.preflight import check_prompts, check_terms, measurable
-from danlu.runs.embedding_transfer import take_embeddings
+from danlu.runs.embedding_transfer import transfer_embeddings
 from danlu.runs.prepare_data import Data
 from danlu.runs.directory import RunDirectory
 from danlu.runs.unit_source import RunSource
@@ -30,6 +30,7 @@ from danlu.training.training_options import apply_training_options
 from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, units_of
 from danlu.training.precision import Machine
 from danlu.training.step import Losses, measure, micro_batches, total_counts
+
 pass
 from danlu.batch import Batch
 
@@ -92,7 +93,7 @@ class Pretraining:
         donor, theirs = self.donor(self.recipe.embeddings)
         where = f"models.{self.name}.embeddings: {self.recipe.embeddings}"
         facts = {"from": self.recipe.embeddings}
-        facts |= take_embeddings(model, self.data.tokenizer, donor, theirs, where)
+        facts |= transfer_embeddings(model, self.data.tokenizer, donor, theirs, where)
         return model, self.run.pin(stage, facts, where)
 
     def donor(self, name: str) -> tuple[Network, TextTokenizer]:

@@ -28,6 +28,7 @@ from danlu.runs.warm_start import inspect_checkpoint, pin_checkpoint, refuse_oth
 from danlu.tasks.rows import LabelledRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import environment, recorded
+
 pass
 
 Say = Callable[[str], None]

@@ -115,7 +115,7 @@ def test_a_text_without_a_recipe_goes_on_too(danlu_command, here):
 
 def test_one_model_of_several(danlu_command, here):
     told = one_line(danlu_command("pretrain", "smoke", "--from", "run/model/small"))
-    assert told == "danlu: --from: smoke.yaml has the models decoder, encoder; say which one with --model"
+    assert told == "danlu: --from: smoke.yaml has the models decoder, encoder; choose one with --model"
     told = one_line(danlu_command("pretrain", "smoke", "--model", "decodr"))
     assert "--model: smoke.yaml has no model 'decodr'; did you mean 'decoder'?" in told
 
@@ -161,7 +161,7 @@ def another_weight(folder):
 
 
 DAMAGE = {
-    "weights cut off": (cut_weights, "model.safetensors is damaged: it is not as it was written"),
+    "weights cut off": (cut_weights, "model.safetensors is damaged: its hash is not that of the manifest"),
     "weights cut off, no manifest": (without_manifest(cut_weights), "model.safetensors is damaged ("),
     "weights missing": (drop("model.safetensors"), "model.safetensors is missing"),
     "another weight": (without_manifest(another_weight), "has an unknown weight lm_head.bias"),

@@ -154,7 +154,7 @@ def test_damage_without_a_manifest(saved):
         (facts.replace('"name": "masked"', '"name": "maskd"'), "did you mean 'masked'"),
         (facts.replace('"format": 2', '"format": 3'), "format is 3 .* reads formats 1 to 2: upgrade danlu"),
         (re.sub('"weights": "[a-z]+"', '"weights": "qwen4"', facts), "did you mean 'qwen3'"),
-        (re.sub('"size": [0-9]+', '"size": 9', facts), "do not belong together"),
+        (re.sub('"size": [0-9]+', '"size": 9', facts), "are not from the same model"),
     ]:
         assert text != facts
         (saved / "danlu.json").write_text(text)
@@ -187,7 +187,7 @@ def test_a_config_that_does_not_fit_the_objective(make, tokenizer, tmp_path):
     for change, words in [
         ({"hidden_size": 25}, "width 25 is not a multiple of heads"),
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
-        ({"vocab_size": 9}, "do not belong together"),
+        ({"vocab_size": 9}, "are not from the same model"),
         ({"layer_types": ["sliding_attention", "full_attention"]}, "no rule of every n-th layer"),
     ]:
         (tmp_path / "m" / "config.json").write_text(json.dumps(config | change))
@@ -198,7 +198,7 @@ def test_sharded_weights_are_named(saved):
     (saved / "manifest.json").unlink()
     (saved / "model.safetensors").rename(saved / "model-00001-of-00002.safetensors")
     (saved / "model.safetensors.index.json").write_text("{}")
-    assert "several parts" in damaged(saved)
+    assert "split into several files" in damaged(saved)
 
 
 def test_only_a_saved_model_is_replaced(make, tokenizer, tmp_path):
@@ -206,7 +206,7 @@ def test_only_a_saved_model_is_replaced(make, tokenizer, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter.txt").write_text("dear")
     for save in (export, save_native):
-        with pytest.raises(WrongInput, match="is no model saved by danlu"):
+        with pytest.raises(WrongInput, match="is not a model saved by danlu"):
             save(network, tokenizer, tmp_path / "home", objective, architecture)
     assert (tmp_path / "home" / "letter.txt").read_text() == "dear"
     shutil.rmtree(tmp_path / "home")

@@ -24,6 +24,7 @@ from danlu.runs.run import usage
 from danlu.text.split import fraction
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.journal import read_journal
+
 pass
 
 ENCODER_DECODER = {"name": "t5", "layers": 1, "width": 16, "heads": 2, "context": 24}

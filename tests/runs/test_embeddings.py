@@ -14,7 +14,7 @@ from danlu.architectures import build_network
 from danlu.errors import Stopped, WrongInput
 from danlu.interop import load_model, save_native
 from danlu.registry import architectures, objectives
-from danlu.runs.embedding_transfer import matched, take_embeddings
+from danlu.runs.embedding_transfer import matched, transfer_embeddings
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.kinds.word import Word
 from danlu.tokens.kinds.wordpiece import WordPiece
@@ -54,7 +54,7 @@ def test_directions_are_taken_and_lengths_kept():
     with torch.no_grad():
         donor.embeddings["token"].weight *= 50
     before = model.embeddings["token"].weight.detach().clone()
-    facts = take_embeddings(model, bpe, donor, word, "here")
+    facts = transfer_embeddings(model, bpe, donor, word, "here")
     after, at = model.embeddings["token"].weight.detach(), torch.from_numpy(matched(bpe, word))
     there = at >= 0
     assert facts == {"matched": int(there.sum()), "tokens": len(at), "scale": pytest.approx(1 / 50, rel=0.3)}
@@ -66,11 +66,11 @@ def test_directions_are_taken_and_lengths_kept():
 def test_what_does_not_fit_is_one_line():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
     with pytest.raises(WrongInput, match="here has embeddings 4 wide, this model 8"):
-        take_embeddings(network(bpe), bpe, network(word, width=4), word, "here")
+        transfer_embeddings(network(bpe), bpe, network(word, width=4), word, "here")
     donor = network(word)
     torch.nn.init.zeros_(donor.embeddings["token"].weight)
     with pytest.raises(WrongInput, match="here has embeddings that are all zero"):
-        take_embeddings(network(bpe), bpe, donor, word, "here")
+        transfer_embeddings(network(bpe), bpe, donor, word, "here")
 
 
 @pytest.mark.parametrize(

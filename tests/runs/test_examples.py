@@ -11,6 +11,7 @@ from danlu.objectives.replaced import Replaced
 from danlu.runs.example_display import decoded
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.samples import UnitSample
+
 pass
 from danlu.batch import Seq, full_order
 

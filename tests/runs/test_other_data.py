@@ -71,7 +71,9 @@ def test_other_arrays_than_a_run_was_begun_with_are_refused(folder):
         danlu.run(recipe, out="run", watch=lambda record, plan: seen.append(record), stop=lambda: len(seen) >= 2)
     whole = (folder / "mine.npz").read_bytes()
     np.savez("mine.npz", **{split: np.eye(12 * 6, 3).reshape(12, 6, 3) for split in ("train", "validation", "test")})
-    with pytest.raises(WrongInput, match=r"models.seen.objective reads changed since the run in run was started: mine.npz was "):
+    with pytest.raises(
+        WrongInput, match=r"models.seen.objective reads changed since the run in run was started: mine.npz was "
+    ):
         danlu.run(recipe, out="run")
     (folder / "mine.npz").write_bytes(whole)
     assert danlu.run(recipe, out="run")["pretrain"][0]["steps"] == 4

@@ -50,6 +50,6 @@ def test_what_cannot_be_exported_is_one_line(run, tmp_path):
         danlu.export_model(run / "model" / "small", run / "model" / "small")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("")
-    with pytest.raises(WrongInput, match="mine exists and is no model saved by danlu"):
+    with pytest.raises(WrongInput, match="mine exists and is not a model saved by danlu"):
         danlu.export_model(run, tmp_path / "mine")
     assert not (tmp_path / "hf").exists()

@@ -150,7 +150,10 @@ def test_another_model_in_its_place_is_refused(tuned, tmp_path):
     place.rename(tmp_path / "away")
     (tmp_path / "run" / "model" / "small").rename(place)
     try:
-        with pytest.raises(WrongInput, match=r"^the model .*/small changed since the run in .*/ft was started: sha256 was '[0-9a-f]{12}...', is "):
+        with pytest.raises(
+            WrongInput,
+            match=r"^the model .*/small changed since the run in .*/ft was started: sha256 was '[0-9a-f]{12}...', is ",
+        ):
             danlu.finetune(
                 place, folder / "train.tsv", folder / "test.tsv",
                 labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
