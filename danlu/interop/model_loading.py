@@ -93,7 +93,7 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
     if reason := family.fits(settings, objective):
-        raise WrongInput(f"{path}: danlu's {family.model_type} {reason}")
+        raise WrongInput(f"{path}: {family.class_name}: {reason}")
     size = config.get("vocab_size")
     if not isinstance(size, int) or size < 1:
         raise WrongInput(f"{path}: vocab_size is {size!r}, not a number of tokens")

@@ -174,7 +174,7 @@ DAMAGE = {
     "facts of a later version": (
         without_manifest(lambda f: (f / "danlu.json").write_text('{"format": 2}')), "is of another version of danlu",
     ),
-    "an unknown family": (without_manifest(other_family), "danlu reads no model_type 'qwen2'; did you mean 'qwen3'?"),
+    "an unknown family": (without_manifest(other_family), "model_type 'qwen2' is not supported; did you mean 'qwen3'?"),
     "neither": (without_manifest(drop("danlu.json", "config.json")), "it has neither danlu.json nor config.json"),
 }  # fmt: skip
 

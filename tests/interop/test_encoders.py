@@ -178,5 +178,8 @@ def test_a_class_that_danlu_does_not_read_is_named_with_those_it_does(tokenizer,
     encoder("BertModel", tmp_path / "m", tokenizer)
     path = tmp_path / "m" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": ["BertForTokenClassification"]}))
-    with pytest.raises(WrongInput, match="BertForTokenClassification; of bert danlu reads BertForMaskedLM and BertMod"):
+    with pytest.raises(
+        WrongInput,
+        match="BertForTokenClassification is not supported; of bert danlu supports BertForMaskedLM and BertMod",
+    ):
         load_model(tmp_path / "m")

@@ -42,7 +42,7 @@ def test_native_round_trip_of_what_fits_no_family(make, tokenizer, tmp_path):
     network, objective, architecture = make("llama", norm="layer", positions="learned", gated=False, activation="relu2")
     made = export(network, tokenizer, tmp_path / "m", objective, architecture)
     assert isinstance(made, NotExported)
-    assert "LlamaForCausalLM needs norm rms, not layer" in made.reason
+    assert "LlamaForCausalLM: set norm: rms (now layer)" in made.reason
     assert not (tmp_path / "m").exists()
     save_native(network, tokenizer, tmp_path / "m", objective, architecture)
     assert json.loads((tmp_path / "m" / "danlu.json").read_text())["weights"] == "danlu"
@@ -169,7 +169,7 @@ def test_foreign_folders(saved, tmp_path):
         (saved / name).unlink()
     config = {"model_type": "gptj", "architectures": ["GPTJForCausalLM"]}
     (saved / "config.json").write_text(json.dumps(config))
-    assert "no model_type 'gptj'; did you mean 'gpt2'" in damaged(saved)
+    assert "model_type 'gptj' is not supported; did you mean 'gpt2'" in damaged(saved)
     (saved / "config.json").write_text("{")
     assert "config.json is damaged" in damaged(saved)
     (saved / "config.json").write_text("[]")
@@ -188,7 +188,7 @@ def test_a_config_that_does_not_fit_the_objective(make, tokenizer, tmp_path):
         ({"hidden_size": 25}, "width 25 is not a multiple of heads"),
         ({"vocab_size": "many"}, "vocab_size is 'many'"),
         ({"vocab_size": 9}, "are not from the same model"),
-        ({"layer_types": ["sliding_attention", "full_attention"]}, "no rule of every n-th layer"),
+        ({"layer_types": ["sliding_attention", "full_attention"]}, "layer_types are irregular"),
     ]:
         (tmp_path / "m" / "config.json").write_text(json.dumps(config | change))
         assert words in damaged(tmp_path / "m")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from danlu.architectures.presets import ENCODERS, FAMILIES, family_for
-from danlu.architectures.presets.requirements import misfit
+from danlu.architectures.presets.requirements import mismatch
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.hf_heads import HIDDEN_STATES, MASKED_LM, Head
@@ -40,11 +40,11 @@ def test_an_encoder_is_trained_by_none():
 
 
 def test_the_head_that_is_needed_is_told_by_what_has_it():
-    assert misfit(Transformer(), Causal(), MASKED_LM, {}) == "needs objective masked, not causal"
+    assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (now causal)"
     elsewhere = Head("TokenClassification")
-    told = "needs objective with the head of AutoModelForTokenClassification, not causal"
-    assert misfit(Transformer(), Causal(), elsewhere, {}) == told
-    with pytest.raises(WrongInput, match="that it was trained with is unknown: none has its head, AutoModelForTok"):
+    told = "train with an objective with the head of AutoModelForTokenClassification (now causal)"
+    assert mismatch(Transformer(), Causal(), elsewhere, {}) == told
+    with pytest.raises(WrongInput, match="trained with is unknown: none has its head, AutoModelForTokenClassification"):
         objective_of(elsewhere, {})
 
 
@@ -67,8 +67,8 @@ def test_another_objective_of_a_known_head_is_exported_as_it_is(patient, make, t
     again, _ = load_model(tmp_path / "m")
     assert again.objective == patient
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
-    assert "ModernBertForMaskedLM needs norm layer, not rms" in family_for(Transformer(), patient).reason
-    assert misfit(Transformer(), Causal(), MASKED_LM, {}) == "needs objective masked or patient, not causal"
+    assert "ModernBertForMaskedLM: set norm: layer (now rms)" in family_for(Transformer(), patient).reason
+    assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked or patient (now causal)"
 
 
 def test_a_folder_of_transformers_is_of_the_one_objective_of_its_head(patient, make, tokenizer, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""ALBERT (Lan et al. 2020): BERT with narrow embeddings and layers that share their weights."""
+"""ALBERT (Lan et al. 2020): BERT with narrow embeddings and shared layers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pydantic import PositiveInt
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import (
-    WITHOUT,
+    FIXED_FIELDS,
     Bert,
     embedding_names,
     encoder_config,
     encoder_sizes,
-    post_norm_misfit,
+    post_norm_mismatch,
 )
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import need, transformer
@@ -26,15 +26,15 @@ from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
-"""Of the settings, and what its config calls them."""
+"""Names in danlu and in transformers."""
 
 FREE = frozenset({"segments", "embedding_width", "shared_layers", "activation"})
-EXACT = {name: value for name, value in WITHOUT.items() if name != "hidden_act"}
+EXACT = {name: value for name, value in FIXED_FIELDS.items() if name != "hidden_act"}
 
 
 @architectures.register
 class Albert(Bert):
-    """The Transformer with ALBERT's parts. All layers share one block; more of them, in groups: shared_layers."""
+    """ALBERT (Lan et al. 2020): BERT with narrow embeddings and shared layers."""
 
     name: Literal["albert"] = "albert"  # type: ignore[assignment]
     embedding_width: PositiveInt | None = 128
@@ -43,14 +43,14 @@ class Albert(Bert):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := post_norm_misfit(settings, objective, FREE):
+    if reason := post_norm_mismatch(settings, objective, FREE):
         return reason
     assert isinstance(settings, Transformer)
     if settings.activation not in ACTIVATIONS:
-        return f"needs activation gelu or gelu_tanh, not {settings.activation}"
+        return f"set activation: gelu or gelu_tanh (now {settings.activation})"
     if settings.embedding_width is None:
-        return "needs an embedding_width, which may be the width"
-    return None if settings.shared_layers else "needs shared_layers 1 or more"
+        return f"set embedding_width: {settings.width} or another width (now null)"
+    return None if settings.shared_layers else f"set shared_layers: {settings.layers} or fewer (now null)"
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """A group of layers has the weights of one."""
+    """Return the weight names. A group of layers has the weights of one layer."""
     table = [
         *embedding_names("albert."),
         *linear("albert.encoder.embedding_hidden_mapping_in", "backbone.embedding_map", bias=True),
@@ -89,7 +89,7 @@ def settings_of(config: Config) -> Transformer:
     activations = {theirs: ours for ours, theirs in ACTIVATIONS.items()} | {"gelu_pytorch_tanh": "gelu_tanh"}
     given = config.get("hidden_act", "gelu_new")
     if given not in activations:
-        raise WrongInput(f"config.json: danlu's albert has no hidden_act {given!r}; {nearest(given, activations)}")
+        raise WrongInput(f"config.json: hidden_act {given!r} is not supported; {nearest(given, activations)}")
     return transformer(
         encoder_sizes(config, EXACT | {"inner_group_num": 1})
         | {

@@ -1,4 +1,4 @@
-"""BART (Lewis et al. 2020): an encoder-decoder of BERT's make, each side with learned positions of its own."""
+"""BART (Lewis et al. 2020): an encoder-decoder with the layers of BERT and separate learned positions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -18,7 +18,7 @@ from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 
 OFFSET = 2
-"""Rows of its tables of positions before that of position 0."""
+"""Row of position 0 in its tables of positions."""
 
 FIXED = {
     "norm": "layer",
@@ -38,13 +38,13 @@ FIXED = {
 
 FREE = SIZES - {"theta", "epsilon", "tied", "shared_embeddings"} | {"scaled_embeddings"}
 
-WITHOUT = {"activation_function": "gelu", "is_encoder_decoder": True, "tie_word_embeddings": True}
-"""Fields of its config that danlu computes at one value only."""
+FIXED_FIELDS = {"activation_function": "gelu", "is_encoder_decoder": True, "tie_word_embeddings": True}
+"""Fields of its config.json that danlu supports at one value only."""
 
 
 @architectures.register
 class Bart(Transformer):
-    """The Transformer with BART's parts."""
+    """BART (Lewis et al. 2020): an encoder-decoder with the layers of BERT and separate learned positions."""
 
     name: Literal["bart"] = "bart"  # type: ignore[assignment]
     epsilon: float = 1e-5
@@ -61,7 +61,7 @@ class Bart(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
+    if reason := mismatch(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -84,7 +84,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         **sides,
         "max_position_embeddings": settings.context,
         "scale_embedding": settings.scaled_embeddings,
-        **WITHOUT,
+        **FIXED_FIELDS,
         "dropout": 0.0,
         "attention_dropout": 0.0,
         "activation_dropout": 0.0,
@@ -122,11 +122,13 @@ def block_names(theirs: str, ours: str, cross: bool) -> WeightNames:
 
 
 def settings_of(config: Config) -> Transformer:
-    expect(config, WITHOUT)
+    expect(config, FIXED_FIELDS)
     for name in ("ffn_dim", "attention_heads"):
         one, other = (need(config, f"{side}_{name}") for side in ("encoder", "decoder"))
         if one != other:
-            raise WrongInput(f"config.json: encoder_{name} is {one} and decoder_{name} {other}; danlu's are the same")
+            raise WrongInput(
+                f"config.json: encoder_{name} is {one} and decoder_{name} {other}; danlu supports equal ones only"
+            )
     return transformer(
         FIXED
         | {

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2019): norms after the sums, learned positions, segments, plain GELU, biases everywhere."""
+"""BERT (Devlin et al. 2019): post-norm, learned positions, segments, GELU, biases everywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import NonNegativeInt
 from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -32,13 +32,13 @@ FIXED: Mapping[str, Any] = {
     "tied": True,
 }
 
-WITHOUT = {"hidden_act": "gelu", "is_decoder": False, "add_cross_attention": False}
-"""Fields of its config that danlu computes at one value only."""
+FIXED_FIELDS = {"hidden_act": "gelu", "is_decoder": False, "add_cross_attention": False}
+"""Fields of its config.json that danlu supports at one value only."""
 
 
 @architectures.register
 class Bert(Transformer):
-    """The Transformer with BERT's parts."""
+    """BERT (Devlin et al. 2019): post-norm, learned positions, segments, GELU, biases everywhere."""
 
     name: Literal["bert"] = "bert"  # type: ignore[assignment]
     epsilon: float = 1e-12
@@ -54,24 +54,24 @@ class Bert(Transformer):
     output_bias: bool = True
 
 
-def post_norm_misfit(
+def post_norm_mismatch(
     settings: Architecture, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
 ) -> str | None:
-    """What BERT and its descendants refuse."""
-    if reason := misfit(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
+    """Return what to change for BERT and its descendants; None if the settings fit."""
+    if reason := mismatch(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
         return reason
     assert isinstance(settings, Transformer)
     if not settings.segments:
-        return "needs segments 1 or more, not 0"
+        return "set segments: 1 or more (now 0)"
     return whole_heads(settings)
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    return post_norm_misfit(settings, objective, frozenset({"segments"}))
+    return post_norm_mismatch(settings, objective, frozenset({"segments"}))
 
 
 def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    """What the configs of BERT and its descendants have in common."""
+    """Return the fields that the configs of BERT and its descendants have in common."""
     return {
         "dtype": dtype,
         "vocab_size": vocabulary.size,
@@ -83,7 +83,7 @@ def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
         "type_vocab_size": settings.segments,
         "layer_norm_eps": settings.epsilon,
         "tie_word_embeddings": True,
-        **WITHOUT,
+        **FIXED_FIELDS,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "bos_token_id": vocabulary.bos,
@@ -98,7 +98,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def embedding_names(prefix: str) -> WeightNames:
-    """Embeddings, which BERT's descendants name alike below another prefix."""
+    """Return the names of the embeddings, which BERT's descendants have under another prefix."""
     return (
         *linear(f"{prefix}embeddings.word_embeddings", "embeddings.token"),
         *linear(f"{prefix}embeddings.position_embeddings", "embeddings.position"),
@@ -108,7 +108,7 @@ def embedding_names(prefix: str) -> WeightNames:
 
 
 def body_names(settings: Transformer, prefix: str) -> WeightNames:
-    """Embeddings and layers."""
+    """Return the names of embeddings and layers."""
     table = list(embedding_names(prefix))
     for i in range(settings.layers):
         theirs, ours = f"{prefix}encoder.layer.{i}", f"backbone.blocks.{i}"
@@ -131,12 +131,12 @@ def names(settings: Transformer) -> WeightNames:
     )
 
 
-def encoder_sizes(config: Config, without: Mapping[str, Any] = WITHOUT) -> dict[str, Any]:
-    """The settings that BERT and its descendants name alike."""
+def encoder_sizes(config: Config, without: Mapping[str, Any] = FIXED_FIELDS) -> dict[str, Any]:
+    """Return the settings that the configs of BERT and its descendants have in common."""
     expect(config, without)
     if config.get("position_embedding_type", "absolute") != "absolute":
         kind = config["position_embedding_type"]
-        raise WrongInput(f"config.json: position_embedding_type is {kind}; danlu's {config['model_type']} has absolute")
+        raise WrongInput(f"config.json: position_embedding_type is {kind}; danlu supports absolute only")
     return {
         **FIXED,
         "layers": need(config, "num_hidden_layers"),
@@ -153,7 +153,7 @@ def settings_of(config: Config) -> Transformer:
 
 
 NOT_HIDDEN = (r"(\w+\.)?pooler\.dense\.(weight|bias)", r"(\w+\.)?embeddings\.position_ids")
-"""A layer above the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
+"""The pooling layer above the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
 
 FAMILY = Family(
     model_type="bert",

@@ -1,5 +1,7 @@
-"""ELECTRA (Clark et al. 2020): BERT's parts with embeddings that may be narrower, as a discriminator that finds
-replaced tokens, and as the generator that puts them in, which is a masked language model."""
+"""ELECTRA (Clark et al. 2020): BERT with optionally narrow embeddings, as discriminator and as generator.
+
+The discriminator detects replaced tokens; the generator, which replaces them, is a masked language model.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from danlu.architecture import Architecture
-from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_misfit
+from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_mismatch
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.requirements import need, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
@@ -22,17 +24,17 @@ FREE = frozenset({"segments", "embedding_width"})
 
 @architectures.register
 class Electra(Bert):
-    """The Transformer with ELECTRA's parts. The small published one has embedding_width 128 and width 256."""
+    """ELECTRA (Clark et al. 2020): BERT with optionally narrow embeddings. ELECTRA-Small has embedding_width 128."""
 
     name: Literal["electra"] = "electra"  # type: ignore[assignment]
 
 
 def fits_as(head: Head, settings: Architecture, objective: Objective) -> str | None:
-    if reason := post_norm_misfit(settings, objective, FREE, head):
+    if reason := post_norm_mismatch(settings, objective, FREE, head):
         return reason
     assert isinstance(settings, Transformer)
     if settings.embedding_width == settings.width:
-        return f"needs an embedding_width other than width {settings.width}, or none"
+        return f"set embedding_width: null, since it is the width {settings.width}"
     return None
 
 

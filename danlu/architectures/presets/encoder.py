@@ -52,9 +52,9 @@ def without_head(
 
     def fits(settings: Architecture, objective: Objective) -> str | None:
         if objective.hf_head != HIDDEN_STATES:
-            return f"is an encoder without a prediction head, not for objective {objective.name}"
+            return f"has no prediction head; use a class that has one for objective {objective.name}"
         if not isinstance(settings, Transformer):
-            return f"needs architecture transformer, not {settings.name}"
+            return f"use architecture transformer or one of its presets (now {settings.name})"
         return family.fits(headed(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What danlu knows of one family of transformers models; every preset file ends in one of these."""
+"""A family of transformers models; every preset file defines one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from danlu.objective import Objective
 from danlu.tokens.vocabulary import Vocabulary
 
 Config = Mapping[str, Any]
-"""What a config.json holds."""
+"""The content of a config.json."""
 
 
 @dataclass(frozen=True)
 class Family:
     """A transformers class that computes the same as danlu's Transformer under some settings.
 
-    model_type, class_name: its names in transformers; label: danlu's name of it where several classes have one
-    model_type, that name itself where not given; head: what it predicts, by which objectives are told that fit;
-    objective_settings: those of such an objective with which the class holds all of its weights.
-    fits(architecture, objective): None, or a clause that names the setting that does not ("needs norm rms, not layer").
-    config(settings, vocabulary, dtype): its config.json; for settings that fit.
-    names(settings): its weights; for settings that fit.
-    settings_of(config): the settings whose model this config describes; WrongInput where danlu has none.
-    prefix: of the base model's weights, which files may lack or have in addition.
-    ignored: regular expressions of weights that its files may have and danlu computes nothing with.
-    copies: {copy: original} of tied weights that files may hold twice.
-    settings_by_weights(settings, names): the settings where they depend on which weights the file has.
+    Attributes:
+        model_type: its name in a config.json.
+        class_name: its class in transformers.
+        head: the head of the class. Objectives with the same head train its models.
+        fits: (architecture, objective) -> what to change ("set norm: rms (now layer)"), or None if the class fits.
+        config: (settings, vocabulary, dtype) -> its config.json, for settings that fit.
+        names: settings -> the names of its weights, for settings that fit.
+        settings_of: config -> the settings of the model; raises WrongInput if danlu does not support it.
+        prefix: prefix of the base model's weights, which files may lack or have in addition.
+        ignored: regular expressions of weights that files may have and danlu does not use.
+        copies: {copy: original} of tied weights that files may hold twice.
+        settings_by_weights: (settings, names) -> the settings where they depend on the weights that a file has.
+        label: danlu's name of it where several classes share a model_type; empty: `model_type`.
+        objective_settings: settings of the objective with which the class holds all weights.
     """
 
     model_type: str
@@ -51,15 +54,16 @@ class Family:
 
     @property
     def name(self) -> str:
+        """The name that danlu gives the family."""
         return self.label or self.model_type
 
     def ignores(self, name: str) -> bool:
-        """Whether danlu computes nothing with a weight of that name."""
+        """Whether danlu does not use a weight of that name."""
         return any(re.fullmatch(pattern, name) for pattern in self.ignored)
 
 
 @dataclass(frozen=True)
 class NoFamily:
-    """Why no transformers class computes what a model does, in one line."""
+    """Why no transformers class computes the same as a model, in one line."""
 
     reason: str

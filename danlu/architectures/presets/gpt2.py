@@ -1,4 +1,4 @@
-"""GPT-2 (Radford et al. 2019): layer norms with bias, learned positions, plain GELU by tanh, biases everywhere."""
+"""GPT-2 (Radford et al. 2019): layer norms with bias, learned positions, tanh GELU, biases everywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
@@ -23,18 +23,18 @@ FIXED = {
     "bias": True,
 }
 
-WITHOUT = {
+FIXED_FIELDS = {
     "activation_function": "gelu_new",
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
 }
-"""Fields of its config that danlu computes at one value only."""
+"""Fields of its config.json that danlu supports at one value only."""
 
 
 @architectures.register
 class Gpt2(Transformer):
-    """The Transformer with GPT-2's parts."""
+    """GPT-2 (Radford et al. 2019): layer norms with bias, learned positions, tanh GELU, biases everywhere."""
 
     name: Literal["gpt2"] = "gpt2"  # type: ignore[assignment]
     epsilon: float = 1e-5
@@ -47,7 +47,7 @@ class Gpt2(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
+    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -66,7 +66,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "n_positions": settings.context,
         "layer_norm_epsilon": settings.epsilon,
         "tie_word_embeddings": settings.tied,
-        **WITHOUT,
+        **FIXED_FIELDS,
         "attn_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "resid_pdrop": 0.0,
@@ -77,7 +77,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Matrices are kept as [inputs, outputs]; queries, keys and values are one."""
+    """Return the weight names. Matrices are [inputs, outputs]; queries, keys and values are one matrix."""
     table = [
         *linear("transformer.wte", "embeddings.token"),
         *linear("transformer.wpe", "embeddings.position"),
@@ -98,7 +98,7 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def settings_of(config: Config) -> Transformer:
-    expect(config, WITHOUT)
+    expect(config, FIXED_FIELDS)
     return transformer(
         FIXED
         | {

@@ -56,7 +56,7 @@ def window_settings(config: Config) -> dict[str, Any]:
     return {"window": need(config, "sliding_window") - 1, "global_every": every}
 
 
-def window_misfit(settings: Transformer) -> str | None:
+def window_mismatch(settings: Transformer) -> str | None:
     """Return what a family with one base of the rotary angles for all layers cannot have."""
     if causal_window(settings) and settings.local_theta not in (None, settings.theta):
         return f"needs local_theta none or theta {settings.theta:g}, not {settings.local_theta:g}"

@@ -1,4 +1,4 @@
-"""Llama (Touvron et al. 2023): RMS norms, rotary positions, gated SiLU; grouped-query heads as in Llama 2 and 3."""
+"""Llama (Touvron et al. 2023): RMS norms, rotary positions, SwiGLU; grouped-query attention as in Llama 2 and 3."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, rope_theta, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -28,22 +28,22 @@ FIXED = {
 
 @architectures.register
 class Llama(Transformer):
-    """The Transformer with Llama's parts, which are its defaults."""
+    """Llama (Touvron et al. 2023): RMS norms, rotary positions, SwiGLU, which are the defaults of the Transformer."""
 
     name: Literal["llama"] = "llama"  # type: ignore[assignment]
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
+    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
         return reason
     assert isinstance(settings, Transformer)
     if settings.width % settings.heads:  # LlamaConfig refuses it even where head_dim is given
-        return f"needs a width that is a multiple of heads, not {settings.width} and {settings.heads}"
+        return f"set width to a multiple of heads (now {settings.width} and {settings.heads})"
     return None
 
 
 def decoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    """What the configs of Llama and its descendants have in common."""
+    """Return the fields that the configs of Llama and its descendants have in common."""
     return {
         "dtype": dtype,
         "vocab_size": vocabulary.size,
@@ -57,7 +57,7 @@ def decoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
         "max_position_embeddings": settings.context,
         "rms_norm_eps": settings.epsilon,
         "rope_parameters": {"rope_type": "default", "rope_theta": settings.theta},
-        "rope_theta": settings.theta,  # where transformers 4 and what was written for it look
+        "rope_theta": settings.theta,  # for transformers 4
         "tie_word_embeddings": settings.tied,
         "attention_bias": settings.bias,
         "attention_dropout": 0.0,
@@ -73,7 +73,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """The weights of Llama, which its descendants have too."""
+    """Return the weight names, which Llama's descendants share."""
     bias = settings.bias
     table = [*linear("model.embed_tokens", "embeddings.token")]
     for i in range(settings.layers):
@@ -94,7 +94,7 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def decoder_sizes(config: Config) -> dict[str, Any]:
-    """The settings that Llama and its descendants name alike."""
+    """Return the settings that the configs of Llama and its descendants have in common."""
     expect(config, {"hidden_act": "silu"})
     return {
         "layers": need(config, "num_hidden_layers"),
@@ -112,7 +112,7 @@ def decoder_sizes(config: Config) -> dict[str, Any]:
 def settings_of(config: Config) -> Transformer:
     biases = config.get("attention_bias", False), config.get("mlp_bias", False)
     if biases[0] != biases[1]:
-        raise WrongInput("config.json: one of attention_bias and mlp_bias is set; danlu's layers have both or neither")
+        raise WrongInput("config.json: one of attention_bias and mlp_bias is set; danlu supports both or neither")
     return transformer(
         FIXED | decoder_sizes(config) | {"head_dim": config.get("head_dim"), "bias": biases[0]},
     )

@@ -12,10 +12,10 @@ from danlu.architectures.presets.layer_kinds import (
     WINDOWS,
     causal_window,
     window_config,
-    window_misfit,
+    window_mismatch,
     window_settings,
 )
-from danlu.architectures.presets.requirements import SIZES, misfit, transformer
+from danlu.architectures.presets.requirements import SIZES, mismatch, transformer
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
 from danlu.objective import Objective
@@ -25,12 +25,12 @@ FIXED = llama.FIXED | {"bias": False}
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
+    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
         return reason
     assert isinstance(settings, Transformer)
     if causal_window(settings) is None:
         return "needs a window in at least one layer"
-    return window_misfit(settings)
+    return window_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ModernBERT (Warner et al. 2024): layer norms without bias, rotary, GeGLU, windows in all but every third layer."""
+"""ModernBERT (Warner et al. 2024): layer norms without bias, rotary positions, GeGLU, local and global attention."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.layer_kinds import GLOBAL, LOCAL, kinds_of, period_of
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, rope_theta, transformer, whole_heads
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, rope_theta, transformer, whole_heads
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -30,7 +30,7 @@ FIXED = {
 
 WINDOWS = frozenset({"window", "global_every", "local_theta"})
 
-WITHOUT = {
+FIXED_FIELDS = {
     "hidden_activation": "gelu",
     "classifier_activation": "gelu",
     "norm_bias": False,
@@ -38,13 +38,16 @@ WITHOUT = {
     "mlp_bias": False,
     "classifier_bias": False,
 }
-"""Fields of its config that danlu computes at one value only."""
+"""Fields of its config.json that danlu supports at one value only."""
 
 
 @architectures.register
 class ModernBert(Transformer):
-    """The Transformer with ModernBERT's parts. Without `window` every layer sees everything, which is as fast for short
-    contexts; the published models have window 64, global_every 3, theta 160000 and local_theta 10000."""
+    """ModernBERT (Warner et al. 2024): layer norms without bias, rotary positions, GeGLU, local and global attention.
+
+    The published models have window 64, global_every 3, theta 160000 and local_theta 10000. Without a window, which is
+    the default, short contexts are as fast.
+    """
 
     name: Literal["modernbert"] = "modernbert"  # type: ignore[assignment]
     norm: Literal["rms", "layer"] = "layer"
@@ -54,7 +57,7 @@ class ModernBert(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS | {"output_bias"}):
+    if reason := mismatch(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS | {"output_bias"}):
         return reason
     assert isinstance(settings, Transformer)
     return whole_heads(settings)
@@ -77,12 +80,14 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "norm_eps": settings.epsilon,
         "layer_types": kinds,
         "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in thetas.items()},
-        "local_attention": 2 * (window or settings.context),  # both sides together
-        "global_attn_every_n_layers": settings.global_every if window else 1,  # from here where version 4 looks
+        "local_attention": 2 * (window or settings.context),  # of both sides
+        "global_attn_every_n_layers": settings.global_every
+        if window
+        else 1,  # the fields from here are for transformers 4
         "global_rope_theta": thetas[GLOBAL],
         "local_rope_theta": thetas[LOCAL],
         "tie_word_embeddings": settings.tied,
-        **WITHOUT,
+        **FIXED_FIELDS,
         "decoder_bias": settings.output_bias,
         "attention_dropout": 0.0,
         "embedding_dropout": 0.0,
@@ -97,7 +102,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Queries, keys and values are one matrix, and so are the gate and the up projection, in that order."""
+    """Return the weight names. Queries, keys and values are one matrix, and so are the gate and up projections."""
     table = [
         *linear("model.embeddings.tok_embeddings", "embeddings.token"),
         *linear("model.embeddings.norm", "backbone.embedding_norm"),
@@ -106,7 +111,7 @@ def names(settings: Transformer) -> WeightNames:
         theirs, ours = f"model.layers.{i}", f"backbone.blocks.{i}"
         qkv = [f"{ours}.attention.{part}" for part in ("query", "key", "value")]
         gated = [f"{ours}.feed_forward.{part}" for part in ("gate", "up")]
-        if i > 0:  # the first block follows the norm of the embeddings
+        if i > 0:  # the first block has no norm of its own
             table += linear(f"{theirs}.attn_norm", f"{ours}.attention_norm")
         table += linear(f"{theirs}.attn.Wqkv", *qkv, rows=(settings.width,) * 3)
         table += linear(f"{theirs}.attn.Wo", f"{ours}.attention.out")
@@ -123,7 +128,7 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def settings_of(config: Config) -> Transformer:
-    expect(config, WITHOUT)
+    expect(config, FIXED_FIELDS)
     layers = need(config, "num_hidden_layers")
     window, every = windows(config, layers)
     return transformer(
@@ -146,18 +151,18 @@ def settings_of(config: Config) -> Transformer:
 
 
 def windows(config: Config, layers: int) -> tuple[int | None, int]:
-    """`window` and `global_every` of a config."""
+    """Return `window` and `global_every` of a config."""
     given = config.get("global_attn_every_n_layers", 3)
     kinds = config.get("layer_types") or kinds_of(layers, given)
     if LOCAL not in kinds:
         return None, ModernBert.model_fields["global_every"].default
     if every := period_of(kinds, given):
         return config.get("local_attention", 128) // 2, every
-    raise WrongInput("config.json: layer_types follow no rule of every n-th layer, which danlu's modernbert has")
+    raise WrongInput("config.json: layer_types are irregular; danlu supports global attention in every n-th layer only")
 
 
 def theta(config: Config, kind: str, older: str, default: float) -> float:
-    """The base of the rotary angles in layers of that kind."""
+    """Return the base of the rotary angles in layers of that kind."""
     rope = config.get("rope_parameters")
     return rope_theta(config, rope.get(kind) if isinstance(rope, dict) else rope, older, default)
 

@@ -11,10 +11,10 @@ from danlu.architectures.presets.layer_kinds import (
     WINDOWS,
     causal_window,
     window_config,
-    window_misfit,
+    window_mismatch,
     window_settings,
 )
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
@@ -24,28 +24,28 @@ from danlu.tokens.vocabulary import Vocabulary
 
 FIXED = llama.FIXED | {"qk_norm": True, "bias": False}
 
-WITHOUT = {"attention_bias": False}
-"""Fields of its config that danlu computes at one value only."""
+FIXED_FIELDS = {"attention_bias": False}
+"""Fields of its config.json that danlu supports at one value only."""
 
 
 @architectures.register
 class Qwen3(Transformer):
-    """The Transformer with Qwen3's parts."""
+    """Qwen3 (Yang et al. 2025): Llama with an RMS norm on the queries and keys of each head."""
 
     name: Literal["qwen3"] = "qwen3"  # type: ignore[assignment]
     qk_norm: bool = True
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
+    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
         return reason
     assert isinstance(settings, Transformer)
-    return window_misfit(settings)
+    return window_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
     own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | llama.decoder_config(settings, vocabulary, dtype) | WITHOUT | window_fields(settings)
+    return own | llama.decoder_config(settings, vocabulary, dtype) | FIXED_FIELDS | window_fields(settings)
 
 
 def window_fields(settings: Transformer) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def settings_of(config: Config) -> Transformer:
-    expect(config, WITHOUT)
+    expect(config, FIXED_FIELDS)
     windows = window_settings(config) if config.get("use_sliding_window", False) else {}
     return transformer(FIXED | llama.decoder_sizes(config) | windows | {"head_dim": config.get("head_dim", 128)})
 

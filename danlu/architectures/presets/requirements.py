@@ -1,4 +1,4 @@
-"""Whether settings are those of a family, and whether a config.json asks for more than danlu computes."""
+"""Whether settings are those of a family, and whether danlu supports what a config.json asks for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config
@@ -19,92 +18,95 @@ SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_dim", "ffn_dim", "context", "epsilon", "theta", "tied"}
     | {"decoder_layers", "shared_embeddings", "dropout"}
 )
-"""Settings that a family may have at any value; those of a decoder play no part where there is none, and dropout (last)
-none once a model is trained."""
+"""Settings that may have any value. Those of a decoder have no effect without one, and dropout none after training."""
 
 
 def shown(value: Any) -> str:
-    """A value as a recipe writes it."""
-    return str(value).lower() if isinstance(value, bool | None) else str(value)
+    """Return a value as a recipe writes it."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def other_head(objective: Objective, head: Head) -> str | None:
-    """None when the objective's models have that head; else what does."""
+    """Return what to change if the models of an objective have another head; otherwise None."""
     if objective.hf_head == head:
         return None
-    able = " or ".join(with_hf_head(head)) or f"with the head of {head.auto_class}"
-    return f"needs objective {able}, not {objective.name}"
+    names = " or ".join(with_hf_head(head))
+    wanted = f"objective {names}" if names else f"an objective with the head of {head.auto_class}"
+    return f"train with {wanted} (now {objective.name})"
 
 
-def misfit(
+def mismatch(
     settings: Architecture, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
 ) -> str | None:
-    """None when the settings are a Transformer's with the `fixed` values, trained by an objective of that head.
+    """Return what to change if a model differs from a family; otherwise None.
 
-    A setting that is neither fixed nor free is one the family has not heard of: it must be at its default.
+    Args:
+        settings: the architecture of the model.
+        objective: the objective of the model.
+        head: the head of the family.
+        fixed: settings that the family has at one value only.
+        free: settings that may have any value. Every other setting must have the default of the Transformer, so that a
+            new setting is refused until the family lists it.
     """
     if reason := other_head(objective, head):
         return reason
     if not isinstance(settings, Transformer):
-        return f"needs architecture transformer, not {settings.name}"
-    for name, field in type(settings).model_fields.items():
-        if name in free:
-            continue
-        value, needed = getattr(settings, name), fixed.get(name, plain_default(name, field))
-        if value != needed:
-            return f"needs {name} {shown(needed)}, not {shown(value)}"
+        return f"use architecture transformer or one of its presets (now {settings.name})"
+    for name, value in settings:
+        default = Transformer.model_fields.get(name, type(settings).model_fields[name]).default
+        required = fixed.get(name, default)
+        if name not in free and value != required:
+            return f"set {name}: {shown(required)} (now {shown(value)})"
     return None
 
 
 def whole_heads(settings: Transformer) -> str | None:
-    """None when every head has keys of its own and the heads add up to the width: most families know no others."""
+    """Return what to change unless every query head has its own keys and the heads add up to the width."""
     if settings.num_kv_heads != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.num_kv_heads}"
+        return f"set kv_heads: {settings.heads}, the number of heads (now {settings.num_kv_heads})"
     if settings.head_size * settings.heads != settings.width:
-        return f"needs head_dim times heads to be width {settings.width}, not {settings.head_size * settings.heads}"
+        return f"set head_dim: null, so that heads add up to width {settings.width} (now {settings.head_size})"
     return None
 
 
-def plain_default(name: str, field: FieldInfo) -> Any:
-    """The Transformer's own default of a setting, also for a preset that has another."""
-    return Transformer.model_fields.get(name, field).default
-
-
 def need(config: Config, key: str) -> Any:
+    """Return a field that a config.json must have."""
     if config.get(key) is None:
-        raise WrongInput(f"config.json has no {key}; it is not a whole {config.get('model_type')} configuration")
+        raise WrongInput(f"config.json has no {key}, which a configuration of {config.get('model_type')} must have")
     return config[key]
 
 
 def expect(config: Config, fixed: Mapping[str, Any], absent: Mapping[str, Any] | None = None) -> None:
-    """Refuse a config in which a field is not at the only value danlu computes.
+    """Raise WrongInput if a field of a config.json does not have the only value that danlu supports.
 
-    `absent`: what transformers takes where the field is not given, if that is another value.
+    `absent` holds the defaults of transformers that differ from these values.
     """
     for key, value in fixed.items():
         given = config.get(key, (absent or {}).get(key, value))
         if given != value:
-            raise WrongInput(f"config.json: {key} is {shown(given)}; danlu's {config['model_type']} has {shown(value)}")
+            raise WrongInput(
+                f"config.json: {key} is {shown(given)}; danlu supports {config['model_type']} with {shown(value)} only"
+            )
 
 
 def rope_theta(config: Config, parameters: Any, older: str, default: float) -> float:
-    """The base of plain rotary positions, from `rope_parameters` (transformers 5) or the `older` field."""
+    """Return the base of unscaled rotary positions, from `rope_parameters` (transformers 5) or the `older` field."""
     given = parameters or config.get("rope_scaling") or {}
     if not isinstance(given, Mapping):
-        raise WrongInput(f"config.json: its rotary parameters are {given!r}, not a table of names and values")
+        raise WrongInput(f"config.json: rotary parameters are {given!r}; expected a table of names and values")
     kind = given.get("rope_type", given.get("type", "default"))
     share = given.get("partial_rotary_factor", config.get("partial_rotary_factor"))
     if kind != "default" or share not in (None, 1):
-        raise WrongInput(f"config.json: rotary positions are scaled ({kind}) or partial; danlu's are plain")
+        raise WrongInput(f"config.json: rotary positions are scaled ({kind}) or partial; danlu supports neither")
     theta = given.get("rope_theta") or config.get(older)
     return default if theta is None else theta
 
 
 def transformer(values: Mapping[str, Any]) -> Transformer:
-    """The settings read from a config, or one line that names the first that cannot be."""
+    """Return the settings; WrongInput names the first that is not valid."""
     try:
         return Transformer.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "sizes"
-        raise WrongInput(f"config.json: {place}: {first['msg']}; it describes no model danlu can build") from None
+        raise WrongInput(f"config.json: {place}: {first['msg']}; danlu cannot build this model") from None

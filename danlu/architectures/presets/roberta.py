@@ -1,4 +1,4 @@
-"""RoBERTa (Liu et al. 2019): BERT with one segment, whose positions are counted from behind the padding's."""
+"""RoBERTa (Liu et al. 2019): BERT with one segment, and positions that start after the padding id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from danlu.architectures.presets.bert import (
     body_names,
     encoder_config,
     encoder_sizes,
-    post_norm_misfit,
+    post_norm_mismatch,
 )
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
@@ -29,7 +29,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @architectures.register
 class Roberta(Bert):
-    """The Transformer with RoBERTa's parts. position_offset is the id of the padding token plus 1, as there."""
+    """RoBERTa (Liu et al. 2019): BERT with one segment; `position_offset` is the id of the padding token plus 1."""
 
     name: Literal["roberta"] = "roberta"  # type: ignore[assignment]
     epsilon: float = 1e-5
@@ -38,10 +38,10 @@ class Roberta(Bert):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := post_norm_misfit(settings, objective, frozenset({"segments", "position_offset"})):
+    if reason := post_norm_mismatch(settings, objective, frozenset({"segments", "position_offset"})):
         return reason
     assert isinstance(settings, Transformer)
-    return None if settings.position_offset else "needs position_offset 1 or more, not 0"
+    return None if settings.position_offset else "set position_offset: 1 or more (now 0)"
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, unscaled scores, no biases.
 
-Its settings are those of version 1.1: gated GELU and a head of its own. Version 1.0 has a plain ReLU and a tied head
+The defaults are those of version 1.1: gated GELU and an untied head. Version 1.0 has ReLU and a tied head
 before which hidden states are divided by sqrt(width): `gated: false, activation: relu, tied: true, scaled_head: true`.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, misfit, need, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -32,15 +32,15 @@ OWN = frozenset({"relative_buckets", "max_relative_distance", "gated", "activati
 FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | OWN
 
 ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu", "silu": "silu"}
-"""danlu's names and those of transformers; by its `feed_forward_proj` "gated-gelu" means gelu_new."""
+"""Names in danlu and in transformers, where "gated-gelu" as `feed_forward_proj` means gelu_new."""
 
 CONTEXT = 512
-"""What T5 was trained with; its configs name no longest text, and danlu writes one as `n_positions`."""
+"""Context that T5 was trained with. Its configs have none; danlu writes it as `n_positions`."""
 
 
 @architectures.register
 class T5(Transformer):
-    """The Transformer with T5's parts (1.1)."""
+    """T5 1.1 (Raffel et al. 2020): an encoder-decoder with relative positions and gated GELU."""
 
     name: Literal["t5"] = "t5"  # type: ignore[assignment]
     positions: Literal["rotary", "learned", "relative"] = "relative"
@@ -50,22 +50,22 @@ class T5(Transformer):
 
 
 def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := misfit(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
+    if reason := mismatch(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
     if settings.num_kv_heads != settings.heads:
-        return f"needs kv_heads {settings.heads}, one for each head, not {settings.num_kv_heads}"
+        return f"set kv_heads: {settings.heads}, the number of heads (now {settings.num_kv_heads})"
     if settings.scaled_head and not settings.tied:
-        return "needs scaled_head false where tied is false"
+        return "set scaled_head: false, since tied is false"
     if settings.gated and settings.activation == "gelu":
-        return "needs activation gelu_tanh where gated, not gelu"
+        return "set activation: gelu_tanh, since gated is true (now gelu)"
     if settings.activation not in ACTIVATIONS:
-        return f"needs activation {' or '.join(ACTIVATIONS)}, not {settings.activation}"
+        return f"set activation: {' or '.join(ACTIVATIONS)} (now {settings.activation})"
     return None
 
 
 def feed_forward_kind(settings: Transformer) -> str:
-    """`feed_forward_proj`."""
+    """Return the field `feed_forward_proj`."""
     if not settings.gated:
         return ACTIVATIONS[settings.activation]
     return "gated-gelu" if settings.activation == "gelu_tanh" else f"gated-{ACTIVATIONS[settings.activation]}"
@@ -134,7 +134,7 @@ def settings_of(config: Config) -> Transformer:
         activation = "gelu_new"
     ours = {theirs: name for name, theirs in ACTIVATIONS.items()}
     if gated not in ("", "gated") or activation not in ours:
-        raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu's t5 has {', '.join(ours)}, gated or not")
+        raise WrongInput(f"config.json: feed_forward_proj is {kind!r}; danlu supports {', '.join(ours)}, gated or not")
     scaled = config.get("scale_decoder_outputs", config.get("tie_word_embeddings", True))
     return transformer(
         FIXED

@@ -1,4 +1,4 @@
-"""Weights under danlu's names and under those of a transformers class: one table, read both ways."""
+"""Conversion between danlu's weight names and those of a transformers class, both ways by one table."""
 
 from __future__ import annotations
 
@@ -15,16 +15,14 @@ from danlu.errors import WrongInput
 class Weight:
     """One weight of the transformers class.
 
-    It is made of `ours`, one after another along their first dimension; `rows`, the length of each there, is needed
-    where there are several. `transposed`: a matrix is kept as [inputs, outputs] (GPT-2's Conv1D). `as_row`: a vector
-    is kept as [1, n].
+    It is the concatenation of one or more of danlu's weights along the first dimension.
     """
 
-    theirs: str
-    ours: tuple[str, ...]
-    rows: tuple[int, ...] = ()
-    transposed: bool = False
-    as_row: bool = False
+    theirs: str  # name in transformers
+    ours: tuple[str, ...]  # names in danlu
+    rows: tuple[int, ...] = ()  # rows of each of `ours`, required if there are several
+    transposed: bool = False  # stored as [inputs, outputs] (GPT-2's Conv1D)
+    as_row: bool = False  # a vector that is stored as [1, n]
 
 
 WeightNames = tuple[Weight, ...]
@@ -33,7 +31,7 @@ WeightNames = tuple[Weight, ...]
 def linear(
     theirs: str, *ours: str, rows: tuple[int, ...] = (), bias: bool = False, transposed: bool = False
 ) -> WeightNames:
-    """The weight, and with `bias` the bias, of a linear layer made of one or more of ours."""
+    """Return the weight, and with `bias` the bias, of a linear layer that consists of one or more of danlu's."""
     kinds = ("weight", "bias") if bias else ("weight",)
     return tuple(
         Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows, transposed) for kind in kinds
@@ -41,7 +39,11 @@ def linear(
 
 
 def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A network's weights under the names of the transformers class, none missing and none left over."""
+    """Return the weights of a network under the names of the transformers class.
+
+    Raises:
+        WrongInput: if a weight is missing or left over.
+    """
     refuse_other_names([name for weight in names for name in weight.ours], state, "the model")
     made = {}
     for weight in names:
@@ -52,7 +54,7 @@ def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def from_hf(names: WeightNames, state: Mapping[str, Tensor], where: str = "the file") -> dict[str, Tensor]:
-    """The inverse of `to_hf`, exactly; `where` is what an error calls the source of `state`."""
+    """Invert `to_hf` exactly; error messages call the source of the weights `where`."""
     refuse_other_names([weight.theirs for weight in names], state, where)
     made = {}
     for weight in names:
@@ -62,9 +64,11 @@ def from_hf(names: WeightNames, state: Mapping[str, Tensor], where: str = "the f
             continue
         if whole.dim() == 0 or len(whole) != sum(weight.rows):
             shape = " x ".join(map(str, whole.shape))
-            raise WrongInput(f"{where}: {weight.theirs} is {shape}, not {sum(weight.rows)} rows; its config is another")
+            raise WrongInput(
+                f"{where}: {weight.theirs} is {shape}, not {sum(weight.rows)} rows as its config.json says"
+            )
         for name, part in zip(weight.ours, whole.split(weight.rows), strict=True):
-            made[name] = part.clone()  # a weight of its own, not a view that keeps the others alive
+            made[name] = part.clone()  # a copy, since a view would keep the whole tensor alive
     return made
 
 
@@ -73,7 +77,7 @@ def _turned(weight: Weight, whole: Tensor) -> Tensor:
 
 
 def refuse_other_names(wanted: Iterable[str], found: Iterable[str], where: str) -> None:
-    """One line when the names of weights are not exactly the wanted ones."""
+    """Raise WrongInput if the names of weights are not exactly those that are wanted."""
     asked, given = set(wanted), set(found)
     for verb, names in (("lacks", asked - given), ("has an unknown", given - asked)):
         if names:
