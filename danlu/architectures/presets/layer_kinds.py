@@ -51,7 +51,7 @@ def window_settings(config: Config) -> dict[str, Any]:
     every = period_of(kinds)
     if every is None:
         raise WrongInput(
-            f"config.json: layer_types follow no rule of every n-th layer, which {config['model_type']} needs"
+            "config.json: layer_types are irregular; danlu supports global attention in every n-th layer only"
         )
     return {"window": need(config, "sliding_window") - 1, "global_every": every}
 
@@ -59,5 +59,5 @@ def window_settings(config: Config) -> dict[str, Any]:
 def window_mismatch(settings: Transformer) -> str | None:
     """Return what a family with one base of the rotary angles for all layers cannot have."""
     if causal_window(settings) and settings.local_theta not in (None, settings.theta):
-        return f"needs local_theta none or theta {settings.theta:g}, not {settings.local_theta:g}"
+        return f"set local_theta: null (now {settings.local_theta:g}), since all layers have theta {settings.theta:g}"
     return None

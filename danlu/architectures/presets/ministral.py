@@ -29,7 +29,7 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
         return reason
     assert isinstance(settings, Transformer)
     if causal_window(settings) is None:
-        return "needs a window in at least one layer"
+        return "set window and global_every so that at least one layer has a window"
     return window_mismatch(settings)
 
 
