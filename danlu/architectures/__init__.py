@@ -1,4 +1,4 @@
-"""What predicts: the network (embedding, backbone, head) and the backbones. One import line each registers them."""
+"""The models: the network (embeddings, backbone, heads) and the architectures, which importing registers."""
 
 from danlu.architectures import bag, convolutional, hybrid, presets, recurrent, transformer
 from danlu.architectures.network import Network, build_network

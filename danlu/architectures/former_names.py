@@ -1,4 +1,4 @@
-"""Names of weights in files that earlier versions of danlu wrote."""
+"""Weight names of earlier versions of danlu."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ PREFIXES: Mapping[str, str] = {
     "embedders.": "embeddings.",
     "decoder_embedders.": "decoder_embeddings.",
 }
-"""{former prefix: current prefix}. No current name starts with a former prefix, so a file needs no version of its own:
-its names tell."""
+"""{former prefix: current prefix}. No current name starts with a former prefix, so the names alone decide."""
 
 
 def with_current_names(state: Mapping[str, Value]) -> dict[str, Value]:
