@@ -1,4 +1,4 @@
-"""One page from a run directory; no number is computed here."""
+"""The report: one HTML page from a run directory. No number is computed here."""
 
 from danlu.report.page import write_report
 

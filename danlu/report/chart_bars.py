@@ -1,4 +1,4 @@
-"""Horizontal bars: bits per byte of the models and of what they are measured against."""
+"""Bar chart of bits per byte: models and baselines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Bar:
 
 
 def bars_of(models: list[Pretrained]) -> list[Bar]:
-    """The models, then their baselines (which the models of one chart share)."""
+    """Return bars for the models, then for the baselines that they share."""
     bars = [
         Bar(model.name, model.bits_per_byte, interval_of(model), True)
         for model in models
@@ -59,7 +59,7 @@ def draw(bars: list[Bar], name: str, form: str) -> Markup:
 
 
 def draw_bar(drawn, axes, row: int, bar: Bar) -> None:
-    """The label above its bar, the figure at the end of it."""
+    """Draw a bar with its label above and its value at the end."""
     middle = row + 0.68
     axes.barh(middle, bar.value, height=0.4, color=OURS if bar.ours else CONTROL, clip_on=False)
     end = bar.value
@@ -70,7 +70,7 @@ def draw_bar(drawn, axes, row: int, bar: Bar) -> None:
         axes.plot([low, high], [middle, middle], color=INK, linewidth=1.6, solid_capstyle="butt", clip_on=False)
         end = max(end, high)
     weight = "bold" if bar.ours else "normal"
-    drawn.say(axes, 0, row + 0.24, bar.label, va="center", color=INK if bar.ours else MUTED, weight=weight)
+    drawn.add_text(axes, 0, row + 0.24, bar.label, va="center", color=INK if bar.ours else MUTED, weight=weight)
     axes.annotate(
         number(bar.value), (end, middle), (7, 0), textcoords="offset points", va="center",
         weight=weight, annotation_clip=False,
@@ -78,7 +78,7 @@ def draw_bar(drawn, axes, row: int, bar: Bar) -> None:
 
 
 def groups(models: list[Pretrained]) -> list[list[Pretrained]]:
-    """Models measured against the same figures share a chart."""
+    """Group models with the same baselines into one chart."""
     found: list[list[Pretrained]] = []
     for model in models:
         if model.bits_per_byte is None:

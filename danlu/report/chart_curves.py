@@ -1,4 +1,4 @@
-"""Curves over the course of a training: loss, bits per byte with the baselines to cross, fine-tuning."""
+"""Training curves: loss, bits per byte with baselines, fine-tuning loss."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def bits_curve(metrics: Metrics, model: Pretrained) -> Curve:
 
 
 def points(records: list[Record], name: str) -> list[tuple[float, float]]:
-    """(tokens seen, figure) wherever both were recorded."""
+    """Return (tokens, value) where both were recorded."""
     found = [(record.tokens, getattr(record, name)) for record in records]
     return thinned([(x, y) for x, y in found if x is not None and y is not None and math.isfinite(y)], MOST_POINTS)
 
 
 def tokens_at_best(metrics: Metrics, model: Pretrained) -> int | None:
-    """How many tokens had been seen at the best step, when a record of that step says so."""
+    """Return the number of tokens at the best step, if a record of that step has it."""
     records = [record for record in metrics.records if record.stage == f"pretrain/{model.name}"]
     return next((r.tokens for r in records if r.step == model.best_step and r.tokens is not None), None)
 
 
 def finetune_curves(metrics: Metrics, task: str) -> list[Curve]:
-    """The training loss by step of every seed: with our weights, and with random ones."""
+    """Return the training loss by step of every seed, from pre-trained and from random weights."""
     curves = []
     for condition, colour in (("random_weights", SECOND), ("ours", OURS)):
         prefix = f"finetune/{task}/{condition}/"
@@ -66,13 +66,18 @@ def curve_chart(
     curves: list[Curve], name: str, across: Text, best: tuple[float, int] | None = None,
     baselines: dict[str, float] | None = None, top: float | None = None,
 ) -> Markup:  # fmt: skip
-    """`best` is where the best checkpoint lies and its step; `baselines` are lines across, named at the right edge."""
+    """Draw curves.
+
+    Args:
+        best: the position of the best checkpoint and its step.
+        baselines: horizontal lines, labelled at the right edge.
+    """
     with drawing(WIDTH, HEIGHT) as drawn:
         axes = drawn.axes(left=44, top=26, right=112 if baselines else 14, bottom=46)
         for curve in curves:
             draw_curve(axes, curve)
         frame(axes, curves, baselines or {}, top)
-        axes.set_xlabel(drawn.mark(across), fontsize=12, labelpad=6)
+        axes.set_xlabel(drawn.placeholder(across), fontsize=12, labelpad=6)
         if best:
             draw_best(drawn, axes, *best)
         draw_baselines(drawn, axes, baselines or {})
@@ -80,9 +85,9 @@ def curve_chart(
 
 
 def frame_top(curve: Curve, baselines: dict[str, float]) -> float | None:
-    """Where a frame ends that shows how the curve meets the baselines; None when all of it fits such a frame.
+    """Return an upper limit of the axis that shows how the curve approaches the baselines; None if everything fits.
 
-    The first bits per byte of an untrained model would press everything worth seeing to the bottom.
+    The bits per byte of an untrained model would compress everything of interest to the bottom.
     """
     lowest = min(y for _, y in curve.points)
     top = round(max(1.6 * min([lowest, *baselines.values()]), 1.25 * lowest), 1)
@@ -101,7 +106,7 @@ def draw_curve(axes, curve: Curve) -> None:
 
 
 def frame(axes, curves: list[Curve], baselines: dict[str, float], top: float | None) -> None:
-    """Limits that hold every point and baseline (or end at `top`), a rule below, faint lines across."""
+    """Set limits that contain every point and baseline (up to `top`), the axis line and grid lines."""
     up = [y for curve in curves for _, y in curve.points] + list(baselines.values())
     across = [x for curve in curves for x, _ in curve.points]
     room = (max(up) - min(up)) * 0.06 or 0.1
@@ -124,7 +129,7 @@ def draw_best(drawn: Drawing, axes, tokens: float, step: int) -> None:
     left, right = axes.get_xlim()
     # The label leans to the side that has room for it.
     side = "right" if tokens > (left + right) / 2 else "left"
-    drawn.say(
+    drawn.add_text(
         axes, tokens, 1.03, phrase("curves.best_here", step=str(step)), ha=side, va="bottom",
         transform=axes.get_xaxis_transform(),
     )  # fmt: skip
@@ -138,19 +143,19 @@ def draw_baselines(drawn: Drawing, axes, baselines: dict[str, float]) -> None:
     for (name, value), place in zip(named, places, strict=True):
         axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (5, 3)))
         axes.annotate(
-            drawn.mark(phrase("curves.baseline", name=short_name(name), value=number(value, 2))),
+            drawn.placeholder(phrase("curves.baseline", name=short_name(name), value=number(value, 2))),
             (1.02, place), xycoords=axes.get_yaxis_transform(), va="center", color=MUTED, annotation_clip=False,
         )  # fmt: skip
 
 
 def short_name(baseline: str) -> Text:
-    """The baseline's name where room is scarce."""
+    """Return the short name of a baseline."""
     short = word("short_baseline", baseline)
     return word("baseline", baseline) if isinstance(short, str) else short
 
 
 def spread(values: list[float], gap: float) -> list[float]:
-    """Rising values moved apart as little as needed for neighbours to be `gap` apart: each cluster keeps its middle."""
+    """Move increasing values apart until neighbours are `gap` apart, as little as needed; clusters keep their centre."""
     clusters: list[tuple[float, int]] = []  # (mean of the wanted places, how many)
     for value in values:
         clusters.append((value, 1))

@@ -1,4 +1,4 @@
-"""Dots with their intervals: a score and its controls, one row each, every seed a faint dot beneath."""
+"""Dot chart of scores with intervals: one row each for the model and its baselines, with a small dot per seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows_of(scores: dict[str, Score | None]) -> list[tuple[str, Score]]:
 
 
 def dot_chart(rows: Sequence[tuple[Text, Score]], name: str, ours: Collection[Text] = ("ours",)) -> Markup:
-    """`ours` are the rows in the colour of what was trained; the others are what it is measured against."""
+    """Draw the rows; `ours` are those in the colour of trained models, the others are baselines."""
     return Markup("").join(draw(rows, f"{name}--{form}", form, ours) for form in WIDTHS)
 
 
@@ -45,7 +45,7 @@ def draw(rows: Sequence[tuple[Text, Score]], name: str, form: str, ours: Collect
 
 
 def draw_row(drawn: Drawing, axes, row: int, condition: Text, score: Score, ours: bool) -> None:
-    """The name and the figure above, the interval below them on a rail of its own."""
+    """Draw the name and value above, the interval on a line below them."""
     colour, weight = (OURS, "bold") if ours else (CONTROL, "normal")
     middle = row + 0.62
     axes.axhline(middle, color=RULE, linewidth=1, zorder=0)
@@ -59,6 +59,6 @@ def draw_row(drawn: Drawing, axes, row: int, condition: Text, score: Score, ours
     left, right = axes.get_xlim()
     label = word("condition", condition) if isinstance(condition, str) else condition
     ink = INK if ours else MUTED
-    drawn.say(axes, left, row + 0.26, label, va="center", color=ink, weight=weight)
+    drawn.add_text(axes, left, row + 0.26, label, va="center", color=ink, weight=weight)
     value = with_interval(score.mean, (score.low, score.high))
-    drawn.say(axes, right, row + 0.26, value, va="center", ha="right", color=ink, weight=weight)
+    drawn.add_text(axes, right, row + 0.26, value, va="center", ha="right", color=ink, weight=weight)

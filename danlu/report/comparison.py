@@ -1,4 +1,4 @@
-"""The page of a comparison, from `comparison.json`; no number is computed here."""
+"""The page of a comparison, from `comparison.json`. No number is computed here."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Found(Part):
 
 @dataclass(frozen=True)
 class Row:
-    """model: whether it is one of those compared, and no control."""
+    """A model or a baseline in a table."""
 
     label: Text
     score: Measured
@@ -76,7 +76,7 @@ class Row:
 
 @dataclass(frozen=True)
 class FigureView:
-    """One figure of all models and controls. reference: what the differences are from; tests: how many of them."""
+    """One metric of all models and baselines."""
 
     id: str
     title: Text
@@ -92,7 +92,7 @@ class FigureView:
 
 
 def write_comparison(folder: Path, language: str = "en") -> Path:
-    """Write `comparison.html` beside `comparison.json`, in both languages."""
+    """Write `comparison.html` next to `comparison.json`, with both languages in one file."""
     path = folder / "comparison.json"
     try:
         found = Found.model_validate(read_json(path))
@@ -139,7 +139,7 @@ def bits_figure(found: Found) -> FigureView:
 
 
 def without_bits(found: Found) -> list[Text]:
-    """Why some models have no bits per byte, a sentence for each reason."""
+    """Return why some models have no bits per byte, one sentence per reason."""
     lost = [model.name for model in found.models if model.text_lost]
     silent = [model.name for model in found.models if model.bits_per_byte is None and not model.text_lost]
     reasons = (("compare.text_lost", lost), ("compare.no_likelihood", silent))
@@ -163,8 +163,7 @@ def task_figure(found: Found) -> FigureView:
 
 
 def steps_of(models: list[Compared]) -> list[Text]:
-    """How long the fine-tuning of each model was, where the comparison says it: a budget in time is not the same number
-    of steps for all."""
+    """Return the number of fine-tuning steps of each model; it differs within a time budget."""
     counts = [steps for model in models for steps in model.task_steps]
     if not counts:
         return []
@@ -175,7 +174,7 @@ def steps_of(models: list[Compared]) -> list[Text]:
 
 
 def gain_figure(found: Found) -> FigureView:
-    """Random weights of each architecture: where the scores above begin."""
+    """Return the table of scores from random weights of each architecture."""
     rows = [
         Row(model.name, model.random_weights, model=False) for model in found.models if model.random_weights is not None
     ]

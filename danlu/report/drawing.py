@@ -1,6 +1,6 @@
-"""From a matplotlib figure to SVG that is part of the page: its colours are CSS variables, its words in every language.
+"""Inline SVG from matplotlib figures, with colours as CSS variables and texts in every language.
 
-matplotlib draws with sentinel colours and `@0@`-like marks instead of words; both are replaced in what it wrote.
+matplotlib draws with placeholder colours and placeholder texts such as `@0@`; both are replaced in its output.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ LOOK: dict[Any, Any] = {
 
 @dataclass
 class Drawing:
-    """A figure measured in CSS pixels, and the words that stand behind its marks."""
+    """A figure measured in CSS pixels, and the texts behind its placeholders."""
 
     figure: Figure
     width: int
@@ -67,26 +67,26 @@ class Drawing:
     said: list[Text] = field(default_factory=list)
 
     def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """Axes with these margins in pixels, without a frame."""
+        """Add axes without a frame, with margins in pixels."""
         width, height = self.width, self.height
         box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
         axes = self.figure.add_axes(box)
         axes.spines[:].set_visible(False)
         return axes
 
-    def say(self, axes: Axes, x: float, y: float, text: Text, **look: Any) -> None:
-        """Text at a place of the axes."""
-        axes.text(x, y, self.mark(text), clip_on=False, **look)
+    def add_text(self, axes: Axes, x: float, y: float, text: Text, **look: Any) -> None:
+        """Draw a text at a position of the axes."""
+        axes.text(x, y, self.placeholder(text), clip_on=False, **look)
 
-    def mark(self, text: Text) -> str:
-        """The stand-in that matplotlib draws for a text of the page."""
+    def placeholder(self, text: Text) -> str:
+        """Return the placeholder that matplotlib draws for a text."""
         self.said.append(text)
         return f"@{len(self.said) - 1}@"
 
 
 @contextmanager
 def drawing(width: int, height: int) -> Iterator[Drawing]:
-    """A Drawing to be filled and taken as `svg` inside the `with`; needs matplotlib, which is an extra."""
+    """Return a context with an empty Drawing, to be filled and passed to `svg` within it."""
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
@@ -98,13 +98,16 @@ def drawing(width: int, height: int) -> Iterator[Drawing]:
 
 
 def svg(drawn: Drawing, name: str, css_class: str) -> Markup:
-    """The drawing as inline markup; `name` must be unique on the page, `name`-caption is the id of its description."""
+    """Return the drawing as inline markup.
+
+    `name` must be unique on the page; `name`-caption is the id of the description.
+    """
     written = io.StringIO()
     drawn.figure.savefig(written, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(written.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
-            if local(child.tag) in ("metadata", "style"):  # its style sheet would reach the whole page
+            if local(child.tag) in ("metadata", "style"):  # its style sheet would apply to the whole page
                 parent.remove(child)
     plain_names(root)
     own_ids(root, name)
@@ -112,7 +115,7 @@ def svg(drawn: Drawing, name: str, css_class: str) -> Markup:
         if "style" in element.attrib:
             element.set("style", page_style(element.attrib["style"]))
         if element.tag == "text":
-            put_words(element, drawn.said)
+            insert_texts(element, drawn.said)
     root.attrib.clear()
     root.attrib.update(
         {
@@ -132,7 +135,7 @@ def local(tag: str) -> str:
 
 
 def plain_names(root: ElementTree.Element) -> None:
-    """Inside HTML an SVG needs no namespaces."""
+    """Remove namespaces, which SVG inside HTML does not need."""
     for element in root.iter():
         element.tag = local(element.tag)
         for key in [key for key in element.attrib if key.startswith("{")]:
@@ -140,7 +143,7 @@ def plain_names(root: ElementTree.Element) -> None:
 
 
 def own_ids(root: ElementTree.Element, name: str) -> None:
-    """Ids that are referred to get the drawing's name, so that two drawings never share one; the others go."""
+    """Prefix referenced ids with the name of the drawing, so that they are unique on the page; remove all others."""
     used = set(re.findall(r"#([\w.-]+)", " ".join(value for e in root.iter() for value in e.attrib.values())))
     for element in root.iter():
         own = element.attrib.pop("id", None)
@@ -152,14 +155,14 @@ def own_ids(root: ElementTree.Element, name: str) -> None:
 
 
 def page_style(style: str) -> str:
-    """Sentinel colours as variables; the page's own fonts."""
+    """Replace placeholder colours by CSS variables and remove fonts."""
     for colour, variable in VARIABLES.items():
         style = style.replace(colour, f"var(--{variable})")
     return re.sub(r"font-family:[^;]*;?\s*", "", style)
 
 
-def put_words(element: ElementTree.Element, said: list[Text]) -> None:
-    """Replace a mark by its text, once for each language."""
+def insert_texts(element: ElementTree.Element, said: list[Text]) -> None:
+    """Replace a placeholder by its text in every language."""
     found = re.fullmatch(r"@(\d+)@", element.text or "")
     if not found:
         return

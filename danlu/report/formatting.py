@@ -1,4 +1,4 @@
-"""How a number is written. Rounding is all that happens to it."""
+"""Formatting of numbers; nothing but rounding happens to them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def places(value: float) -> int:
-    """Digits behind the point: three, and for small numbers as many as three of them that count need."""
+    """Return the number of decimals: three, or more where a small number needs them for three significant digits."""
     return 3 if not value or not math.isfinite(value) else max(3, 2 - math.floor(math.log10(abs(value))))
 
 
 def figure(value: float | None) -> str:
-    """A number of unknown size; a whole one is a count."""
+    """Format a number of any magnitude; integers are counts."""
     return count(value) if isinstance(value, int) else number(value, places(value or 0.0))
 
 
@@ -37,7 +37,7 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def interval(ends: Sequence[float | None] | None, write=number) -> str:
-    """`[low, high]`, or nothing at all when either end is unknown."""
+    """Format `[low, high]`; empty if either end is unknown."""
     if ends is None or any(end is None for end in ends):
         return ""
     return "[" + ", ".join(write(end) for end in ends) + "]"
@@ -52,7 +52,7 @@ def count(value: float | None) -> str:
 
 
 def short_count(value: float | None) -> str:
-    """1200000 as 1.2M."""
+    """Format 1200000 as 1.2M."""
     if value is None:
         return NOTHING
     for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
@@ -62,7 +62,7 @@ def short_count(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes, in the decimal units of disks."""
+    """Format bytes in decimal units."""
     if value is None:
         return NOTHING
     for unit, letters in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
@@ -88,7 +88,7 @@ def duration(seconds: float | None) -> Phrase | str:
 
 
 def moment(when: datetime | None) -> str:
-    """The same instant for every reader: UTC, unless the run did not say in which zone its clock stood."""
+    """Format a time in UTC; without a time zone, as recorded."""
     if when is None:
         return NOTHING
     if when.tzinfo is None:

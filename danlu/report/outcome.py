@@ -1,4 +1,4 @@
-"""The first sentences of the page: what came of the run, good or bad, from the figures alone."""
+"""The summary at the top of the page: the outcome of the run in sentences, derived from the results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from danlu.report.phrases import Phrase, Text, phrase, word
 from danlu.results import Difference, Pretrained, Results, Score, Task, finite
 
 STRONG_BASELINES = ("ngram", "zstd_primed")
-"""How the names of what a model has to beat begin; the others are in the chart."""
+"""Prefixes of the baselines that the summary mentions; the chart shows all."""
 SPOKEN_CONTROLS = ("random_weights", "tfidf")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of outcome; `verdict` colours its mark."""
+    """A sentence of the summary; `verdict` is the colour of its border."""
 
     subject: str
     text: Phrase
@@ -49,7 +49,7 @@ def of_likelihood(model: Pretrained, bits: float) -> Sentence:
     spoken = {name: value for name, value in known.items() if name.startswith(STRONG_BASELINES)} or known
     if not spoken:
         return Sentence(model.name, phrase("outcome.bits_alone", bits=figure, **introduction(model)), None)
-    compared = [beside(model, bits, name, value) for name, value in spoken.items()]
+    compared = [compare_baseline(model, bits, name, value) for name, value in spoken.items()]
     sides = list(dict.fromkeys(one.side for one in compared))
     clauses = [
         phrase(f"outcome.{side}_controls", controls=[one.clause for one in compared if one.side == side])
@@ -61,25 +61,25 @@ def of_likelihood(model: Pretrained, bits: float) -> Sentence:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A baseline on one side of a model: `clear` when the interval says so too."""
+class ComparedBaseline:
+    """A baseline and the verdict on the model compared with it; `clear` if the interval supports it."""
 
     side: str
     clear: bool
     clause: Phrase
 
 
-def beside(model: Pretrained, bits: float, name: str, value: float) -> Beside:
-    """A baseline and the side it stands on: by the paired difference when the run measured one, else by the numbers."""
+def compare_baseline(model: Pretrained, bits: float, name: str, value: float) -> ComparedBaseline:
+    """Compare with a baseline by the paired difference if the run measured it, otherwise by the two numbers."""
     control = word("spoken_baseline", name)
     difference = (model.differences or {}).get(name)
     measured = verdicts.of_difference(difference, "bits_per_byte")
     if measured is not None:
-        return Beside(measured, True, phrase("outcome.control", control=control, value=number(value)))
+        return ComparedBaseline(measured, True, phrase("outcome.control", control=control, value=number(value)))
     ends = model.bits_per_byte_interval
     outside = ends is not None and not ends[0] <= value <= ends[1]
     key = "outcome.control" if outside or ends is None else "outcome.control_inside"
-    return Beside(verdicts.of_bits(bits, value), outside, phrase(key, control=control, value=number(value)))
+    return ComparedBaseline(verdicts.of_bits(bits, value), outside, phrase(key, control=control, value=number(value)))
 
 
 def of_loss(model: Pretrained) -> Sentence:
@@ -94,21 +94,23 @@ def of_task(task: Task) -> Sentence:
         return Sentence(task.name, phrase("outcome.no_score", metric=metric), None)
     others = [(name, task.scores.get(name)) for name in SPOKEN_CONTROLS]
     against = [
-        phrase("outcome.against", control=word("condition", name), value=scored(score))
+        phrase("outcome.against", control=word("condition", name), value=score_text(score))
         for name, score in others
         if score is not None
     ]
     compared = [comparison(task, name) for name, score in others if score is not None]
     model = task.model or "–"
     if not against:
-        return Sentence(task.name, phrase("outcome.task_alone", model=model, metric=metric, value=scored(ours)), None)
+        return Sentence(
+            task.name, phrase("outcome.task_alone", model=model, metric=metric, value=score_text(ours)), None
+        )
     said: Text = phrase("outcome.two", first=compared[0], second=compared[1]) if len(compared) == 2 else compared
-    text = phrase("outcome.task", model=model, metric=metric, value=scored(ours), against=against, verdicts=said)
+    text = phrase("outcome.task", model=model, metric=metric, value=score_text(ours), against=against, verdicts=said)
     return Sentence(task.name, text, overall(task))
 
 
 def overall(task: Task) -> str | None:
-    """Better only when pre-training helped and no spoken control is clearly ahead."""
+    """Return "better" only if pre-training helped and no mentioned baseline is clearly ahead."""
     found = {name: verdicts.of_difference(task.differences.get(name), task.metric) for name in SPOKEN_CONTROLS}
     helped = found["random_weights"]
     return verdicts.LEVEL if helped == verdicts.BETTER and verdicts.WORSE in found.values() else helped
@@ -120,12 +122,14 @@ def comparison(task: Task, control: str) -> Phrase:
     if difference is None or verdict is None:
         return phrase("outcome.unmeasured", control=word("condition", control))
     kind = "pretraining" if control == "random_weights" else "control"
-    return phrase(f"outcome.{kind}_{verdict}", control=word("condition", control), difference=differing(difference))
+    return phrase(
+        f"outcome.{kind}_{verdict}", control=word("condition", control), difference=difference_text(difference)
+    )
 
 
-def scored(score: Score) -> str:
+def score_text(score: Score) -> str:
     return with_interval(score.mean, (score.low, score.high))
 
 
-def differing(difference: Difference) -> str:
+def difference_text(difference: Difference) -> str:
     return with_interval(difference.mean, (difference.low, difference.high), signed)

@@ -1,4 +1,4 @@
-"""The page itself: what was recorded, arranged for the template."""
+"""Rendering of the report page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from danlu.report.template_environment import TEMPLATE, environment
 from danlu.report.training_log import read_metrics
 from danlu.results import read_results
 
-# Characters that no page may hold are shown as their bytes, as parts of characters are.
+# Control characters are not allowed in HTML and are shown as bytes.
 UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
 
 
 def write_report(run: Path, language: str = "en") -> Path:
-    """Write `run/report.html` from `run/results.json` and `run/metrics.jsonl`, in both languages."""
+    """Write `run/report.html` from `run/results.json` and `run/metrics.jsonl`, with both languages in one file.
+
+    Raises:
+        WrongInput: for an unknown language or damaged input files.
+    """
     if language not in LANGUAGES:
         raise WrongInput(f"no report in language {language!r}; {nearest(language, LANGUAGES)}")
     results = read_results(run / "results.json")
@@ -62,10 +66,10 @@ def page_script() -> str:
 
 
 def hash_of(script: str) -> str:
-    """The name by which the page's security policy allows this script and no other."""
+    """Return the hash by which the Content-Security-Policy of the page allows this script only."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def printable(page: str) -> str:
-    """Without control characters and lone surrogates (which JSON can hold and UTF-8 cannot)."""
+    """Replace control characters and lone surrogates, which JSON allows and UTF-8 does not."""
     return page.translate(UNPRINTABLE).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""The words of the page, in every language at once: a phrase is a key of `words/*.yaml` and what goes into its gaps."""
+"""Texts of the page in every language: a phrase is a key of `words/*.yaml` with values for its placeholders."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ HAN = "[\u4e00-\u9fff]"
 
 @dataclass(frozen=True)
 class Phrase:
+    """A key of the words files and the values of its placeholders."""
+
     key: str
     values: Mapping[str, Text]
 
 
-# A plain string is the same in every language: a number, a name from the run. A sequence is a list of things.
+# A plain string is the same in every language: a number, a name. A sequence is rendered as a list.
 Text: TypeAlias = "str | Phrase | Sequence[Text]"
 
 
@@ -33,40 +35,40 @@ def phrase(key: str, **values: Text) -> Phrase:
 
 @cache
 def words(language: str) -> Mapping[str, str]:
-    """The table of a language, its sections flattened to `section.name`."""
+    """Load the texts of a language, keyed `section.name`."""
     sections = YAML(typ="safe").load(WORDS / f"{language}.yaml")
     return {f"{section}.{name}": text for section, names in sections.items() for name, text in names.items()}
 
 
 def word(section: str, name: str) -> Phrase | str:
-    """The page's word for a name out of the run (a metric, a control); one it has no word for is shown as it stands."""
+    """Return the text for a name in the results (a metric, a baseline), or the name itself without an entry."""
     key = f"{section}.{name}"
     return Phrase(key, {}) if key in words(LANGUAGES[0]) else name
 
 
 def in_language(text: Text, language: str) -> str:
-    """The plain text of one language."""
-    said = filled(text, language)
+    """Render a text in one language."""
+    said = render(text, language)
     return said if language != "zh" or isinstance(text, str) else spaced(said)
 
 
 def spaced(text: str) -> str:
-    """Chinese as it is set beside Latin letters and figures: with a space between them."""
+    """Insert spaces between Chinese characters and Latin letters or digits."""
     return re.sub(rf"(?<={HAN})(?=[A-Za-z0-9+\[])|(?<=[A-Za-z0-9%\]])(?={HAN})", " ", text)
 
 
-def filled(text: Text, language: str) -> str:
+def render(text: Text, language: str) -> str:
     if isinstance(text, str):
         return text
     table = words(language)
     if isinstance(text, Phrase):
-        return table[text.key].format(**{name: filled(value, language) for name, value in text.values.items()})
-    *head, last = [filled(item, language) for item in text]
+        return table[text.key].format(**{name: render(value, language) for name, value in text.values.items()})
+    *head, last = [render(item, language) for item in text]
     return table["list.comma"].join(head) + table["list.and"] + last if head else last
 
 
 def both(text: Text) -> Markup:
-    """Markup that holds the text in every language; the page's CSS shows one. Everything in it is escaped."""
+    """Return escaped markup with the text in every language; the CSS of the page shows one."""
     if isinstance(text, str):
         return escape(text)
     return Markup("").join(

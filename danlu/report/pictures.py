@@ -1,4 +1,4 @@
-"""Small grey pictures, drawn as squares: what a model saw and what it made of it."""
+"""Small grey-level pictures drawn as squares: inputs and outputs of models of patches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from markupsafe import Markup
 from danlu.results import Picture
 
 SIDE = 8
-"""Of a square, in pixels of the page."""
+"""Side of a square, in pixels of the page."""
 
 
 def grey_picture(picture: Picture) -> Markup:
-    """SVG of a picture's rows in the page's ink: 0 is the ground, 1 the ink; what is no number is not grey but tinted,
-    so that it is not taken for the ground."""
+    """Draw the rows of a picture as SVG: 0 is the background, 1 the text colour; missing values are tinted."""
     width = SIDE * max((len(row) for row in picture.rows), default=0)
     height = SIDE * len(picture.rows)
     squares = Markup("").join(

@@ -1,4 +1,4 @@
-"""Pieces of a vocabulary made readable: byte-level BPE writes bytes as stand-in letters (a space is Ġ)."""
+"""Readable tokens: byte-level BPE represents bytes by printable characters (a space is Ġ)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ VISIBLE = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍"}
 
 @cache
 def byte_of() -> dict[str, int]:
-    """The byte each stand-in letter stands for: printable bytes are themselves, the rest follow from U+0100 on."""
+    """Return the byte of each character: printable bytes are themselves, the rest follow from U+0100."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     rest = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(rest)}
 
 
 def readable(tokens: list[str], byte_level: bool) -> list[str]:
-    """Each token as a reader should see it, its white space visible; part of a character is shown as its bytes.
+    """Make tokens readable, with visible white space and bytes for incomplete characters.
 
-    A list in which any token holds a letter that stands for no byte (a real space, say) has been decoded already.
+    A list with a character that represents no byte, such as a real space, is decoded already.
     """
     stands_for = byte_of()
     encoded = byte_level and all(letter in stands_for for token in tokens for letter in token)

@@ -1,4 +1,4 @@
-"""What each section of the page shows, picked from the results and the metrics: empty when there is nothing to show."""
+"""The content of each section of the page, from the results and the training log; empty if there is nothing to show."""
 
 from __future__ import annotations
 
@@ -33,19 +33,23 @@ from danlu.results import (
     finite,
 )
 
-MOST_SAMPLES = 8  # along the way
+MOST_SAMPLES = 8  # during training
 MOST_TOKENS = 200  # of one stream
 
 
 @dataclass(frozen=True)
 class Control:
+    """A baseline in the table of bits per byte."""
+
     label: Text
     value: float
-    sides: list[Text]  # where it stands beside each model
+    sides: list[Text]  # whether each model is lower or higher
 
 
 @dataclass(frozen=True)
 class Bits:
+    """The chart and table of models with the same baselines."""
+
     id: str
     models: list[Pretrained]
     controls: list[Control]
@@ -65,7 +69,7 @@ def bits(results: Results) -> list[Bits]:
 
 
 def side_of(model: Pretrained, name: str, value: float) -> Text:
-    """Whether the model's bits are lower or higher than a baseline's, as the headline has it."""
+    """Return whether the model's bits per byte are lower or higher than those of a baseline, as in the summary."""
     if not finite(model.bits_per_byte):
         return phrase("verdict.unknown")
     words = {verdicts.BETTER: "bits.lower", verdicts.WORSE: "bits.higher", verdicts.LEVEL: "bits.equal"}
@@ -79,10 +83,12 @@ def side_of(model: Pretrained, name: str, value: float) -> Text:
 
 @dataclass(frozen=True)
 class Panel:
+    """A chart of training curves."""
+
     id: str
     title: Text
     chart: Markup
-    key: Sequence[tuple[str, Text]]  # the colour's name in page.css and what it shows
+    key: Sequence[tuple[str, Text]]  # the legend: colour name in page.css and label
     notes: tuple[Text, ...]
 
 
@@ -116,7 +122,7 @@ def model_panels(i: int, model: Pretrained, metrics: Metrics) -> list[Panel]:
 
 
 def frame_notes(baselines: dict[str, float], top: float | None) -> list[Text]:
-    """That a frame ends below some of what there is to draw, and which baselines that leaves out."""
+    """Say that the axis is cut off, and which baselines lie above it."""
     if top is None:
         return []
     above: list[Text] = [
@@ -140,7 +146,7 @@ def task_panels(i: int, task: Task, metrics: Metrics) -> list[Panel]:
 
 
 def terms(results: Results) -> list[tuple[str, str, Term]]:
-    """(model, term, figures) of the models whose terms say more than their loss does."""
+    """Return (model, term, values) of the models that have more than one term."""
     return [
         (model.name, name, term)
         for model in results.pretrain
@@ -151,14 +157,14 @@ def terms(results: Results) -> list[tuple[str, str, Term]]:
 
 @dataclass(frozen=True)
 class JudgedView:
-    """What the objective itself says of its model. figures: (name, figure); drawn: (title, picture)."""
+    """The metrics of an objective."""
 
     id: str
     name: str
     objective: str
-    figures: list[tuple[Text, Figure]]
+    figures: list[tuple[Text, Figure]]  # (name, value)
     samples: list[Pair]
-    drawn: list[tuple[str, Markup]]
+    drawn: list[tuple[str, Markup]]  # (title, picture)
 
 
 def judged(results: Results) -> list[JudgedView]:
@@ -176,8 +182,7 @@ def judged(results: Results) -> list[JudgedView]:
 
 
 def figure_name(name: str) -> Text:
-    """A figure's name in the page's words. Before a colon it says which part or table it is of, behind a comma of whose
-    vectors."""
+    """Translate the name of a metric: `part: metric, model`, where part and model are optional."""
     if (known := word("figure", name)) != name:
         return known
     part, colon, figure = name.partition(": ")
@@ -189,6 +194,8 @@ def figure_name(name: str) -> Text:
 
 @dataclass(frozen=True)
 class TaskRow:
+    """A pre-trained model or a baseline in the table of a task."""
+
     name: str
     score: Score
     difference: Difference | None
@@ -197,6 +204,8 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class TaskView:
+    """The chart and tables of a task."""
+
     id: str
     facts: Task
     rows: list[TaskRow]
@@ -220,12 +229,12 @@ def tasks(results: Results) -> list[TaskView]:
 
 @dataclass(frozen=True)
 class Writer:
-    """A model that writes: what it wrote at the end, and some of what it wrote along the way (`all` counts that)."""
+    """The generated samples of a model."""
 
     name: str
-    end: list[Sample]
-    along: list[Record]
-    all: int
+    end: list[Sample]  # after training
+    along: list[Record]  # during training, thinned out
+    all: int  # number of samples during training
 
 
 def samples(results: Results, metrics: Metrics) -> list[Writer]:
@@ -240,14 +249,18 @@ def samples(results: Results, metrics: Metrics) -> list[Writer]:
 
 @dataclass(frozen=True)
 class StreamView:
+    """One stream of an example."""
+
     name: str
-    tokens: list[tuple[str, str | None]]  # the piece the model reads, and the answer asked for there
+    tokens: list[tuple[str, str | None]]  # (input token, target or None)
     all: int
-    sequence_labels: dict[str, str]  # the answers asked for the whole sequence
+    sequence_labels: dict[str, str]  # targets of the whole sequence
 
 
 @dataclass(frozen=True)
 class ExampleView:
+    """A training example of a model."""
+
     model: Pretrained
     streams: list[StreamView]
 
@@ -263,7 +276,7 @@ def examples(results: Results) -> list[ExampleView]:
 
 
 def stream_view(shown: Shown, byte_level: bool) -> StreamView:
-    """Each token with the answer asked for at its place; what was hidden is decoded together with what was shown."""
+    """Pair each token with its target; inputs and targets are made readable together."""
     pieces = shown.tokens[:MOST_TOKENS]
     asked = [target for target in shown.targets if target is not None]
     seen = iter(readable(pieces + asked, byte_level))

@@ -1,4 +1,4 @@
-"""What every page's template may use: the words in both languages and the ways to write a number."""
+"""The Jinja environment of the page templates: texts in both languages and number formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEMPLATE = Path(__file__).parent / "template"
 
 
 def environment() -> Environment:
-    """The templates, with the page's words and the ways to write a number; everything from the run is escaped."""
+    """Return the environment; everything that comes from the run is escaped."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATE),
         autoescape=True,

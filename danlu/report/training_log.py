@@ -1,4 +1,4 @@
-"""The records of `metrics.jsonl`, and the series and samples the page draws from them."""
+"""The records of `metrics.jsonl`, from which the page draws curves and samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Record(Part):
-    """One line: what was measured at a step of a stage."""
+    """One line: the measurements at a step of a stage."""
 
     stage: str
     kind: str
@@ -30,7 +30,7 @@ class Record(Part):
 
 @dataclass(frozen=True)
 class Metrics:
-    """All records in order; `unfinished` is the number of a last line that a kill left without its end."""
+    """All records in order; `unfinished` is the number of an incomplete last line, which a killed run leaves."""
 
     present: bool
     records: list[Record]
@@ -38,7 +38,11 @@ class Metrics:
 
 
 def read_metrics(path: Path) -> Metrics:
-    """Every whole line as a Record; a damaged line is WrongInput, an unterminated last one is set aside."""
+    """Read every complete line; an incomplete last line is ignored.
+
+    Raises:
+        WrongInput: for a damaged line.
+    """
     if not path.is_file():
         return Metrics(present=False, records=[])
     lines = path.read_bytes().split(b"\n")
@@ -52,7 +56,7 @@ def read_record(path: Path, number: int, line: bytes) -> Record:
         return Record.model_validate(json.loads(line))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WrongInput(
-            f"{path}, line {number} is damaged ({error}); delete that line and write the report again"
+            f"{path}, line {number} is damaged ({error}); delete that line and recreate the report"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -65,7 +69,7 @@ def of(metrics: Metrics, stage: str, kind: str) -> list[Record]:
 
 
 def thinned(items: list[Item], most: int) -> list[Item]:
-    """At most `most` of the items, evenly chosen, the first and the last among them: a page has only so many pixels."""
+    """Select at most `most` items, evenly spaced, including the first and the last."""
     if len(items) <= most:
         return items
     return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]

@@ -1,4 +1,4 @@
-"""Which of two figures is the better one, in one of three words, from figures and intervals that are given."""
+"""Verdicts on two values from given numbers and intervals: better, worse or level."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ LOWER_IS_BETTER = frozenset({"loss", "error", "perplexity", "bits_per_byte", "ma
 
 
 def of_difference(difference: Difference | None, metric: str) -> str | None:
-    """The verdict on ours against a control; None without an interval, because a lone number cannot say."""
+    """Return the verdict on a paired difference; None without an interval."""
     if difference is None or difference.low is None or difference.high is None:
         return None
     if difference.low > 0:
         return WORSE if metric in LOWER_IS_BETTER else BETTER
     if difference.high < 0:
         return BETTER if metric in LOWER_IS_BETTER else WORSE
-    return LEVEL  # an interval with a NaN end lands here too: nothing clear can be said
+    return LEVEL  # also for an interval with a NaN end
 
 
 def of_bits(bits: float, baseline: float) -> str:
-    """The verdict on two numbers of bits per byte alone."""
+    """Return the verdict on two values of bits per byte, without intervals."""
     if bits < baseline:
         return BETTER
     return WORSE if bits > baseline else LEVEL
