@@ -198,7 +198,7 @@ def test_any_transformer_rewrites(objective):
     chosen = {"spans": spans, "mixture": mixture}.get(objective, objective)
     for name in ("gpt2", "llama", "bert", "transformer"):
         model = model_of(chosen, name)
-        assert model.rewrites
+        assert model.rewrites_text
         assert isinstance(model.generate("The ___ pill", tokens=5, temperature=0), str)
         assert model.embed(["The pill"]).shape == (1, 16)
 
@@ -213,7 +213,7 @@ def test_any_transformer_rewrites(objective):
         (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model knows 4; leave fewer"),
         (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model's context is 48; shorten it"),
         (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
-        (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, the model reads 48; shorten it"),
+        (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),
         (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),
     ],
 )

@@ -24,6 +24,7 @@ from danlu.runs.directory import RunDirectory
 from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
 from danlu.runs.pretrain_model import Watch
 from danlu.runs.run import Say, now, quiet
+from danlu.runs.warm_start import modules
 from danlu.tasks.rows import LabelledRows
 from danlu.training.precision import environment, recorded
 
@@ -125,6 +126,8 @@ def work(
     directory.pin("model", {"sha256": weights}, f"the model {folder}")
     bind_rows(directory, NAME, rows)
     say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
+    if saved.ignored:
+        say(f"           ignored weights of the folder: {', '.join(modules(list(saved.ignored)))}")
     say(f"rows       {len(rows.train):,} to train on, {len(rows.test):,} to test on, {len(rows.classes)} classes")
     model = Pretrained(
         facts.objective, facts.architecture, saved.tokenizer, facts.vocabulary.size, None, lambda: saved.network

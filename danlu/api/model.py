@@ -21,13 +21,11 @@ from danlu.interop import read_model
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, resolve_device, usable_cores
 
-pass
-
 log = logging.getLogger(__name__)
 
 
 class Model:
-    """What `danlu.load` gives: the model and its tokenizer."""
+    """A trained model with its tokenizer, as `danlu.load` returns it."""
 
     def __init__(self, network: Network, tokenizer: TextTokenizer, context: int, head: Any = None):
         self.network, self.tokenizer, self.context, self.head = network.eval(), tokenizer, context, head
@@ -52,12 +50,22 @@ class Model:
         stop: Sequence[str] = (),
         show: Callable[[str], None] = lambda text: None,
     ) -> str:
-        """`prompt` and its continuation, which ends before the first of the texts `stop`; `show` is given each new
-        piece of text as soon as its characters are whole.
+        """Continue a prompt, or rewrite it if the model rewrites text.
 
-        A model that rewrites text gives what it writes for `prompt` instead, of which `tokens` are new at most: the
-        text with its blanks, written `<mask>`, `[MASK]` or `___`, filled by spans of any length, or the noisy text
-        restored. WrongInput when the model does neither."""
+        A model that rewrites text fills the blanks of the prompt, written `<mask>`, `[MASK]` or `___`, with spans of
+        any length, or restores a noisy text.
+
+        Args:
+            tokens: generate at most this many tokens.
+            stop: texts that end the continuation; it does not include them.
+            show: called with each new piece of text that consists of whole characters.
+
+        Returns:
+            The prompt and its continuation, or the rewritten text.
+
+        Raises:
+            WrongInput: if the model neither continues nor rewrites text.
+        """
         sampling = Sampling(
             tokens=tokens,
             temperature=temperature,
@@ -69,13 +77,13 @@ class Model:
         return self._continue([prompt], sampling, stop, lambda _, text: show(text))[0]
 
     def generate_many(self, prompts: Sequence[str], sampling: Sampling, stop: Sequence[str] = ()) -> list[str]:
-        """`generate` for several prompts at once, each as it would be alone."""
+        """Generate for several prompts at once; each result is that of `generate`."""
         return self._continue(prompts, sampling, stop, lambda _, text: None)
 
     def _continue(
         self, prompts: Sequence[str], sampling: Sampling, stop: Sequence[str], show: Callable[[int, str], None]
     ) -> list[str]:
-        if self.rewrites:
+        if self.rewrites_text:
             return self._rewrite(prompts, sampling, stop, show)
         if not self.network.objective.continues_text:
             raise self._refusal("does not continue text; load a causal one")
@@ -94,14 +102,14 @@ class Model:
         return [prompt + text[:end] for prompt, text, end in zip(prompts, made, cut, strict=True)]
 
     @property
-    def rewrites(self) -> bool:
-        """Whether the model reads one text and writes another."""
+    def rewrites_text(self) -> bool:
+        """Whether the model maps one text to another, such as a text with blanks to the filled text."""
         return rewrites(self.network.objective)
 
     def _rewrite(
         self, texts: Sequence[str], sampling: Sampling, stop: Sequence[str], show: Callable[[int, str], None]
     ) -> list[str]:
-        """What it writes shows once it is whole: what fills a blank has its place before what is there already."""
+        """Rewrite texts; `show` is called once for each, since blanks are not filled from left to right."""
         parts = [[self.tokenizer.encode(part) for part in BLANK.split(text)] for text in texts]
         made = rewrite_many(self.network, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine)
         found = [self.tokenizer.decode(ids) for ids in made]
@@ -111,17 +119,24 @@ class Model:
         return found
 
     def fill(self, text: str, top: int = 5, joint: bool = False) -> list[list[tuple[str, float]]]:
-        """For each blank of `text`, written `<mask>`, `[MASK]` or `___`, its `top` likeliest tokens and their
-        probabilities, likeliest first, each blank on its own.
+        """Predict the tokens at the blanks of a text, written `<mask>`, `[MASK]` or `___`.
 
-        joint: the blanks are filled one after another, the surest first, and each has one candidate: its probability
-        given all that were filled. WrongInput without a blank, or when the model does not fill blanks.
+        Args:
+            top: the number of candidates for each blank.
+            joint: fill the blanks one after another, the most certain first; each then has a single candidate, with
+                its probability given all other fillings.
+
+        Returns:
+            For each blank its candidates and their probabilities, the most probable first.
+
+        Raises:
+            WrongInput: if the text has no blank, or the model does not fill blanks.
         """
         if not self.network.objective.fills_blanks:
             raise self._refusal("does not fill blanks; load a masked one")
         ids, at = self._with_blanks(text)
         vocabulary = self.tokenizer.vocabulary
-        ordinary = np.zeros(self.network.vocabulary_size, bool)  # the model's may be padded beyond the tokenizer's
+        ordinary = np.zeros(self.network.vocabulary_size, bool)  # padded beyond the tokenizer
         ordinary[: vocabulary.size] = vocabulary.ordinary(np.arange(vocabulary.size))
         if joint:
             whole = fill_jointly(self.network, ids, at, ordinary)
@@ -136,10 +151,10 @@ class Model:
         return [[(self.tokenizer.token(c.id), c.probability) for c in best(row, top)] for row in chances]
 
     def _with_blanks(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of a text between its beginning and end tokens, and where its blanks are."""
+        """Return the ids of a text with its special tokens, and the positions of its blanks."""
         parts = BLANK.split(text)
         if len(parts) == 1:
-            raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where something is to be filled in")
+            raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where a token is to be predicted")
         vocabulary = self.tokenizer.vocabulary
         mask = vocabulary.require_mask()
         pieces = [np.array([vocabulary.bos])]
@@ -147,17 +162,24 @@ class Model:
             pieces += [np.array([mask])] * (k > 0) + [self.tokenizer.encode(part)]
         ids = np.concatenate([*pieces, [vocabulary.eos]]).astype(np.int64)
         if len(ids) > self.context:
-            raise WrongInput(f"the text has {len(ids)} tokens, the model reads {self.context}; shorten it")
+            raise WrongInput(
+                f"the text has {len(ids)} tokens, more than the model's context of {self.context}; shorten it"
+            )
         return ids, np.flatnonzero(ids == mask)
 
     def neighbours(self, word: str, top: int = 10) -> list[tuple[str, float]]:
-        """The tokens whose vectors are nearest to that of `word`, and their cosines, nearest first. A word of several
-        tokens has the mean of their vectors. WrongInput when the model knows nothing of the word."""
+        """Return the tokens nearest to a word and their cosine similarities, the nearest first.
+
+        A word of several tokens is represented by the mean of their embeddings.
+
+        Raises:
+            WrongInput: if the word is not in the vocabulary.
+        """
         if "token" not in self.network.embeddings:
-            raise self._refusal("has no vectors of tokens")
+            raise self._refusal("has no token embeddings")
         vocabulary = self.tokenizer.vocabulary
         spaced, bare = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
-        ids = spaced if len(spaced) <= len(bare) else bare  # as it stands inside a text, where that is one token
+        ids = spaced if len(spaced) <= len(bare) else bare  # as inside a text, unless that takes more tokens
         ids = ids[vocabulary.ordinary(ids)]
         entries = np.arange(vocabulary.size)
         candidates = entries[vocabulary.ordinary(entries)]
@@ -171,30 +193,51 @@ class Model:
         return [(self.tokenizer.token(i), cosine) for i, cosine in found]
 
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
-        """[n, width] float32: one vector for each text. pooling: `mean` of all positions, the `first` (BERT's [CLS])
-        or the `last`, which is what a causal model has read to. Texts longer than the context are cut; it is logged."""
+        """Embed texts.
+
+        Texts longer than the context are truncated, with a warning in the log.
+
+        Args:
+            pooling: `mean` of all positions, the `first` one (BERT's [CLS]), or the `last` one, the only position of a
+                causal model that has attended to the whole text.
+            normalize: scale each vector to length 1.
+
+        Returns:
+            One vector for each text, [n, width] float32.
+        """
         if pooling not in POOLINGS:
             raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
         if "token" not in self.network.embeddings:
-            raise self._refusal("reads no text; load a model that was trained on text")
+            raise self._refusal("does not read text; load a model that was trained on text")
         v = self.tokenizer.vocabulary
         encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
         if long := sum(len(ids) > self.context for ids in encoded):
-            log.warning("%d of %d texts are longer than %d tokens and were cut", long, len(encoded), self.context)
+            log.warning("%d of %d texts are longer than %d tokens and were truncated", long, len(encoded), self.context)
         order = self.network.objective.reading_order
         return embed(self.network, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """For each text {label: probability}, the likeliest first. WrongInput when the model was not fine-tuned."""
+        """Return {label: probability} for each text, the most probable label first.
+
+        Raises:
+            WrongInput: if the model was not fine-tuned.
+        """
         if self.head is None:
             raise self._refusal("does not classify; load a fine-tuned model (RUN/tasks/NAME/model)")
         return self.head.answer(self.network, self.tokenizer, texts)
 
 
 def load(path: str | Path, device: Device = "cpu") -> Model:
-    """A model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`), or a run directory, from which the first
-    model that continues or rewrites text is taken; the directory of a fine-tuning holds one model. device "auto" is a
-    GPU where there is one. WrongInput for a device that is not there."""
+    """Load a trained model.
+
+    Args:
+        path: a model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`) or a run directory. Of the models
+            of a run, the first one that continues or rewrites text is loaded.
+        device: "cpu", "cuda" or "auto", which is a GPU if there is one.
+
+    Raises:
+        WrongInput: if there is no model, or no such device.
+    """
     folder, place = Path(path), resolve_device(device, "device")
     tuned = sorted(folder.glob("tasks/*/model"))
     if tuned and not (folder / "model").exists():
@@ -203,7 +246,7 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
         found = [
             load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
         ]
-        speaking = [m for m in found if m.network.objective.continues_text or m.rewrites]
+        speaking = [m for m in found if m.network.objective.continues_text or m.rewrites_text]
         if not found:
             raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
         return (speaking or found)[0]

@@ -50,7 +50,7 @@ def command(
     import danlu
 
     loaded = danlu.load(model)
-    live = not as_json and not stop and sys.stdout.isatty() and not loaded.rewrites
+    live = not as_json and not stop and sys.stdout.isatty() and not loaded.rewrites_text
     if live:
         click.echo(prompt, nl=False)
     text = loaded.generate(

@@ -414,3 +414,15 @@ def test_a_recipe_without_an_objective_for_an_encoder_without_a_head_says_what_t
     with pytest.raises(ValueError, match=r"is an encoder without a prediction head; choose an objective .* masked"):
         ModelRecipe.model_validate({"start": str(start)})
     assert ModelRecipe.model_validate({"start": str(start), "objective": "masked"}).architecture.output_bias
+
+
+def test_fine_tuning_lists_the_weights_that_are_ignored(tmp_path):
+    pytest.importorskip("sklearn")
+    start, lines = headless(tmp_path / "m"), []
+    for split, count in (("train", 20), ("test", 10)):
+        rows = [f"{split} {i} the {('iron', 'gold')[i % 2]} melts\t{('iron', 'gold')[i % 2]}" for i in range(count)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]), "utf-8")
+    tables = {"train": tmp_path / "train.tsv", "test": tmp_path / "test.tsv"}
+    few = ["training.budget=1 steps", "seeds=1", "machine={dtype: float32, threads: 1}"]
+    danlu.finetune(start, **tables, labels_per_class=None, overrides=few, out=tmp_path / "run", say=lines.append)
+    assert any(line.endswith("ignored weights of the folder: pooler.dense") for line in lines)
