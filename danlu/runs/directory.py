@@ -26,7 +26,7 @@ def finished(run: Path, stage: str) -> bool:
 
 
 def recorded(file: Path, kind: type[Settings]) -> Any:
-    """The resolved recipe in a file, under the current names of its settings: an earlier version may have written it."""
+    """Return the resolved recipe that a file holds; settings of an earlier version get their current names."""
     found = plain(parse(file.read_text("utf-8"), str(file)))
     try:
         with former_names_accepted():

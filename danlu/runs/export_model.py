@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from danlu.architectures.presets import Family, family_for
-from danlu.interop import NotExported, Origin, check_export, export, save_native
-from danlu.extras import require
 from danlu.config.schema import ModelRecipe
-from danlu.runs.pretrain_model import Pretraining
+from danlu.extras import require
+from danlu.interop import NotExported, Origin, check_export, export, save_native
 from danlu.runs.directory import finished
+from danlu.runs.pretrain_model import Pretraining
 
 TOLERANCE = 1e-4
 CHECKED_TEXTS = 3

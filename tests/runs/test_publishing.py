@@ -6,8 +6,8 @@ import pytest
 from tiny_recipe import write_tiny_recipe
 
 import danlu
-from danlu.errors import DanluError, WrongInput
 from danlu.api import export as publishing
+from danlu.errors import DanluError, WrongInput
 
 pytest.importorskip("transformers")
 FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"

@@ -13,12 +13,12 @@ from tiny_recipe import write_tiny_recipe
 
 import danlu
 from danlu.architectures import build_network
-from danlu.errors import Stopped, WrongInput
-from danlu.interop import export, read_model, save_native
-from danlu.objectives.causal import Causal
 from danlu.config.continuation_draft import draft_continuation
 from danlu.config.loading import load_recipe
 from danlu.config.schema import ModelRecipe
+from danlu.errors import Stopped, WrongInput
+from danlu.interop import export, read_model, save_native
+from danlu.objectives.causal import Causal
 from danlu.registry import architectures, objectives
 from danlu.runs import pretrain_model as pretraining
 from danlu.runs.warm_start import describe_transfer, initialise_from
@@ -86,7 +86,7 @@ def test_training_begins_with_the_saved_weights_and_moves_them(more, saved, firs
     assert not states_equal(read_model(tmp_path / "run/model/small").network.state_dict(), before)
     (entry,) = results["pretrain"]
     assert entry["start"]["folder"] == str(saved)
-    assert NOTHING == {key: entry["start"][key] for key in NOTHING}
+    assert {key: entry["start"][key] for key in NOTHING} == NOTHING
     assert results["tokenizer"]["size"] == 300
     assert danlu.load(saved).tokenizer.fingerprint == danlu.load(tmp_path / "run").tokenizer.fingerprint
 
@@ -344,7 +344,7 @@ def test_show_looks_at_the_start_too(more, saved, tmp_path):
     shown = danlu.show(tmp_path / "on.yaml")["models"]["small"]
     assert shown["objective"] == "causal"
     assert shown["start"]["folder"] == str(saved)
-    assert NOTHING == {key: shown["start"][key] for key in NOTHING}
+    assert {key: shown["start"][key] for key in NOTHING} == NOTHING
     text = text.replace(f"start: {saved}", f"start: {saved}\n    objective: prefix")
     (tmp_path / "on.yaml").write_text(text, "utf-8")
     assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["start"]["new"] == []
