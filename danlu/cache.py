@@ -1,15 +1,15 @@
-"""Folders that are made once and found again: corpora, token shards."""
+"""The cache: folders that are built once and found again, such as corpora and token shards."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from danlu import durable
 
@@ -32,26 +32,19 @@ def key_hash(key: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`; the system drops it when the process ends, however it ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def cached_folder(kind: str, key: dict[str, Any], fill: Callable[[Path], None]) -> Path:
     """The folder `<kind>-<hash of key>` of the cache; `fill` writes its files when it is absent or damaged.
 
-    Two processes that ask at once wait for each other and both get one whole folder. The hashes of a folder that is
-    already there are checked once a process.
+    Concurrent processes wait for each other and get the same complete folder. The hashes of an existing folder are
+    checked once per process.
     """
     folder = cache_root() / f"{kind}-{key_hash(key)}"
     if folder in _verified and folder.is_dir():
         return folder
     with durable.explain_disk(folder, MOVED_BY):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_name(f"{folder.name}.lock")):
+        # the system drops the lock when the process ends, however it ends
+        with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not folder.is_dir() or durable.damage(folder):
                 durable.write_folder(folder, fill, MOVED_BY)
     _verified.add(folder)

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, also after a kill or a full disk."""
+"""Writing files that are either complete or absent, also after a kill or a full disk."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from danlu.errors import WrongInput
 MANIFEST = "manifest.json"
 
 
+SYNCS_FOLDERS = os.name != "nt"
+"""Windows cannot open a directory, and makes renames durable by itself."""
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable (a rename is not until its directory is synced)."""
+    if not SYNCS_FOLDERS:
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

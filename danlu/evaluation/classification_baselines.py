@@ -100,7 +100,7 @@ def _best_strength(texts: list[str], labels: list[str], seed: int, metric: Metri
 
 def require_controls() -> None:
     """WrongInput when scikit-learn is missing; asked before anything is trained."""
-    require("sklearn", "demo", "the TF-IDF control")
+    require("sklearn", "eval", "the TF-IDF control")
 
 
 def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> list[str]:

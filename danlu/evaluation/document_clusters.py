@@ -72,7 +72,7 @@ def document_clusters(
     """
     if len(texts) < k:
         raise WrongInput(f"{len(texts)} documents cannot form {k} clusters; ask for fewer with --k")
-    library = need("sklearn.cluster", "demo", "clustering")
+    library = need("sklearn.cluster", "eval", "clustering")
     points = centred(vectors.astype(np.float64))
     found = library.KMeans(k, n_init=STARTS, random_state=SEED).fit(points)
     counts = [content_words(text) for text in texts]

@@ -20,7 +20,7 @@ def quiet_transformers() -> Iterator[ModuleType]:
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise
-        raise WrongInput("transformers is not installed; pip install 'danlu[demo]'") from None
+        raise WrongInput("transformers is not installed; install it with: pip install 'danlu[hf]'") from None
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

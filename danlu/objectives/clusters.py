@@ -134,7 +134,7 @@ class Clusters(Objective):
         tokens = stored_tokens(store)
         clusters = np.array(pseudo_labels(source, self.teacher, self.k, self.unit_tokens, "test"))
         tokens, clusters = tokens[clusters != NONE], clusters[clusters != NONE].astype(np.int64)
-        information = need("sklearn.metrics", "demo", "judging clusters").normalized_mutual_info_score
+        information = need("sklearn.metrics", "eval", "judging clusters").normalized_mutual_info_score
         table = np.zeros((self.k, source.vocabulary.size), np.int64)
         np.add.at(table, (clusters, tokens), 1)
         return {

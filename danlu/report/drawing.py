@@ -91,7 +91,7 @@ def drawing(width: int, height: int) -> Iterator[Drawing]:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
-        raise WrongInput("the report's plots need matplotlib: pip install 'danlu[demo]'") from None
+        raise WrongInput("the report's plots need matplotlib; install it with: pip install 'danlu[report]'") from None
     with rc_context(LOOK):
         # 72 dots an inch make a point of the SVG one pixel of the page.
         yield Drawing(Figure(figsize=(width / 72, height / 72), dpi=72), width, height)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from danlu.durable import explain_disk, read_json, write_json, write_text
@@ -47,22 +47,24 @@ class RunDirectory:
         self.path = path
         with explain_disk(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / ".lock").open("w")
+            self._lock = FileLock(path / ".lock", thread_local=False)
         try:
             self._hold()
             self._remember(recipe)
             self.journal = Journal(path / "metrics.jsonl")
         except BaseException:
-            self._lock.close()
+            self._lock.release()
             raise
         self._journal_end = 0
         self.seconds = 0.0
         """What the stages asked for so far took, in whichever process each was done."""
 
     def _hold(self) -> None:
+        """Hold the run directory until `close`; the system drops the lock when the process ends, however it ends."""
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            with explain_disk(self.path):
+                self._lock.acquire(blocking=False)
+        except Timeout:
             raise WrongInput(
                 f"{self.path} is in use by another run; wait for it or choose another folder with --out"
             ) from None
@@ -145,4 +147,4 @@ class RunDirectory:
 
     def close(self) -> None:
         self.journal.close()
-        self._lock.close()
+        self._lock.release()

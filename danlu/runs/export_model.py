@@ -24,7 +24,7 @@ def require_checker(run: Path, name: str, recipe: ModelRecipe) -> None:
     if finished(run, f"export/{name}"):
         return
     if isinstance(family_for(recipe.architecture, recipe.objective), Family):
-        require("transformers", "demo", "checking the exported model")
+        require("transformers", "hf", "checking the exported model")
 
 
 def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:

@@ -129,17 +129,17 @@ def test_doctor_says_what_is_there(danlu_command):
 
 
 def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch):
-    lines = ["click>=8", "scikit-learn>=1.6; extra == 'demo'", "no-such-thing[x]>=1,<2; extra == 'demo'",
-             'nor-this ~=2 ; python_version < "4" and extra == "zh"', "danlu[demo]; extra == 'all'"]  # fmt: skip
+    lines = ["click>=8", "scikit-learn>=1.6; extra == 'eval'", "no-such-thing[x]>=1,<2; extra == 'eval'",
+             'nor-this ~=2 ; python_version < "4" and extra == "zh"', "danlu[eval]; extra == 'demo'"]  # fmt: skip
     monkeypatch.setattr("danlu.api.doctor.metadata.requires", lambda name: lines)
     code, out, _ = danlu_command("doctor", "--json")
     assert code == 3
     found = {f["name"]: f for f in json.loads(out)["findings"]}
-    assert found["extra demo"] == {
-        "name": "extra demo", "value": "without no-such-thing", "state": "missing", "mend": "pip install 'danlu[demo]'"
+    assert found["extra eval"] == {
+        "name": "extra eval", "value": "without no-such-thing", "state": "missing", "mend": "pip install 'danlu[eval]'"
     }  # fmt: skip
     assert (found["extra zh"]["state"], found["extra zh"]["value"]) == ("optional", "without nor-this")
-    assert "extra all" not in found
+    assert "extra demo" not in found
 
 
 KERNELS = {

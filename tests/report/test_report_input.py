@@ -173,4 +173,4 @@ def test_missing_results_and_unknown_language(tmp_path: Path) -> None:
 
 def test_missing_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert "pip install 'danlu[demo]'" in refusal(write_run(tmp_path / "demo"))
+    assert "pip install 'danlu[report]'" in refusal(write_run(tmp_path / "demo"))

@@ -32,15 +32,15 @@ SVD_WINDOW, SVD_WIDTH = 5, 64
 
 def k_means(points: np.ndarray, k: int, weights: np.ndarray | None = None) -> Any:
     """scikit-learn's MiniBatchKMeans of rows [n, width]: the same for the same rows."""
-    library = need("sklearn.cluster", "demo", "clustering")
+    library = need("sklearn.cluster", "eval", "clustering")
     return library.MiniBatchKMeans(k, random_state=SEED, n_init=3, batch_size=4096).fit(points, sample_weight=weights)
 
 
 def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
     """[size, width] of length 1, or 0 for tokens without neighbours: the singular vectors of positive pointwise mutual
     information (Levy & Goldberg 2014), each times the root of its singular value."""
-    sparse = need("scipy.sparse", "demo", "clustering")
-    library = need("sklearn.decomposition", "demo", "clustering")
+    sparse = need("scipy.sparse", "eval", "clustering")
+    library = need("sklearn.decomposition", "eval", "clustering")
     rows = np.bincount(cells.first, cells.count, size)
     columns = np.bincount(cells.second, cells.count, size)
     information = np.log(cells.count * rows.sum() / (rows[cells.first] * columns[cells.second]))

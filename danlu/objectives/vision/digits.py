@@ -29,7 +29,7 @@ class Digits:
 @cache
 def digits() -> dict[str, Digits]:
     """By split, which depends on nothing but the image: equal images are in the same one."""
-    found = need("sklearn.datasets", "demo", "builtin:digits").load_digits()
+    found = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
     images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
     where = cuts(VALIDATION, TEST)
     splits = np.array(
