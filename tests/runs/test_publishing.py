@@ -42,7 +42,7 @@ def test_logits_that_differ_are_an_error(run, tmp_path, monkeypatch):
 
 def test_what_cannot_be_exported_is_one_line(run, tmp_path):
     danlu.pretrain(write_tiny_recipe(tmp_path), out=tmp_path / "own")
-    with pytest.raises(WrongInput, match=r"own/model/small cannot be exported: .*Qwen3ForCausalLM needs"):
+    with pytest.raises(WrongInput, match=r"own/model/small cannot be exported: Qwen3ForCausalLM: set qk_norm: true"):
         danlu.export_model(tmp_path / "own", tmp_path / "hf")
     with pytest.raises(WrongInput, match="has no model 'smal'; did you mean 'small'"):
         danlu.export_model(run, tmp_path / "hf", model="smal")
