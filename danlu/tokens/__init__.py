@@ -1,4 +1,4 @@
-"""Documents to numbered units: tokenizer, shards, order, units. One import line registers a tokenizer."""
+"""Documents to numbered units: tokenizers, shards, the order of an epoch, units."""
 
 from danlu.tokens import kinds
 

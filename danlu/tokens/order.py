@@ -1,8 +1,8 @@
-"""The order of an epoch: a keyed permutation of 0 .. n - 1 that is computed, never stored.
+"""The order of an epoch: a keyed permutation of 0 .. n - 1 that is computed and never stored.
 
-A Feistel network over the smallest power of two that holds n (Luby & Rackoff 1988); values outside are sent through it
-again until they fall inside (cycle walking, Black & Rogaway 2002), less than twice on average. Every position can be
-asked for at once, so the place of a run in its data is one integer.
+It is a Feistel network over the smallest power of two that is at least n (Luby & Rackoff 1988). Values outside 0 .. n -
+1 pass through it again until they are inside (cycle walking, Black & Rogaway 2002), less than twice on average. Any
+position can be computed directly, so the position of a run in its data is one integer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-ROUNDS = 6  # even, so that halves of unequal width end where they began
+ROUNDS = 6  # even, so that halves of unequal width are swapped back
 WORD = (1 << 64) - 1
 GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 """The constants of SplitMix64 (Steele, Lea & Flood 2014), the round function."""
@@ -26,20 +26,20 @@ def _keys(seed: int, epoch: int) -> tuple[int, ...]:
 
 
 def _widths(n: int) -> tuple[int, int]:
-    """Bits of the left and the right half; together they count just past n - 1."""
+    """Return the bits of the left and right half, which together represent 0 .. n - 1."""
     bits = (n - 1).bit_length()
     return bits // 2, bits - bits // 2
 
 
 def _check(n: int, low: int, high: int) -> None:
     if not 1 <= n < 1 << 62:
-        raise ValueError(f"an order of {n} things; it must be at least 1 and below 2^62")
+        raise ValueError(f"an order of {n} units; it must have at least 1 and fewer than 2^62")
     if low < 0 or high >= n:
         raise IndexError(f"positions {low} .. {high} of an order of {n}")
 
 
 def order(seed: int, epoch: int, i: int, n: int) -> int:
-    """Which of n units comes i-th in this epoch."""
+    """Return which of n units is at position i of an epoch."""
     _check(n, i, i)
     keys, (left_bits, right_bits) = _keys(seed, epoch), _widths(n)
     while True:
@@ -57,7 +57,7 @@ def order(seed: int, epoch: int, i: int, n: int) -> int:
 
 
 def _pass(x: np.ndarray, keys: tuple[int, ...], a: int, b: int) -> np.ndarray:
-    """One pass of the network over [k] uint64."""
+    """Apply the network once to [k] uint64."""
     u = np.uint64
     left, right = x >> u(b), x & u((1 << b) - 1)
     for key in keys:
@@ -70,7 +70,7 @@ def _pass(x: np.ndarray, keys: tuple[int, ...], a: int, b: int) -> np.ndarray:
 
 
 def order_block(seed: int, epoch: int, positions: np.ndarray, n: int) -> np.ndarray:
-    """[k] int64: `order` of each of `positions` [k]. About 10 million a second in blocks of 64 thousand."""
+    """Return `order` of each of `positions` [k] as [k] int64. About 10 million per second in blocks of 64 thousand."""
     x = np.asarray(positions)
     if not x.size:
         return np.zeros(0, np.int64)

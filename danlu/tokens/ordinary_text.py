@@ -1,7 +1,7 @@
-"""Tokenizers of others: text that reads like a special token stays text.
+"""Prevent external tokenizers from producing special tokens for raw text.
 
-That a text is not searched for special tokens is not enough where the model has them among its own pieces: a unigram
-model with `<s>` finds it in the text as it finds any piece.
+It is not enough that text is not searched for special tokens, because the model can have them among its pieces: a
+unigram model with `<s>` matches it in the text like any other piece.
 """
 
 from __future__ import annotations
@@ -16,43 +16,45 @@ from danlu.errors import WrongInput
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-AROUND = ("{}", "a{}a", " {} ", "a {}")
-"""Texts that a special token is tried in."""
+CONTEXTS = ("{}", "a{}a", " {} ", "a {}")
+"""Texts in which each special token is tried."""
 
 
-def unknown_of(inner: Tokenizer) -> str | None:
-    """The token that a model gives for what it does not know."""
+def unknown_token(inner: Tokenizer) -> str | None:
+    """Return the unknown token of a model."""
     model = json.loads(inner.to_str())["model"]
     if (number := model.get("unk_id")) is not None:
         return model["vocab"][number][0]
     return model.get("unk_token")
 
 
-def spelled(inner: Tokenizer) -> list[str]:
-    """The special tokens that a text of their letters gives; the unknown token may come from any text."""
+def special_tokens_from_text(inner: Tokenizer) -> list[str]:
+    """Return the special tokens that raw text produces, other than the unknown token."""
     special = {i: token.content for i, token in inner.get_added_tokens_decoder().items() if token.special}
-    own = set(special) - {inner.token_to_id(unknown_of(inner) or "")}
+    own = set(special) - {inner.token_to_id(unknown_token(inner) or "")}
     found = []
     for content in special.values():
-        encodings = inner.encode_batch([text.format(content) for text in AROUND], add_special_tokens=False)
+        encodings = inner.encode_batch([text.format(content) for text in CONTEXTS], add_special_tokens=False)
         if any(own.intersection(encoding.ids) for encoding in encodings):
             found.append(content)
     return found
 
 
 def keep_text_ordinary(inner: Tokenizer, where: Path) -> None:
-    """Part text behind the first character of what reads like one of its special tokens; a tokenizer that never gives
-    them is left as it is. WrongInput where that does not help (a special token of one character)."""
+    """Split text after the first character of anything that equals a special token, if the tokenizer needs it.
+
+    Raises WrongInput if that does not help, as for a special token of one character.
+    """
     from tokenizers import Regex, pre_tokenizers
 
     inner.encode_special_tokens = True
-    if not (found := spelled(inner)):
+    if not (found := special_tokens_from_text(inner)):
         return
     pattern = "|".join(f"{re.escape(content[0])}(?={re.escape(content[1:])})" for content in sorted(found))
-    apart = pre_tokenizers.Split(Regex(pattern), "isolated")
-    # last, so that what comes before it (a mark at the start of each part) is not done to the parts
+    split = pre_tokenizers.Split(Regex(pattern), "isolated")
+    # last, so that earlier steps, such as marking the start of each piece, do not apply to the parts
     inner.pre_tokenizer = (  # pyright: ignore[reportAttributeAccessIssue]
-        apart if inner.pre_tokenizer is None else pre_tokenizers.Sequence([inner.pre_tokenizer, apart])
+        split if inner.pre_tokenizer is None else pre_tokenizers.Sequence([inner.pre_tokenizer, split])
     )
-    if left := spelled(inner):
-        raise WrongInput(f"{where}: raw text becomes its special token {left[0]!r}; take another tokenizer")
+    if left := special_tokens_from_text(inner):
+        raise WrongInput(f"{where}: raw text produces its special token {left[0]!r}; use another tokenizer")

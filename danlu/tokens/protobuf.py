@@ -1,48 +1,49 @@
-"""The wire format of protocol buffers, as much as a sentencepiece file needs: no library for two kinds of message."""
+"""A reader of the wire format of protocol buffers, as far as sentencepiece files need it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-VARINT, EIGHT, BYTES, FOUR = 0, 1, 2, 5
+VARINT, EIGHT_BYTES, LENGTH_PREFIXED, FOUR_BYTES = 0, 1, 2, 5
+"""Wire types."""
 
 
-def read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where the next thing begins). IndexError when the data ends first."""
+def read_varint(data: bytes, start: int) -> tuple[int, int]:
+    """Return (value, position after it). Raises IndexError if the data end first."""
     value = shift = 0
     while True:
-        byte = data[at]
-        at += 1
+        byte = data[start]
+        start += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value, start
         shift += 7
 
 
 def read_message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of each field in order: an integer, or the bytes of a text, a message or a fixed width."""
-    at = 0
-    while at < len(data):
-        key, at = read_varint(data, at)
-        kind = key & 7
-        if kind == VARINT:
-            value, at = read_varint(data, at)
+    """Yield (field number, value) of each field in order: an integer, or the bytes of any other type."""
+    position = 0
+    while position < len(data):
+        key, position = read_varint(data, position)
+        wire_type = key & 7
+        if wire_type == VARINT:
+            value, position = read_varint(data, position)
             yield key >> 3, value
             continue
-        if kind == BYTES:
-            size, at = read_varint(data, at)
-        elif kind in (EIGHT, FOUR):
-            size = 8 if kind == EIGHT else 4
+        if wire_type == LENGTH_PREFIXED:
+            size, position = read_varint(data, position)
+        elif wire_type in (EIGHT_BYTES, FOUR_BYTES):
+            size = 8 if wire_type == EIGHT_BYTES else 4
         else:
-            raise ValueError(f"a field of wire type {kind}")
-        yield key >> 3, data[at : at + size]
-        at += size
+            raise ValueError(f"a field of wire type {wire_type}")
+        yield key >> 3, data[position : position + size]
+        position += size
 
 
-def number(message: int | bytes, field: int, default: int) -> int:
-    """The last integer of that field number; a field that is absent has its default."""
+def integer_field(message: int | bytes, field: int, default: int) -> int:
+    """Return the last integer with that field number, or the default if there is none."""
     found = default
-    for each, value in read_message(message) if isinstance(message, bytes) else ():
-        if each == field and isinstance(value, int):
+    for number, value in read_message(message) if isinstance(message, bytes) else ():
+        if number == field and isinstance(value, int):
             found = value
     return found

@@ -1,4 +1,4 @@
-"""How well a tokenizer does on some texts, in all and by script."""
+"""Statistics of a tokenizer on some texts, overall and by script."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 
 from danlu.text.scripts import OTHER, RARE, script_of
-from danlu.tokens.byte_tokens import BYTES, is_whole
+from danlu.tokens.byte_tokens import BYTE_TOKENS, is_valid_utf8
 from danlu.tokens.tokenizer import TextTokenizer
 
 DIGITS, PUNCTUATION, SPACE = "digits", "punctuation", "space"
 PLAIN = (DIGITS, PUNCTUATION, SPACE)
-"""What is counted by itself and is no script."""
+"""Classes of characters that are not scripts."""
 
 SHOWN = 10
 """Tokens listed as the longest and the most frequent ones."""
 
 
 @lru_cache(maxsize=1 << 17)
-def sign_of(character: str) -> str:
-    """ "Latin", "Han", ...; "digits", "punctuation" (symbols too), "space", or "other"."""
+def character_class(character: str) -> str:
+    """Return the script, such as "Latin", or "digits", "punctuation" (symbols as well), "space" or "other"."""
     if script := script_of(character):
         return script
     if character.isspace():
@@ -33,14 +33,14 @@ def sign_of(character: str) -> str:
     return {"N": DIGITS, "P": PUNCTUATION, "S": PUNCTUATION, "Z": SPACE}.get(kind, OTHER)
 
 
-def sign_of_token(text: str) -> str:
-    """That of the first character that is no white space: a space belongs to the word behind it."""
+def token_class(text: str) -> str:
+    """Return the class of the first character that is not white space: a space belongs to the word after it."""
     stripped = text.lstrip()
-    return sign_of(stripped[0]) if stripped else SPACE
+    return character_class(stripped[0]) if stripped else SPACE
 
 
 class Count:
-    """Tokens, characters and UTF-8 bytes."""
+    """Counts of tokens, characters and UTF-8 bytes."""
 
     def __init__(self, tokens: int = 0, characters: int = 0, bytes: int = 0):
         self.tokens, self.characters, self.bytes = tokens, characters, bytes
@@ -63,19 +63,26 @@ class Count:
         }
 
 
-def parts(text: str, starts: np.ndarray) -> Iterable[tuple[int, str]]:
-    """(tokens, characters) one after another, which together are the text: the characters from where a token begins
-    to where the next one does. Tokens that begin at one character, the bytes of it, are counted together."""
+def token_texts(text: str, starts: np.ndarray) -> Iterable[tuple[int, str]]:
+    """Yield (number of tokens, their text) in order; the texts together are the whole text.
+
+    The text of a token extends to the start of the next one. Tokens that start at the same character, such as its
+    bytes, are counted together.
+    """
     if not len(starts):
         return
     first, several = np.unique(starts, return_counts=True)
-    bounds = [0, *first[1:].tolist(), len(text)]  # what the tokenizer drops in front belongs to the first token
+    bounds = [
+        0,
+        *first[1:].tolist(),
+        len(text),
+    ]  # text that the tokenizer drops at the start belongs to the first token
     for k, n in enumerate(several.tolist()):
         yield n, text[bounds[k] : bounds[k + 1]]
 
 
 def by_script(counts: dict[str, Count]) -> dict[str, Any]:
-    """Facts of each, most bytes first; scripts of less than RARE of all bytes are counted as other."""
+    """Return the facts of each script, the most bytes first; scripts with less than RARE of all bytes are "other"."""
     total = sum(count.bytes for count in counts.values())
     merged: dict[str, Count] = {}
     for name, count in counts.items():
@@ -85,22 +92,26 @@ def by_script(counts: dict[str, Count]) -> dict[str, Any]:
     return {name: count.facts() for name, count in ordered}
 
 
-def is_byte(tokenizer: TextTokenizer, id: int) -> bool:
-    """Whether a token is a part of a character, or a byte in place of a character that has no entry."""
+def is_byte_token(tokenizer: TextTokenizer, id: int) -> bool:
+    """Return whether a token is part of a character."""
     piece = tokenizer.inner.id_to_token(id) or ""
-    return not is_whole(piece) if tokenizer.byte_level else piece in BYTES
+    return not is_valid_utf8(piece) if tokenizer.byte_level else piece in BYTE_TOKENS
 
 
 def examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 60) -> list[dict[str, Any]]:
+    """Return the beginnings of texts with their tokens."""
     shown = [" ".join(text.split())[:characters] for text in texts]
     return [{"text": t, "tokens": [tokenizer.token(int(i)) for i in tokenizer.encode(t)]} for t in shown if t]
 
 
 def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
-    """bytes and characters a token, in all and `by_script` (a token is of the script of its first character);
-    round_trip: whether every text comes back, and the share that does; the shares of tokens that are unknown and that
-    are single bytes (coverage); the share of the vocabulary that occurs; the longest and most frequent tokens and three
-    short examples. One text at a time is held."""
+    """Return statistics of a tokenizer on some texts, for JSON. One text at a time is held in memory.
+
+    They are: bytes and characters per token, overall and `by_script` (the script of a token is that of its first
+    character); `round_trip`, whether every text is decoded exactly, and the share that is; the shares of unknown tokens
+    and of tokens that are single bytes; the share of the vocabulary that occurs; the longest and the most frequent
+    tokens; three short examples.
+    """
     counts: dict[str, Count] = {}
     whole, seen, first = Count(), Counter[int](), []
     number = back = 0
@@ -110,8 +121,8 @@ def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
         back += tokenizer.decode(ids) == text
         seen.update(ids.tolist())
         whole.add(len(ids), text)
-        for n, part in parts(text, starts):
-            counts.setdefault(sign_of_token(part), Count()).add(n, part)
+        for n, part in token_texts(text, starts):
+            counts.setdefault(token_class(part), Count()).add(n, part)
         if len(first) < 3 and text.strip():
             first.append(text)
     return {
@@ -128,12 +139,12 @@ def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
 
 
 def vocabulary_facts(tokenizer: TextTokenizer, seen: Counter[int]) -> dict[str, Any]:
-    """Of {id: times}: what is covered, what of the vocabulary is used, and by which tokens."""
+    """Return coverage and use of the vocabulary, and the longest and most frequent tokens, from {id: count}."""
     vocabulary, total = tokenizer.vocabulary, seen.total()
     outside = vocabulary.special | {tokenizer.inner.token_to_id(tokenizer.roles.get("unk", ""))}
     ordinary = [i for i in seen if i not in outside]
     unknown = total - sum(seen[i] for i in ordinary)
-    as_bytes = sum(seen[i] for i in ordinary if is_byte(tokenizer, i))
+    as_bytes = sum(seen[i] for i in ordinary if is_byte_token(tokenizer, i))
     shown = {i: tokenizer.token(i) for i in ordinary}
     longest = sorted(ordinary, key=lambda i: (-len(shown[i]), i))[:SHOWN]
     frequent = sorted(ordinary, key=lambda i: (-seen[i], i))[:SHOWN]

@@ -1,4 +1,4 @@
-"""A bounded sample of texts that depends on which texts there are, not on their order."""
+"""A bounded sample of texts that depends on the set of texts, not on their order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable
 
 
 def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
-    """The texts in the order of their hashes, as many from the front as fit in `limit` UTF-8 bytes (at least one).
+    """Return the texts in the order of their hashes, as many as fit in `limit` UTF-8 bytes, but at least one.
 
-    Never holds more than `limit` bytes and one text.
+    Holds at most `limit` bytes and one text in memory.
     """
-    held: list[tuple[int, str]] = []  # a heap whose top has the largest hash
-    size, cut = 0, 1 << 128  # what was let go once: from there on nothing can be in the sample
+    held: list[tuple[int, str]] = []  # a heap with the largest hash on top
+    size, cut = 0, 1 << 128  # the least hash dropped so far: no text from there on can be in the sample
     for text in texts:
         data = text.encode()
         key = int.from_bytes(hashlib.blake2b(data, digest_size=16).digest(), "big")
@@ -22,6 +22,6 @@ def sample_texts(texts: Iterable[str], limit: int) -> list[str]:
         heapq.heappush(held, (-key, text))
         size += len(data)
         while size > limit and len(held) > 1:
-            largest, gone = heapq.heappop(held)
-            size, cut = size - len(gone.encode()), -largest
+            largest, dropped = heapq.heappop(held)
+            size, cut = size - len(dropped.encode()), -largest
     return [text for _, text in sorted(held, reverse=True)]

@@ -1,9 +1,9 @@
-"""A sentencepiece `.model` (Kudo & Richardson 2018), encoded by sentencepiece itself.
+"""A sentencepiece `.model` (Kudo & Richardson 2018), encoded by the sentencepiece library.
 
-No tokenizer.json equals one exactly: the tables of its normalization apply to longest matches, sums of float32 decide
-between segmentations of a unigram model, and of two pairs that make the same piece BPE merges the one further left,
-where a list of merges has an order of its own. So the file is kept as it is, and the class below answers to what
-`TextTokenizer` asks of a `tokenizers.Tokenizer`.
+No tokenizer.json is exactly equivalent: normalization tables apply to longest matches; float32 sums decide between the
+segmentations of a unigram model; and of two pairs that give the same piece, BPE merges the one further left, while a
+list of merges has an order. So the file is stored unchanged, and the class below has the interface of
+`tokenizers.Tokenizer` that `TextTokenizer` uses.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 
 from danlu.errors import WrongInput
 from danlu.extras import need
-from danlu.tokens.protobuf import number, read_message
+from danlu.tokens.protobuf import integer_field, read_message
 
 FILE = "tokenizer.model"
-"""What it is called in a folder of ours."""
+"""Its name in a folder written by danlu."""
 
 KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
-"""The numbers of model types in the file."""
+"""Model types by their number in the file."""
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "pad": ("<pad>", "[PAD]"),
@@ -32,12 +32,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "eos": ("</s>", "[SEP]"),
     "mask": ("<mask>", "[MASK]"),
 }
-"""By role, what a control symbol of that role is called, the first also where an entry is added for it."""
+"""Usual names of the control symbols of each role; an added entry has the first."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """ids [n] and, where they were asked for, the characters (start, end) [n] of each."""
+    """Ids [n], and the character ranges (start, end) [n] of each if they were requested."""
 
     ids: list[int]
     offsets: list[tuple[int, int]]
@@ -45,13 +45,18 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Special:
+    """A special token, as `tokenizers.AddedToken`."""
+
     content: str
     special: bool = True
 
 
 class SentencePiece:
-    """Ids below `len` of the model are the model's own. Roles that it has no control symbol for get entries after
-    those, so that any objective can use it and no id of text changes."""
+    """A sentencepiece model with the interface of `tokenizers.Tokenizer`.
+
+    Roles without a control symbol in the model get entries after its own. So every objective can use it, and the ids of
+    text do not change.
+    """
 
     def __init__(self, data: bytes, where: str = "the model"):
         library: Any = need("sentencepiece", "spm", "a sentencepiece model")
@@ -61,9 +66,9 @@ class SentencePiece:
             self.own: int = self.processor.vocab_size()
         except (RuntimeError, OSError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise WrongInput(f"{where} is damaged or no sentencepiece model ({reason})") from None
+            raise WrongInput(f"{where} is damaged or not a sentencepiece model ({reason})") from None
         if not self.own:
-            raise WrongInput(f"{where} is damaged or no sentencepiece model (it has no entry)")
+            raise WrongInput(f"{where} is damaged or not a sentencepiece model (it has no entries)")
         pieces = [self.processor.id_to_piece(i) for i in range(self.own)]
         control = [i for i in range(self.own) if self.processor.is_control(i)]
         self.roles, added = self._roles(pieces, control)
@@ -73,17 +78,21 @@ class SentencePiece:
         self.special = {i: Special(self._pieces[i]) for i in (*unknown, *control, *range(self.own, len(self._pieces)))}
 
     def _roles(self, pieces: Sequence[str], control: Sequence[int]) -> tuple[dict[str, str], list[str]]:
-        """{role: piece}, and the pieces to be added."""
+        """Return {role: piece}, and the pieces to be added."""
         roles: dict[str, str] = {"unk": pieces[int(self.processor.unk_id())]}
         added: list[str] = []
         named = {pieces[i] for i in control}
-        said = {role: int(getattr(self.processor, f"{role}_id")()) for role in ("pad", "bos", "eos")}
+        ids = {
+            "pad": int(self.processor.pad_id()),
+            "bos": int(self.processor.bos_id()),
+            "eos": int(self.processor.eos_id()),
+        }
         for role, names in NAMES.items():
-            given = [pieces[said[role]]] if said.get(role, -1) in control else []
+            given = [pieces[ids[role]]] if ids.get(role, -1) in control else []
             roles[role] = next((name for name in (*given, *names) if name in named), "")
             if not roles[role]:
                 fresh = names[0]
-                while fresh in pieces:  # an ordinary piece of that name: raw text may give it
+                while fresh in pieces:  # an ordinary piece has that name, so raw text can produce it
                     fresh += "_"
                 roles[role] = fresh
                 added.append(fresh)
@@ -91,8 +100,9 @@ class SentencePiece:
 
     @cached_property
     def kind(self) -> str:
+        """The type of the model: "unigram", "bpe", "word" or "char"."""
         trainer = next((value for field, value in read_message(self.data) if field == 2), b"")
-        return KINDS.get(number(trainer, 3, 1), "unknown")
+        return KINDS.get(integer_field(trainer, 3, 1), "unknown")
 
     def get_vocab_size(self) -> int:
         return len(self._pieces)
@@ -110,45 +120,46 @@ class SentencePiece:
         return self.encode_batch_fast([text])[0]
 
     def encode_batch_fast(self, texts: Sequence[str], add_special_tokens: bool = False) -> list[Encoded]:
-        """Ids only, on all cores."""
+        """Encode texts to ids without offsets, on all cores."""
         return [Encoded(list(ids), []) for ids in self.processor.encode(list(texts), out_type=int)]
 
     def encode_batch(self, texts: Sequence[str], add_special_tokens: bool = False) -> list[Encoded]:
         found = self.processor.encode(list(texts), out_type="serialized_proto")
-        return [placed(text, message) for text, message in zip(texts, found, strict=True)]
+        return [encoded_with_offsets(text, message) for text, message in zip(texts, found, strict=True)]
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
-        """Special tokens are left out, or stand with their names among the text."""
-        shown, said = "", []
+        """Return the text of some ids, without special tokens or with their names."""
+        text, pending = "", []
         for i in ids:
             if i not in self.special:
-                said.append(i)
+                pending.append(i)
             elif not skip_special_tokens:
-                shown += self._text(said) + self._pieces[i]
-                said = []
-        return shown + self._text(said)
+                text += self._text(pending) + self._pieces[i]
+                pending = []
+        return text + self._text(pending)
 
     def _text(self, ids: list[int]) -> str:
         return self.processor.decode(ids) if ids else ""
 
 
-def placed(text: str, message: bytes) -> Encoded:
-    """The ids and characters that a serialized SentencePieceText names by bytes."""
+def encoded_with_offsets(text: str, message: bytes) -> Encoded:
+    """Return the ids and character ranges of a serialized SentencePieceText, which has byte ranges."""
     inside = np.frombuffer(text.encode(), np.uint8)
     character = np.append(np.cumsum((inside & 0xC0) != 0x80) - 1, len(text))
     ids, offsets = [], []
     for piece in pieces_of(message):
-        ids.append(number(piece, 2, 0))
-        offsets.append((int(character[number(piece, 4, 0)]), int(character[number(piece, 5, 0)])))
+        ids.append(integer_field(piece, 2, 0))
+        offsets.append((int(character[integer_field(piece, 4, 0)]), int(character[integer_field(piece, 5, 0)])))
     return Encoded(ids, offsets)
 
 
 def pieces_of(message: bytes) -> Iterator[bytes]:
+    """Return the serialized pieces of a SentencePieceText."""
     return (value for field, value in read_message(message) if field == 2 and isinstance(value, bytes))
 
 
 def read_model(path: Path) -> SentencePiece:
-    """WrongInput where it cannot be read."""
+    """Read a `.model` file. Raises WrongInput if it is damaged or cannot be read."""
     try:
         data = path.read_bytes()
     except OSError as error:

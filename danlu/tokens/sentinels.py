@@ -1,4 +1,4 @@
-"""Sentinels: special tokens that stand each for a blank of its own, named as T5 names them (Raffel et al. 2020)."""
+"""Sentinels: special tokens that stand for blanks, named as in T5 (Raffel et al. 2020)."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-def name_of(number: int) -> str:
+def sentinel_token(number: int) -> str:
+    """Return the token of a sentinel, numbered from 0."""
     return f"<extra_id_{number}>"
 
 
-def sentinels(special: Mapping[str, int]) -> tuple[int, ...]:
-    """The ids of the sentinels among special tokens {token: id}, in the order of their numbers from 0."""
-    names = takewhile(lambda name: name in special, map(name_of, count()))
+def sentinel_ids(special: Mapping[str, int]) -> tuple[int, ...]:
+    """Return the ids of the sentinels among special tokens {token: id}, in the order of their numbers."""
+    names = takewhile(lambda name: name in special, map(sentinel_token, count()))
     return tuple(special[name] for name in names)
 
 
-def grown(inner: Tokenizer, wanted: int) -> Tokenizer:
-    """A copy with sentinels 0 .. wanted - 1; WrongInput where the text was full of such names and taught one."""
+def add_sentinels(inner: Tokenizer, wanted: int) -> Tokenizer:
+    """Return a copy with sentinels 0 .. wanted - 1. Raises WrongInput if one of them is an ordinary token."""
     from tokenizers import AddedToken, Tokenizer
 
-    made = Tokenizer.from_str(inner.to_str())
-    known = {token.content for token in made.get_added_tokens_decoder().values() if token.special}
-    for name in map(name_of, range(wanted)):
-        if name not in known and made.token_to_id(name) is not None:
-            raise WrongInput(f"tokenizer: {name!r} is a piece of its text and cannot be a special token as well")
-    # "is <extra_id_0>" in transformers: the tokens that fill it bring the space
-    new = [AddedToken(name_of(k), special=True, normalized=False, lstrip=True) for k in range(wanted)]
-    made.add_special_tokens(new)
-    return made
+    extended = Tokenizer.from_str(inner.to_str())
+    known = {token.content for token in extended.get_added_tokens_decoder().values() if token.special}
+    for name in map(sentinel_token, range(wanted)):
+        if name not in known and extended.token_to_id(name) is not None:
+            raise WrongInput(
+                f"tokenizer: {name!r} is an ordinary token, learnt from the text, and cannot be a special token as well"
+            )
+    # with lstrip, "is <extra_id_0>" in transformers has no space before it: the tokens that fill it have the space
+    new = [AddedToken(sentinel_token(k), special=True, normalized=False, lstrip=True) for k in range(wanted)]
+    extended.add_special_tokens(new)
+    return extended

@@ -1,13 +1,13 @@
-"""Token shards: the splits of a corpus as ids on disk, memory-mapped.
+"""Token shards: the splits of a corpus as memory-mapped ids.
 
-Of each split, files `<split>-00000`, `<split>-00001`, ... of whole documents:
+Each split has files `<split>-00000`, `<split>-00001`, ... of whole documents:
 
 - `.tokens`: the ids, little-endian uint16 when the vocabulary fits, else uint32; a document is [bos] + ids + [eos];
-- `.offsets`: int64 [n + 1], where each of the n documents of this shard starts, and the end;
-- `.bytes`: int64 [n], the UTF-8 bytes of each document's text (bits per byte are counted with these);
-- `.bounds`, only where a recipe asks for it: uint8, one a token, whether a word or a sentence begins there (bounds.py).
+- `.offsets`: int64 [n + 1], the start of each of the n documents of this shard, and the end;
+- `.bytes`: int64 [n], the UTF-8 bytes of the text of each document, for bits per byte;
+- `.bounds`, only if an objective needs it: uint8 per token, whether a word or a sentence starts there (bounds.py).
 
-`shards.json` has the counts and the type. Memory does not grow with the corpus, neither to write nor to read.
+`shards.json` has the counts and the data type. Writing and reading need memory that does not grow with the corpus.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from danlu.tokens.bounds import LIBRARIES, VERSION, flags, with_end_tokens
 from danlu.tokens.tokenizer import TextTokenizer
 
 FORMAT = 3
-"""Raise it when the files change; it is part of the cache key."""
+"""Part of the cache key: increase it when the files change."""
 
 FACTS = "shards.json"
 SHARD_BYTES = 512 << 20
@@ -42,12 +42,12 @@ BOUNDS = "bounds"
 
 
 def dtype_for(size: int) -> np.dtype[Any]:
-    """The smallest of uint16 and uint32 that holds ids below `size`, little-endian."""
+    """Return uint16 if it can represent ids below `size`, otherwise uint32, little-endian."""
     return np.dtype("<u2" if size <= 1 << 16 else "<u4")
 
 
 class ShardWriter:
-    """Appends documents to the shards of one split, starting a new one when the last is full."""
+    """Append documents to the shards of one split; a new shard is started when the last one is full."""
 
     def __init__(self, folder: Path, split: str, dtype: np.dtype[Any], shard_bytes: int, bounds: bool = False):
         self.folder, self.split, self.dtype, self.shard_bytes = folder, split, dtype, shard_bytes
@@ -76,6 +76,7 @@ class ShardWriter:
         self.counts.append({"documents": 0, "tokens": 0, "bytes": 0})
 
     def add(self, ids: np.ndarray, text_bytes: int, bounds: np.ndarray | None = None) -> None:
+        """Append a document: its ids [n], the UTF-8 bytes of its text, and its flags [n] uint8."""
         if not self._files or self.counts[-1]["tokens"] * self.dtype.itemsize >= self.shard_bytes:
             self._open()
         count = self.counts[-1]
@@ -89,7 +90,7 @@ class ShardWriter:
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts of about 4 million characters, so that encoding uses every core and little memory."""
+    """Yield lists of texts of about 4 million characters: encoding uses all cores and little memory."""
     batch, size = [], 0
     for text in texts:
         batch.append(text)
@@ -101,8 +102,10 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def encoded(tokenizer: TextTokenizer, batch: list[str], bounds: Sequence[str]) -> Iterator[tuple[np.ndarray, Any]]:
-    """(ids, flags of bounds or None) of each text."""
+def encode_documents(
+    tokenizer: TextTokenizer, batch: list[str], bounds: Sequence[str]
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield (ids [n], flags [n + 2] with both ends, or None) of each text."""
     if not bounds:
         yield from ((ids, None) for ids in tokenizer.encode_batch(batch))
         return
@@ -118,11 +121,11 @@ def write_split(
     shard_bytes: int,
     bounds: Sequence[str] = (),
 ) -> list[dict[str, int]]:
-    """Write the shards of one split; returns the documents, tokens and text bytes of each shard."""
+    """Write the shards of one split; return the documents, tokens and text bytes of each shard."""
     vocabulary = tokenizer.vocabulary
     with ShardWriter(folder, split, dtype_for(vocabulary.size), shard_bytes, bool(bounds)) as writer:
         for batch in _batches(texts):
-            for text, (ids, found) in zip(batch, encoded(tokenizer, batch, bounds), strict=True):
+            for text, (ids, found) in zip(batch, encode_documents(tokenizer, batch, bounds), strict=True):
                 writer.add(np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]), len(text.encode()), found)
     return writer.counts
 
@@ -130,14 +133,16 @@ def write_split(
 def write_shards(
     corpus: Corpus, tokenizer: TextTokenizer, shard_bytes: int = SHARD_BYTES, bounds: Iterable[str] = ()
 ) -> Path:
-    """The folder of shards of a corpus, from the cache when corpus and tokenizer are as before; `bounds` are the kinds
-    of `danlu.tokens.bounds.FLAGS` to store."""
+    """Return the folder of the shards of a corpus, from the cache if corpus and tokenizer are unchanged.
+
+    bounds: the kinds of `danlu.tokens.bounds.FLAGS` to store.
+    """
     kinds = sorted(bounds)
     key: dict[str, Any] = {
         "format": FORMAT,
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
-        "frame": [tokenizer.vocabulary.bos, tokenizer.vocabulary.eos],  # which they are may stand in another file
+        "frame": [tokenizer.vocabulary.bos, tokenizer.vocabulary.eos],  # another file may decide which they are
         "shard_bytes": shard_bytes,
         **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}, "flags": VERSION} if kinds else {}),
     }
@@ -153,7 +158,7 @@ def write_shards(
 def store_texts(
     folder: Path, split: str, texts: Iterable[str], tokenizer: TextTokenizer, bounds: Iterable[str] = ()
 ) -> TokenStore:
-    """Write texts that belong to no corpus as shards of their own to an existing folder, and open them."""
+    """Write texts that are not part of a corpus as shards to an existing folder, and open them."""
     counts = write_split(folder, split, texts, tokenizer, SHARD_BYTES, sorted(bounds))
     dtype = dtype_for(tokenizer.vocabulary.size).name
     durable.write_json(folder / FACTS, {"format": FORMAT, "dtype": dtype, "splits": {split: counts}})
@@ -161,7 +166,7 @@ def store_texts(
 
 
 class TokenStore:
-    """The shards of one split, read through memory maps: opening costs nothing, whatever the size."""
+    """The shards of one split, read through memory maps: opening takes no time, whatever the size."""
 
     def __init__(self, folder: Path, split: str):
         self.folder, self.split = Path(folder), split
@@ -173,7 +178,7 @@ class TokenStore:
             raise WrongInput(f"no split is called {split!r}; {nearest(split, facts['splits'])}")
         counts = facts["splits"][split]
         self.dtype = np.dtype(facts["dtype"]).newbyteorder("<")
-        # where the tokens and the documents of each shard begin in the whole split
+        # positions in the split of the first token and the first document of each shard
         self._token_starts = list(accumulate((c["tokens"] for c in counts), initial=0))
         self._document_starts = list(accumulate((c["documents"] for c in counts), initial=0))
         self.tokens, self.documents = self._token_starts[-1], self._document_starts[-1]
@@ -206,36 +211,36 @@ class TokenStore:
         return shard, i - self._document_starts[shard]
 
     def document(self, i: int) -> np.ndarray:
-        """[n] int64: the ids of document i, bos and eos included."""
+        """Return the ids of document i, including bos and eos, [n] int64."""
         shard, k = self._shard_of_document(i)
         start, stop = self._offsets[shard][k : k + 2]
         return self._ids[shard][start:stop].astype(np.int64)
 
     def documents_around(self, start: int, stop: int) -> tuple[int, int]:
-        """The positions [first, last) of all documents that have a token in [start, stop)."""
+        """Return the range [first, last) of positions of all documents with a token in [start, stop)."""
         return self._document_of(start)[0], self._document_of(stop - 1)[1]
 
     def _document_of(self, position: int) -> tuple[int, int]:
-        """Where the document of a stored position begins and ends."""
+        """Return the range [first, last) of positions of the document at a position."""
         shard = bisect_right(self._token_starts, position) - 1
         base, offsets = self._token_starts[shard], self._offsets[shard]
         k = int(np.searchsorted(offsets, position - base, "right"))
         return base + int(offsets[k - 1]), base + int(offsets[k])
 
     def document_bytes(self, i: int) -> int:
-        """UTF-8 bytes of the text of document i."""
+        """Return the UTF-8 bytes of the text of document i."""
         shard, k = self._shard_of_document(i)
         return int(self._bytes[shard][k])
 
     def pieces(self, start: int, stop: int, overlap: int = 0) -> list[np.ndarray]:
-        """Stored positions [start, stop) as int64 ids, cut where documents meet.
+        """Return the ids at positions [start, stop) as int64, one array per document.
 
-        The piece whose document goes on after `stop` gets up to `overlap` more tokens of that document.
+        If the last document continues after `stop`, up to `overlap` more of its tokens are added.
         """
         return [piece.astype(np.int64) for piece in self._cut(self._ids, start, stop, overlap)]
 
     def bounds(self, start: int, stop: int, overlap: int = 0) -> list[np.ndarray]:
-        """The flags [n] uint8 (danlu.tokens.bounds) of the tokens that `pieces` gives."""
+        """Return the flags [n] uint8 (`danlu.tokens.bounds`) of the tokens that `pieces` returns."""
         return [np.array(piece) for piece in self._cut(self._flags, start, stop, overlap)]
 
     def _cut(self, values: list[np.ndarray], start: int, stop: int, overlap: int) -> list[np.ndarray]:
@@ -250,7 +255,7 @@ class TokenStore:
         return found
 
     def _shard_pieces(self, values: np.ndarray, shard: int, start: int, stop: int, overlap: int) -> list[np.ndarray]:
-        """`_cut` inside one shard; documents never go on in the next."""
+        """`_cut` within one shard; no document continues in the next one."""
         offsets = self._offsets[shard]
         first = int(np.searchsorted(offsets, start, "right")) - 1
         last = int(np.searchsorted(offsets, stop, "left"))

@@ -1,37 +1,39 @@
-"""Ids to text as they come, never half a character."""
+"""Decoding of ids that arrive one by one, never into half a character."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-UNFINISHED = "\ufffd"
+REPLACEMENT = "\ufffd"
 
 
 class TextStream:
-    """What `add` and `end` return, one after another, is `decode` of all ids. A token is decoded behind the last one
-    that was shown, for some kinds put a space between words and none before the first; where that is a mere space,
-    behind what is before it too, for some kinds drop every space at the beginning."""
+    """Incremental decoding: the results of `add` and `end`, concatenated, are `decode` of all ids.
+
+    A token is decoded together with the one before it, because some kinds put a space between words but none before the
+    first. If that one is only a space, those before it are included, because some kinds drop leading spaces.
+    """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]):
         self._decode = decode
-        self._shown: list[int] = []
-        self._held: list[int] = []
+        self._context: list[int] = []
+        self._pending: list[int] = []
 
-    def _new(self) -> str:
-        return self._decode([*self._shown, *self._held])[len(self._decode(self._shown)) :]
+    def _new_text(self) -> str:
+        return self._decode([*self._context, *self._pending])[len(self._decode(self._context)) :]
 
     def add(self, id: int) -> str:
-        """The characters that this token completes."""
-        self._held.append(id)
-        text = self._new()
-        if text.endswith(UNFINISHED):
+        """Return the characters that this token completes."""
+        self._pending.append(id)
+        text = self._new_text()
+        if text.endswith(REPLACEMENT):
             return ""
-        blank = not self._decode(self._held).strip()
-        self._shown, self._held = [*self._shown, *self._held] if blank else self._held, []
+        blank = not self._decode(self._pending).strip()
+        self._context, self._pending = [*self._context, *self._pending] if blank else self._pending, []
         return text
 
     def end(self) -> str:
-        """What is left: U+FFFD where a character was never completed."""
-        text = self._new() if self._held else ""
-        self._held = []
+        """Return the rest: U+FFFD if the last character is incomplete."""
+        text = self._new_text() if self._pending else ""
+        self._pending = []
         return text

@@ -1,4 +1,4 @@
-"""Text to ids and back."""
+"""Tokenizers: text to ids and back, saved as Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from danlu.tokens.byte_tokens import readable
 from danlu.tokens.ordinary_text import keep_text_ordinary
 from danlu.tokens.sentencepiece_model import FILE as MODEL
 from danlu.tokens.sentencepiece_model import SentencePiece, read_model
-from danlu.tokens.sentinels import grown, sentinels
+from danlu.tokens.sentinels import add_sentinels, sentinel_ids
 from danlu.tokens.text_stream import TextStream
 from danlu.tokens.vocabulary import Vocabulary
 
@@ -27,29 +27,30 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
-"""Role -> token, in the order of their ids 0, 1, 2, 3."""
+"""Role to token, in the order of their ids 0, 1, 2, 3."""
 
 TOKENIZER, CONFIG, FACTS = "tokenizer.json", "tokenizer_config.json", "tokenizer_facts.json"
 
 
-STAND_INS = {"bos": ("cls",), "eos": ("sep",), "pad": ("eos", "sep")}
-"""Roles that other tokenizers give to a token of another name."""
+FALLBACK_ROLES = {"bos": ("cls",), "eos": ("sep",), "pad": ("eos", "sep")}
+"""Roles of external tokenizers whose token is used if a role has none."""
 
 
 @dataclass
 class TextTokenizer:
-    """A trained tokenizer. `facts` says how it came about: kind, size, the size asked for, bytes of sample text;
-    `roles` which token is which special one."""
+    """A trained tokenizer."""
 
     inner: Tokenizer | SentencePiece
     facts: dict[str, Any] = field(default_factory=dict)
+    """How it was trained: kind, size, requested size, bytes of the text it was trained on."""
     roles: dict[str, str] = field(default_factory=lambda: dict(SPECIAL))
+    """{role: special token}."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, SentencePiece):
-            # not part of tokenizer.json: text that looks like a special token is text, and gets ordinary ids
+            # not stored in tokenizer.json: text that looks like a special token is text and gets ordinary ids
             self.inner.encode_special_tokens = True
-            # what others' files may ask for: a text has all its tokens and no others
+            # external files may request these: a text has all its tokens and no others
             self.inner.no_truncation()
             self.inner.no_padding()
 
@@ -59,12 +60,17 @@ class TextTokenizer:
         ids["mask"] = self.inner.token_to_id(self.roles["mask"]) if "mask" in self.roles else None
         special = {token.content: i for i, token in self.inner.get_added_tokens_decoder().items() if token.special}
         return Vocabulary(
-            size=self.inner.get_vocab_size(), special=frozenset(special.values()), sentinels=sentinels(special), **ids
+            size=self.inner.get_vocab_size(),
+            special=frozenset(special.values()),
+            sentinels=sentinel_ids(special),
+            **ids,
         )
 
     def with_sentinels(self, wanted: int) -> TextTokenizer:
-        """A tokenizer with at least so many sentinels; new ones have the ids behind all others, which stay.
-        WrongInput for a sentencepiece model with fewer, which does not grow."""
+        """Return a tokenizer with at least `wanted` sentinels; new ones have ids after all others, which do not change.
+
+        Raises WrongInput for a sentencepiece model with fewer, which cannot be extended.
+        """
         if len(self.vocabulary.sentinels) >= wanted:
             return self
         if isinstance(self.inner, SentencePiece):
@@ -72,42 +78,44 @@ class TextTokenizer:
                 f"tokenizer: the sentencepiece model has {len(self.vocabulary.sentinels)} sentinels "
                 f"(<extra_id_0>, ...) and {wanted} are needed; no sentinels can be added to it"
             )
-        return replace(self, inner=grown(self.inner, wanted))
+        return replace(self, inner=add_sentinels(self.inner, wanted))
 
     @cached_property
     def byte_level(self) -> bool:
-        """Whether a piece is a row of bytes, each written as one printable character."""
+        """Whether pieces are sequences of bytes, each written as one printable character."""
         return self.content is not None and '"ByteLevel"' in json.dumps(json.loads(self.content)["decoder"])
 
     @cached_property
     def content(self) -> str | None:
-        """What `tokenizer.json` holds; None for a sentencepiece model, which has none."""
+        """The content of `tokenizer.json`; None for a sentencepiece model."""
         return None if isinstance(self.inner, SentencePiece) else self.inner.to_str(pretty=True)
 
     @cached_property
     def file(self) -> tuple[str, bytes]:
-        """The name and the content of the file it is kept in."""
+        """Name and content of the file in which it is saved."""
         if isinstance(self.inner, SentencePiece):
             return MODEL, self.inner.data
         return TOKENIZER, (self.content or "").encode()
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of that file, in hex."""
+        """SHA-256 of that file, in hex."""
         return hashlib.sha256(self.file[1]).hexdigest()
 
     def encode(self, text: str) -> np.ndarray:
-        """[n] int64 ids, none of them special."""
+        """Return the ids of a text, [n] int64, none of them special."""
         return np.array(self.inner.encode(text, add_special_tokens=False).ids, np.int64)
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """`encode` of each text, on all cores."""
+        """Return `encode` of each text, on all cores."""
         encodings = self.inner.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(e.ids, np.int64) for e in encodings]
 
     def encode_starts_batch(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of each text the ids [n] and the character of the text at which each token begins [n]; a token that is part
-        of a character begins where the character does."""
+        """Return for each text the ids [n] int64 and the positions of the characters at which tokens start [n] int64.
+
+        A token that is part of a character starts at the position of that character.
+        """
         found = self.inner.encode_batch(list(texts), add_special_tokens=False)
         return [(np.array(e.ids, np.int64), np.array([start for start, _ in e.offsets], np.int64)) for e in found]
 
@@ -133,18 +141,19 @@ class TextTokenizer:
         return plain
 
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
-        """The text of some ids; bytes that are not UTF-8 become U+FFFD. IndexError for an id out of the vocabulary."""
+        """Return the text of some ids; invalid UTF-8 becomes U+FFFD. Raises IndexError for an id out of the
+        vocabulary."""
         listed = [int(i) for i in ids]
         for i in listed:
             self._check(i)
         return self.inner.decode(listed, skip_special_tokens=not keep_special)
 
     def stream(self) -> TextStream:
-        """For ids that come one by one."""
+        """Return a decoder for ids that arrive one by one."""
         return TextStream(self.decode)
 
     def token(self, id: int) -> str:
-        """One vocabulary entry, readable: ` the`, `<mask>`, `\\xe4\\xb8`."""
+        """Return a vocabulary entry in readable form: ` the`, `<mask>`, `\\xe4\\xb8`."""
         self._check(id)
         piece = self.inner.id_to_token(id) or ""
         if id in self.vocabulary.special:
@@ -158,8 +167,8 @@ class TextTokenizer:
     def save(self, folder: Path) -> None:
         """Write the files that `load` and `transformers.AutoTokenizer.from_pretrained` read.
 
-        As everywhere in transformers, that class reads `<mask>` in a text as the special token unless it is given
-        `split_special_tokens=True`; ours never does.
+        As everywhere in transformers, that class treats `<mask>` in a text as the special token, unless it is called
+        with `split_special_tokens=True`; danlu never does.
         """
         folder.mkdir(parents=True, exist_ok=True)
         name, data = self.file
@@ -176,13 +185,13 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> TextTokenizer:
-        """What `save` wrote; WrongInput when it is missing, damaged or of another kind."""
+        """Load what `save` wrote. Raises WrongInput if it is missing, damaged or of another kind."""
         folder = Path(folder)
         facts = durable.read_json(folder / FACTS) if (folder / FACTS).is_file() else {"kind": "file"}
         if (folder / TOKENIZER).is_file():
             inner = read_tokenizer(folder / TOKENIZER)
             keep_text_ordinary(inner, folder / TOKENIZER)
-            return cls(inner, facts, found_roles(folder, inner))
+            return cls(inner, facts, special_token_roles(folder, inner))
         if (folder / MODEL).is_file():
             model = read_model(folder / MODEL)
             return cls(model, facts, model.roles)
@@ -190,22 +199,22 @@ class TextTokenizer:
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokenizer.json; WrongInput where it is none."""
+    """Read a tokenizer.json. Raises WrongInput if it is not one."""
     from tokenizers import Tokenizer
 
     content = durable.read_json(path)
     try:
         inner = Tokenizer.from_str(json.dumps(content))
     except Exception as error:  # noqa: BLE001 - the library raises no narrower class
-        raise WrongInput(f"{path} is not a tokenizer that the tokenizers library reads: {error}") from None
-    # a file of others may say that every text has 128 tokens; a text has as many as it has
+        raise WrongInput(f"{path} is not a file of the tokenizers library: {error}") from None
+    # an external file may truncate or pad every text, for example to 128 tokens
     inner.no_truncation()
     inner.no_padding()
     return inner
 
 
-def named_tokens(folder: Path) -> dict[str, str]:
-    """{role: token} that the files beside a tokenizer.json name; danlu's own where there are none."""
+def tokens_in_config(folder: Path) -> dict[str, str]:
+    """Return {role: token} from the files next to a tokenizer.json."""
     named: dict[str, str] = {}
     for name in ("special_tokens_map.json", CONFIG):
         if (folder / name).is_file():
@@ -216,15 +225,15 @@ def named_tokens(folder: Path) -> dict[str, str]:
     return named
 
 
-def found_roles(folder: Path, inner: Tokenizer) -> dict[str, str]:
-    """Which token has which role; WrongInput where no token marks the beginning or the end of a text."""
-    named = named_tokens(folder) or dict(SPECIAL)
+def special_token_roles(folder: Path, inner: Tokenizer) -> dict[str, str]:
+    """Return {role: special token}. Raises WrongInput if no token marks the beginning or the end of a text."""
+    named = tokens_in_config(folder) or dict(SPECIAL)
     special = {token.content for token in inner.get_added_tokens_decoder().values() if token.special}
     for role, token in named.items():
         if role in ("bos", "eos", "mask", "pad") and token not in special:
-            raise WrongInput(f"{folder / TOKENIZER}: {token!r}, its {role} token, is none of its special tokens")
+            raise WrongInput(f"{folder / TOKENIZER}: {token!r}, its {role} token, is not one of its special tokens")
     roles = dict(named)
-    for role, others in STAND_INS.items():
+    for role, others in FALLBACK_ROLES.items():
         if token := next((named[r] for r in (role, *others) if r in named), None):
             roles[role] = token
     for role, other in (("bos", "eos"), ("eos", "bos"), ("pad", "eos")):
@@ -233,7 +242,7 @@ def found_roles(folder: Path, inner: Tokenizer) -> dict[str, str]:
     if "bos" not in roles:
         known = ", ".join(sorted(special)) or "none"
         raise WrongInput(
-            f"{folder}: no token is named as the beginning or end of a text; name bos_token and eos_token in {CONFIG} "
+            f"{folder}: no token marks the beginning or end of a text; set bos_token and eos_token in {CONFIG} "
             f"(its special tokens: {known})"
         )
     return roles

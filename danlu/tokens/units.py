@@ -1,4 +1,4 @@
-"""Units: the numbered pieces of data an objective learns from."""
+"""Units: the numbered pieces of data from which examples are made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from danlu.tokens.shards import TokenStore
 
 
 def draw_free(taken: Sequence[tuple[int, int]], units: int, rng: np.random.Generator) -> int:
-    """A number below `units` outside the ranges [start, stop), each as likely; WrongInput when none is left."""
+    """Draw a number below `units` outside the ranges [start, stop) uniformly. Raises WrongInput if none is left."""
     free, gaps = 0, []
     reached = 0
     for start, stop in sorted([*taken, (units, units)]):
@@ -22,20 +22,21 @@ def draw_free(taken: Sequence[tuple[int, int]], units: int, rng: np.random.Gener
         reached = max(reached, stop)
     if not free:
         raise WrongInput(
-            "the objective draws several units that share no document, and a split has too few documents for that; "
-            "give the corpus more or shorter documents, or ask for fewer at once"
+            "the objective draws several units that share no document, and a split has too few documents; "
+            "add documents to the corpus, make them shorter, or draw fewer units at once"
         )
     k = int(rng.integers(free))
-    before, begin = max(gap for gap in gaps if gap[0] <= k)
-    return begin + k - before
+    before, gap_start = max(gap for gap in gaps if gap[0] <= k)
+    return gap_start + k - before
 
 
 @dataclass(frozen=True)
 class WindowUnits:
-    """The windows of a split: unit i is tokens [i * length, (i + 1) * length), and the last may be shorter."""
+    """The windows of a split: unit i is tokens [i * length, (i + 1) * length). The last may be shorter."""
 
     store: TokenStore
     length: int
+    """Tokens of a window."""
 
     def __post_init__(self) -> None:
         if self.length < 1:
@@ -50,16 +51,19 @@ class WindowUnits:
         return i * self.length, min((i + 1) * self.length, self.store.tokens)
 
     def bounds(self, i: int, overlap: int = 0) -> list[np.ndarray]:
-        """For the tokens that `pieces` gives, where words and sentences begin (danlu.tokens.bounds)."""
+        """Return the uint8 flags of word and sentence starts (`danlu.tokens.bounds`) of the tokens of `pieces`."""
         return self.store.bounds(*self._range(i), overlap)
 
     def pieces(self, i: int, overlap: int = 0) -> list[np.ndarray]:
-        """Unit i as int64 ids, one array for each document it touches, with up to `overlap` following tokens of its own
-        document: with 1, every step from token to token inside a document is in exactly one unit."""
+        """Return unit i as int64 ids, one array for each document that it touches.
+
+        Up to `overlap` following tokens of the last document are added. With 1, every transition from a token to the
+        next one of its document is in exactly one unit.
+        """
         return self.store.pieces(*self._range(i), overlap)
 
     def draw_apart(self, taken: Sequence[int], rng: np.random.Generator) -> int:
-        """A unit that shares no document with those in `taken`, each such unit as likely; WrongInput without one."""
+        """Draw a unit that shares no document with those in `taken` uniformly. Raises WrongInput if none is left."""
         ranges = []
         for i in taken:
             start, stop = self.store.documents_around(*self._range(i))

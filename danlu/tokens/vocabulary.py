@@ -1,4 +1,4 @@
-"""What the rest of the house may know of a tokenizer."""
+"""The vocabulary of a tokenizer: all that objectives and models know of it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from danlu.errors import WrongInput
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids are 0 .. size - 1. Those in `special` never come from raw text, but for the unknown token of
-    kinds that have one; `bos` and `eos`, which may be one and the
-    same, stand at the ends of a document. `mask` is None where a tokenizer of others has none. `sentinels`, special
-    too, stand each for a blank of its own, the first for the first blank of a text (danlu.tokens.sentinels)."""
+    """The ids of a tokenizer, 0 .. size - 1, and those of its special tokens."""
 
     size: int
     bos: int
+    """Stands before every document."""
     eos: int
+    """Stands after every document; may be the same as `bos`."""
     pad: int
     mask: int | None
+    """None if an external tokenizer has no mask token."""
     special: frozenset[int]
+    """Ids of all special tokens. Raw text never produces them, except for the unknown token of kinds that have one."""
     sentinels: tuple[int, ...] = ()
+    """Ids of the sentinels, special as well: the k-th stands for the k-th blank of a text
+    (`danlu.tokens.sentinels`)."""
 
     @cached_property
     def _is_ordinary(self) -> np.ndarray:
@@ -36,24 +39,24 @@ class Vocabulary:
         return np.flatnonzero(self._is_ordinary)
 
     def ordinary(self, ids: np.ndarray) -> np.ndarray:
-        """Booleans of the shape of `ids`: which are text."""
+        """Return which of `ids` are ordinary tokens, as booleans of the same shape."""
         return self._is_ordinary[ids]
 
     def require_mask(self) -> int:
-        """The mask token; WrongInput where there is none."""
+        """Return the id of the mask token. Raises WrongInput if there is none."""
         if self.mask is None:
-            raise WrongInput("tokenizer: it has no mask token; masked objectives need one of danlu's own kinds")
+            raise WrongInput("tokenizer: it has no mask token, which masked objectives need; use a kind of danlu's own")
         return self.mask
 
     def require_sentinels(self, wanted: int) -> np.ndarray:
-        """[wanted] ids in their order; WrongInput where there are fewer."""
+        """Return the ids of the first sentinels, [wanted] int64. Raises WrongInput if there are fewer."""
         if len(self.sentinels) < wanted:
             raise WrongInput(
                 f"tokenizer: it has {len(self.sentinels)} sentinels (<extra_id_0>, ...) and {wanted} are needed; "
-                "a run gives one of danlu's as many as its objectives ask for"
+                "a run adds them to the tokenizers that it trains"
             )
         return np.array(self.sentinels[:wanted], np.int64)
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """[n] ids of text, each as likely as any other."""
+        """Draw ordinary tokens uniformly, [n] int64."""
         return self._ordinary[rng.integers(len(self._ordinary), size=n)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
 from danlu.registry import filters
+from danlu.settings import Settings
 from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.documents import Rejected
+from danlu.text.filters.filter import Filter
 
 CHINESE = "丹炉把原始文本炼成语言模型，这是一句普通的中文；“引号”和（括号）都留着。"
 ENGLISH = "The furnace turns raw text into a language model, and says what it was worth."
@@ -98,3 +101,16 @@ def test_wrong_names_and_missing_extras_are_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ftfy", None)
     with pytest.raises(WrongInput, match=r"pip install 'danlu\[clean\]'"):
         corpus(tmp_path, clean=["mojibake"])
+
+
+def test_a_filter_must_be_a_filter_that_can_be_built():
+    class NotAFilter(Settings):
+        name: Literal["none"] = "none"
+
+    class Unbuilt(Filter):
+        name: Literal["none"] = "none"
+
+    with pytest.raises(TypeError, match="must derive from Filter"):
+        filters.register(NotAFilter)
+    with pytest.raises(TypeError, match="abstract"):
+        Unbuilt()

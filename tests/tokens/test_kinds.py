@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
+from danlu.settings import RenamedKey, Settings
 from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.tokens.kinds.byte_bpe import pre_tokenizer
+from danlu.tokens.kinds.kind import TokenizerKind
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 TEXTS = [
@@ -196,7 +199,7 @@ def test_a_tokenizer_whose_special_token_is_a_letter_is_refused(tmp_path):
     inner.add_special_tokens(["a"])
     inner.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "a"}))
-    with pytest.raises(WrongInput, match="raw text becomes its special token 'a'") as refused:
+    with pytest.raises(WrongInput, match="raw text produces its special token 'a'") as refused:
         tokenizers.validate({"name": "file", "path": str(tmp_path)}).train([])
     assert "\n" not in str(refused.value)
 
@@ -269,9 +272,27 @@ def test_a_tokenizer_of_others_brings_its_special_tokens(tmp_path):
 def test_a_tokenizer_file_that_does_not_fit_is_one_line(tmp_path):
     none = foreign(tmp_path / "none", ("<x>",), {"unk_token": "<x>"})
     for path, words in (
-        (none, "no token is named as the beginning or end of a text"),
+        (none, "no token marks the beginning or end of a text"),
         (tmp_path / "absent", "does not exist"),
-        (tmp_path / "none" / "tokenizer_config.json", "is no tokenizer.json"),
+        (tmp_path / "none" / "tokenizer_config.json", "is neither a tokenizer.json nor a .model"),
     ):
         with pytest.raises(WrongInput, match=words):
             tokenizers.validate({"name": "file", "path": str(path)}).train([])
+
+
+def test_the_former_name_of_a_setting_is_accepted_with_a_warning():
+    with pytest.warns(RenamedKey, match="min_frequency"):
+        assert tokenizers.validate({"name": "word", "least": 3}).min_frequency == 3
+
+
+def test_a_kind_must_be_a_tokenizer_kind_that_can_be_trained():
+    class NotAKind(Settings):
+        name: Literal["none"] = "none"
+
+    class Untrained(TokenizerKind):
+        name: Literal["none"] = "none"
+
+    with pytest.raises(TypeError, match="must derive from TokenizerKind"):
+        tokenizers.register(NotAKind)
+    with pytest.raises(TypeError, match="abstract"):
+        Untrained()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.registry import tokenizers
-from danlu.tokens.report import SHOWN, parts, report, sign_of
+from danlu.tokens.report import SHOWN, character_class, report, token_texts
 
 TEXTS = [
     "The furnace number 71 refines the pill, (slowly).",
@@ -45,7 +45,7 @@ def trained(kind):
     ],
 )
 def test_signs(characters, expected):
-    assert {sign_of(c) for c in characters} == {expected}
+    assert {character_class(c) for c in characters} == {expected}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,9 +119,9 @@ def test_the_longest_and_the_most_frequent_tokens():
 
 
 def test_parts_make_up_the_text():
-    assert list(parts("abcd", np.array([0, 0, 2]))) == [(2, "ab"), (1, "cd")]
-    assert list(parts("  ab", np.array([2, 3]))) == [(1, "  a"), (1, "b")]
-    assert list(parts("  ", np.array([], np.int64))) == []
+    assert list(token_texts("abcd", np.array([0, 0, 2]))) == [(2, "ab"), (1, "cd")]
+    assert list(token_texts("  ab", np.array([2, 3]))) == [(1, "  a"), (1, "b")]
+    assert list(token_texts("  ", np.array([], np.int64))) == []
 
 
 def test_no_text_is_no_figure():

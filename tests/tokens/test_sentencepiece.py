@@ -203,7 +203,7 @@ def test_a_model_with_one_is_saved_in_danlus_own_form(tmp_path):
 def test_a_file_that_is_no_model_is_one_line(content, tmp_path, capfd):
     data = model("bpe").read_bytes()[:-200] if content == "cut" else content
     (tmp_path / "x.model").write_bytes(data)
-    with pytest.raises(WrongInput, match=r"x\.model is damaged or no sentencepiece model") as refused:
+    with pytest.raises(WrongInput, match=r"x\.model is damaged or not a sentencepiece model") as refused:
         tokenizers.validate({"name": "file", "path": str(tmp_path / "x.model")}).train([])
     assert "\n" not in str(refused.value)
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
-from danlu.tokens.byte_tokens import byte_of, readable
+from danlu.tokens.byte_tokens import byte_of_character, readable
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.report import report
 from danlu.tokens.sampling import sample_texts
@@ -61,8 +61,8 @@ def test_special_tokens_stand_first(tokenizer):
 
 
 def test_pieces_are_readable(tokenizer):
-    assert len(byte_of()) == 256
-    assert sorted(byte_of().values()) == list(range(256))
+    assert len(byte_of_character()) == 256
+    assert sorted(byte_of_character().values()) == list(range(256))
     assert readable("Ġthe") == " the"
     assert readable("ä") == "\\xe4"
     assert "".join(tokenizer.token(int(i)) for i in tokenizer.encode("the smoke 炉丹")) == "the smoke 炉丹"
@@ -86,7 +86,7 @@ def test_a_folder_without_our_tokenizer_is_one_line(tokenizer, tmp_path):
     with pytest.raises(WrongInput, match="damaged"):
         TextTokenizer.load(tmp_path)
     path.write_text(json.dumps({**json.loads(tokenizer.content), "added_tokens": []}))
-    with pytest.raises(WrongInput, match="is none of its special tokens"):
+    with pytest.raises(WrongInput, match="is not one of its special tokens"):
         TextTokenizer.load(tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_a_file_that_is_json_but_no_tokenizer_is_one_line(tokenizer, tmp_path):
     tokenizer.save(tmp_path)
     content = json.loads(tokenizer.content)
     (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "model": {"type": "None such"}}))
-    with pytest.raises(WrongInput, match="is not a tokenizer that the tokenizers library reads"):
+    with pytest.raises(WrongInput, match="is not a file of the tokenizers library"):
         TextTokenizer.load(tmp_path)
 
 

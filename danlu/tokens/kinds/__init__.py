@@ -1,4 +1,4 @@
-"""Kinds of tokenizers: one file each, and one import line here."""
+"""Kinds of tokenizers: one file and one import here for each."""
 
 from danlu.tokens.kinds import byte, byte_bpe, character, file, unigram, word, wordpiece
 

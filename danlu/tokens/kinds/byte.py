@@ -1,4 +1,4 @@
-"""Bytes (as ByT5, Xue et al. 2022): 256 entries, nothing to learn."""
+"""Bytes, as in ByT5 (Xue et al. 2022): 256 entries, nothing to learn."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from typing import Literal
 
 from danlu.registry import tokenizers as registry
-from danlu.settings import Settings
-from danlu.tokens.kinds.training import finished, special_tokens
+from danlu.tokens.kinds.kind import TokenizerKind
+from danlu.tokens.kinds.training import special_tokens, trained_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 
 @registry.register
-class Byte(Settings):
-    """One token a byte of UTF-8."""
+class Byte(TokenizerKind):
+    """One token per byte of UTF-8."""
 
     name: Literal["byte"] = "byte"
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """The same whatever the texts."""
+        """Return the same tokenizer for all texts."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -27,4 +27,4 @@ class Byte(Settings):
         inner.add_special_tokens(special_tokens())
         inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)  # pyright: ignore
         inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-        return finished(inner, self.name, len(vocabulary), [])
+        return trained_tokenizer(inner, self.name, len(vocabulary), [])

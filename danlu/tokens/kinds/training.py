@@ -1,4 +1,4 @@
-"""What the kinds that learn from text share."""
+"""Functions shared by the tokenizer kinds that learn from text."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ if TYPE_CHECKING:
 UNKNOWN = "<unk>"
 
 
-def chosen_texts(texts: Iterable[str], limit: int) -> list[str]:
-    """A deterministic sample of at most `limit` bytes; WrongInput when there is nothing to learn from."""
+def training_sample(texts: Iterable[str], limit: int) -> list[str]:
+    """Return a deterministic sample of at most `limit` bytes. Raises WrongInput if there is no text to learn from."""
     chosen = sample_texts(texts, limit)
     if not any(chosen):
-        raise WrongInput("tokenizer: there is no text to learn from; check the corpus")
+        raise WrongInput("tokenizer: the corpus has no text to learn from; check its source and filters")
     return chosen
 
 
 def special_tokens(unknown: bool = False) -> list[AddedToken]:
-    """danlu's special tokens in the order of their ids, with the unknown token last where a kind has one."""
+    """Return danlu's special tokens in the order of their ids, with the unknown token last if a kind has one."""
     from tokenizers import AddedToken
 
     roles = SPECIAL | ({"unk": UNKNOWN} if unknown else {})
-    # "is <mask>" in transformers: the token that fills it brings the space
+    # with lstrip, "is <mask>" in transformers has no space before the mask: the token that fills it has the space
     return [AddedToken(token, special=True, normalized=False, lstrip=role == "mask") for role, token in roles.items()]
 
 
-def apart_from_special() -> Any:
-    """A pre-tokenizer that parts text at `<`, so that no piece can read like a special token."""
+def split_before_special() -> Any:
+    """Return a pre-tokenizer that splits text at `<`, so that no piece can equal a special token."""
     from tokenizers import pre_tokenizers
 
     return pre_tokenizers.Split("<", "isolated")
 
 
-def finished(inner: Tokenizer, kind: str, asked: int | None, texts: list[str]) -> TextTokenizer:
+def trained_tokenizer(inner: Tokenizer, kind: str, size: int | None, texts: list[str]) -> TextTokenizer:
+    """Wrap a trained tokenizer with the facts about its training: `size` is the size in the settings."""
     facts = {
         "kind": kind,
         "size": inner.get_vocab_size(),
-        "size_asked": asked,
+        "size_asked": size,
         "sample_bytes": sum(len(text.encode()) for text in texts),
     }
     return TextTokenizer(inner, facts)

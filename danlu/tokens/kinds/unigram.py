@@ -1,4 +1,4 @@
-"""Unigram language model pieces (Kudo 2018), with bytes for what they do not cover."""
+"""Unigram language model pieces (Kudo 2018), with bytes for characters that no piece covers."""
 
 from __future__ import annotations
 
@@ -10,43 +10,55 @@ import numpy as np
 from pydantic import Field
 
 from danlu.registry import tokenizers as registry
-from danlu.settings import Settings
-from danlu.tokens.byte_tokens import BYTES
-from danlu.tokens.kinds.training import UNKNOWN, apart_from_special, chosen_texts, finished, special_tokens
+from danlu.tokens.byte_tokens import BYTE_TOKENS
+from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
+from danlu.tokens.kinds.training import (
+    UNKNOWN,
+    special_tokens,
+    split_before_special,
+    trained_tokenizer,
+    training_sample,
+)
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SMALLEST = len(SPECIAL) + 1 + len(BYTES) + 1
+MIN_SIZE = len(SPECIAL) + 1 + len(BYTE_TOKENS) + 1
 SPACE = "\u2581"
 PASSES = 3
-BELOW = 10.0
-"""How much less likely a byte is than the least likely piece, in nats."""
+"""Passes of Viterbi training."""
+
+BYTE_PENALTY = 10.0
+"""Log-likelihood of the least likely piece minus that of a byte, in nats."""
 
 BATCH = 256
-"""Texts encoded at a time."""
+"""Texts encoded at once."""
 
 
 @registry.register
-class Unigram(Settings):
-    """Pieces chosen by the likelihood of the text; text comes back exactly but for the sign that stands for a space."""
+class Unigram(TokenizerKind):
+    """Pieces chosen by the likelihood of the text. Text is decoded exactly, except for `▁`, which marks a space."""
 
     name: Literal["unigram"] = "unigram"
-    size: int = Field(8192, ge=SMALLEST)
-    """Entries, special tokens and 256 bytes among them; fewer when the text has fewer pieces."""
-    sample_bytes: int = Field(200_000_000, ge=1)
+    size: int = Field(
+        8192,
+        ge=MIN_SIZE,
+        description="Maximum number of entries, including special tokens and 256 bytes; fewer if the text has fewer "
+        "pieces.",
+    )
+    sample_bytes: SampleBytes = SAMPLE_BYTES
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Learn the pieces. The result depends on the set of texts only."""
+        """Learn the pieces. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        chosen = chosen_texts(texts, self.sample_bytes)
+        chosen = training_sample(texts, self.sample_bytes)
         inner = Tokenizer(models.Unigram())
         metaspace = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never")
-        inner.pre_tokenizer = pre_tokenizers.Sequence([apart_from_special(), metaspace])  # pyright: ignore
+        inner.pre_tokenizer = pre_tokenizers.Sequence([split_before_special(), metaspace])  # pyright: ignore
         trainer = trainers.UnigramTrainer(
-            vocab_size=self.size - len(BYTES),
+            vocab_size=self.size - len(BYTE_TOKENS),
             show_progress=False,
             special_tokens=special_tokens(unknown=True),
             unk_token=UNKNOWN,
@@ -55,47 +67,47 @@ class Unigram(Settings):
         inner = Tokenizer.from_str(rescored(with_bytes(inner.to_str()), chosen))
         back = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
         inner.decoder = decoders.Sequence(back)  # pyright: ignore[reportAttributeAccessIssue]
-        return finished(inner, self.name, self.size, chosen)
+        return trained_tokenizer(inner, self.name, self.size, chosen)
 
 
 def with_bytes(content: str) -> str:
-    """The tokenizer.json with its pieces in the order of Unicode and a piece for every byte, none with a score yet."""
+    """Return the tokenizer.json with its pieces ordered by code point and a piece for every byte, without scores."""
     found = json.loads(content)
     model = found["model"]
     special = len(found["added_tokens"])
     pieces = sorted(piece for piece, _ in model["vocab"][special:])
-    model["vocab"] = [*model["vocab"][:special], *([piece, 0.0] for piece in (*pieces, *BYTES))]
+    model["vocab"] = [*model["vocab"][:special], *([piece, 0.0] for piece in (*pieces, *BYTE_TOKENS))]
     model["byte_fallback"] = True
     return json.dumps(found)
 
 
 def rescored(content: str, texts: Sequence[str]) -> str:
-    """The tokenizer.json with scores from whole counts, its pieces likeliest first and the bytes last.
+    """Return the tokenizer.json with scores from integer counts, the most likely pieces first and the bytes last.
 
-    The library's own scores are sums in an order of chance, whose rounding expectation maximization makes larger. Here
-    every piece begins alike, so that a text has as few pieces as can be, and then has the logarithm of its share in the
-    best segmentation of the texts (Viterbi training), `PASSES` times over.
+    The scores of the library are sums in a random order, and expectation maximization amplifies their rounding errors.
+    Here all pieces start with equal scores, so that a text has as few pieces as possible. Then the score is the
+    logarithm of the share of the piece in the best segmentation of the texts (Viterbi training), for `PASSES` passes.
     """
     from tokenizers import Tokenizer
 
     found = json.loads(content)
     special, vocabulary = len(found["added_tokens"]), found["model"]["vocab"]
-    learnt, scores = slice(special, len(vocabulary) - len(BYTES)), np.full(len(vocabulary), -1.0)
+    learnt, scores = slice(special, len(vocabulary) - len(BYTE_TOKENS)), np.full(len(vocabulary), -1.0)
     for _ in range(PASSES):
-        scores[learnt.stop :] = scores[learnt].min() - BELOW
+        scores[learnt.stop :] = scores[learnt].min() - BYTE_PENALTY
         found["model"]["vocab"] = [[piece, float(score)] for (piece, _), score in zip(vocabulary, scores, strict=True)]
-        counts = times(Tokenizer.from_str(json.dumps(found)), texts, len(vocabulary))
-        seen = np.maximum(counts, 0.5)  # a piece that no text has is less likely than any that one has
+        counts = piece_counts(Tokenizer.from_str(json.dumps(found)), texts, len(vocabulary))
+        seen = np.maximum(counts, 0.5)  # pieces that do not occur are less likely than any that does
         scores = np.log(seen / seen[learnt].sum())
-    bytes_score = float(scores[learnt].min() - BELOW)
+    bytes_score = float(scores[learnt].min() - BYTE_PENALTY)
     pieces = sorted(([piece, float(s)] for (piece, _), s in zip(vocabulary[learnt], scores[learnt], strict=True)),
-                    key=likeliest_first)  # fmt: skip
-    found["model"]["vocab"] = [*vocabulary[:special], *pieces, *([piece, bytes_score] for piece in BYTES)]
+                    key=by_likelihood)  # fmt: skip
+    found["model"]["vocab"] = [*vocabulary[:special], *pieces, *([piece, bytes_score] for piece in BYTE_TOKENS)]
     return json.dumps(found)
 
 
-def times(inner: Tokenizer, texts: Sequence[str], size: int) -> np.ndarray:
-    """[size] int64: how often each entry occurs in the texts."""
+def piece_counts(inner: Tokenizer, texts: Sequence[str], size: int) -> np.ndarray:
+    """Return how often each entry occurs in the texts, [size] int64."""
     inner.encode_special_tokens = True
     counts = np.zeros(size, np.int64)
     for start in range(0, len(texts), BATCH):
@@ -105,5 +117,6 @@ def times(inner: Tokenizer, texts: Sequence[str], size: int) -> np.ndarray:
     return counts
 
 
-def likeliest_first(piece: list[Any]) -> tuple[float, str]:
+def by_likelihood(piece: list[Any]) -> tuple[float, str]:
+    """Sort key of a piece: the most likely first, then by code point."""
     return -piece[1], piece[0]

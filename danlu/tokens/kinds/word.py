@@ -1,50 +1,55 @@
-"""Whole words: the most frequent of the text, and one unknown token for all others. What word vectors want."""
+"""Whole words: the most frequent words of the text, and one unknown token for all others. Meant for word vectors."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from danlu.registry import tokenizers as registry
-from danlu.settings import Settings
 from danlu.text.words import HAN, words
-from danlu.tokens.kinds.training import UNKNOWN, chosen_texts, finished, special_tokens
+from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
+from danlu.tokens.kinds.training import UNKNOWN, special_tokens, trained_tokenizer, training_sample
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 PIECE = rf"[{HAN}]|(?:(?![{HAN}])\w)+(?:['’](?:(?![{HAN}])\w)+)*|\S"
-"""What is a word where no Chinese word of several characters stands: as in danlu.text.words, white space left out."""
+"""A word other than a Chinese one of several characters: as in danlu.text.words, without white space."""
 
 CHINESE = re.compile(rf"[{HAN}]{{2,}}")
 
 
 @registry.register
-class Word(Settings):
-    """A token is a word, a sign, or a Chinese word. Text does not come back exactly: white space is lost, and other
-    words become the unknown token.
+class Word(TokenizerKind):
+    """One token per word or punctuation mark. Text is not decoded exactly: white space and rare words are lost.
 
-    Chinese words are found by rjieba (extra `zh`) while learning; afterwards the longest known word is taken at each
-    place, from the left. lowercase: `The` and `the` are one word.
+    In training, Chinese words are found by rjieba (extra `zh`). In encoding, Chinese text is matched from left to right
+    with the longest known word.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"least": "min_frequency"}
+
     name: Literal["word"] = "word"
-    size: int = Field(8192, ge=len(SPECIAL) + 2)
-    """Entries, special tokens among them; fewer when the text has fewer words."""
-    lowercase: bool = True
-    least: int = Field(2, ge=1)
-    """A word that is rarer than this in the text is unknown."""
-    sample_bytes: int = Field(200_000_000, ge=1)
+    size: int = Field(
+        8192,
+        ge=len(SPECIAL) + 2,
+        description="Maximum number of entries, including special tokens; fewer if the text has fewer words.",
+    )
+    lowercase: bool = Field(True, description="Whether `The` and `the` are one word.")
+    min_frequency: int = Field(2, ge=1, description="Words that occur less often in the text become the unknown token.")
+    sample_bytes: SampleBytes = SAMPLE_BYTES
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Count the words; equal counts are taken in the order of Unicode."""
+        """Count the words; equal counts are ordered by code point."""
         from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-        chosen = chosen_texts(texts, self.sample_bytes)
+        chosen = training_sample(texts, self.sample_bytes)
         counts = Counter(word for text in chosen for word in words(text.lower() if self.lowercase else text))
-        frequent = sorted((word for word, n in counts.items() if n >= self.least), key=lambda w: (-counts[w], w))
+        frequent = sorted(
+            (word for word, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w)
+        )
         kept = frequent[: self.size - len(SPECIAL) - 1]
         vocabulary = {token: i for i, token in enumerate([*SPECIAL.values(), UNKNOWN, *kept])}
         inner = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))  # pyright: ignore[reportCallIssue]
@@ -52,6 +57,6 @@ class Word(Settings):
             inner.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
         inner.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), "removed", invert=True)  # pyright: ignore
         inner.add_special_tokens(special_tokens(unknown=True))
-        # added tokens are cut out first, the longest at each place: the words of a text without spaces
+        # added tokens are matched first, the longest at each position: the words of text without spaces
         inner.add_tokens([AddedToken(word, normalized=False) for word in kept if CHINESE.fullmatch(word)])
-        return finished(inner, self.name, self.size, chosen)
+        return trained_tokenizer(inner, self.name, self.size, chosen)

@@ -1,4 +1,4 @@
-"""WordPiece as in BERT (Schuster & Nakajima 2012; Devlin et al. 2019): words and their parts, Chinese by character."""
+"""WordPiece as in BERT (Schuster & Nakajima 2012; Devlin et al. 2019): words and subwords, Chinese by character."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from danlu.registry import tokenizers as registry
-from danlu.settings import Settings
-from danlu.tokens.kinds.training import UNKNOWN, chosen_texts, finished, special_tokens
+from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
+from danlu.tokens.kinds.training import UNKNOWN, special_tokens, trained_tokenizer, training_sample
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 if TYPE_CHECKING:
@@ -20,20 +20,25 @@ PREFIX = "##"
 
 
 @registry.register
-class WordPiece(Settings):
-    """Text does not come back exactly: white space is lost, and characters never seen become the unknown token."""
+class WordPiece(TokenizerKind):
+    """Words and subwords. Text is not decoded exactly: white space is lost, and unseen characters are unknown."""
 
     name: Literal["wordpiece"] = "wordpiece"
-    size: int = Field(8192, ge=len(SPECIAL) + 2)
-    lowercase: bool = True
-    """Also removes accents, as BERT's uncased models do."""
-    sample_bytes: int = Field(200_000_000, ge=1)
+    size: int = Field(
+        8192,
+        ge=len(SPECIAL) + 2,
+        description="Maximum number of entries, including special tokens; fewer if the text has fewer subwords.",
+    )
+    lowercase: bool = Field(
+        True, description="Whether to convert text to lower case and remove accents, as BERT's uncased models do."
+    )
+    sample_bytes: SampleBytes = SAMPLE_BYTES
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Learn the pieces. The result depends on the set of texts only."""
+        """Learn the subwords. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-        chosen = chosen_texts(texts, self.sample_bytes)
+        chosen = training_sample(texts, self.sample_bytes)
         inner = Tokenizer(models.WordPiece(unk_token=UNKNOWN))  # pyright: ignore[reportCallIssue]
         inner.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)  # pyright: ignore
         inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -43,16 +48,18 @@ class WordPiece(Settings):
             vocab_size=self.size,
             min_frequency=2,
             show_progress=False,
-            # the library numbers these by chance and breaks ties by number; listed first they have fixed numbers
+            # the library numbers these at random and breaks ties by number; as special tokens they have fixed numbers
             special_tokens=[*special, *continuations(inner, chosen)],
             continuing_subword_prefix=PREFIX,
         )
         inner.train_from_iterator(chosen, trainer)
-        return finished(Tokenizer.from_str(without_extra(inner.to_str(), special)), self.name, self.size, chosen)
+        return trained_tokenizer(
+            Tokenizer.from_str(without_other_added_tokens(inner.to_str(), special)), self.name, self.size, chosen
+        )
 
 
 def continuations(inner: Tokenizer, texts: Iterable[str]) -> list[str]:
-    """The characters that stand inside words, with their prefix, in the order of Unicode."""
+    """Return the characters inside words, with their prefix, ordered by code point."""
     found: set[str] = set()
     for text in texts:
         for word, _ in inner.pre_tokenizer.pre_tokenize_str(inner.normalizer.normalize_str(text)):  # pyright: ignore
@@ -60,8 +67,8 @@ def continuations(inner: Tokenizer, texts: Iterable[str]) -> list[str]:
     return [PREFIX + character for character in sorted(found)]
 
 
-def without_extra(content: str, special: list[AddedToken]) -> str:
-    """The tokenizer.json in which only `special` are added tokens."""
+def without_other_added_tokens(content: str, special: list[AddedToken]) -> str:
+    """Return the tokenizer.json in which only `special` are added tokens."""
     found = json.loads(content)
     found["added_tokens"] = found["added_tokens"][: len(special)]
     return json.dumps(found)
