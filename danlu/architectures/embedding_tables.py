@@ -100,7 +100,7 @@ def embedding_tables_of(
         architecture: the settings of the network.
         vocabulary_size: rows of the token embeddings.
         pretrained_by: the objective of pre-training, where `objective` is that of a task. Its tables for implicit
-            inputs are created too: a model that has learnt segments reads every text as segment 0. Tables of other
+            inputs are created too: a model with segments treats every text as segment 0. Tables of other
             inputs that the task does not use, such as patches, are left out.
     """
     declared = declared_by(objective)

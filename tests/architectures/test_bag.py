@@ -1,4 +1,4 @@
-"""A bag of vectors: a bigram model at best, and refused where a token would have to be told from others."""
+"""A bag of vectors: a bigram model at most, and refused where a token must be predicted from others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known of the layouts for CUDA without a device: what the kernels are told, by their documented meaning.
+"""The layouts for CUDA as far as they can be tested without a device: the arguments of the kernels, as documented.
 
 test_on_cuda.py runs the kernels themselves."""
 

@@ -199,7 +199,7 @@ def test_scales():
     torch.testing.assert_close(scaled.token_logits(hidden), plain.token_logits(hidden) / 4)
 
 
-def test_a_decoder_begins_as_the_identity():
+def test_a_decoder_is_the_identity_at_first():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
     model = build_network(Rewriting(), chosen, VOCABULARY.size, seed=0)
     stream, memory = stream_of([3], causal_order), remembered(model, [4])

@@ -35,12 +35,12 @@ def test_outputs_and_gradients_are_torchs(cell, both, lengths):
 
 
 @pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
-def test_each_sequence_begins_from_its_own_state(cell):
+def test_each_sequence_starts_from_its_own_state(cell):
     torch.manual_seed(0)
     cells, lengths = cell(6, 4, 2).double(), [2, 9, 3, 9]
     stream, x = stream_of(lengths, "causal"), torch.randn(23, 6, dtype=torch.float64)
-    begun = tuple(torch.randn(2, 4, 4, dtype=torch.float64) for _ in range(2))
-    state = begun if cell is nn.LSTM else begun[0]
+    initial = tuple(torch.randn(2, 4, 4, dtype=torch.float64) for _ in range(2))
+    state = initial if cell is nn.LSTM else initial[0]
     expected, _ = stepped(cells, x, packed_order(stream), state)
     torch.testing.assert_close(Steps(stream)(cells, x, state), expected, rtol=0, atol=1e-12)
 
@@ -55,7 +55,7 @@ def test_layers_are_dropped_out_between_only_and_in_training_only():
 
 
 @given(lengths=LENGTHS)
-def test_groups_hold_every_sequence_once_and_little_filler(lengths):
+def test_groups_hold_every_sequence_once_and_little_padding(lengths):
     groups = similar(lengths)
     assert sorted(k for group in groups for k in group) == list(range(len(lengths)))
     for group in groups:

@@ -132,7 +132,7 @@ def test_narrow_embeddings_have_the_parameters_of_two_factors():
 
 @pytest.mark.parametrize("settings", [{}, {"tied": False}], ids=["tied", "own table"])
 @pytest.mark.parametrize("objective", [Causal(), Prefix(), Masked(), BOTH], ids=lambda o: o.name)
-def test_what_an_objective_needs_to_foretell_tokens_is_made_and_trained(objective, settings):
+def test_the_output_layers_of_an_objective_are_created_and_trained(objective, settings):
     model = network(objective, embedding_width=6, **settings)
     assert (model.output_map is None) == (objective.name == "masked")
     accumulate(model, objective, micro_batches(objective, ToySamples(), 0, 12, 12, 0.0), MACHINE, 0)

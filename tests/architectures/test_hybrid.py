@@ -125,7 +125,7 @@ def test_mixers_begin_again_and_each_layer_has_a_depth():
     assert {d for n, d in found.items() if n.startswith("backbone.blocks.")} == {1, 2, 3, 4, 5}
 
 
-def test_a_layer_begins_as_the_identity():
+def test_a_layer_is_the_identity_at_first():
     model = build_network(Causal(), Hybrid(**SMALL, mixers=ALL), VOCABULARY.size, 0)
     stream = stream_of((5,))
     x = model.embed(stream)

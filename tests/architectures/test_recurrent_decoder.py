@@ -1,4 +1,4 @@
-"""The recurrent decoder: each sequence beside its own memory, left to right, a continuation equal to the full pass."""
+"""The recurrent decoder: each sequence attends to its own memory, and a continuation equals the full pass."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_rotary_attention_depends_on_distances_only():
     torch.testing.assert_close(near, far, rtol=0, atol=1e-3)
 
 
-def test_a_block_begins_as_the_identity():
+def test_a_block_is_the_identity_at_first():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
     model = build_network(Causal(), chosen, VOCABULARY.size, seed=0)
     stream = continuation(0, sentence(0, 5), "cpu")
@@ -133,7 +133,7 @@ def test_impossible_settings_are_refused(settings, sentence):
 
 @pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
 def test_bfloat16_casts_raise_no_warning_of_torch(settings):
-    """Warnings are errors here; torch gives some of them once a process only, unless it is told to give them always."""
+    """Warnings are errors here; torch gives some of them only once per process by default."""
     model = network(**settings).float()
     stream = pack([{"text": [Seq({"token": sentence(0, 9)}, causal_order(9))]}], {"text": StreamSpec()})["text"]
     before = torch.is_warn_always_enabled()

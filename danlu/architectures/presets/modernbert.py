@@ -111,7 +111,7 @@ def names(settings: Transformer) -> WeightNames:
         theirs, ours = f"model.layers.{i}", f"backbone.blocks.{i}"
         qkv = [f"{ours}.attention.{part}" for part in ("query", "key", "value")]
         gated = [f"{ours}.feed_forward.{part}" for part in ("gate", "up")]
-        if i > 0:  # the first block has no norm of its own
+        if i > 0:  # the first block has no attention norm
             table += linear(f"{theirs}.attn_norm", f"{ours}.attention_norm")
         table += linear(f"{theirs}.attn.Wqkv", *qkv, rows=(settings.width,) * 3)
         table += linear(f"{theirs}.attn.Wo", f"{ours}.attention.out")

@@ -158,7 +158,7 @@ def settings_of(config: Config) -> Transformer:
 
 
 def settings_by_weights(settings: Transformer, names: frozenset[str]) -> Transformer:
-    """Version 1.1 has an output layer of its own, but transformers 5 ties it in models that it creates."""
+    """Tie the output layer of version 1.1 only if the file has none: transformers 5 ties it in models it creates."""
     return settings.model_copy(update={"tied": settings.scaled_head or (bool(names) and "lm_head.weight" not in names)})
 
 
