@@ -11,6 +11,7 @@ import pytest
 
 import danlu.config.schema  # noqa: F401  (fills the registries)
 from danlu import registry
+from danlu.settings import Settings
 from danlu.tasks.predictors import heads
 
 PACKAGE = Path(registry.__file__).parent
@@ -35,3 +36,29 @@ def test_every_registered_class_says_what_it_is(kinds):
     assert len(kinds)
     silent = [name for name in kinds if not (vars(kinds[name]).get("__doc__") or "").strip()]
     assert silent == []
+
+
+NOT_YET_DESCRIBED = {
+    "ModelFacts", "Autoencoder", "Cbow", "Clusters", "Contrastive", "Denoising", "Glove", "ImageText", "LatentGAN",
+    "Masked", "NextSentence", "Patches", "Permutation", "Prefix", "Reconstruct", "GeneratorSize", "Replaced",
+    "Skipgram", "Spans", "Translation", "Classification", "Classify", "RowFiles", "TextClassifier", "Character", "File",
+    "Unigram", "Word", "WordPiece",
+}  # fmt: skip
+"""Settings classes with fields that have no description; the list only becomes shorter."""
+
+
+def settings_classes(base=Settings):
+    for cls in base.__subclasses__():
+        if cls.__module__.startswith("danlu."):
+            yield cls
+        yield from settings_classes(cls)
+
+
+def test_every_settings_field_has_a_description():
+    missing = [
+        f"{cls.__name__}.{name}"
+        for cls in settings_classes()
+        for name, field in cls.model_fields.items()
+        if name != "name" and not field.description and cls.__name__ not in NOT_YET_DESCRIBED
+    ]
+    assert missing == []

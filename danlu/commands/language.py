@@ -9,6 +9,7 @@ from __future__ import annotations
 import locale
 import os
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -29,10 +30,9 @@ def choose(option: str | None = None, recipe: str | None = None) -> None:
     Choice.option, Choice.recipe = option, recipe
 
 
-def of_recipe(recipe: Any) -> None:
+def of_recipe(recipe: Mapping[str, Any]) -> None:
     """Use the language of a recipe that sets one, unless `--lang` or DANLU_LANG asks for another."""
-    if "language" in recipe.model_fields_set:
-        Choice.recipe = recipe.language
+    Choice.recipe = recipe.get("language", Choice.recipe)
 
 
 def current() -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from danlu.commands import language
 from danlu.commands.progress import Progress
 from danlu.errors import Stopped
 
@@ -49,6 +50,17 @@ def watched(work: Callable[..., dict[str, Any]], news: Sequence[str] = ()) -> di
             raise
 
 
+def use_recipe_language(recipe: str, overrides: Sequence[str]) -> None:
+    """Print messages in the language that a recipe sets, unless another one is asked for."""
+    from danlu.config.loading import find_recipe, override, parse, plain
+
+    data = plain(parse(*find_recipe(recipe)))
+    if isinstance(data, dict):
+        for assignment in overrides:
+            override(data, assignment)
+        language.of_recipe(data)
+
+
 def do(
     work: Callable[..., dict[str, Any]],
     recipe: str,
@@ -59,6 +71,7 @@ def do(
     news: Sequence[str] = (),
 ) -> None:
     """Do a recipe with live progress, by `danlu.run` or a part of it; the results go to stdout."""
+    use_recipe_language(recipe, overrides)
     results = watched(partial(work, recipe, overrides, out, budget), news)
     folder = out or Path("runs") / Path(recipe).stem
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")

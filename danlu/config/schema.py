@@ -1,4 +1,4 @@
-"""The typed schema of a recipe: everything a run can be told."""
+"""The settings classes of a recipe."""
 
 from __future__ import annotations
 
@@ -32,37 +32,39 @@ pass
 
 
 class MachineSettings(Settings):
-    """device auto: a GPU where there is one; dtype auto: bfloat16 where it was measured to be faster; threads: all
-    cores the process may use."""
+    """Device, precision and threads."""
 
-    device: Device = "auto"
-    dtype: DType = "auto"
-    threads: PositiveInt | None = None
+    device: Device = Field("auto", description="Where to compute; auto: a GPU if there is one.")
+    dtype: DType = Field("auto", description="Precision; auto: bfloat16 where it was measured to be faster.")
+    threads: PositiveInt | None = Field(None, description="CPU threads; default: all cores the process may use.")
 
     def resolve(self) -> Machine:
-        """What stands for "auto" here; WrongInput for a device that is not there."""
+        """Resolve "auto" on this machine; WrongInput for a device that does not exist."""
         return resolve_machine(self.dtype, self.threads, self.device)
 
 
 class ModelRecipe(Settings):
-    """One model to pre-train. `prompts` are continued on the way and at the end, where the model continues text, and
-    rewritten at the end, where it rewrites text.
+    """One model to pre-train."""
 
-    embeddings: the token embeddings start from those of a model that stands earlier in the recipe, or of a saved model
-    (a folder); where the vocabularies differ, token by token.
-
-
-    start: a model folder, danlu's own or a Hugging Face one, whose weights the training goes on from. The objective and
-    the architecture are then the folder's as far as the recipe does not say them, and so is the tokenizer.
-    """
-
-    start: str | None = None
-    objective: objectives.choice()  # type: ignore[valid-type]
-    architecture: architectures.choice()  # type: ignore[valid-type]
-    training: TrainingSettings = TrainingSettings()
-    embeddings: str | None = None
-    prompts: list[str] = Field(default_factory=list)
-    sampling: Sampling = Sampling()
+    start: str | None = Field(
+        None,
+        description="A model folder (danlu or Hugging Face) whose weights initialise the model. Objective, "
+        "architecture and tokenizer are then those of the folder unless the recipe sets them.",
+    )
+    objective: objectives.choice() = Field(description="The pre-training objective.")  # type: ignore[valid-type]
+    architecture: architectures.choice() = Field(description="The architecture.")  # type: ignore[valid-type]
+    training: TrainingSettings = Field(TrainingSettings(), description="How the model is trained.")
+    embeddings: str | None = Field(
+        None,
+        description="Initialise the token embeddings from an earlier model of the recipe or a saved model (a folder); "
+        "token by token where the vocabularies differ.",
+    )
+    prompts: list[str] = Field(
+        default_factory=list,
+        description="Texts to continue during and after training, or to rewrite after training by a model that "
+        "rewrites text.",
+    )
+    sampling: Sampling = Field(Sampling(), description="How the prompts are continued.")
 
     @model_validator(mode="before")
     @classmethod
@@ -82,14 +84,13 @@ class ModelRecipe(Settings):
 
 
 class TaskRecipe(Settings):
-    """One task to fine-tune `model` for, beside its controls, once for each of `seeds` draws of labelled rows, orders
-    and new weights, which are numbered from `first_seed`."""
+    """One task to fine-tune a model for, with controls, once per seed."""
 
-    model: str
-    task: tasks.choice()  # type: ignore[valid-type]
-    training: TrainingSettings = TrainingSettings()
-    seeds: PositiveInt = 5
-    first_seed: int = Field(default=0, ge=0)
+    model: str = Field(description="Name of the pre-trained model.")
+    task: tasks.choice() = Field(description="The task and its rows.")  # type: ignore[valid-type]
+    training: TrainingSettings = Field(TrainingSettings(), description="How the model is fine-tuned.")
+    seeds: PositiveInt = Field(5, description="Number of runs, each with its own labelled rows, order and new weights.")
+    first_seed: int = Field(0, ge=0, description="Number of the first seed.")
 
     @model_validator(mode="after")
     def _meant(self) -> TaskRecipe:
@@ -121,21 +122,25 @@ def unfit(recipe: TaskRecipe, who: str, objective: Any, architecture: Any) -> Un
 
 
 class FinetuneRecipe(TaskRecipe):
-    """What a fine-tuning outside a run is told; `model` is a folder."""
+    """Settings of a fine-tuning outside a run; `model` is a folder."""
 
-    machine: MachineSettings = MachineSettings()
-    language: Literal["en", "zh"] = "en"
+    machine: MachineSettings = Field(MachineSettings(), description="Device, precision and threads.")
+    language: Literal["en", "zh"] = Field("en", description="Language of the report.")
 
 
 class EvaluationSettings(Settings):
-    """stride: positions each window scores beyond the first (smaller: more context, more work); ngram: the order of the
-    Kneser-Ney baseline; documents: also keep the bits of each test document; similarity: by a name of your own, tables
-    of pairs of texts with people's scores, whose order is compared with that of every model's vectors."""
+    """How the models are evaluated on the test split."""
 
-    stride: PositiveInt = 128
-    ngram: PositiveInt = 5
-    documents: bool = False
-    similarity: dict[str, ScoredPairs] = Field(default_factory=dict)
+    stride: PositiveInt = Field(
+        128, description="Positions scored per window after the first; smaller: more context and more work."
+    )
+    ngram: PositiveInt = Field(5, description="Order of the Kneser-Ney n-gram baseline.")
+    documents: bool = Field(False, description="Also save the bits of each test document.")
+    similarity: dict[str, ScoredPairs] = Field(
+        default_factory=dict,
+        description="Tables of text pairs with human scores, by names of your choice; their order is compared with the "
+        "similarity of each model's embeddings.",
+    )
 
 
 Part = TypeVar("Part", ModelRecipe, TaskRecipe)
@@ -161,16 +166,18 @@ def wrong_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
 
 
 class Recipe(Settings):
-    """From raw text to models, tasks and the report. track: also follow the run in another program (tensorboard)."""
+    """From raw text to models, tasks and the report."""
 
-    corpus: CorpusSettings
-    tokenizer: tokenizers.choice() = ByteBPE()  # type: ignore[valid-type]
-    models: dict[str, ModelRecipe] = Field(min_length=1)
-    tasks: dict[str, TaskRecipe] = Field(default_factory=dict)
-    evaluation: EvaluationSettings = EvaluationSettings()
-    machine: MachineSettings = MachineSettings()
-    track: trackers.choice() | None = None  # type: ignore[valid-type]
-    language: Literal["en", "zh"] = "en"
+    corpus: CorpusSettings = Field(description="The text.")
+    tokenizer: tokenizers.choice() = Field(ByteBPE(), description="The tokenizer.")  # type: ignore[valid-type]
+    models: dict[str, ModelRecipe] = Field(min_length=1, description="The models to pre-train, by name.")
+    tasks: dict[str, TaskRecipe] = Field(default_factory=dict, description="The tasks to fine-tune for, by name.")
+    evaluation: EvaluationSettings = Field(EvaluationSettings(), description="How the models are evaluated.")
+    machine: MachineSettings = Field(MachineSettings(), description="Device, precision and threads.")
+    track: trackers.choice() | None = Field(  # type: ignore[valid-type]
+        None, description="Also send the metrics to another program, such as tensorboard."
+    )
+    language: Literal["en", "zh"] = Field("en", description="Language of the report and of the messages.")
 
     @model_validator(mode="before")
     @classmethod

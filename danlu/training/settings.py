@@ -1,4 +1,4 @@
-"""What a recipe can say about training."""
+"""The training settings of a recipe."""
 
 from __future__ import annotations
 
@@ -14,37 +14,47 @@ from danlu.training.schedules import WarmupStableDecay
 
 
 class TrainingSettings(Settings):
-    """batch_tokens: tokens a step; micro_batch_tokens: how many of them at once (memory only, never the result beyond
-    rounding and what dropout draws); validations: how many over the run (each is also saved); save_every, log_every:
-    in steps.
+    """How a model is trained: budget, batches, optimizer, schedule, validations, checkpoints."""
 
-    keep: the weights of the best validation, or the last; patience: end after so many validations without a better one;
-    ema: judge and keep a moving average of the weights, with this decay a step.
-    label_smoothing (Szegedy et al. 2016) and z_loss (Chowdhery et al. 2022; 1e-4 is usual) change the training loss
-    alone, never a held-out one. freeze: names of weights or modules that are not trained, `*` for any letters.
-    activation_checkpointing: less memory for a third more work. compile: torch.compile; pays on a GPU, hardly on a CPU.
-    capacity: each stream of a micro-batch is filled up to a multiple of so many positions, without any effect on what
-    is learned but by what dropout draws; where nothing is given, compiled steps on a GPU have an eighth of a
-    micro-batch.
-    """
-
-    budget: BudgetField = Budget(300, "seconds")
-    batch_tokens: PositiveInt = 2048
-    micro_batch_tokens: PositiveInt = 4096
-    optimizer: optimizers.choice() = Muon()  # type: ignore[valid-type]
-    schedule: schedules.choice() = WarmupStableDecay()  # type: ignore[valid-type]
-    clip: float = Field(default=1.0, gt=0)
-    validations: PositiveInt = 10
-    validation_tokens: PositiveInt = 16384
-    save_every: PositiveInt | None = None
-    log_every: PositiveInt = 1
-    keep: Literal["best", "last"] = "best"
-    patience: PositiveInt | None = None
-    ema: float | None = Field(default=None, gt=0, lt=1)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    z_loss: float = Field(default=0.0, ge=0)
-    freeze: list[str] = Field(default_factory=list)
-    activation_checkpointing: bool = False
-    compile: bool = False
-    capacity: PositiveInt | None = None
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    budget: BudgetField = Field(
+        Budget(300, "seconds"), description="Length of the training: a time, tokens, epochs, steps or operations."
+    )
+    batch_tokens: PositiveInt = Field(2048, description="Tokens per step.")
+    micro_batch_tokens: PositiveInt = Field(
+        4096, description="Tokens per forward pass; changes memory only, apart from rounding and dropout."
+    )
+    optimizer: optimizers.choice() = Field(Muon(), description="The optimizer.")  # type: ignore[valid-type]
+    schedule: schedules.choice() = Field(  # type: ignore[valid-type]
+        WarmupStableDecay(), description="Learning rate over the training."
+    )
+    clip: float = Field(1.0, gt=0, description="Maximum norm of the gradients; larger ones are scaled down.")
+    validations: PositiveInt = Field(10, description="Number of validations; a checkpoint is saved at each.")
+    validation_tokens: PositiveInt = Field(16384, description="Tokens of the validation split that are used.")
+    save_every: PositiveInt | None = Field(None, description="Steps between further checkpoints.")
+    log_every: PositiveInt = Field(1, description="Steps between records of the training loss.")
+    keep: Literal["best", "last"] = Field("best", description="Weights to keep: of the best validation, or the last.")
+    patience: PositiveInt | None = Field(
+        None, description="Stop after this number of validations without improvement (early stopping)."
+    )
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="Decay per step of a moving average of the weights, which is evaluated and kept."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Label smoothing of the training loss (Szegedy et al. 2016)."
+    )
+    z_loss: float = Field(
+        0.0, ge=0, description="Weight of the z-loss in training (Chowdhery et al. 2022); 1e-4 is usual."
+    )
+    freeze: list[str] = Field(
+        default_factory=list, description="Names of weights or modules that are not trained; `*` matches any letters."
+    )
+    activation_checkpointing: bool = Field(
+        False, description="Recompute activations in the backward pass: less memory, about a third more work."
+    )
+    compile: bool = Field(False, description="Use torch.compile; worthwhile on a GPU, rarely on a CPU.")
+    capacity: PositiveInt | None = Field(
+        None,
+        description="Pad each stream of a micro-batch to a multiple of this number of positions, without effect on the "
+        "result apart from dropout. Default for compiled steps on a GPU: an eighth of a micro-batch.",
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of initialisation, order of the data and dropout.")

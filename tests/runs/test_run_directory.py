@@ -182,5 +182,5 @@ def test_a_journal_that_was_deleted_is_missed(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)) as run:
         run.stage("one", lambda: run.journal.write({"step": 1}) or {})
     (tmp_path / "metrics.jsonl").unlink()
-    with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(WrongInput, match="put the file back"):
+    with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(WrongInput, match="restore the file"):
         run.stage("one", dict)
