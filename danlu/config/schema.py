@@ -34,9 +34,11 @@ pass
 class MachineSettings(Settings):
     """Device, precision and threads."""
 
-    device: Device = Field("auto", description="Where to compute; auto: a GPU if there is one.")
-    dtype: DType = Field("auto", description="Precision; auto: bfloat16 where it was measured to be faster.")
-    threads: PositiveInt | None = Field(None, description="CPU threads; default: all cores the process may use.")
+    device: Device = Field(default="auto", description="Where to compute; auto: a GPU if there is one.")
+    dtype: DType = Field(default="auto", description="Precision; auto: bfloat16 where it was measured to be faster.")
+    threads: PositiveInt | None = Field(
+        default=None, description="CPU threads; default: all cores the process may use."
+    )
 
     def resolve(self) -> Machine:
         """Resolve "auto" on this machine; WrongInput for a device that does not exist."""
@@ -47,15 +49,15 @@ class ModelRecipe(Settings):
     """One model to pre-train."""
 
     start: str | None = Field(
-        None,
+        default=None,
         description="A model folder (danlu or Hugging Face) whose weights initialise the model. Objective, "
         "architecture and tokenizer are then those of the folder unless the recipe sets them.",
     )
     objective: objectives.choice() = Field(description="The pre-training objective.")  # type: ignore[valid-type]
     architecture: architectures.choice() = Field(description="The architecture.")  # type: ignore[valid-type]
-    training: TrainingSettings = Field(TrainingSettings(), description="How the model is trained.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="How the model is trained.")
     embeddings: str | None = Field(
-        None,
+        default=None,
         description="Initialise the token embeddings from an earlier model of the recipe or a saved model (a folder); "
         "token by token where the vocabularies differ.",
     )
@@ -64,7 +66,7 @@ class ModelRecipe(Settings):
         description="Texts to continue during and after training, or to rewrite after training by a model that "
         "rewrites text.",
     )
-    sampling: Sampling = Field(Sampling(), description="How the prompts are continued.")
+    sampling: Sampling = Field(default=Sampling(), description="How the prompts are continued.")
 
     @model_validator(mode="before")
     @classmethod
@@ -88,9 +90,11 @@ class TaskRecipe(Settings):
 
     model: str = Field(description="Name of the pre-trained model.")
     task: tasks.choice() = Field(description="The task and its rows.")  # type: ignore[valid-type]
-    training: TrainingSettings = Field(TrainingSettings(), description="How the model is fine-tuned.")
-    seeds: PositiveInt = Field(5, description="Number of runs, each with its own labelled rows, order and new weights.")
-    first_seed: int = Field(0, ge=0, description="Number of the first seed.")
+    training: TrainingSettings = Field(default=TrainingSettings(), description="How the model is fine-tuned.")
+    seeds: PositiveInt = Field(
+        default=5, description="Number of runs, each with its own labelled rows, order and new weights."
+    )
+    first_seed: int = Field(default=0, ge=0, description="Number of the first seed.")
 
     @model_validator(mode="after")
     def _meant(self) -> TaskRecipe:
@@ -124,18 +128,18 @@ def unfit(recipe: TaskRecipe, who: str, objective: Any, architecture: Any) -> Un
 class FinetuneRecipe(TaskRecipe):
     """Settings of a fine-tuning outside a run; `model` is a folder."""
 
-    machine: MachineSettings = Field(MachineSettings(), description="Device, precision and threads.")
-    language: Literal["en", "zh"] = Field("en", description="Language of the report.")
+    machine: MachineSettings = Field(default=MachineSettings(), description="Device, precision and threads.")
+    language: Literal["en", "zh"] = Field(default="en", description="Language of the report.")
 
 
 class EvaluationSettings(Settings):
     """How the models are evaluated on the test split."""
 
     stride: PositiveInt = Field(
-        128, description="Positions scored per window after the first; smaller: more context and more work."
+        default=128, description="Positions scored per window after the first; smaller: more context and more work."
     )
-    ngram: PositiveInt = Field(5, description="Order of the Kneser-Ney n-gram baseline.")
-    documents: bool = Field(False, description="Also save the bits of each test document.")
+    ngram: PositiveInt = Field(default=5, description="Order of the Kneser-Ney n-gram baseline.")
+    documents: bool = Field(default=False, description="Also save the bits of each test document.")
     similarity: dict[str, ScoredPairs] = Field(
         default_factory=dict,
         description="Tables of text pairs with human scores, by names of your choice; their order is compared with the "
@@ -169,15 +173,15 @@ class Recipe(Settings):
     """From raw text to models, tasks and the report."""
 
     corpus: CorpusSettings = Field(description="The text.")
-    tokenizer: tokenizers.choice() = Field(ByteBPE(), description="The tokenizer.")  # type: ignore[valid-type]
+    tokenizer: tokenizers.choice() = Field(default=ByteBPE(), description="The tokenizer.")  # type: ignore[valid-type]
     models: dict[str, ModelRecipe] = Field(min_length=1, description="The models to pre-train, by name.")
     tasks: dict[str, TaskRecipe] = Field(default_factory=dict, description="The tasks to fine-tune for, by name.")
-    evaluation: EvaluationSettings = Field(EvaluationSettings(), description="How the models are evaluated.")
-    machine: MachineSettings = Field(MachineSettings(), description="Device, precision and threads.")
+    evaluation: EvaluationSettings = Field(default=EvaluationSettings(), description="How the models are evaluated.")
+    machine: MachineSettings = Field(default=MachineSettings(), description="Device, precision and threads.")
     track: trackers.choice() | None = Field(  # type: ignore[valid-type]
-        None, description="Also send the metrics to another program, such as tensorboard."
+        default=None, description="Also send the metrics to another program, such as tensorboard."
     )
-    language: Literal["en", "zh"] = Field("en", description="Language of the report and of the messages.")
+    language: Literal["en", "zh"] = Field(default="en", description="Language of the report and of the messages.")
 
     @model_validator(mode="before")
     @classmethod

@@ -17,44 +17,50 @@ class TrainingSettings(Settings):
     """How a model is trained: budget, batches, optimizer, schedule, validations, checkpoints."""
 
     budget: BudgetField = Field(
-        Budget(300, "seconds"), description="Length of the training: a time, tokens, epochs, steps or operations."
+        default=Budget(300, "seconds"),
+        description="Length of the training: a time, tokens, epochs, steps or operations.",
     )
-    batch_tokens: PositiveInt = Field(2048, description="Tokens per step.")
+    batch_tokens: PositiveInt = Field(default=2048, description="Tokens per step.")
     micro_batch_tokens: PositiveInt = Field(
-        4096, description="Tokens per forward pass; changes memory only, apart from rounding and dropout."
+        default=4096, description="Tokens per forward pass; changes memory only, apart from rounding and dropout."
     )
-    optimizer: optimizers.choice() = Field(Muon(), description="The optimizer.")  # type: ignore[valid-type]
+    optimizer: optimizers.choice() = Field(default=Muon(), description="The optimizer.")  # type: ignore[valid-type]
     schedule: schedules.choice() = Field(  # type: ignore[valid-type]
-        WarmupStableDecay(), description="Learning rate over the training."
+        default=WarmupStableDecay(), description="Learning rate over the training."
     )
-    clip: float = Field(1.0, gt=0, description="Maximum norm of the gradients; larger ones are scaled down.")
-    validations: PositiveInt = Field(10, description="Number of validations; a checkpoint is saved at each.")
-    validation_tokens: PositiveInt = Field(16384, description="Tokens of the validation split that are used.")
-    save_every: PositiveInt | None = Field(None, description="Steps between further checkpoints.")
-    log_every: PositiveInt = Field(1, description="Steps between records of the training loss.")
-    keep: Literal["best", "last"] = Field("best", description="Weights to keep: of the best validation, or the last.")
+    clip: float = Field(default=1.0, gt=0, description="Maximum norm of the gradients; larger ones are scaled down.")
+    validations: PositiveInt = Field(default=10, description="Number of validations; a checkpoint is saved at each.")
+    validation_tokens: PositiveInt = Field(default=16384, description="Tokens of the validation split that are used.")
+    save_every: PositiveInt | None = Field(default=None, description="Steps between further checkpoints.")
+    log_every: PositiveInt = Field(default=1, description="Steps between records of the training loss.")
+    keep: Literal["best", "last"] = Field(
+        default="best", description="Weights to keep: of the best validation, or the last."
+    )
     patience: PositiveInt | None = Field(
-        None, description="Stop after this number of validations without improvement (early stopping)."
+        default=None, description="Stop after this number of validations without improvement (early stopping)."
     )
     ema: float | None = Field(
-        None, gt=0, lt=1, description="Decay per step of a moving average of the weights, which is evaluated and kept."
+        default=None,
+        gt=0,
+        lt=1,
+        description="Decay per step of a moving average of the weights, which is evaluated and kept.",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="Label smoothing of the training loss (Szegedy et al. 2016)."
+        default=0.0, ge=0, lt=1, description="Label smoothing of the training loss (Szegedy et al. 2016)."
     )
     z_loss: float = Field(
-        0.0, ge=0, description="Weight of the z-loss in training (Chowdhery et al. 2022); 1e-4 is usual."
+        default=0.0, ge=0, description="Weight of the z-loss in training (Chowdhery et al. 2022); 1e-4 is usual."
     )
     freeze: list[str] = Field(
         default_factory=list, description="Names of weights or modules that are not trained; `*` matches any letters."
     )
     activation_checkpointing: bool = Field(
-        False, description="Recompute activations in the backward pass: less memory, about a third more work."
+        default=False, description="Recompute activations in the backward pass: less memory, about a third more work."
     )
-    compile: bool = Field(False, description="Use torch.compile; worthwhile on a GPU, rarely on a CPU.")
+    compile: bool = Field(default=False, description="Use torch.compile; worthwhile on a GPU, rarely on a CPU.")
     capacity: PositiveInt | None = Field(
-        None,
+        default=None,
         description="Pad each stream of a micro-batch to a multiple of this number of positions, without effect on the "
         "result apart from dropout. Default for compiled steps on a GPU: an eighth of a micro-batch.",
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed of initialisation, order of the data and dropout.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of initialisation, order of the data and dropout.")
