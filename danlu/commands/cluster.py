@@ -11,12 +11,14 @@ import click
 @click.command("cluster")
 @click.argument("model", type=click.Path())
 @click.argument("source", nargs=-1, required=True)
-@click.option("--k", "groups", default=20, type=click.IntRange(min=1), show_default=True, help="How many groups.")
+@click.option("--k", "groups", default=20, type=click.IntRange(min=1), show_default=True, help="Number of clusters.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of a recipe's corpus.")
 @click.option("--json", "as_json", is_flag=True, help="Print the groups as JSON.")
 def command(model: str, source: Sequence[str], groups: int, settings: Sequence[str], as_json: bool) -> None:
-    """Part the documents of SOURCE into groups by their vectors: of each its size, its most distinctive words and its
-    most typical documents."""
+    """Cluster the documents of SOURCE by their embeddings.
+
+    Prints the size, the most distinctive words and the most typical documents of each cluster.
+    """
     import danlu
     from danlu.api.corpus import read_corpus
     from danlu.commands.tables import print_table

@@ -31,7 +31,7 @@ def command(
     """Train the models of several recipes on one corpus, with one tokenizer and one budget, and compare them.
 
     A RECIPE is a file or a shipped name; KEY.PATH=VALUE changes all of them, such as corpus.source=my_texts/. The same
-    command goes on where it was cut off.
+    command resumes an interrupted comparison.
     """
     from danlu.api.compare import compare
     from danlu.commands.progress import Progress

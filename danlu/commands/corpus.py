@@ -21,7 +21,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the facts 
 
 @click.group("corpus")
 def command() -> None:
-    """Read text as a recipe would: what is found and left out; or the cleaned, divided documents as files."""
+    """Check the text of a corpus, or build its cleaned and split documents as files."""
 
 
 def reads(wrapped: Callable[..., None]) -> Callable[..., None]:

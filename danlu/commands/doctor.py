@@ -14,7 +14,7 @@ CHECK_FAILED = 3
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(as_json: bool) -> None:
-    """Look at this machine: what danlu has here, what is missing, and the command that mends it.
+    """Check this machine: what is installed, what is missing and how to install it.
 
     Exit code 0 when the demo can run, else 3.
     """
@@ -27,7 +27,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps({"demo": able, "findings": [asdict(f) for f in findings]}, ensure_ascii=False, indent=1))
     else:
         print_table(
-            ["", "", "state", "what mends it"],
+            ["", "", "state", "how to fix it"],
             [[f.name, f.value, f.state if f.state != "ok" else "", f.mend] for f in findings],
         )
         click.echo("\nthe demo can run: danlu demo" if able else "\nthe demo cannot run yet: see 'missing' above")

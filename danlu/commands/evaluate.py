@@ -13,15 +13,15 @@ import click
 @click.argument("text", type=click.Path())
 @click.option("--train", type=click.Path(), help="A training text, for baselines that are fitted to one.")
 @click.option("--stride", type=click.IntRange(min=1), help="Positions each window scores beyond the first (128).")
-@click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Hide one token in so many.")
+@click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Mask one token in this many.")
 @click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram.")
 @click.option("--documents", default="auto", show_default=True, help="How documents lie, as below a recipe's corpus.")
 @click.option("--text-field", default="text", show_default=True, help="The field or column of the text in tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
 def command(model: str, text: str, as_json: bool, **told: Any) -> None:
-    """Say how well the model in the folder MODEL foretells TEXT (a file or folder), beside what needs no model.
+    """Bits per byte of the model in the folder MODEL on TEXT (a file or folder), with baselines.
 
-    Bits per byte for a model that continues text, nats a token hidden from both sides for one that fills blanks.
+    For a model that fills blanks: nats per masked token.
     """
     import danlu
 
@@ -37,7 +37,7 @@ def tell(facts: dict[str, Any]) -> None:
     from danlu.commands.tables import print_table
 
     if "pseudo_loss" in facts:
-        head = ["", "nats a token", "from", "to"]
+        head = ["", "nats per token", "from", "to"]
         print_table(
             head, [[facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]]
         )
@@ -45,7 +45,7 @@ def tell(facts: dict[str, Any]) -> None:
     if facts.get("text_lost"):
         from danlu.runs.evaluate_model import TEXT_LOST
 
-        print_table(["", "nats a token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
+        print_table(["", "nats per token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
         click.echo(f"\nno bits per byte: {TEXT_LOST}")
         return
     others = sorted(facts["baselines"].items(), key=lambda item: item[1])

@@ -11,10 +11,10 @@ import click
 @click.argument("model", type=click.Path())
 @click.argument("text")
 @click.option("--top", default=5, type=click.IntRange(min=1), show_default=True, help="Candidates for each blank.")
-@click.option("--joint", is_flag=True, help="Fill the blanks one after another, the surest first.")
+@click.option("--joint", is_flag=True, help="Fill the blanks one after another, the most certain first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the candidates as JSON.")
 def command(model: str, text: str, top: int, joint: bool, as_json: bool) -> None:
-    """Say what could stand in the blanks of TEXT, written <mask>, [MASK] or ___."""
+    """Fill the blanks of TEXT, written <mask>, [MASK] or ___."""
     import danlu
 
     found = danlu.load(model).fill(text, top=top, joint=joint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -43,7 +44,7 @@ def command(
     fresh = write_draft(draft, path)
     for line in [*draft.findings.lines(), *draft.plan()]:
         click.echo(line, err=True)
-    click.echo(f"recipe     {'written' if fresh else 'as it was'}; run it with: danlu run {path}", err=True)
+    click.echo(f"recipe     {'written' if fresh else 'unchanged'}; run it with: danlu run {quote(str(path))}", err=True)
     if as_json:
         facts = {
             "recipe": str(path),

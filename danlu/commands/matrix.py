@@ -11,7 +11,7 @@ import click
 @click.command("matrix")
 @click.option("--json", "as_json", is_flag=True, help="Print every pair as JSON.")
 def command(as_json: bool) -> None:
-    """Show which architecture takes which objective, and why not."""
+    """Show which architectures support which objectives, and why others do not."""
     from rich.console import Console
     from rich.table import Table
 
@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
         return
-    table = Table("objective", "goes with")
+    table = Table("objective", "architectures")
     for objective in dict.fromkeys(pair.objective for pair in pairs):
         fitting = [pair for pair in pairs if pair.objective == objective and pair.allowed]
         table.add_row(objective, ", ".join(f"{pair.architecture} {pair.reason}".strip() for pair in fitting))

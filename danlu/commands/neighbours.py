@@ -10,10 +10,10 @@ import click
 @click.command("neighbours")
 @click.argument("model", type=click.Path())
 @click.argument("word")
-@click.option("--top", default=10, type=click.IntRange(min=1), show_default=True, help="How many.")
+@click.option("--top", default=10, type=click.IntRange(min=1), show_default=True, help="Number of tokens.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 def command(model: str, word: str, top: int, as_json: bool) -> None:
-    """Say which tokens have vectors near that of WORD, nearest first, with their cosines."""
+    """List the tokens whose vectors are nearest to that of WORD, with their cosines."""
     import danlu
     from danlu.commands.tables import print_table
 

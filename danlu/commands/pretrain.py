@@ -13,7 +13,7 @@ from danlu.commands.run import do, do_text
 @click.command("pretrain")
 @click.argument("recipe", metavar="RECIPE|TEXT")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
-@click.option("--from", "start", type=click.Path(), help="Go on from the model in this folder, with its tokenizer.")
+@click.option("--from", "start", type=click.Path(), help="Continue from the model in this folder, with its tokenizer.")
 @click.option("--model", help="Only this one of the recipe's models.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<name>).")
 @click.option("--budget", help="Time for all training together, such as 4min (a text without a recipe: 9min).")
@@ -27,9 +27,9 @@ def command(
     budget: str | None,
     as_json: bool,
 ) -> None:
-    """As `danlu run`, without the recipe's tasks; `danlu run` with the same words does those afterwards.
+    """Pre-train the models of RECIPE without its tasks; `danlu run` with the same arguments adds those later.
 
-    With --from, training goes on from a saved model, danlu's own or a Hugging Face folder: its architecture and its
+    With --from, training continues from a saved model, danlu's own or a Hugging Face folder: its architecture and its
     tokenizer, and the recipe's corpus, training and prompts.
     """
     import danlu

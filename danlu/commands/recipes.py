@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from shutil import get_terminal_size
+from textwrap import fill
 
 import click
 
@@ -11,7 +13,7 @@ import click
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the shipped recipes, or print the one called NAME to begin your own from."""
+    """List the shipped recipes, or print the one called NAME as a start for your own."""
     from danlu.config.loading import find_recipe, load_recipe, shipped
 
     if name is not None:
@@ -23,5 +25,11 @@ def command(name: str | None, as_json: bool) -> None:
         listed = [{"name": each, "description": line} for each, line in described.items()]
         click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
         return
+    width = max(map(len, described)) + 2
     for each, line in described.items():
-        click.echo(f"{each:10s} {line}")
+        click.echo(fill(line, columns(), initial_indent=each.ljust(width), subsequent_indent=" " * width))
+
+
+def columns() -> int:
+    """The width of the terminal, at least 60 and at most 120."""
+    return min(120, max(60, get_terminal_size().columns))

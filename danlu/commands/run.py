@@ -95,7 +95,7 @@ def do_text(
     draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
     recipe = folder.with_name(f"{folder.name}.yaml")
     fresh = write_draft(draft, recipe)
-    done = "written; change it and run it by its name as you like" if fresh else "as it was; going on"
+    done = "written; edit it and run it by its name as you like" if fresh else "unchanged; resuming the run"
     news = [*draft.findings.lines(), *draft.plan(), f"recipe     {recipe}: {done}"]
     do(work, str(recipe), overrides, folder, None, as_json, news)
 
@@ -109,8 +109,8 @@ def do_text(
 def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
     """Run RECIPE (a .yaml file or a shipped name), or TEXT: a file or folder of text that needs no recipe.
 
-    A text is looked at first; a commented recipe for it is written beside the run directory. The same command again
-    goes on where the run was cut off.
+    A text is looked at first; a commented recipe for it is written beside the run directory. The same command
+    resumes an interrupted run.
     """
     import danlu
     from danlu.config.drafting import is_text, shadowed

@@ -14,7 +14,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report
 
 @click.group("tokenizer")
 def command() -> None:
-    """Learn a tokenizer from text, or see how well one does on a text."""
+    """Train a tokenizer on a text, or report on one."""
 
 
 @command.command("train")
@@ -25,8 +25,7 @@ def command() -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @AS_JSON
 def train(source: Sequence[str], kind: str, size: int | None, sample: int | None, out: Path, as_json: bool) -> None:
-    """Learn a tokenizer from the training share of SOURCE and write it to a folder; its report is of the held-out
-    share."""
+    """Train a tokenizer on the training split of SOURCE, write it to a folder and report on the held-out split."""
     from danlu.api.corpus import read_corpus, save_tokenizer, train_tokenizer
 
     given = {"size": size, "sample_bytes": sample}

@@ -44,7 +44,7 @@ def test_a_folder_ends_in_a_report_and_the_same_command_takes_it_up(danlu_comman
     assert [p["name"] for p in results["pretrain"]] == ["decoder", "encoder"]
     code, _, err = danlu_command("run", "texts", *TINY)
     assert code == 0
-    assert "recipe     runs/texts.yaml: as it was; going on" in err
+    assert "recipe     runs/texts.yaml: unchanged; resuming the run" in err
     assert json.loads((tmp_path / "runs/texts/results.json").read_text("utf-8"))["started"] == results["started"]
     code, out, _ = danlu_command("run", "runs/texts.yaml", *TINY, "--json")
     assert code == 0
