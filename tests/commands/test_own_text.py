@@ -38,7 +38,7 @@ def test_a_folder_ends_in_a_report_and_the_same_command_takes_it_up(danlu_comman
     assert any(line.startswith("documents  80, ") for line in err)
     assert any("Latin" in line and "Han" in line for line in err)
     assert any("1 duplicate" in line for line in err)
-    assert "recipe     runs/texts.yaml: written; change it and run it by its name as you like" in err
+    assert "recipe     runs/texts.yaml: written; edit it and run it by its name as you like" in err
     results = json.loads((tmp_path / "runs/texts/results.json").read_text("utf-8"))
     assert results["command"].startswith("danlu run runs/texts.yaml ")
     assert [p["name"] for p in results["pretrain"]] == ["decoder", "encoder"]
