@@ -172,7 +172,7 @@ DAMAGE = {
     ),
     "broken facts": (without_manifest(lambda f: (f / "danlu.json").write_text("{")), "danlu.json is damaged"),
     "facts of a later version": (
-        without_manifest(lambda f: (f / "danlu.json").write_text('{"format": 2}')), "is of another version of danlu",
+        without_manifest(lambda f: (f / "danlu.json").write_text('{"format": 3}')), "reads formats 1 to 2: upgrade",
     ),
     "an unknown family": (without_manifest(other_family), "model_type 'qwen2' is not supported; did you mean 'qwen3'?"),
     "neither": (without_manifest(drop("danlu.json", "config.json")), "it has neither danlu.json nor config.json"),
@@ -207,7 +207,7 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
         (["pretrain", "tiny.yaml", "--from", "run/model/smal"], "run/model/smal is not a folder"),
         (
             ["pretrain", "tiny.yaml", "models.small.architecture={context: 64}", "--from", "run/model/small"],
-            "64 is longer than the 16 tokens that the model in run/model/small reads; at most that",
+            "64 exceeds the maximum of 16 tokens of the model in run/model/small; lower it to at most 16",
         ),
         (
             ["pretrain", "tiny.yaml", "models.small.architecture={heads: 1}", "--from", "run/model/small"],

@@ -88,7 +88,7 @@ def test_without_transformers_the_extra_is_named(make, tokenizer, texts, tmp_pat
     network, objective, architecture = make("llama")
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(WrongInput, match=r"pip install 'danlu\[demo\]'"):
+    with pytest.raises(WrongInput, match=r"pip install 'danlu\[hf\]'"):
         check_export(network, tokenizer, tmp_path / "m", texts)
     with pytest.raises(WrongInput, match="no text to compare"):
         check_export(network, tokenizer, tmp_path / "m", [])
