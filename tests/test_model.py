@@ -208,9 +208,9 @@ def test_any_transformer_rewrites(objective):
     [
         (lambda: MASKED.generate("x"), "'masked', which does not continue text; load a causal one"),
         (lambda: CAUSAL.fill("a <mask>"), "'causal', which does not fill blanks; load a masked one"),
-        (lambda: MASKED.fill("no blank"), "write <mask>, [MASK] or ___"),
-        (lambda: SPANS.generate("no blank"), "write <mask>, [MASK] or ___"),
-        (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model knows 4; leave fewer"),
+        (lambda: MASKED.fill("no blank"), "with <mask>, [MASK] or ___"),
+        (lambda: SPANS.generate("no blank"), "with <mask>, [MASK] or ___"),
+        (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model supports 4; leave fewer"),
         (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model's context is 48; shorten it"),
         (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),

@@ -154,7 +154,7 @@ class Model:
         """Return the ids of a text with its special tokens, and the positions of its blanks."""
         parts = BLANK.split(text)
         if len(parts) == 1:
-            raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where a token is to be predicted")
+            raise WrongInput("the text has no blank; mark each blank with <mask>, [MASK] or ___")
         vocabulary = self.tokenizer.vocabulary
         mask = vocabulary.require_mask()
         pieces = [np.array([vocabulary.bos])]

@@ -1,4 +1,4 @@
-"""What is predicted: one file each. One import line here registers an objective."""
+"""Objectives: what a model is trained to predict, one file each. An import line here registers an objective."""
 
 from danlu.objectives import autoencoder as autoencoder
 from danlu.objectives import bidirectional as bidirectional

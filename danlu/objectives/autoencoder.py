@@ -1,5 +1,8 @@
-"""What a text is about through a bottleneck: its bag of words, or the average of its words' vectors (Hinton and
-Salakhutdinov 2006; Iyyer et al. 2015 for the average)."""
+"""Text autoencoder: compress a text to a code and predict its bag of words (Hinton and Salakhutdinov 2006) or the
+average of its words' vectors (after Iyyer et al. 2015).
+
+Shapes: n tokens of a text, N texts of a stream.
+"""
 
 from __future__ import annotations
 
@@ -19,42 +22,46 @@ from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 
 JUDGED = 1024
-"""Texts that are compared to judge a model."""
+"""Minimum number of texts that a model is judged on, where the split has as many."""
 
 SHOWN = 5
 
 
 class Target(Protocol):
-    """What comes out at the other end: its name is that of its label or mark and of its term."""
+    """What is predicted from a code. `name` is the name of its label and of its term."""
 
     name: str
-    fields: StreamSpec
+    spec: StreamSpec
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
-        """`labels` or `sequence_labels` of a text [n]."""
+        """Return `labels` or `sequence_labels` of a text [n]."""
         ...
 
     def outputs(self, vocabulary_size: int) -> int:
-        """How many numbers are made of a code."""
+        """Return how many numbers are predicted from a code."""
         ...
 
-    def loss(self, made: Tensor, text: Stream) -> Tensor:
-        """The sum over the targets of a stream; made [N, outputs]."""
+    def loss(self, predicted: Tensor, text: Stream) -> Tensor:
+        """Return the loss of predictions [N, outputs], summed over the targets of a stream."""
         ...
 
-    def wanted(self, made: Tensor, text: Stream) -> Tensor:
-        """[N, outputs]: what the outputs of each text are compared with; NaN or 0 throughout where it has no target."""
+    def expected(self, predicted: Tensor, text: Stream) -> Tensor:
+        """Return the targets [N, outputs]; NaN or all 0 for a text without targets."""
         ...
 
-    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]: ...
+        """Return figures and samples of predictions and targets [N, outputs]."""
+
+    def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]: ...
 
 
 class Bag:
-    """Which tokens are in the text, each yes or no: binary cross-entropy over the vocabulary. It is counted by the
-    different tokens of a text, so that the term is in nats for each token that is there."""
+    """Which tokens occur in the text: binary cross-entropy over the vocabulary.
+
+    Targets are counted by the distinct tokens of a text, so that the loss is in nats per token that occurs.
+    """
 
     name = "bag"
-    fields = StreamSpec(labels={"bag": np.int64})
+    spec = StreamSpec(labels={"bag": np.int64})
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
         first = np.zeros(len(ids), bool)
@@ -64,58 +71,68 @@ class Bag:
     def outputs(self, vocabulary_size: int) -> int:
         return vocabulary_size
 
-    def wanted(self, made: Tensor, text: Stream) -> Tensor:
-        """[N, vocabulary]: 1 where a token is in a text, else 0."""
+    def expected(self, predicted: Tensor, text: Stream) -> Tensor:
+        """Return 1 where a token occurs in a text, otherwise 0: [N, vocabulary]."""
         at = text.labels["bag"] >= 0
-        return torch.zeros_like(made).index_put((text.sequence[at], text.labels["bag"][at]), made.new_ones(()))
+        return torch.zeros_like(predicted).index_put(
+            (text.sequence[at], text.labels["bag"][at]), predicted.new_ones(())
+        )
 
-    def loss(self, made: Tensor, text: Stream) -> Tensor:
-        there = self.wanted(made, text)
-        told = there.any(1)
-        return F.binary_cross_entropy_with_logits(made[told], there[told], reduction="sum")
+    def loss(self, predicted: Tensor, text: Stream) -> Tensor:
+        present = self.expected(predicted, text)
+        nonempty = present.any(1)
+        return F.binary_cross_entropy_with_logits(predicted[nonempty], present[nonempty], reduction="sum")
 
-    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]:
-        """As many tokens as a text has are picked by their scores: the share that is in the text, beside that of the
-        tokens that most of these very texts have, which no model has been told."""
-        usual = wanted.sum(0, keepdim=True).expand_as(wanted)
+    def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]:
+        """Measure the share of a text's tokens that are among its highest scores, as many as the text has distinct
+        tokens.
+
+        The baseline is the same share for the most frequent tokens of the judged texts themselves.
+        """
+        usual = expected.sum(0, keepdim=True).expand_as(expected)
         samples = []
-        for scores, real in zip(made[:SHOWN], wanted[:SHOWN], strict=True):
+        for scores, real in zip(predicted[:SHOWN], expected[:SHOWN], strict=True):
             best = scores.topk(int(real.sum())).indices.tolist()
-            bags = [words(ids, source) for ids in (real.nonzero()[:, 0].tolist(), best)]
+            bags = [word_list(ids, source) for ids in (real.nonzero()[:, 0].tolist(), best)]
             samples.append({"given": bags[0], "made": bags[1]})
         return {
-            "figures": {"words_found": picked(made, wanted), "usual_words_found": picked(usual, wanted)},
+            "figures": {
+                "words_found": top_k_recall(predicted, expected),
+                "usual_words_found": top_k_recall(usual, expected),
+            },
             "samples": samples,
         }
 
 
-def words(ids: list[int], source: UnitSource) -> str:
-    """Tokens each on its own, in alphabetical order."""
+def word_list(ids: list[int], source: UnitSource) -> str:
+    """Return the tokens of a text separately, in alphabetical order."""
     return " ".join(sorted(source.decode([i]).strip() for i in ids))
 
 
-def picked(scores: Tensor, there: Tensor) -> float:
-    """The share of a text's k tokens that are among the k of the highest scores [N, vocabulary], all texts together."""
+def top_k_recall(scores: Tensor, present: Tensor) -> float:
+    """Return the share of a text's k tokens that are among its k highest scores [N, vocabulary], over all texts."""
     rank = torch.sort(scores, dim=1, descending=True, stable=True).indices.argsort(1)
-    return float((there * (rank < there.sum(1, keepdim=True))).sum() / there.sum())
+    return float((present * (rank < present.sum(1, keepdim=True))).sum() / present.sum())
 
 
 @lru_cache(maxsize=4)
 def fixed_vectors(entries: int, size: int) -> np.ndarray:
-    """[entries, size]: a vector for each token that nothing learns, standard normal, the same in every run."""
+    """Return a constant standard normal vector for each token, [entries, size], the same in every run."""
     return np.random.default_rng(entries).standard_normal((entries, size), np.float32)
 
 
 class Average:
-    """The mean of fixed random vectors of the text's tokens, times the root of their number so that long texts do not
-    average to nothing: mean squared error. Nearly all inner products of bags are kept by it (Johnson and Lindenstrauss
-    1984). The vectors are fixed because learnt ones would make the loss small by becoming all alike."""
+    """The mean of fixed random vectors of the text's tokens, times the square root of their number: mean squared error.
+
+    The factor prevents long texts from averaging to zero. Inner products of bags are nearly preserved (Johnson and
+    Lindenstrauss 1984). The vectors are constant because trained ones would reduce the loss by collapsing.
+    """
 
     name = "average"
 
     def __init__(self, size: int):
         self.size = size
-        self.fields = StreamSpec(sequence_labels={"average": (np.float32, (size,))})
+        self.spec = StreamSpec(sequence_labels={"average": (np.float32, (size,))})
 
     def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
         words = fixed_vectors(vocabulary.size, self.size)[ids[vocabulary.ordinary(ids)]]
@@ -124,38 +141,42 @@ class Average:
     def outputs(self, vocabulary_size: int) -> int:
         return self.size
 
-    def wanted(self, made: Tensor, text: Stream) -> Tensor:
-        return text.sequence_labels["average"].to(made.dtype)
+    def expected(self, predicted: Tensor, text: Stream) -> Tensor:
+        return text.sequence_labels["average"].to(predicted.dtype)
 
-    def loss(self, made: Tensor, text: Stream) -> Tensor:
-        wanted = self.wanted(made, text)
-        at = has_target(wanted)
-        return (made[at] - wanted[at]).square().sum()
+    def loss(self, predicted: Tensor, text: Stream) -> Tensor:
+        expected = self.expected(predicted, text)
+        at = has_target(expected)
+        return (predicted[at] - expected[at]).square().sum()
 
-    def judge(self, made: Tensor, wanted: Tensor, source: UnitSource) -> dict[str, Any]:
-        """The share of the variance of the averages that is told; 0 is what their mean tells."""
-        rows = has_target(wanted).all(1)
-        made, wanted = made[rows], wanted[rows]
-        left, all_of_it = (made - wanted).square().sum(), (wanted - wanted.mean(0)).square().sum()
-        return {"figures": {"variance_told": float(1 - left / all_of_it)}}
+    def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]:
+        """Measure the share of the variance of the averages that is explained; their mean explains 0."""
+        rows = has_target(expected).all(1)
+        predicted, expected = predicted[rows], expected[rows]
+        residual, total = (predicted - expected).square().sum(), (expected - expected.mean(0)).square().sum()
+        return {"figures": {"variance_told": float(1 - residual / total)}}
 
 
 @objectives.register
 class Autoencoder(Objective):
-    """A text is read by the architecture, averaged, squeezed into `code` numbers, and what comes out at the other end
-    is compared with the text.
-
-    of: `bag`, which tokens it has, or `average`, the mean of a fixed random vector of `size` numbers for each token.
-    drop: the share of the tokens that is not shown (a denoising autoencoder, Vincent et al. 2008). hidden: the width of
-    the layer between code and output.
-    """
+    """Compress the mean hidden state of a text to a code and predict the text from it."""
 
     name: Literal["autoencoder"] = "autoencoder"
-    of: Literal["bag", "average"] = "bag"
-    code: PositiveInt = 32
-    hidden: PositiveInt = 256
-    size: PositiveInt = 128
-    drop: float = Field(default=0.0, ge=0, lt=1)
+    of: Literal["bag", "average"] = Field(
+        default="bag",
+        description=("`bag`: which tokens the text has; `average`: the mean of a fixed random vector per token."),
+    )
+    code: PositiveInt = Field(default=32, description="Entries of the code.")
+    hidden: PositiveInt = Field(default=256, description="Width of the layer between the code and the output.")
+    size: PositiveInt = Field(default=128, description="Entries of the random vectors of `average`.")
+    drop: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description=(
+            "Share of the tokens that are hidden from the encoder (a denoising autoencoder, Vincent et al. 2008)."
+        ),
+    )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": "bag"}, {"of": "average"})
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
@@ -168,7 +189,7 @@ class Autoencoder(Objective):
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        return {"text": self.target.fields}
+        return {"text": self.target.spec}
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -178,9 +199,9 @@ class Autoencoder(Objective):
         return {"text": [self.sequence(piece, sample.rng, sample.vocabulary) for piece in sample.pieces()]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary) -> Seq:
-        """Dropped tokens are shown as the mask, so that labels stay beside their positions."""
-        stays = rng.random(len(piece)) >= self.drop
-        shown = np.where(stays, piece, vocabulary.require_mask()) if self.drop else piece
+        """Return a piece as a sequence; dropped tokens are shown as the mask, so that labels keep their positions."""
+        kept = rng.random(len(piece)) >= self.drop
+        shown = np.where(kept, piece, vocabulary.require_mask()) if self.drop else piece
         return Seq({"token": shown}, full_order(len(piece)), **self.target.given(piece, vocabulary))
 
     def build_head(self, shape: ModelShape) -> nn.Module:
@@ -192,21 +213,21 @@ class Autoencoder(Objective):
             }
         )
 
-    def made(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """[N, outputs]: what is made of each text."""
+    def predict(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
+        """Return the predictions [N, outputs] of each text."""
         return head["decode"](head["encode"](text.mean(model.hidden(text))))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        made = self.made(model, head, batch["text"])
-        wide = made.to(torch.promote_types(made.dtype, torch.float32))
-        return {self.target.name: self.target.loss(wide, batch["text"])}
+        predicted = self.predict(model, head, batch["text"])
+        predicted32 = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+        return {self.target.name: self.target.loss(predicted32, batch["text"])}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """What of the first texts comes out at the other end."""
-        made, wanted, count = [], [], 0
+        """Judge the predictions of the first texts."""
+        predicted, expected, count = [], [], 0
         for batch in batches:
             if count < JUDGED and len(batch["text"]):
-                made.append(self.made(model, head, batch["text"]).float())
-                wanted.append(self.target.wanted(made[-1], batch["text"]))
-                count += len(made[-1])
-        return self.target.judge(torch.cat(made), torch.cat(wanted), source) if count > 1 else {}
+                predicted.append(self.predict(model, head, batch["text"]).float())
+                expected.append(self.target.expected(predicted[-1], batch["text"]))
+                count += len(predicted[-1])
+        return self.target.judge(torch.cat(predicted), torch.cat(expected), source) if count > 1 else {}

@@ -1,4 +1,7 @@
-"""Two language models, one from each side (ELMo, Peters et al. 2018)."""
+"""Two causal language models, one in each direction (ELMo, Peters et al. 2018).
+
+Shapes: T positions of a stream.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,17 @@ class Backward(nn.Module):
     def __init__(self, shape: ModelShape):
         super().__init__()
         if shape.backbone is None:
-            raise ValueError("a second direction needs an architecture to make it of")
+            raise ValueError("bidirectional needs a model shape that can build a second backbone")
         self.backbone = shape.backbone()
 
 
 @objectives.register
 class Bidirectional(Objective):
-    """Each token from those before it, by the model's backbone, and from those behind it, by a second one of the same
-    make; both share the embeddings and the softmax. Neither sees the token it predicts, which one network that reads
-    both sides at once would."""
+    """Predict each token from the tokens before it and, with a second backbone, from the tokens after it.
+
+    The model's backbone reads forward and a second backbone of the same architecture reads backward; both share the
+    embeddings and the softmax. Neither sees the token that it predicts, as a single backbone with full attention would.
+    """
 
     name: Literal["bidirectional"] = "bidirectional"
 
@@ -43,32 +48,32 @@ class Bidirectional(Objective):
     def example(self, sample: Sample) -> Example:
         pieces = sample.pieces(overlap=1)
         sides = {"forward": pieces, "backward": [piece[::-1] for piece in pieces]}
-        return {side: [shifted(ids, side) for ids in found] for side, found in sides.items()}
+        return {side: [next_token_sequence(ids, side) for ids in found] for side, found in sides.items()}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return Backward(shape)
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         forward, backward = batch["forward"], batch["backward"]
-        read = head.backbone(model.embed(backward), backward)
+        states = head.backbone(model.embed(backward), backward)
         return {
             "forward": model.token_loss(model.hidden(forward), forward.labels["forward"]),
-            "backward": model.token_loss(read, backward.labels["backward"]),
+            "backward": model.token_loss(states, backward.labels["backward"]),
         }
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """What both directions have read at each position of whole texts, side by side: [T, 2 width]."""
-        turned = turned_around(text)
-        backward = head.backbone(model.embed(text, token=text.inputs["token"][turned]), text)
-        return torch.cat([model.hidden(text), backward[turned]], 1)
+        """Return the hidden states of both directions, concatenated: [T, 2 width]."""
+        mirrored = reversed_positions(text)
+        backward = head.backbone(model.embed(text, token=text.inputs["token"][mirrored]), text)
+        return torch.cat([model.hidden(text), backward[mirrored]], 1)
 
 
-def shifted(ids: np.ndarray, label: str) -> Seq:
-    """n + 1 tokens as n positions, each with its next as the target."""
+def next_token_sequence(ids: np.ndarray, label: str) -> Seq:
+    """Turn n + 1 tokens into n positions, each with the next token as its target."""
     return Seq({"token": ids[:-1]}, causal_order(len(ids) - 1), labels={label: ids[1:]})
 
 
-def turned_around(text: Stream) -> Tensor:
-    """[T]: for each position the one that stands there when its sequence is read from the other end."""
+def reversed_positions(text: Stream) -> Tensor:
+    """Return, for each position, the position that takes its place when its sequence is reversed, [T]."""
     of = text.sequence
     return text.offsets[of] + text.offsets[of + 1] - 1 - torch.arange(len(of), device=of.device)

@@ -1,4 +1,4 @@
-"""Causal language modelling: each token from those before it (Bengio et al. 2003; Radford et al. 2018)."""
+"""Causal language modelling: predict each token from the tokens before it (Bengio et al. 2003; Radford et al. 2018)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from danlu.registry import objectives
 
 @objectives.register
 class Causal(Objective):
-    """Predict the next token. Every step from token to token inside a document is a target exactly once an epoch."""
+    """Predict the next token. Every transition between tokens of a document is a target exactly once per epoch."""
 
     name: Literal["causal"] = "causal"
 

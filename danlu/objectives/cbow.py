@@ -1,4 +1,7 @@
-"""Continuous bag of words: a word from the mean of those around it, told from drawn ones (Mikolov et al. 2013)."""
+"""Continuous bag of words: predict a word from the mean of its context, with negative sampling (Mikolov et al. 2013).
+
+Shapes: T positions of a stream, n positions with a target.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from danlu.objectives.word_vectors.word_similarity import (
     ContextVectors,
     Scored,
     above_noise,
-    against,
+    at_least_float32,
     neighbour_samples,
-    wide,
+    noise_products,
 )
 from danlu.objectives.word_vectors.word_windows import offsets, training_counts, word_units
 from danlu.registry import objectives
@@ -27,19 +30,27 @@ from danlu.registry import objectives
 
 @objectives.register
 class Cbow(Objective):
-    """The mean of the vectors of the words up to 1 .. `window` places away (the reach is drawn for each word) foretells
-    the word between them against `negatives` noise words. A position sees itself alone.
+    """Predict each word from the mean vector of the words around it, against noise words.
 
-    sample: words with a larger share of the text are thinned out (None: none are); noise_power: noise is drawn by count
-    to this power. unit_tokens: tokens a unit, before thinning.
+    The context is 1 to `window` words on either side; its reach is drawn for each word. Attention is pointwise: the
+    hidden state of a position depends on its own word only.
     """
 
     name: Literal["cbow"] = "cbow"
-    window: PositiveInt = 5
-    negatives: PositiveInt = 5
-    sample: float | None = Field(default=1e-3, gt=0)
-    noise_power: float = Field(default=0.75, ge=0, le=1)
-    unit_tokens: int = Field(default=2048, ge=2)
+    window: PositiveInt = Field(default=5, description="Maximum distance of a context word, in words.")
+    negatives: PositiveInt = Field(default=5, description="Noise words per target.")
+    sample: float | None = Field(
+        default=1e-3,
+        gt=0,
+        description=("Words with a larger share of the text than this are subsampled; null to keep all."),
+    )
+    noise_power: float = Field(
+        default=0.75,
+        ge=0,
+        le=1,
+        description=("Noise words are drawn with probability proportional to their count to this power."),
+    )
+    unit_tokens: int = Field(default=2048, ge=2, description="Tokens per unit, before subsampling.")
 
     terms: ClassVar[tuple[str, ...]] = ("cbow",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
@@ -48,7 +59,7 @@ class Cbow(Objective):
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        """left and right: how many words on either side are in the mean."""
+        """The inputs `left` and `right` are the number of context words on either side."""
         inputs = {"token": np.int64, "noise": (np.int64, (self.negatives,)), "left": np.int64, "right": np.int64}
         return {"text": StreamSpec(inputs, labels={"cbow": np.int64})}
 
@@ -56,9 +67,9 @@ class Cbow(Objective):
         return word_units(source, split, self.unit_tokens, self.sample, self.noise_power)
 
     def example(self, sample: Sample) -> Example:
-        row = sample.row().thinned(sample.rng)
+        row = sample.row().subsampled(sample.rng)
         n = len(row.tokens)
-        left, right = row.reaches(sample.rng, self.window)
+        left, right = row.context_sizes(sample.rng, self.window)
         noise = row.words.draw_noise(sample.rng, (n, self.negatives))
         inputs = {"token": row.tokens, "noise": noise, "left": left, "right": right, "position": np.zeros(n, np.int64)}
         labels = {"cbow": np.where(left + right > 0, row.tokens, -1)}
@@ -68,12 +79,12 @@ class Cbow(Objective):
         return ContextVectors(shape)
 
     def scores(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of the n positions with a target: of their words [n, 1] and of noise [n, negatives]."""
+        """Return the scores of the target words [n, 1] and of the noise words [n, negatives]."""
         text = batch["text"]
         at = text.labels["cbow"] >= 0
         mean = mean_around(model.hidden(text), text.inputs["left"][at], text.inputs["right"][at], at, self.window)
         words = torch.cat([text.labels["cbow"][at][:, None], text.inputs["noise"][at]], 1)
-        found = wide(against(head(words), mean))
+        found = at_least_float32(noise_products(head(words), mean))
         return found[:, :1], found[:, 1:]
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -81,7 +92,7 @@ class Cbow(Objective):
         return {"cbow": F.softplus(-true).sum() + F.softplus(noise).sum()}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """How often held-out words score above noise, and the neighbours of frequent words."""
+        """Measure how often held-out words score above noise words, and list neighbours of frequent words."""
 
         def scored(batch: Batch) -> Scored:
             text, (true, noise) = batch["text"], self.scores(model, head, batch)
@@ -95,10 +106,15 @@ class Cbow(Objective):
 
 
 def mean_around(hidden: Tensor, left: Tensor, right: Tensor, at: Tensor, window: int) -> Tensor:
-    """[T, width] -> [n, width]: for the n positions where `at` [T], the mean of the `left` [n] rows before and the
-    `right` [n] rows behind, of which each has one at least."""
+    """Return the mean of the context vectors [n, width] of the positions where `at` [T] holds.
+
+    Args:
+        hidden: word vectors [T, width].
+        left: number of context words before each of the n positions.
+        right: number of context words behind each; `left + right` is at least 1.
+    """
     places = torch.from_numpy(offsets(window)).to(hidden.device)
     inside = (-places <= left[:, None]) & (places <= right[:, None])
     around = (at.nonzero() + places)[inside]
-    begins = F.pad(inside.sum(1).cumsum(0), (1, 0))[:-1]
-    return F.embedding_bag(around, hidden, begins, mode="mean")
+    starts = F.pad(inside.sum(1).cumsum(0), (1, 0))[:-1]
+    return F.embedding_bag(around, hidden, starts, mode="mean")

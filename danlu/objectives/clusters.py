@@ -1,4 +1,7 @@
-"""Masked prediction of clusters: the model learns its own earlier representations' groups (HuBERT, Hsu et al. 2021)."""
+"""Masked prediction of clusters of earlier representations (HuBERT, Hsu et al. 2021).
+
+Shapes: T positions of a stream, n hidden tokens, k clusters.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from danlu.extras import need
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import MaskedHead
 from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_span
-from danlu.objectives.masked_tokens.pseudo_labels import MOST, NONE, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens.pseudo_labels import MAX_CLUSTERS, NO_CLUSTER, pseudo_labels, stored_tokens
 from danlu.registry import objectives
 from danlu.tokens.units import WindowUnits
 
@@ -24,7 +27,7 @@ SHOWN_CLUSTERS, SHOWN_TOKENS = 12, 10
 
 
 class ClusterHead(nn.Module):
-    """[T, width] -> logits [T, k]."""
+    """Map hidden states [T, width] to logits [T, k]."""
 
     def __init__(self, shape: ModelShape, k: int):
         super().__init__()
@@ -39,14 +42,16 @@ class ClusterHead(nn.Module):
 
 @dataclass(frozen=True)
 class LabelledPieces:
-    """A window of the text: ids and clusters of each document it touches, [n] int64 each, -1 for no cluster."""
+    """One window of text: the ids and clusters of each document that it touches, -1 for no cluster."""
 
-    pieces: list[np.ndarray]
-    clusters: list[np.ndarray]
+    pieces: list[np.ndarray]  # [n] int64 each
+    clusters: list[np.ndarray]  # [n] int64 each
 
 
 @dataclass(frozen=True)
 class LabelledWindows(Sequence[LabelledPieces]):
+    """The windows of a split with the cluster of each token."""
+
     windows: WindowUnits
     labels: np.ndarray
 
@@ -57,27 +62,33 @@ class LabelledWindows(Sequence[LabelledPieces]):
         pieces = self.windows.pieces(i)
         start = i * self.windows.length
         found = self.labels[start : start + sum(map(len, pieces))].astype(np.int64)
-        known = np.where(found == NONE, -1, found)
-        return LabelledPieces(pieces, np.split(known, np.cumsum([len(piece) for piece in pieces])[:-1]))
+        clusters = np.where(found == NO_CLUSTER, -1, found)
+        return LabelledPieces(pieces, np.split(clusters, np.cumsum([len(piece) for piece in pieces])[:-1]))
 
 
 @objectives.register
 class Clusters(Objective):
-    """Hide spans and predict the cluster, of `k`, that each hidden token is in.
+    """Hide spans and predict the cluster of each hidden token.
 
-    Clusters are pseudo-labels, made once for all tokens by k-means. Without a `teacher`, of the tokens' own vectors,
-    from which words stand near which (round 0); with one, the name of a model that stands earlier in the recipe, of its
-    hidden states (a further round). rate: share of the tokens hidden, in spans whose length is geometric with mean
-    `mean_span` and then cut at 10 tokens (a mean of 3 becomes 2.95). unit_tokens: tokens a unit, at most the
-    architecture's context.
+    Clusters are pseudo-labels, computed once for all tokens by k-means. Without a `teacher`, they cluster word vectors
+    from co-occurrence counts (round 0). With one, they cluster its hidden states (a further round).
     """
 
     name: Literal["clusters"] = "clusters"
-    k: int = Field(default=100, ge=2, le=MOST)
-    teacher: str | None = None
-    rate: float = Field(default=0.3, gt=0, lt=1)
-    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
-    unit_tokens: int = Field(default=256, ge=2)
+    k: int = Field(default=100, ge=2, le=MAX_CLUSTERS, description="Number of clusters.")
+    teacher: str | None = Field(
+        default=None, description="Name of an earlier model of the recipe whose hidden states are clustered."
+    )
+    rate: float = Field(default=0.3, gt=0, lt=1, description="Share of tokens that are hidden.")
+    mean_span: float = Field(
+        default=3.0,
+        ge=1,
+        le=LONGEST_SPAN,
+        description=(
+            "Mean of the geometric distribution of span lengths, cut at 10 tokens (a mean of 3 becomes 2.95)."
+        ),
+    )
+    unit_tokens: int = Field(default=256, ge=2, description="Tokens per unit, at most the context of the architecture.")
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"cluster": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("cluster",)
@@ -115,7 +126,7 @@ class Clusters(Objective):
         return ClusterHead(shape, self.k)
 
     def logits(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of the n hidden tokens of a batch: logits [n, k] and clusters [n]."""
+        """Return the logits [n, k] and clusters [n] of the hidden tokens of a batch."""
         text = batch["text"]
         at = text.labels["cluster"] >= 0
         return head(model.hidden(text)[at]), text.labels["cluster"][at]
@@ -124,22 +135,25 @@ class Clusters(Objective):
         return {"cluster": model.class_loss(*self.logits(model, head, batch))}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """accuracy on hidden tokens beside always answering the cluster most frequent there; and what the clusters are:
-        how much they say of a token's identity (normalised mutual information, 0 for chance, 1 for everything) beside
-        the same of shuffled clusters, and the share of tokens whose identity is their cluster's most frequent one."""
+        """Measure the accuracy on hidden tokens against the most frequent cluster, and describe the clusters.
+
+        Token information is the normalised mutual information of clusters and token identities (0 for chance, 1 for a
+        one-to-one relation), reported with the value of shuffled clusters. Purity is the share of tokens that are the
+        most frequent token of their cluster.
+        """
         found = [self.logits(model, head, batch) for batch in batches]
         labels = torch.cat([clusters for _, clusters in found]).cpu()
-        told = torch.cat([logits.argmax(1) for logits, _ in found]).cpu()
+        predicted = torch.cat([logits.argmax(1) for logits, _ in found]).cpu()
         store = source.store("test")
         tokens = stored_tokens(store)
         clusters = np.array(pseudo_labels(source, self.teacher, self.k, self.unit_tokens, "test"))
-        tokens, clusters = tokens[clusters != NONE], clusters[clusters != NONE].astype(np.int64)
+        tokens, clusters = tokens[clusters != NO_CLUSTER], clusters[clusters != NO_CLUSTER].astype(np.int64)
         information = need("sklearn.metrics", "eval", "judging clusters").normalized_mutual_info_score
         table = np.zeros((self.k, source.vocabulary.size), np.int64)
         np.add.at(table, (clusters, tokens), 1)
         return {
             "figures": {
-                "accuracy": float((told == labels).double().mean()),
+                "accuracy": float((predicted == labels).double().mean()),
                 "majority": float(labels.bincount().max() / len(labels)),
                 "token_information": float(information(tokens, clusters)),
                 "token_information_shuffled": float(
@@ -147,16 +161,16 @@ class Clusters(Objective):
                 ),
                 "purity": float(table.max(1).sum() / table.sum()),
             },
-            "samples": [shown(number, table[number], source) for number in largest(table)],
+            "samples": [cluster_sample(number, table[number], source) for number in largest_clusters(table)],
         }
 
 
-def largest(table: np.ndarray) -> list[int]:
-    """The clusters of most tokens, of [k, vocabulary] counts."""
+def largest_clusters(table: np.ndarray) -> list[int]:
+    """Return the clusters with most tokens, given counts [k, vocabulary]."""
     return np.argsort(-table.sum(1), kind="stable")[:SHOWN_CLUSTERS].tolist()
 
 
-def shown(number: int, counts: np.ndarray, source: UnitSource) -> dict[str, str]:
-    """A cluster and its most frequent tokens."""
+def cluster_sample(number: int, counts: np.ndarray, source: UnitSource) -> dict[str, str]:
+    """Return a cluster and its most frequent tokens as a sample."""
     order = [i for i in np.argsort(-counts, kind="stable")[:SHOWN_TOKENS] if counts[i]]
     return {"given": f"cluster {number}", "made": " | ".join(source.decode([i]).strip() for i in order)}

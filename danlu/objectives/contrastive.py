@@ -1,7 +1,8 @@
-"""Contrastive learning of text vectors: two views of a text are to be closer than views of other texts.
+"""Contrastive learning of text vectors: two views of a text are more similar than views of different texts.
 
-Views: the same text under two draws of dropout (SimCSE, Gao et al. 2021), two crops (Izacard et al. 2022), neighbouring
-spans of a document (Giorgi et al. 2021; Neelakantan et al. 2022)."""
+Views are the same text under two draws of dropout (SimCSE, Gao et al. 2021), two crops (Izacard et al. 2022), or
+neighbouring spans of a document (Giorgi et al. 2021; Neelakantan et al. 2022).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    accuracy_in_group,
     check_temperature,
+    group_figures,
     group_loss,
     normalized,
 )
@@ -31,16 +32,17 @@ Views = Callable[["Contrastive", Text, np.random.Generator], "tuple[Text, Text] 
 
 
 def same_text(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text]:
-    """The text twice: what differs is the dropout of the device."""
+    """Return the text twice; the views differ by dropout."""
     return text, text
 
 
 def two_crops(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text]:
-    """Two spans of the text, each of a share drawn between `shortest` and `longest` at any place; they may overlap."""
+    """Return two random spans of the text, which may overlap."""
     return one_crop(settings, text, rng), one_crop(settings, text, rng)
 
 
 def one_crop(settings: Contrastive, text: Text, rng: np.random.Generator) -> Text:
+    """Return a span at a random place whose share of the text is between `shortest` and `longest`."""
     share = settings.shortest + (settings.longest - settings.shortest) * rng.random()
     length = min(len(text), max(1, round(share * len(text))))
     start = int(rng.integers(len(text) - length + 1))
@@ -48,7 +50,7 @@ def one_crop(settings: Contrastive, text: Text, rng: np.random.Generator) -> Tex
 
 
 def neighbours(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text] | None:
-    """Two spans that meet where a sentence begins; None where none does."""
+    """Return two spans that meet where a sentence starts; None if there is no such place."""
     return cut_at_sentence(text, rng)
 
 
@@ -57,23 +59,31 @@ VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbo
 
 @objectives.register
 class Contrastive(Objective):
-    """The views of a text are told from the views of the other texts of a group, both ways.
-
-    views: `dropout`, the same text twice (the architecture needs dropout, which is there also where the held-out loss
-    is measured); `crops`, two spans of it of a share between shortest and longest; `neighbours`, two spans of sentences
-    that follow each other. group: windows of text a group is made of, no two of the same document; every text in them
-    counts. at_least: tokens of a text that takes part. temperature: cosines are divided by it; learned: it is where the
-    temperature begins, as a parameter, which needs 0.01 or more.
-    """
+    """Identify the other view of a text among the views of all texts in a group, in both directions."""
 
     name: Literal["contrastive"] = "contrastive"
-    views: Literal["dropout", "crops", "neighbours"] = "crops"
-    group: PositiveInt = Field(default=8, ge=2)
-    shortest: float = Field(default=0.2, gt=0, le=1)
-    longest: float = Field(default=0.6, gt=0, le=1)
-    at_least: PositiveInt = Field(default=8, ge=2)
-    temperature: float = Field(default=0.05, gt=0)
-    learned: bool = False
+    views: Literal["dropout", "crops", "neighbours"] = Field(
+        default="crops",
+        description=(
+            "`dropout`: the same text twice, under different dropout, which also stays on when the "
+            "held-out loss is measured; `crops`: two spans of it; `neighbours`: two consecutive spans of "
+            "sentences."
+        ),
+    )
+    group: PositiveInt = Field(
+        default=8,
+        ge=2,
+        description=(
+            "Number of windows of text in a group, all from different documents; every text in them takes part."
+        ),
+    )
+    shortest: float = Field(default=0.2, gt=0, le=1, description="Minimum share of the text in a crop.")
+    longest: float = Field(default=0.6, gt=0, le=1, description="Maximum share of the text in a crop.")
+    at_least: PositiveInt = Field(default=8, ge=2, description="Minimum length of a text that takes part, in tokens.")
+    temperature: float = Field(
+        default=0.05, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
+    )
+    learned: bool = Field(default=False, description="Whether the temperature is a trainable parameter.")
 
     _start = model_validator(mode="after")(check_temperature)
 
@@ -89,7 +99,7 @@ class Contrastive(Objective):
     @model_validator(mode="after")
     def _ordered(self) -> Contrastive:
         if self.shortest > self.longest:
-            raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
+            raise ValueError(f"shortest {self.shortest} exceeds longest {self.longest}; lower it")
         return self
 
     @property
@@ -98,15 +108,15 @@ class Contrastive(Objective):
 
     @property
     def units_per_example(self) -> float:
-        """How many windows' worth of positions an example has."""
+        """The number of windows' worth of positions per example."""
         return self.group * {"dropout": 2.0, "crops": self.shortest + self.longest, "neighbours": 1.0}[self.views]
 
     def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
         if self.views != "dropout" or draws_dropout(models["backbone"]):
             return None
         return (
-            f"contrastive with views dropout needs an architecture that drops out; {name} does not: set its dropout, "
-            "such as dropout: 0.1 (a recurrent network drops out between layers only), or take views crops"
+            f"contrastive with views dropout needs an architecture with dropout; {name} has none: set its dropout, "
+            "for example dropout: 0.1 (a recurrent network has it between layers only), or use views crops"
         )
 
     def example(self, sample: Sample) -> Example:
@@ -127,6 +137,7 @@ class Contrastive(Objective):
 
     @staticmethod
     def sequence(text: Text, sample: Sample) -> Seq:
+        """Return a text between its beginning and end tokens."""
         ids, _, _ = framed([text], sample.vocabulary)
         return Seq({"token": ids}, full_order(len(ids)))
 
@@ -134,41 +145,40 @@ class Contrastive(Objective):
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
-        """The two streams with their vectors [N, width] of length 1."""
+        """Return both streams, each with its unit vectors [N, width]."""
         one, other = ((s, normalized(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
         return one, other
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
-        with self.drawing(model, batch):
+        with self.dropout_context(model, batch):
             one, other = self.sides(model, batch)
         scale = head["temperature"]()
-        there = group_loss(model, one, other, "contrastive", scale)
-        return {"contrastive": there + group_loss(model, other, one, "contrastive", scale)}
+        forward = group_loss(model, one, other, "contrastive", scale)
+        return {"contrastive": forward + group_loss(model, other, one, "contrastive", scale)}
 
-    def drawing(self, model: Any, batch: Batch) -> AbstractContextManager[None]:
-        """For views dropout there is dropout out of training too, the same for the same batch: without it a text would
-        be compared with itself, and the loss that weights are chosen by would say nothing of what is learnt."""
+    def dropout_context(self, model: Any, batch: Batch) -> AbstractContextManager[None]:
+        """Keep dropout on outside of training for views `dropout`, with the same draws for the same batch.
+
+        Without it, a text would be compared with itself, and the loss by which weights are selected would measure
+        nothing.
+        """
         if self.views != "dropout" or model.training:
             return nullcontext()
         return dropout_on(model, batch["first"].key.device, batch.units[0] if batch.units else 0)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """How often the other view is the nearest of the group. Without dropout, views dropout are the same text, and
-        nothing is to be found out."""
+        """Measure how often the other view has the highest cosine of the group.
+
+        Views `dropout` are not judged: without dropout, both views are the same text.
+        """
         if self.views == "dropout":
             return {}
-        right: list[float] = []
-        chance: list[float] = []
-        for batch in batches:
-            found, guessed = accuracy_in_group(*self.sides(model, batch), "contrastive")
-            right, chance = right + found, chance + guessed
-        if not right:
-            return {}
-        return {"figures": {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}}
+        figures = group_figures((self.sides(model, batch) for batch in batches), "contrastive")
+        return {"figures": figures} if figures else {}
 
 
 def draws_dropout(model: nn.Module) -> bool:
-    """Whether two passes in training differ: a dropout layer, or a recurrent one that has dropout between layers."""
+    """Whether the model has active dropout: in a dropout layer, or between the layers of a recurrent network."""
     return any(
         (isinstance(m, nn.Dropout) and m.p > 0) or (isinstance(m, nn.RNNBase) and m.dropout > 0)
         for m in model.modules()
@@ -177,8 +187,7 @@ def draws_dropout(model: nn.Module) -> bool:
 
 @contextmanager
 def dropout_on(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
-    """The model as in training, with draws that depend on the seed alone; its modes and the generators are then again
-    as they were."""
+    """Keep the model in training mode with draws that depend on the seed alone; then restore modes and generators."""
     modes = [(module, module.training) for module in model.modules()]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

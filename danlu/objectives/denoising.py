@@ -1,4 +1,7 @@
-"""Denoising (BART, Lewis et al. 2020): the encoder reads a text that was spoilt, the decoder writes it as it was."""
+"""Denoising (BART, Lewis et al. 2020): the encoder reads a corrupted text, the decoder writes the original.
+
+Shapes: n tokens of a text, k spans.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ from danlu.hf_heads import SEQ2SEQ_LM_OF_MASKS, Head
 from danlu.objective import ModelAPI, ModelShape, Objective, Sample, TextRewriter, UnitSource
 from danlu.objectives.seq2seq.text_to_text import (
     composition,
-    joined,
-    pair,
-    parted,
-    rounded,
+    decoder_states,
+    inner_tokens,
+    interleave,
+    round_randomly,
+    sequence_pair,
+    split_at_spans,
     token_accuracy,
-    without_ends,
-    written_hidden,
 )
 from danlu.registry import objectives
 from danlu.tokens.bounds import segment_numbers
@@ -29,21 +32,21 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Denoising(Objective, TextRewriter):
-    """Each piece of a document is spoilt in three ways, one after another, and written back whole.
+    """Corrupt each piece in three steps (permute sentences, delete tokens, infill spans) and write the original.
 
-    permute: its sentences change places; delete: the share of tokens that vanish without a trace; rate: the share of
-    what is left that is infilled, in spans whose lengths have a Poisson distribution of mean `mean_span`. A span, also
-    an empty one, becomes one mask token. Between two spans stands a token at least: where a high rate leaves too few,
-    spans are put together into longer ones. The encoder reads bos, the spoilt text, eos; the decoder begins with eos,
-    as BART does, and writes bos, the text, eos. No sequence is longer than the unit, so that windows that reach the
-    model's context are cut by the two tokens that bos and eos take.
+    A span becomes one mask token. At least one token is between two spans: at a high rate, spans are merged into longer
+    ones. The encoder reads bos, the corrupted text, eos. The decoder starts from eos, as in BART, and writes bos, the
+    text, eos. No sequence is longer than the unit: a window as long as the model's context loses the tokens that bos
+    and eos need.
     """
 
     name: Literal["denoising"] = "denoising"
-    rate: float = Field(default=0.3, ge=0, lt=1)
-    mean_span: float = Field(default=3.0, ge=1)
-    permute: bool = True
-    delete: float = Field(default=0.0, ge=0, lt=1)
+    rate: float = Field(default=0.3, ge=0, lt=1, description="Share of the remaining tokens that is infilled.")
+    mean_span: float = Field(
+        default=3.0, ge=1, description="Mean of the Poisson distribution of span lengths; a span can be empty."
+    )
+    permute: bool = Field(default=True, description="Whether sentences are shuffled.")
+    delete: float = Field(default=0.0, ge=0, lt=1, description="Share of tokens that are deleted.")
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "source": StreamSpec(),
@@ -67,22 +70,23 @@ class Denoising(Objective, TextRewriter):
         flags = sample.boundaries() if self.permute else [np.ones(len(piece), np.uint8) for piece in pieces]
         made = []
         for piece, found in zip(pieces, flags, strict=True):
-            inside = without_ends(piece, sample.vocabulary)[: max(0, room - 2)]
+            inside = inner_tokens(piece, sample.vocabulary)[: max(0, room - 2)]
             start = int(piece[0] == sample.vocabulary.bos)
             if len(inside):
-                spoilt = self.spoilt(inside, found[start : start + len(inside)], sample.rng, sample.vocabulary)
-                made.append(self.framed(spoilt, inside, sample.vocabulary))
+                corrupted = self.corrupted(inside, found[start : start + len(inside)], sample.rng, sample.vocabulary)
+                made.append(self.framed(corrupted, inside, sample.vocabulary))
         return {"source": [source for source, _ in made], "target": [target for _, target in made]}
 
-    def framed(self, spoilt: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
+    def framed(self, corrupted: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
+        """Return the sequences of the encoder and the decoder, with bos and eos."""
         before, after = [vocabulary.bos], [vocabulary.eos]
-        source, target = (np.concatenate([before, text, after]).astype(np.int64) for text in (spoilt, ids))
-        return pair(source, vocabulary.eos, target, "denoised")
+        source, target = (np.concatenate([before, text, after]).astype(np.int64) for text in (corrupted, ids))
+        return sequence_pair(source, vocabulary.eos, target, "denoised")
 
-    def spoilt(
+    def corrupted(
         self, ids: np.ndarray, flags: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
-        """No longer than the text [n]; `flags` [n] say where sentences begin."""
+        """Corrupt a text [n], whose `flags` [n] mark the starts of sentences; the result is no longer than it."""
         shown = permuted(ids, segment_numbers(flags, "sentence"), rng) if self.permute else ids
         if self.delete:
             shown = shown[rng.random(len(shown)) >= self.delete]
@@ -92,15 +96,15 @@ class Denoising(Objective, TextRewriter):
         return nn.Module()
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"denoised": model.token_loss(written_hidden(model, batch), batch["target"].labels["denoised"])}
+        return {"denoised": model.token_loss(decoder_states(model, batch), batch["target"].labels["denoised"])}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         return token_accuracy(model, batches, "denoised")
 
     def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
-        """The text between bos and eos, with the mask token for each blank."""
+        """Return the text between bos and eos, with the mask token for each blank."""
         masks = [np.array([vocabulary.require_mask()])] * (len(parts) - 1)
-        return np.concatenate([[vocabulary.bos], joined(parts, masks), [vocabulary.eos]]).astype(np.int64)
+        return np.concatenate([[vocabulary.bos], interleave(parts, masks), [vocabulary.eos]]).astype(np.int64)
 
     def decoder_start(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.eos, vocabulary.bos], np.int64)
@@ -113,7 +117,7 @@ class Denoising(Objective, TextRewriter):
 
 
 def permuted(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """[n]: the sentences (numbered from 0, [n]) in a random order, each as it is."""
+    """Shuffle the sentences, which are numbered from 0 in `sentence` [n]."""
     place = rng.permutation(int(sentence.max(initial=-1)) + 1)
     return ids[np.argsort(place[sentence], kind="stable")]
 
@@ -121,18 +125,21 @@ def permuted(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) ->
 def infilled(
     ids: np.ndarray, rate: float, mean: float, longest: int, mask: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """`ids` [n] with spans of about `rate` of them, each replaced by one mask; at most `longest` (n or more) long."""
-    wanted = rounded(rate * len(ids), rng)
+    """Replace spans that cover about the share `rate` of `ids` [n] by one mask each.
+
+    The result has at most `longest` tokens, which is n or more.
+    """
+    wanted = round_randomly(rate * len(ids), rng)
     stays = len(ids) - wanted
-    lengths = at_most(span_lengths(wanted, mean, rng), min(longest - stays, stays + 1), rng)
+    lengths = limit_spans(span_lengths(wanted, mean, rng), min(longest - stays, stays + 1), rng)
     if not len(lengths):
         return ids
-    runs = parted(ids, lengths, rng)
-    return joined(runs[0::2], [np.array([mask])] * len(lengths))
+    runs = split_at_spans(ids, lengths, rng)
+    return interleave(runs[0::2], [np.array([mask])] * len(lengths))
 
 
 def span_lengths(total: int, mean: float, rng: np.random.Generator) -> np.ndarray:
-    """[k] lengths by a Poisson distribution, the last one cut so that all add up to `total`."""
+    """Draw lengths [k] from a Poisson distribution; the last one is cut so that they sum to `total`."""
     lengths: list[int] = []
     left = total
     while left > 0:
@@ -141,8 +148,8 @@ def span_lengths(total: int, mean: float, rng: np.random.Generator) -> np.ndarra
     return np.array(lengths, np.int64)
 
 
-def at_most(lengths: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """`lengths` as `most` spans or fewer with the same sum: empty ones are left out, then neighbours put together."""
+def limit_spans(lengths: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Reduce `lengths` to at most `most` spans with the same sum: drop empty ones, then merge neighbours."""
     empty = np.flatnonzero(lengths == 0)
     lengths = np.delete(lengths, empty[: max(0, len(lengths) - most)])
     if len(lengths) <= most:

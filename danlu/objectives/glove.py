@@ -1,4 +1,7 @@
-"""GloVe: vectors whose products are logarithms of co-occurrence counts (Pennington et al. 2014)."""
+"""GloVe: word vectors whose products are logarithms of co-occurrence counts (Pennington et al. 2014).
+
+Shapes: T positions of a stream, one per cell; n cells with a target.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
 from danlu.errors import WrongInput
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence
-from danlu.objectives.word_vectors.word_similarity import neighbour_samples, wide
+from danlu.objectives.word_vectors.word_similarity import at_least_float32, neighbour_samples
 from danlu.objectives.word_vectors.word_windows import training_counts
 from danlu.registry import objectives
 
 
 class ContextAndBiases(nn.Module):
-    """One more vector for each token, as the context of others, and a bias for either side."""
+    """Context vectors and two biases per token."""
 
     def __init__(self, shape: ModelShape):
         super().__init__()
@@ -33,42 +36,42 @@ class ContextAndBiases(nn.Module):
         nn.init.zeros_(self.context_bias.weight)
 
     def forward(self, words: Tensor, contexts: Tensor, hidden: Tensor) -> Tensor:
-        """ids [T] twice, hidden states of the words [T, width] -> what log count they stand for [T]."""
+        """Return the predicted log counts [T] of words and contexts [T] from the words' hidden states [T, width]."""
         product = (hidden * self.context(contexts)).sum(-1)
         return product + self.bias(words).squeeze(-1) + self.context_bias(contexts).squeeze(-1)
 
 
 @dataclass(frozen=True)
 class CellRows(Sequence[Cells]):
-    """The cells of a table, so many a unit."""
+    """The cells of a co-occurrence table, grouped into units."""
 
     cells: Cells
-    each: int
+    cells_per_unit: int
 
     def __len__(self) -> int:
-        return -(-len(self.cells) // self.each)
+        return -(-len(self.cells) // self.cells_per_unit)
 
     def __getitem__(self, i: int) -> Cells:  # type: ignore[override]
-        part = slice(i * self.each, (i + 1) * self.each)
+        part = slice(i * self.cells_per_unit, (i + 1) * self.cells_per_unit)
         return Cells(self.cells.first[part], self.cells.second[part], self.cells.count[part])
 
 
 @objectives.register
 class Glove(Objective):
-    """Weighted least squares over the cells of the table of co-occurrence: sum of f(x) (w.c + b + b' - log x)^2 with
-    f(x) = (x / most)^power, at most 1.
+    """Weighted least squares over the cells of the co-occurrence table.
 
-    window: words at most so far apart in a document count, by 1 / distance. A unit is `unit_cells` cells in an order of
-    chance. Held out are cells, one in a hundred each for validation and test, not documents, and with a cell the one of
-    its two words the other way round, which has the same count: the loss says how well the rest of the table foretells
-    them.
+    The loss is the sum of f(x) (w.c + b + b' - log x)^2 with f(x) = min(1, (x / most)^power). Cells are held out, not
+    documents: one in a hundred each for validation and test, always together with the cell of the same two words in the
+    other order, which has the same count. The loss measures how well the rest of the table predicts them.
     """
 
     name: Literal["glove"] = "glove"
-    window: PositiveInt = 10
-    most: float = Field(default=100.0, gt=0)
-    power: float = Field(default=0.75, gt=0, le=1)
-    unit_cells: PositiveInt = 4096
+    window: PositiveInt = Field(
+        default=10, description="Maximum distance of a context word, in words; a pair counts 1 / distance."
+    )
+    most: float = Field(default=100.0, gt=0, description="Count from which a cell has the full weight 1.")
+    power: float = Field(default=0.75, gt=0, le=1, description="Exponent of the weight of smaller counts.")
+    unit_cells: PositiveInt = Field(default=4096, description="Cells per unit, in random order.")
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "cells": StreamSpec({"token": np.int64, "context": np.int64}, labels={"glove": np.float32})
@@ -81,7 +84,7 @@ class Glove(Objective):
     def units(self, source: UnitSource, split: str) -> Units:
         cells = cooccurrence(source, self.window, split)
         if not len(cells):
-            raise WrongInput(f"the text has too few words near each other for {split} cells; give the corpus more text")
+            raise WrongInput(f"the corpus has too few co-occurring words for {split} cells; add text to it")
         rows = CellRows(cells, self.unit_cells)
         return Units(rows, len(cells) / len(rows))
 
@@ -95,22 +98,22 @@ class Glove(Objective):
         return ContextAndBiases(shape)
 
     def errors(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of the n cells of a batch: f(x) and what is told less log x."""
+        """Return, for the n cells of a batch, their weights f(x) and the predicted minus the true log counts."""
         cells = batch["cells"]
         logs = cells.labels["glove"]
-        there = ~logs.isnan()
-        told = wide(head(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[there]
-        logs = logs[there]
+        present = ~logs.isnan()
+        predicted = at_least_float32(head(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[present]
+        logs = logs[present]
         weight = (self.power * (logs - float(np.log(self.most)))).clamp(max=0).exp()
-        return weight, told - logs
+        return weight, predicted - logs
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         weight, error = self.errors(model, head, batch)
         return {"glove": (weight * error.square()).sum()}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """The share of the weighted variance of held-out log counts that the model explains, where they vary, and the
-        neighbours of frequent words."""
+        """Measure the share of the weighted variance of held-out log counts that the model explains, and list
+        neighbours of frequent words. The share is omitted if all log counts are equal."""
         found = [(*self.errors(model, head, batch), batch["cells"].labels["glove"]) for batch in batches]
         weight, error, logs = (torch.cat(column).double() for column in zip(*found, strict=True))
         figures = {}

@@ -1,5 +1,7 @@
-"""Image-text contrastive learning: an image and its caption are to be closer than others of their group, both ways
-(CLIP, Radford et al. 2021)."""
+"""Contrastive learning of images and captions (CLIP, Radford et al. 2021).
+
+Shapes: N sequences of a stream, k images of a group, n images.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample,
 from danlu.objectives.patches import grey
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    accuracy_in_group,
     check_temperature,
+    group_figures,
     group_loss,
     normalized,
 )
@@ -29,27 +31,26 @@ from danlu.registry import objectives
 from danlu.text.digit_captions import captions
 
 FRAME = 2
-"""Tokens around a caption: the beginning and the end of a text."""
+"""Special tokens of a caption: beginning and end of a text."""
 
 SHOWN = 12
-"""Held-out images that are drawn, with the caption that was found for each."""
+"""Number of held-out images shown with the caption predicted for each."""
 
 
 @dataclass(frozen=True)
 class ImageGroup:
-    """patches [k, positions, features] of k images of different digits [k]; captions, for each digit there is, as token
-    ids."""
+    """A group of images of different digits, and the captions of all digits."""
 
-    patches: np.ndarray
-    digits: np.ndarray
-    captions: Sequence[Sequence[np.ndarray]]
+    patches: np.ndarray  # [k, positions, features]
+    digits: np.ndarray  # [k]
+    captions: Sequence[Sequence[np.ndarray]]  # for each of the ten digits, token ids of its captions
 
 
-def grouped(labels: np.ndarray, size: int) -> list[np.ndarray]:
-    """Numbers of images in groups of at most `size` of different labels; each image is in one group, but for those
-    left alone at the end.
+def group_images(labels: np.ndarray, size: int) -> list[np.ndarray]:
+    """Partition images into groups of at most `size` with different labels; returns the indices of each group.
 
-    Each group takes one of the labels of which most are left, so that groups stay as large as can be.
+    Each group takes the labels with most images left, so that groups stay as large as possible. Images left with a
+    single label are in no group.
     """
     left = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     groups = []
@@ -61,21 +62,25 @@ def grouped(labels: np.ndarray, size: int) -> list[np.ndarray]:
 
 @objectives.register
 class ImageText(Objective):
-    """Each of a group of handwritten digits is told from the others by its caption, and each caption by its image; both
-    go through the same backbone, and a vector is the mean of the hidden states.
+    """Identify each image of a group by its caption, and each caption by its image.
 
-    group: images of different digits in a group. templates: your own wordings, such as "a {english}" or "数字{chinese}"
-    or "{figure}", in place of the built-in ones, of which other ones are kept for validation and test. max_tokens: of a
-    caption, at most. temperature: cosines are divided by it; learned: where the temperature begins, as a parameter,
-    which needs 0.01 or more.
+    Images and captions go through the same backbone. A vector is the mean of the hidden states.
     """
 
     name: Literal["image_text"] = "image_text"
-    group: PositiveInt = Field(default=10, ge=2, le=10)
-    templates: list[str] = Field(default_factory=list)
-    max_tokens: PositiveInt = Field(default=64, ge=FRAME + 1)
-    temperature: float = Field(default=0.07, gt=0)
-    learned: bool = True
+    group: PositiveInt = Field(default=10, ge=2, le=10, description="Number of images of different digits in a group.")
+    templates: list[str] = Field(
+        default_factory=list,
+        description=(
+            'Captions to use instead of the built-in ones, for example "a {english}", "数字{chinese}" or '
+            '"{figure}". The built-in ones have separate wordings for validation and test.'
+        ),
+    )
+    max_tokens: PositiveInt = Field(default=64, ge=FRAME + 1, description="Maximum tokens of a caption.")
+    temperature: float = Field(
+        default=0.07, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
+    )
+    learned: bool = Field(default=True, description="Whether the temperature is a trainable parameter.")
 
     _start = model_validator(mode="after")(check_temperature)
 
@@ -114,7 +119,7 @@ class ImageText(Objective):
                     )
         rows = [
             ImageGroup(patches_of(found.images[members]), found.labels[members], written)
-            for members in grouped(found.labels, self.group)
+            for members in group_images(found.labels, self.group)
         ]
         words = np.mean([len(ids) + FRAME for of_digit in written for ids in of_digit])
         images = np.mean([len(row.digits) for row in rows])
@@ -136,7 +141,7 @@ class ImageText(Objective):
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
-        """The images and the captions, each a stream with its vectors [N, width] of length 1."""
+        """Return images and captions, each a stream and its unit vectors [N, width]."""
         for stream in batch.streams.values():
             if max(stream.lengths, default=0) > model.context:
                 raise WrongInput(
@@ -149,26 +154,23 @@ class ImageText(Objective):
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         image, text = self.sides(model, batch)
         scale = head["temperature"]()
-        there = group_loss(model, image, text, "match", scale)
-        return {"match": there + group_loss(model, text, image, "match", scale)}
+        forward = group_loss(model, image, text, "match", scale)
+        return {"match": forward + group_loss(model, text, image, "match", scale)}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Held-out images and wordings. Found in group: how often an image's own caption is the nearest of its group.
-        Zero shot: how often the digit, among ten, is the one whose captions are nearest in the mean; no classifier is
-        trained."""
-        right: list[float] = []
-        guessed: list[float] = []
+        """Judge the model on held-out images and wordings.
+
+        Found in group is the share of images whose own caption has the highest cosine of the group. Zero-shot accuracy
+        is the share of images whose digit, among ten, has the nearest mean caption vector; no classifier is trained.
+        """
         classes = self.class_vectors(model, source)
-        for batch in batches:
-            found, chance = accuracy_in_group(*self.sides(model, batch), "match")
-            right, guessed = right + found, guessed + chance
+        in_groups = group_figures((self.sides(model, batch) for batch in batches), "match")
         held_out = digits()["test"]
         named = nearest_class(model, held_out.images, classes)
         drawn = zip(held_out.images[:SHOWN], named[:SHOWN], strict=True)
         return {
             "figures": {
-                "found in group": np.array(right),
-                "found in group by chance": float(np.mean(guessed)),
+                **in_groups,
                 "zero-shot accuracy": (named == held_out.labels).astype(np.float64),
                 "zero-shot accuracy by chance": 1 / len(classes),
             },
@@ -178,7 +180,7 @@ class ImageText(Objective):
         }
 
     def class_vectors(self, model: ModelAPI, source: UnitSource) -> Tensor:
-        """[10, width]: for each digit the mean vector of its held-out captions, of length 1."""
+        """Return the normalised mean vector of the held-out captions of each digit, [10, width]."""
         found = []
         for own in captions("test", self.templates):
             seqs = []
@@ -190,21 +192,22 @@ class ImageText(Objective):
 
 
 def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
-    """A caption between the beginning and the end of a text."""
+    """Return a caption between the beginning and end tokens of a text."""
     return np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]])
 
 
 def vectors(model: ModelAPI, stream: Stream) -> Tensor:
-    """[N, width] of length 1."""
+    """Return unit vectors [N, width] of a stream."""
     return normalized(stream.mean(model.hidden(stream)))
 
 
 def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:
+    """Return sequences as a stream on the model's device."""
     return pack([{name: seqs}], {name: ImageText.streams[name]})[name].to(model.device)
 
 
 def nearest_class(model: ModelAPI, images: np.ndarray, classes: Tensor) -> np.ndarray:
-    """[n] class numbers of images [n, 8, 8]."""
+    """Return the class indices [n] of images [n, 8, 8]."""
     found = []
     for start in range(0, len(images), 64):
         seqs = [Seq({"patch": p}, full_order(len(p))) for p in patches_of(images[start : start + 64])]

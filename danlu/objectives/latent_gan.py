@@ -1,5 +1,8 @@
-"""A generator of sentence codes against a critic (Goodfellow et al. 2014), beside the autoencoder that the codes come
-from (Zhao et al. 2018)."""
+"""A generator of sentence codes trained against a critic (Goodfellow et al. 2014), together with the autoencoder of the
+codes (Zhao et al. 2018).
+
+Shapes: n codes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -22,19 +25,19 @@ from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.registry import objectives
 
 JUDGED = 512
-"""Codes that are compared, half of them real ones with the other half."""
+"""Number of codes that are compared; each half of the real ones is compared with the other, as a baseline."""
 
 DECODED = 64
+"""Number of generated codes that are decoded."""
 
 
 @dataclass(frozen=True)
 class Game:
-    """What the two sides pay, of scores [n]: critic(real, fake) and generator(fake), each a sum; a score above `middle`
-    says "real"."""
+    """The summed losses of both networks, from scores [n] of the critic."""
 
-    critic: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor], Tensor]
-    middle: float
+    critic: Callable[[Tensor, Tensor], Tensor]  # critic(real, fake)
+    generator: Callable[[Tensor], Tensor]  # generator(fake)
+    threshold: float  # a higher score means "real"
 
 
 GAMES = {
@@ -48,19 +51,20 @@ GAMES = {
 
 @objectives.register
 class LatentGAN(Objective):
-    """Sentences are reconstructed as by `reconstruct`; a critic learns to tell their codes from those that a generator
-    makes of noise, and the generator to be taken for real. All three learn in one backward pass: the critic sees codes
-    and fakes detached, the generator a critic whose weights are, and the encoder is not moved by either.
+    """Train a sentence autoencoder, a generator of codes from noise, and a critic that distinguishes real from
+    generated codes.
 
-    noise: entries of the noise, one standard normal vector for each sentence. hidden: width of the two networks.
-    game: least_squares or hinge.
+    All three train in one backward pass: the critic sees detached codes, the generator a critic with detached weights,
+    and neither changes the encoder.
     """
 
     name: Literal["latent_gan"] = "latent_gan"
-    reconstruct: Reconstruct = Reconstruct()
-    noise: PositiveInt = 32
-    hidden: PositiveInt = 128
-    game: Literal["least_squares", "hinge"] = "least_squares"
+    reconstruct: Reconstruct = Field(default=Reconstruct(), description="Settings of the autoencoder.")
+    noise: PositiveInt = Field(default=32, description="Entries of the standard normal noise vector of each sentence.")
+    hidden: PositiveInt = Field(default=128, description="Width of the hidden layers of generator and critic.")
+    game: Literal["least_squares", "hinge"] = Field(
+        default="least_squares", description="Loss of generator and critic."
+    )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"game": "least_squares"}, {"game": "hinge"})
     terms: ClassVar[tuple[str, ...]] = (*Reconstruct.terms, "critic", "generator")
@@ -74,7 +78,7 @@ class LatentGAN(Objective):
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        # floats, since what the two sides pay is no cross-entropy: nothing says it in nats
+        # floats, since the losses of critic and generator are no cross-entropies and have no unit
         sequence_labels = {"critic": np.float32, "generator": np.float32, "noise": (np.float64, (self.noise,))}
         return {**Reconstruct.streams, "source": StreamSpec(sequence_labels=sequence_labels)}
 
@@ -93,7 +97,7 @@ class LatentGAN(Objective):
                     nn.Linear(self.noise, self.hidden),
                     nn.GELU(),
                     nn.Linear(self.hidden, size),
-                    nn.LayerNorm(size, elementwise_affine=False),  # codes are normed
+                    nn.LayerNorm(size, elementwise_affine=False),  # codes are normalised likewise
                 ),
                 "critic": nn.Sequential(nn.Linear(size, self.hidden), nn.LeakyReLU(0.2), nn.Linear(self.hidden, 1)),
             }
@@ -102,24 +106,28 @@ class LatentGAN(Objective):
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         source, target, game = batch["source"], batch["target"], GAMES[self.game]
         codes = self.reconstruct.codes(model, head["codes"], source)
-        told = model.decode(target, self.reconstruct.memory(head["codes"], codes))
-        judged, made = has_target(source.sequence_labels["critic"]), has_target(source.sequence_labels["generator"])
+        states = model.decode(target, self.reconstruct.memory(head["codes"], codes))
+        judged, generated = (
+            has_target(source.sequence_labels["critic"]),
+            has_target(source.sequence_labels["generator"]),
+        )
         critic = head["critic"]
-        fake = head["generator"](
-            source.sequence_labels["noise"][made].to(codes.dtype)
-        )  # what fills a stream up has no noise
+        fake = head["generator"](source.sequence_labels["noise"][generated].to(codes.dtype))  # padding has no noise
         frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
         return {
-            "rebuilt": model.token_loss(told, target.labels["rebuilt"]),
+            "rebuilt": model.token_loss(states, target.labels["rebuilt"]),
             "critic": game.critic(critic(codes.detach()[judged]), critic(fake.detach())),
             "generator": game.generator(functional_call(critic, frozen, (fake,))),
         }
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """The reconstruction, and of the generator: the share of codes that the critic tells (0.5: it guesses), the
-        distance of real and made codes beside that of two halves of the real ones, and, since generators collapse, the
-        spread of made codes over that of real ones, where these differ, and how many of the sentences decoded from
-        noise differ."""
+        """Judge the reconstruction and the generated codes.
+
+        Figures of the generator: accuracy of the critic (0.5: it guesses); Fréchet distance of real and generated
+        codes, with that of two halves of the real ones; and, since generators collapse, the spread of generated codes
+        relative to that of real ones (omitted if these are all equal) and the share of distinct sentences among those
+        decoded from noise.
+        """
         listed = list(batches)
         rebuilt = self.reconstruct.judge(model, head["codes"], listed, source)
         found = [
@@ -132,16 +140,20 @@ class LatentGAN(Objective):
         fake = head["generator"](torch.cat([noise for _, noise in found])[: len(real)].to(real.dtype))
         memory = self.reconstruct.memory(head["codes"], fake[:DECODED])
         made = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
-        texts, half, middle = [source.decode(ids.tolist()) for ids in made], len(real) // 2, GAMES[self.game].middle
-        told = [head["critic"](real) > middle, head["critic"](fake) <= middle]
-        wide = spread(real)  # 0 where the encoder has collapsed
+        texts, half, threshold = (
+            [source.decode(ids.tolist()) for ids in made],
+            len(real) // 2,
+            GAMES[self.game].threshold,
+        )
+        correct = [head["critic"](real) > threshold, head["critic"](fake) <= threshold]
+        real_spread = spread(real)  # 0 where the encoder has collapsed
         return {
             "figures": rebuilt["figures"]
             | {
-                "critic_accuracy": float(torch.cat(told).float().mean()),
+                "critic_accuracy": float(torch.cat(correct).float().mean()),
                 "code_distance": frechet_distance(real[:half], fake[:half]),
                 "code_distance_of_real_halves": frechet_distance(real[:half], real[half : 2 * half]),
-                **({"code_spread_beside_real": spread(fake) / wide} if wide else {}),
+                **({"code_spread_beside_real": spread(fake) / real_spread} if real_spread else {}),
                 "distinct_sentences_from_noise": len(set(texts)) / len(texts),
             },
             "samples": rebuilt["samples"] + [{"given": "noise", "made": text} for text in texts[:SHOWN]],

@@ -1,4 +1,7 @@
-"""Masked language modelling: hidden tokens from both sides (Taylor 1953; Devlin et al. 2019)."""
+"""Masked language modelling: predict hidden tokens from both sides (Taylor 1953; Devlin et al. 2019).
+
+Shapes: L positions of one sequence, T positions of a stream, k selected positions.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,12 @@ from danlu.tokens.vocabulary import Vocabulary
 
 
 class MaskedHead(nn.Module):
-    """Dense, activation and norm before the tied vocabulary projection, as in BERT; where the embeddings are narrower,
-    it ends there, as in ALBERT and ELECTRA. [T, width] -> [T, embedding width]."""
+    """Dense layer, activation and norm before the tied vocabulary projection, as in BERT: [T, width] -> [T, embedding
+    width].
+
+    Where the embeddings are narrower than the hidden states, the dense layer projects to their width, as in ALBERT and
+    ELECTRA.
+    """
 
     def __init__(self, shape: ModelShape):
         super().__init__()
@@ -36,23 +43,43 @@ class MaskedHead(nn.Module):
 
 @objectives.register
 class Masked(Objective):
-    """Hide a share of the ordinary tokens and predict them.
-
-    rate: share hidden at the start; final_rate: at the end (the rate moves linearly between them; None: it stays).
-    unit: what is hidden together: a token, a whole word (known by its place in the text, whatever the tokenizer), or a
-    span, whose length is geometric with mean mean_span and then cut at 10 tokens (a mean of 3 becomes 2.95, one of 10
-    becomes 6.5); all tokens of one share their fate. replace: of the hidden positions, how many show the mask token;
-    random: how many show a random ordinary token; the rest keep their token (BERT's 80/10/10 by default; replace 1,
-    random 0 is pure masking).
-    """
+    """Hide a share of the ordinary tokens and predict them."""
 
     name: Literal["masked"] = "masked"
-    rate: float = Field(default=0.15, gt=0, lt=1)
-    final_rate: float | None = Field(default=None, gt=0, lt=1)
-    unit: Literal["token", "word", "span"] = "token"
-    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
-    replace: float = Field(default=0.8, ge=0, le=1)
-    random: float = Field(default=0.1, ge=0, le=1)
+    rate: float = Field(
+        default=0.15, gt=0, lt=1, description="Share of ordinary tokens that are hidden, at the start of the run."
+    )
+    final_rate: float | None = Field(
+        default=None, gt=0, lt=1, description="Share at the end of the run, reached linearly; null for a constant rate."
+    )
+    unit: Literal["token", "word", "span"] = Field(
+        default="token",
+        description=(
+            "What is hidden as a whole: a token, a whole word (found in the text, whatever the "
+            "tokenizer), or a span. All tokens of it are treated alike."
+        ),
+    )
+    mean_span: float = Field(
+        default=3.0,
+        ge=1,
+        le=LONGEST_SPAN,
+        description=(
+            "Mean of the geometric distribution of span lengths, cut at 10 tokens (a mean of 3 becomes "
+            "2.95, one of 10 becomes 6.5)."
+        ),
+    )
+    replace: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description=("Share of hidden positions that show the mask token (1 with random 0: pure masking)."),
+    )
+    random: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description=("Share of hidden positions that show a random ordinary token; the rest show their own token."),
+    )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"unit": unit} for unit in ("token", "word", "span"))
     streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"masked": np.int64})}
@@ -65,7 +92,7 @@ class Masked(Objective):
     @model_validator(mode="after")
     def _shares(self) -> Masked:
         if self.replace + self.random > 1:
-            raise ValueError(f"replace {self.replace} and random {self.random} add up to more than 1")
+            raise ValueError(f"replace {self.replace} and random {self.random} sum to more than 1; lower one of them")
         return self
 
     @property
@@ -82,23 +109,25 @@ class Masked(Objective):
         return {"text": sequences}
 
     def rate_at(self, progress: float) -> float:
-        """The share that is hidden when so much of the run is done."""
+        """Return the share of tokens to hide when the fraction `progress` of the run is done."""
         return self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * progress
 
     def corrupt(
         self, piece: np.ndarray, places: Places, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
-        """[L]: the piece with its hidden groups masked, replaced or kept; all others as they are."""
-        how = rng.random(int(places.group.max(initial=-1)) + 1)[places.group]
-        strange = vocabulary.draw(rng, len(piece))
-        shown = np.where(places.hidden & (how < self.replace), vocabulary.require_mask(), piece)
-        return np.where(places.hidden & (how >= self.replace) & (how < self.replace + self.random), strange, shown)
+        """Return a piece [L] whose hidden groups are masked, replaced by random tokens or unchanged."""
+        action = rng.random(int(places.group.max(initial=-1)) + 1)[places.group]
+        random_tokens = vocabulary.draw(rng, len(piece))
+        shown = np.where(places.hidden & (action < self.replace), vocabulary.require_mask(), piece)
+        return np.where(
+            places.hidden & (action >= self.replace) & (action < self.replace + self.random), random_tokens, shown
+        )
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return MaskedHead(shape)
 
     def blank_logits(self, model: ModelAPI, head: nn.Module, hidden: Tensor) -> Tensor:
-        """What stands at hidden positions: hidden states [k, width] -> [k, vocabulary]."""
+        """Return the logits [k, vocabulary] of hidden positions from their hidden states [k, width]."""
         return model.token_logits(head(hidden), LogitsFrom.OWN_HEAD)
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:

@@ -18,8 +18,8 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
-    accuracy_in_group,
     check_temperature,
+    group_figures,
     group_loss,
     normalized,
 )
@@ -41,17 +41,17 @@ class MaskedSentence(Objective):
 
     name: Literal["masked_sentence"] = "masked_sentence"
     group: PositiveInt = Field(
-        8,
+        default=8,
         ge=2,
         description=(
             "Number of windows of text in a group, all from different documents; every text in them takes part."
         ),
     )
-    shortest: PositiveInt = Field(4, description="Minimum length of a hidden sentence, in tokens.")
+    shortest: PositiveInt = Field(default=4, description="Minimum length of a hidden sentence, in tokens.")
     temperature: float = Field(
-        0.05, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
+        default=0.05, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
     )
-    learned: bool = Field(True, description="Whether the temperature is a trainable parameter.")
+    learned: bool = Field(default=True, description="Whether the temperature is a trainable parameter.")
 
     _start = model_validator(mode="after")(check_temperature)
 
@@ -103,18 +103,18 @@ class MaskedSentence(Objective):
         return found
 
     def build_head(self, shape: ModelShape) -> nn.Module:
-        asked = nn.Linear(shape.width, shape.width)
-        nn.init.zeros_(asked.weight)  # begins with what the surroundings are about, which no random projection hides
-        nn.init.zeros_(asked.bias)
-        return nn.ModuleDict({"asked": asked, "temperature": Temperature(self.temperature, self.learned)})
+        query = nn.Linear(shape.width, shape.width)
+        nn.init.zeros_(query.weight)  # start from the mean of the context, without noise from a random projection
+        nn.init.zeros_(query.bias)
+        return nn.ModuleDict({"asked": query, "temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, head: Any, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
         """Return contexts and sentences, each a stream and its unit vectors [N, width]."""
         context, sentence = batch["context"], batch["sentence"]
         places = context.offsets[:-1] + context.sequence_labels["place"].clamp(min=0)
         hidden = model.hidden(context)
-        asked = context.mean(hidden) + head["asked"](hidden[places])
-        return (context, normalized(asked)), (sentence, normalized(sentence.mean(model.hidden(sentence))))
+        query = context.mean(hidden) + head["asked"](hidden[places])
+        return (context, normalized(query)), (sentence, normalized(sentence.mean(model.hidden(sentence))))
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         context, sentence = self.sides(model, head, batch)
@@ -122,14 +122,8 @@ class MaskedSentence(Objective):
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Measure how often the hidden sentence has the highest cosine of its group."""
-        right: list[float] = []
-        chance: list[float] = []
-        for batch in batches:
-            found, guessed = accuracy_in_group(*self.sides(model, head, batch), "sentence")
-            right, chance = right + found, chance + guessed
-        if not right:
-            return {}
-        return {"figures": {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}}
+        figures = group_figures((self.sides(model, head, batch) for batch in batches), "sentence")
+        return {"figures": figures} if figures else {}
 
 
 def hide(text: Text, sentence: Sentence, size: int, vocabulary: Vocabulary) -> tuple[Seq, Seq] | None:

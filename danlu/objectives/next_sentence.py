@@ -1,4 +1,5 @@
-"""Next sentence prediction (Devlin et al. 2019), with masked language modelling or alone, in one sequence or in two."""
+"""Next sentence prediction (Devlin et al. 2019), optionally with masked language modelling, encoded jointly or
+separately."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, Seq, StreamSpec
@@ -19,34 +20,43 @@ from danlu.registry import objectives
 
 @dataclass(frozen=True)
 class Form:
-    """How a pair is laid out, the tokens around it, where the vectors of its two sides are, and whether it needs
-    segments (where each text is alone one would only add the same vector to every text)."""
+    """How a pair is encoded."""
 
-    laid_out: Callable[..., list[Seq]]
-    around: int
-    sides: text_pairs.Sides
-    segments: bool
+    layout: Callable[..., list[Seq]]
+    frame: int  # number of special tokens
+    sides: text_pairs.Sides  # the vectors of both texts
+    segments: bool  # with one text per sequence, a segment would add the same vector everywhere
 
 
 FORMS: Mapping[str, Form] = {
-    "together": Form(text_pairs.together, text_pairs.PAIR_FRAME, text_pairs.joint_vectors, True),
-    "apart": Form(text_pairs.apart, text_pairs.SINGLE_FRAME, text_pairs.separate_vectors, False),
+    "together": Form(text_pairs.joint_sequences, text_pairs.PAIR_FRAME, text_pairs.joint_vectors, True),
+    "apart": Form(text_pairs.separate_sequences, text_pairs.SINGLE_FRAME, text_pairs.separate_vectors, False),
 }
 
 
 @objectives.register
 class NextSentence(Objective):
-    """Tell whether a span of sentences follows the one before it in its document or is from another document, each half
-    of the time.
+    """Predict whether a span of sentences follows the one before it or is from another document, with probability 1/2
+    each.
 
-    form: `together`, both in one sequence [bos] A [eos] B [eos] with segments, as BERT; `apart`, each encoded alone.
-    Either way u, v, |u - v| and u v of the two sides' mean hidden states are classified. masked: settings of a masked
-    objective that hides tokens of the same sequences (a number: its rate); false or 0: none, sentences alone.
+    The mean hidden states u and v of the two texts are classified by [u, v, |u - v|, u v].
     """
 
     name: Literal["next_sentence"] = "next_sentence"
-    form: Literal["together", "apart"] = "together"
-    masked: Masked | None = Masked()
+    form: Literal["together", "apart"] = Field(
+        default="together",
+        description=(
+            "`together`: both texts in one sequence [bos] A [eos] B [eos] with segments, as in BERT; "
+            "`apart`: each encoded alone."
+        ),
+    )
+    masked: Masked | None = Field(
+        default=Masked(),
+        description=(
+            "Masked language modelling on the same sequences: its settings, or its rate as a number; "
+            "false or 0 for none."
+        ),
+    )
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
@@ -72,8 +82,8 @@ class NextSentence(Objective):
 
     def example(self, sample: Sample) -> Example:
         form = FORMS[self.form]
-        pairs = text_pairs.draw_pairs(sample, cut_at_sentence, form.around, bounds=True)
-        return {"text": form.laid_out(pairs, sample, self.masked, "next")}
+        pairs = text_pairs.draw_pairs(sample, cut_at_sentence, form.frame, bounds=True)
+        return {"text": form.layout(pairs, sample, self.masked, "next")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return text_pairs.pair_heads(shape, self.masked)

@@ -1,4 +1,7 @@
-"""Permutation language modelling: tokens from those before them in a random order (XLNet, Yang et al. 2019)."""
+"""Permutation language modelling: predict tokens from those before them in a random order (XLNet, Yang et al. 2019).
+
+Shapes: n tokens and k targets of a piece.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,15 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Permutation(Objective):
-    """Each document piece gets an order of its own; the last `share` of it is predicted, each token from all that come
-    earlier in that order, wherever they stand.
+    """Draw a random order for each piece and predict the last tokens of it from all earlier ones.
 
-    XLNet's two streams are one sequence here: the tokens, of which position i sees those of no higher rank, and after
-    them one asking position for each target, which stands where its token stands, holds the mask token, sees every
-    token of lower rank, and is seen by nobody.
+    XLNet's two streams are one sequence here: first the n tokens, each of which attends to tokens of no higher rank,
+    then one query position for each target. A query position has the position and the mask token instead of its target,
+    attends to all tokens of lower rank, and is never attended to.
     """
 
     name: Literal["permutation"] = "permutation"
-    share: float = Field(default=1 / 6, gt=0, le=1)
+    share: float = Field(default=1 / 6, gt=0, le=1, description="Share of each piece that is predicted.")
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"permuted": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("permuted",)
@@ -37,20 +39,20 @@ class Permutation(Objective):
         return {"text": [self.sequence(piece, sample.rng, sample.vocabulary) for piece in sample.pieces()]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary) -> Seq:
-        """The tokens of a piece [n] and its k asking positions: n + k positions."""
+        """Return the n tokens of a piece and its k query positions as one sequence."""
         n = len(piece)
         rank = rng.permutation(n)
-        last = rank >= n - max(1, round(self.share * n))
-        asked = np.flatnonzero(last & vocabulary.ordinary(piece))
-        k = len(asked)
+        predicted = rank >= n - max(1, round(self.share * n))
+        targets = np.flatnonzero(predicted & vocabulary.ordinary(piece))
+        k = len(targets)
         return Seq(
             {
                 "token": np.concatenate([piece, np.full(k, vocabulary.require_mask())]),
-                "position": np.concatenate([np.arange(n), asked]),
+                "position": np.concatenate([np.arange(n), targets]),
             },
             key=np.concatenate([rank, np.full(k, HIDDEN_KEY)]),
-            query=np.concatenate([rank, rank[asked] - 1]),
-            labels={"permuted": np.concatenate([np.full(n, -1), piece[asked]])},
+            query=np.concatenate([rank, rank[targets] - 1]),
+            labels={"permuted": np.concatenate([np.full(n, -1), piece[targets]])},
         )
 
     def build_head(self, shape: ModelShape) -> nn.Module:

@@ -1,5 +1,8 @@
-"""Prefix language modelling: a beginning read from both sides, then one token after another (Liu et al. 2018; Raffel et
-al. 2020)."""
+"""Prefix language modelling: read a prefix in both directions and predict the rest from left to right (Liu et al. 2018;
+Raffel et al. 2020).
+
+Shapes: n positions of a piece.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,11 @@ from danlu.registry import objectives
 
 @objectives.register
 class Prefix(Objective):
-    """Of each piece a share between `shortest` and `longest`, drawn anew, is the prefix; every token behind it is
-    predicted from the whole prefix and the tokens between."""
+    """Predict every token behind a prefix of random length from the prefix and the tokens in between."""
 
     name: Literal["prefix"] = "prefix"
-    shortest: float = Field(default=0.0, ge=0, le=1)
-    longest: float = Field(default=0.7, ge=0, le=1)
+    shortest: float = Field(default=0.0, ge=0, le=1, description="Minimum share of a piece that is the prefix.")
+    longest: float = Field(default=0.7, ge=0, le=1, description="Maximum share of a piece that is the prefix.")
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {"text": StreamSpec(labels={"continued": np.int64})}
     terms: ClassVar[tuple[str, ...]] = ("continued",)
@@ -32,14 +34,14 @@ class Prefix(Objective):
     @model_validator(mode="after")
     def _ordered(self) -> Prefix:
         if self.shortest > self.longest:
-            raise ValueError(f"shortest {self.shortest} is above longest {self.longest}")
+            raise ValueError(f"shortest {self.shortest} exceeds longest {self.longest}; lower it")
         return self
 
     def example(self, sample: Sample) -> Example:
         return {"text": [self.sequence(piece, sample.rng) for piece in sample.pieces(overlap=1) if len(piece) > 1]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator) -> Seq:
-        """A piece of n + 1 tokens as n positions; the prefix has at least one and leaves at least one target."""
+        """Turn a piece of n + 1 tokens into n positions; the prefix has at least one and leaves at least one target."""
         n = len(piece) - 1
         share = self.shortest + (self.longest - self.shortest) * rng.random()
         prefix = min(max(1, round(share * n)), n)

@@ -1,5 +1,8 @@
-"""A sentence to one vector and back: a sequence autoencoder (Li et al. 2015), and with deleted tokens TSDAE (Wang et
-al. 2021)."""
+"""Sentence autoencoder: encode a sentence as one vector and decode it (Li et al. 2015); with deleted tokens TSDAE (Wang
+et al. 2021).
+
+Shapes: N sequences of a stream, `code` entries of a code.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +24,16 @@ from danlu.registry import objectives
 from danlu.tokens.bounds import segment_numbers
 
 JUDGED = 128
-"""Sentences that are decoded to judge a model."""
+"""Number of sentences decoded to judge a model."""
 
 SHOWN = 5
 
 
 class Codes(nn.Module):
-    """Between the encoder's width and that of the codes; codes have mean 0 and variance 1 over their entries, so that
-    of one or two entries next to nothing could be said."""
+    """Linear maps between hidden states and codes.
+
+    Codes are normalised to mean 0 and variance 1 over their entries, which leaves nothing to encode with one or two.
+    """
 
     def __init__(self, width: int, size: int):
         super().__init__()
@@ -39,17 +44,19 @@ class Codes(nn.Module):
 
 @objectives.register
 class Reconstruct(Objective):
-    """Each sentence is read, averaged to one vector, its code, and told again by a decoder that sees the code alone.
+    """Encode each sentence as one vector, its code, and decode it from the code alone.
 
-    longest: tokens of a sentence; what is longer is told in parts. drop: the share of its tokens that the encoder does
-    not get to see (TSDAE: 0.6). code: entries of the vector, 3 or more, which have mean 0 and variance 1; the width of
-    the architecture where it is not given.
+    The code is the mean hidden state, mapped to `code` entries and normalised.
     """
 
     name: Literal["reconstruct"] = "reconstruct"
-    longest: PositiveInt = 32
-    drop: float = Field(default=0.0, ge=0, lt=1)
-    code: int | None = Field(default=None, ge=3)
+    longest: PositiveInt = Field(default=32, description="Maximum tokens of a sentence; longer ones are split.")
+    drop: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the tokens that are hidden from the encoder (TSDAE: 0.6)."
+    )
+    code: int | None = Field(
+        default=None, ge=3, description="Entries of the code; null for the width of the architecture."
+    )
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "source": StreamSpec(),
@@ -67,15 +74,17 @@ class Reconstruct(Objective):
         bos, eos = sample.vocabulary.bos, sample.vocabulary.eos
         sources, targets = [], []
         for ids in self.sentences(sample):
-            seen = kept(ids, self.drop, sample.rng)
-            sources.append(Seq({"token": seen}, full_order(len(seen))))
-            told, labels = np.concatenate([[bos], ids]), np.concatenate([ids, [eos]])
-            targets.append(Seq({"token": told}, causal_order(len(told)), labels={"rebuilt": labels}))
+            shown = drop_tokens(ids, self.drop, sample.rng)
+            sources.append(Seq({"token": shown}, full_order(len(shown))))
+            shifted, labels = np.concatenate([[bos], ids]), np.concatenate([ids, [eos]])
+            targets.append(Seq({"token": shifted}, causal_order(len(shifted)), labels={"rebuilt": labels}))
         return {"source": sources, "target": targets}
 
     def sentences(self, sample: Sample) -> list[np.ndarray]:
-        """The sentences of a unit without special tokens, none empty or longer than `longest`, and with the end token
-        none longer than the unit."""
+        """Return the sentences of a unit without special tokens.
+
+        None is empty or longer than `longest`, and none with its end token is longer than the unit.
+        """
         found, pieces = [], sample.pieces()
         longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
         for piece, flags in zip(pieces, sample.boundaries(), strict=True):
@@ -89,28 +98,31 @@ class Reconstruct(Objective):
         return Codes(shape.width, self.code or shape.width)
 
     def codes(self, model: ModelAPI, head: Any, source: Stream) -> Tensor:
-        """[N, code]: one vector for each sequence."""
+        """Return one code per sequence, [N, code]."""
         return head.norm(head.narrow(source.mean(model.hidden(source))))
 
     def memory(self, head: Any, codes: Tensor) -> Memory:
-        """All that the decoder sees of a sentence: one position."""
+        """Return what the decoder attends to: one position per sentence."""
         return Memory(head.widen(codes), one_position_each(len(codes), codes.device))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         source, target = batch["source"], batch["target"]
-        told = model.decode(target, self.memory(head, self.codes(model, head, source)))
-        return {"rebuilt": model.token_loss(told, target.labels["rebuilt"])}
+        states = model.decode(target, self.memory(head, self.codes(model, head, source)))
+        return {"rebuilt": model.token_loss(states, target.labels["rebuilt"])}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Greedy decoding of whole sentences beside the sentences: shares told exactly, chrF, and the cosine of the
-        codes of the two. The same against the sentence that comes next is what any two sentences have in common."""
-        given, device = told_sentences(batches, JUDGED)
+        """Decode held-out sentences greedily and compare them with the originals.
+
+        Figures are the share of exact matches, chrF and the cosine of the codes. The same figures against the next
+        sentence show what any two sentences have in common.
+        """
+        given, device = target_sentences(batches, JUDGED)
         if len(given) < 2:
             return {}
-        codes = self.codes(model, head, whole(given, device))
+        codes = self.codes(model, head, stream_of(given, device))
         made = decode_greedily(model, self.memory(head, codes), source.vocabulary, min(self.longest, model.context))
-        spoken = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
-        again = self.codes(model, head, whole(spoken, device))
+        nonempty = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
+        again = self.codes(model, head, stream_of(nonempty, device))
         texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]
         return {
             "figures": {
@@ -124,28 +136,28 @@ class Reconstruct(Objective):
         }
 
 
-def kept(ids: np.ndarray, drop: float, rng: np.random.Generator) -> np.ndarray:
-    """`ids` without a share of them, each left out on its own; at least one stays."""
+def drop_tokens(ids: np.ndarray, drop: float, rng: np.random.Generator) -> np.ndarray:
+    """Drop each of `ids` with probability `drop`; at least one stays."""
     stays = rng.random(len(ids)) >= drop
     stays[rng.integers(len(ids))] |= not stays.any()
     return ids[stays]
 
 
 def one_position_each(count: int, device: torch.device) -> Stream:
-    """A stream of `count` sequences of one position."""
+    """Return a stream of `count` sequences of one position."""
     zeros = torch.zeros(count, dtype=torch.int64, device=device)
     numbers = torch.arange(count + 1, device=device)
     return Stream({"position": zeros}, {}, {}, zeros, zeros, numbers, numbers[:-1], (1,) * count)
 
 
-def whole(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
-    """A stream of sentences of which nothing is left out."""
+def stream_of(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
+    """Return a stream of complete sentences."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sentences]
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(device)
 
 
-def told_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray], torch.device]:
-    """The first sentences that the decoder is to tell, without their end token, and where the batches are."""
+def target_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray], torch.device]:
+    """Return the first sentences that the decoder predicts, without end token, and the device of the batches."""
     found: list[np.ndarray] = []
     device = torch.device("cpu")
     for batch in batches:
@@ -157,5 +169,5 @@ def told_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
-    """The mean cosine of the rows of two tables [N, n]."""
+    """Return the mean cosine of the rows of two tables [N, n]."""
     return float(F.cosine_similarity(a, b, dim=1).mean())

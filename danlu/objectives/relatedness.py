@@ -1,5 +1,5 @@
-"""Relatedness: are two fragments of the same document? A classification of the similarity of their vectors, as much of
-the literature on "contrastive prediction" describes it (a Siamese network, Bromley et al. 1993)."""
+"""Relatedness: classify from the cosine of two vectors whether two fragments are of the same document (a Siamese
+network, Bromley et al. 1993); often described as contrastive prediction."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from danlu.objectives.sentences.group_similarity import normalized
 from danlu.objectives.sentences.sentence_spans import cut_in_the_middle
 from danlu.objectives.sentences.text_pairs import (
     SINGLE_FRAME,
-    apart,
     draw_pairs,
     pair_figures,
     pair_losses,
+    separate_sequences,
     separate_vectors,
 )
 from danlu.registry import objectives
 
 
 class SimilarityHead(nn.Module):
-    """Two numbers: the logit of "related" is scale x (cosine - middle), that of "unrelated" 0.
+    """A classifier of two parameters: the logit of "related" is scale x (cosine - middle), that of "unrelated" is 0.
     [k, width] twice -> [k, 2]."""
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class SimilarityHead(nn.Module):
 
 @objectives.register
 class Relatedness(Objective):
-    """Each text is cut in two somewhere in its middle; the second part, or as often one of another document, is encoded
-    beside the first, each alone, and their cosine says whether they belong together."""
+    """Cut each text in two near its middle, replace the second part by one of another document with probability 1/2,
+    and classify from the cosine of their vectors whether they belong together. Each part is encoded alone."""
 
     name: Literal["relatedness"] = "relatedness"
 
@@ -54,7 +54,7 @@ class Relatedness(Objective):
 
     def example(self, sample: Sample) -> Example:
         pairs = draw_pairs(sample, cut_in_the_middle, SINGLE_FRAME, bounds=False)
-        return {"text": apart(pairs, sample, None, "related")}
+        return {"text": separate_sequences(pairs, sample, None, "related")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"pair": SimilarityHead()})

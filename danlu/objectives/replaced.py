@@ -1,4 +1,7 @@
-"""Replaced-token detection: which tokens has another, smaller model put in? (ELECTRA, Clark et al. 2020)"""
+"""Replaced token detection: find the tokens that a smaller model put in (ELECTRA, Clark et al. 2020).
+
+Shapes: T positions of a stream, k hidden positions.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from danlu.hf_heads import DISCRIMINATOR, Head
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, SubModel, UnitSource
 from danlu.objectives.masked import Masked, MaskedHead
 from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_unit
-from danlu.objectives.sentences.detection import Detections, blanked, marked
+from danlu.objectives.sentences.detection import Detections, with_blanks, with_marks
 from danlu.registry import objectives
 from danlu.settings import Settings
 
@@ -25,30 +28,32 @@ SAMPLES = 5
 
 
 class GeneratorSize(Settings):
-    """Shares of the model's width (heads, feed-forward width) and of its layers."""
+    """Size of the generator as fractions of the model."""
 
-    width: float = Field(default=0.25, gt=0, le=1)
-    layers: float = Field(default=1.0, gt=0, le=1)
+    width: float = Field(
+        default=0.25, gt=0, le=1, description="Fraction of the model's width, attention heads and feed-forward width."
+    )
+    layers: float = Field(default=1.0, gt=0, le=1, description="Fraction of the model's layers.")
 
 
 class Generator(nn.Module):
-    """A smaller masked language model on the embeddings of the large one. [T, embedding width] -> [T, same]."""
+    """A smaller masked language model on the embeddings of the model: [T, embedding width] -> [T, embedding width]."""
 
     def __init__(self, shape: ModelShape, size: GeneratorSize):
         super().__init__()
         if shape.smaller is None:
-            raise ValueError("the shape of the model does not say how a smaller one is made")
+            raise ValueError("replaced needs a model shape that can build a smaller backbone")
         self.backbone = shape.smaller(size.width, size.layers)
         narrow = replace(shape, width=self.backbone.width, embedding_width=shape.logit_dim)
         self.head = MaskedHead(narrow)
 
     def forward(self, x: Tensor, stream: Stream, at: Tensor) -> Tensor:
-        """What the vocabulary is compared with at the positions `at`: [k, embedding width]."""
+        """Return the vectors [k, embedding width] whose products with the token embeddings are the logits at `at`."""
         return self.head(self.backbone(x, stream)[at])
 
 
 class Detector(nn.Module):
-    """Dense, activation and one logit, above 0 for "replaced": [k, width] -> [k]."""
+    """Dense layer, activation and one logit, positive for "replaced": [k, width] -> [k]."""
 
     def __init__(self, shape: ModelShape):
         super().__init__()
@@ -64,7 +69,7 @@ class Detector(nn.Module):
 
 
 class ReplacedParts(nn.Module):
-    """The detector, and the generator where there is one."""
+    """The detector and, if there is one, the generator."""
 
     def __init__(self, shape: ModelShape, size: GeneratorSize | None):
         super().__init__()
@@ -74,31 +79,43 @@ class ReplacedParts(nn.Module):
 
 @torch.no_grad()
 def sampled(logits: Tensor, uniform: Tensor) -> Tensor:
-    """One token of each row of logits [k, vocabulary], drawn by the inverse of its cumulated probabilities at a number
-    in [0, 1) from the data: [k] ids. Sampling has no gradient."""
+    """Sample one token from each row of logits [k, vocabulary]: [k] ids, without gradient.
+
+    Sampling inverts the cumulated probabilities at uniform numbers [k] in [0, 1) that come from the data.
+    """
     cumulated = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1).cumsum(-1)
-    whole = cumulated[:, -1:]
-    below = torch.nextafter(whole, torch.zeros_like(whole))  # a number just under 1 may be rounded to 1
-    at = torch.minimum(uniform.to(whole.dtype)[:, None] * whole, below)
+    total = cumulated[:, -1:]
+    below = torch.nextafter(total, torch.zeros_like(total))  # a number just under 1 may be rounded to 1
+    at = torch.minimum(uniform.to(total.dtype)[:, None] * total, below)
     return torch.searchsorted(cumulated, at, right=True).squeeze(1)
 
 
 @objectives.register
 class Replaced(Objective):
-    """Hide a share of the ordinary tokens, let a small generator fill them in, and tell of every ordinary token whether
-    it is the original. A token that the generator has guessed right is an original.
+    """Let a small generator fill in hidden tokens and predict for every ordinary token whether it was replaced.
 
-    generator: its share of the model's width and layers; it learns to fill in beside (term `masked`) and has the
-    model's token embeddings; null: what is hidden becomes a random ordinary token instead. rate, unit, mean_span: what
-    is hidden, as for masked. replaced_weight: of the detector's loss beside the generator's.
+    A token that the generator restores counts as original. The generator is trained together with the detector (term
+    `masked`) and shares the token embeddings.
     """
 
     name: Literal["replaced"] = "replaced"
-    rate: float = Field(default=0.15, gt=0, lt=1)
-    unit: Literal["token", "word", "span"] = "token"
-    mean_span: float = Field(default=3.0, ge=1, le=LONGEST_SPAN)
-    generator: GeneratorSize | None = GeneratorSize()
-    replaced_weight: float = Field(default=50.0, gt=0)
+    rate: float = Field(default=0.15, gt=0, lt=1, description="Share of ordinary tokens that are hidden.")
+    unit: Literal["token", "word", "span"] = Field(
+        default="token", description="What is hidden as a whole: a token, a whole word or a span."
+    )
+    mean_span: float = Field(
+        default=3.0,
+        ge=1,
+        le=LONGEST_SPAN,
+        description="Mean of the geometric distribution of span lengths, cut at 10 tokens.",
+    )
+    generator: GeneratorSize | None = Field(
+        default=GeneratorSize(),
+        description=("Size of the generator; null to replace hidden tokens by random ordinary tokens."),
+    )
+    replaced_weight: float = Field(
+        default=50.0, gt=0, description="Weight of the detector's loss, relative to the generator's."
+    )
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
@@ -133,8 +150,11 @@ class Replaced(Objective):
         return {"text": [self.sequence(piece, h, sample) for piece, h in zip(pieces, hidden, strict=True)]}
 
     def sequence(self, piece: np.ndarray, hidden: np.ndarray, sample: Sample) -> Seq:
-        """The label `replaced` counts the ordinary tokens before the model runs: 1 where one may be replaced (that it
-        is not the original is known when the generator has drawn it), 0 where it stays."""
+        """Return a piece as a sequence.
+
+        The label `replaced` counts the ordinary tokens before the forward pass: 1 where a token may be replaced
+        (whether it differs from the original is known only after the generator has run), 0 where it stays.
+        """
         ordinary, order = sample.vocabulary.ordinary(piece), full_order(len(piece))
         if self.generator is None:
             shown = np.where(hidden, sample.vocabulary.draw(sample.rng, len(piece)), piece)
@@ -152,7 +172,7 @@ class Replaced(Objective):
         return ReplacedParts(shape, self.generator)
 
     def corrupted(self, model: ModelAPI, head: Any, text: Stream) -> tuple[Tensor, Tensor | None]:
-        """The tokens [T] that the detector is shown, and the generator's logits [k, vocabulary] at masked positions."""
+        """Return the detector's input tokens [T] and the generator's logits [k, vocabulary] at hidden positions."""
         if head.generator is None:
             return text.inputs["token"], None
         at = text.labels["masked"] >= 0
@@ -164,17 +184,20 @@ class Replaced(Objective):
         tokens, logits = self.corrupted(model, head, text)
         at = text.labels["replaced"] >= 0
         found = head.detector(model.hidden(text, token=tokens)[at])
-        wide = found.to(torch.promote_types(found.dtype, torch.float32))
-        truth = (tokens != text.inputs["original"])[at].to(wide.dtype)
-        terms = {"replaced": F.binary_cross_entropy_with_logits(wide, truth, reduction="sum")}
+        logits32 = found.to(torch.promote_types(found.dtype, torch.float32))
+        truth = (tokens != text.inputs["original"])[at].to(logits32.dtype)
+        terms = {"replaced": F.binary_cross_entropy_with_logits(logits32, truth, reduction="sum")}
         if logits is not None:
             labels = text.labels["masked"]
             terms["masked"] = model.class_loss(logits, labels[labels >= 0])
         return terms
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """How well replaced tokens are found, beside how many there are; samples show ___ where a token was hidden,
-        then the one put in as [token], and a question mark behind every token that the detector takes for replaced."""
+        """Measure how well replaced tokens are detected.
+
+        Samples show ___ where a token was hidden; then the generated token as [token], and a question mark after each
+        token that the detector takes for replaced.
+        """
         found, samples = Detections(), []
         for batch in batches:
             text = batch["text"]
@@ -184,16 +207,16 @@ class Replaced(Objective):
             different = tokens != text.inputs["original"]
             found.add(different[ordinary], suspected[ordinary])
             if "masked" in text.labels:
-                found.fill(different[text.labels["masked"] >= 0])
+                found.add_generated(different[text.labels["masked"] >= 0])
             if len(samples) < SAMPLES and len(text):
                 columns = (tokens, text.labels["replaced"] == 1, suspected & ordinary)
                 shown, put_in, doubted = (c[: text.lengths[0]].cpu().numpy() for c in columns)
-                given = blanked(shown, put_in, source.decode)
-                samples.append({"given": given, "made": marked(shown, put_in, doubted, source.decode)})
+                given = with_blanks(shown, put_in, source.decode)
+                samples.append({"given": given, "made": with_marks(shown, put_in, doubted, source.decode)})
         return {"figures": found.figures(), "samples": samples}
 
     def submodels(self) -> Mapping[str, SubModel]:
-        """The discriminator, and the generator, which is a masked language model of its own."""
+        """Return the discriminator and the generator, which is a masked language model."""
         if self.generator is None:
             return {}
         masked = Masked(rate=self.rate, unit=self.unit, mean_span=self.mean_span, replace=1.0, random=0.0)

@@ -70,7 +70,7 @@ class SentenceOrder(Objective):
 
     name: Literal["sentence_order"] = "sentence_order"
     masked: Masked | None = Field(
-        Masked(),
+        default=Masked(),
         description=(
             "Masked language modelling on the same sequences: its settings, or its rate as a number; "
             "false or 0 for none."
@@ -109,7 +109,7 @@ class SentenceOrder(Objective):
             ordered = bool(sample.rng.random() < 0.5)
             pairs.append(text_pairs.Pair(a, b, 1) if ordered else text_pairs.Pair(b, a, 0))
         pairs = [pair for pair in pairs if len(pair.first)]
-        return {"text": text_pairs.together(pairs, sample, self.masked, "order")}
+        return {"text": text_pairs.joint_sequences(pairs, sample, self.masked, "order")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return text_pairs.pair_heads(shape, self.masked)

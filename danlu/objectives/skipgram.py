@@ -1,4 +1,7 @@
-"""Skip-gram with negative sampling: the words around a word, told from drawn ones (Mikolov et al. 2013)."""
+"""Skip-gram with negative sampling: predict the words around a word (Mikolov et al. 2013).
+
+Shapes: T positions of a stream.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from danlu.objectives.word_vectors.word_similarity import (
     ContextVectors,
     Scored,
     above_noise,
-    against,
-    banded,
+    at_least_float32,
+    band_products,
     neighbour_samples,
-    wide,
+    noise_products,
 )
 from danlu.objectives.word_vectors.word_windows import contexts, training_counts, word_units
 from danlu.registry import objectives
@@ -27,22 +30,34 @@ from danlu.registry import objectives
 
 @objectives.register
 class Skipgram(Objective):
-    """Each word foretells the words up to 1 .. `window` places away (the reach is drawn for each word) against
-    `negatives` noise words a pair. A position sees itself alone, so its hidden state is the vector of its word.
+    """Predict the words around each word, against noise words.
 
-    noise: words drawn for a position, which its pairs share, each counted so often that a pair meets `negatives` in
-    all; the expected loss is that of noise drawn for each pair. sample: words with a larger share of the text are
-    thinned out (None: none are); noise_power: noise is drawn by count to this power.
-    unit_tokens: tokens a unit, before thinning.
+    The context is 1 to `window` words on either side; its reach is drawn for each word. Attention is pointwise: the
+    hidden state of a position is the vector of its word.
     """
 
     name: Literal["skipgram"] = "skipgram"
-    window: PositiveInt = 5
-    negatives: PositiveInt = 5
-    noise: PositiveInt = 5
-    sample: float | None = Field(default=1e-3, gt=0)
-    noise_power: float = Field(default=0.75, ge=0, le=1)
-    unit_tokens: int = Field(default=2048, ge=2)
+    window: PositiveInt = Field(default=5, description="Maximum distance of a context word, in words.")
+    negatives: PositiveInt = Field(default=5, description="Noise words per pair of words.")
+    noise: PositiveInt = Field(
+        default=5,
+        description=(
+            "Noise words drawn per position. All pairs of the position share them, weighted so that each "
+            "pair has `negatives` in total; the expected loss equals that of noise drawn for each pair."
+        ),
+    )
+    sample: float | None = Field(
+        default=1e-3,
+        gt=0,
+        description=("Words with a larger share of the text than this are subsampled; null to keep all."),
+    )
+    noise_power: float = Field(
+        default=0.75,
+        ge=0,
+        le=1,
+        description=("Noise words are drawn with probability proportional to their count to this power."),
+    )
+    unit_tokens: int = Field(default=2048, ge=2, description="Tokens per unit, before subsampling.")
 
     terms: ClassVar[tuple[str, ...]] = ("skipgram",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"pointwise"})}
@@ -58,9 +73,9 @@ class Skipgram(Objective):
         return word_units(source, split, self.unit_tokens, self.sample, self.noise_power)
 
     def example(self, sample: Sample) -> Example:
-        row = sample.row().thinned(sample.rng)
+        row = sample.row().subsampled(sample.rng)
         n = len(row.tokens)
-        left, right = row.reaches(sample.rng, self.window)
+        left, right = row.context_sizes(sample.rng, self.window)
         around = contexts(row.tokens, left, right, self.window)
         noise = row.words.draw_noise(sample.rng, (n, self.noise))
         inputs = {"token": row.tokens, "noise": noise, "position": np.zeros(n, np.int64)}
@@ -70,20 +85,20 @@ class Skipgram(Objective):
         return ContextVectors(shape)
 
     def scores(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of true pairs [T, 2 window] (of no meaning where there is none) and of noise [T, noise]."""
+        """Return the scores of pairs [T, 2 window], undefined where there is no pair, and of noise words [T, noise]."""
         text = batch["text"]
         hidden = model.hidden(text)
-        true = banded(hidden, head(text.inputs["token"]), self.window)
-        return wide(true), wide(against(head(text.inputs["noise"]), hidden))
+        true = band_products(hidden, head(text.inputs["token"]), self.window)
+        return at_least_float32(true), at_least_float32(noise_products(head(text.inputs["noise"]), hidden))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         true, noise = self.scores(model, head, batch)
-        there = batch["text"].labels["skipgram"] >= 0
-        pairs = there.sum(1, keepdim=True) * (self.negatives / self.noise)
-        return {"skipgram": F.softplus(-true[there]).sum() + (pairs * F.softplus(noise)).sum()}
+        present = batch["text"].labels["skipgram"] >= 0
+        pairs = present.sum(1, keepdim=True) * (self.negatives / self.noise)
+        return {"skipgram": F.softplus(-true[present]).sum() + (pairs * F.softplus(noise)).sum()}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """How often held-out pairs score above noise, and the neighbours of frequent words."""
+        """Measure how often held-out pairs score above noise pairs, and list neighbours of frequent words."""
 
         def scored(batch: Batch) -> Scored:
             text, (true, noise) = batch["text"], self.scores(model, head, batch)

@@ -1,4 +1,7 @@
-"""Span corruption (T5, Raffel et al. 2020): spans give way to sentinels, and the decoder writes what they were."""
+"""Span corruption (T5, Raffel et al. 2020): sentinels replace spans, and the decoder writes the spans.
+
+Shapes: n tokens of a text.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from danlu.hf_heads import SEQ2SEQ_LM_OF_SENTINELS, Head
 from danlu.objective import ModelAPI, ModelShape, Objective, Sample, TextRewriter, UnitSource
 from danlu.objectives.seq2seq.text_to_text import (
     composition,
-    joined,
-    pair,
-    parted,
-    rounded,
+    decoder_states,
+    inner_tokens,
+    interleave,
+    round_randomly,
+    sequence_pair,
+    split_at_spans,
     token_accuracy,
-    without_ends,
-    written_hidden,
 )
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
@@ -29,19 +32,20 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Spans(Objective, TextRewriter):
-    """Of each piece of a document a share `rate` is hidden, in spans of `mean_span` tokens on average; never less than
-    one token.
+    """Replace random spans of each piece by sentinels and write the spans; at least one token is hidden.
 
-    The encoder reads the text with sentinel 0 in place of the first span, sentinel 1 of the second and so on, and eos.
-    The decoder begins with the padding token, as T5 does, and writes sentinel 0, the first span, sentinel 1, ..., a
-    last sentinel and eos. `sentinels`: how many the tokenizer gets; a piece has one span less at most. No sequence is
-    longer than the unit, so that windows that reach the model's context are cut by the token that eos takes.
+    The encoder reads the text with sentinel 0 in place of the first span, sentinel 1 in place of the second and so on,
+    and eos. The decoder starts from the padding token, as in T5, and writes sentinel 0, the first span, sentinel 1,
+    ..., a last sentinel and eos. No sequence is longer than the unit: a window as long as the model's context loses the
+    token that eos needs.
     """
 
     name: Literal["spans"] = "spans"
-    rate: float = Field(default=0.15, gt=0, lt=1)
-    mean_span: float = Field(default=3.0, ge=1)
-    sentinels: int = Field(default=100, ge=2)
+    rate: float = Field(default=0.15, gt=0, lt=1, description="Share of the tokens that is hidden.")
+    mean_span: float = Field(default=3.0, ge=1, description="Mean length of a span, in tokens.")
+    sentinels: int = Field(
+        default=100, ge=2, description="Number of sentinels in the vocabulary; a piece has at most one span less."
+    )
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {
         "source": StreamSpec(),
@@ -63,13 +67,13 @@ class Spans(Objective, TextRewriter):
     def example(self, sample: Sample) -> Example:
         pieces = sample.pieces()
         room = sum(map(len, pieces))
-        texts = [without_ends(piece, sample.vocabulary)[: room - 1] for piece in pieces]
+        texts = [inner_tokens(piece, sample.vocabulary)[: room - 1] for piece in pieces]
         made = [self.corrupted(ids, room, sample.rng, sample.vocabulary) for ids in texts if len(ids)]
         return {"source": [source for source, _ in made], "target": [target for _, target in made]}
 
     def amounts(self, length: int, room: int, rng: np.random.Generator) -> tuple[int, int]:
-        """(hidden tokens, spans) of a text so long, so that the target is no longer than `room`."""
-        hidden = min(max(rounded(self.rate * length, rng), 1), length)
+        """Return (hidden tokens, spans) of a text of `length` tokens; the target has at most `room` tokens."""
+        hidden = min(max(round_randomly(self.rate * length, rng), 1), length)
         most = min(self.sentinels - 1, length - hidden + 1, max(1, (room - 2) // 2))
         spans = min(max(round(hidden / self.mean_span), 1), hidden, most)
         return min(hidden, max(spans, room - 2 - spans)), spans
@@ -77,48 +81,48 @@ class Spans(Objective, TextRewriter):
     def corrupted(
         self, ids: np.ndarray, room: int, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> tuple[Seq, Seq]:
-        """The source and the target of one text [n]."""
+        """Return the source and the target of one text [n]."""
         hidden, spans = self.amounts(len(ids), room, rng)
-        marks = vocabulary.require_sentinels(self.sentinels)[: spans + 1, None]
-        runs = parted(ids, composition(hidden, spans, rng), rng)
-        source = joined([*runs[0::2], np.array([vocabulary.eos])], [*marks[:-1], np.zeros(0, np.int64)])
-        target = joined([np.zeros(0, np.int64), *runs[1::2], np.array([vocabulary.eos])], list(marks))
-        return pair(source, vocabulary.pad, target, "spans")
+        sentinels = vocabulary.require_sentinels(self.sentinels)[: spans + 1, None]
+        runs = split_at_spans(ids, composition(hidden, spans, rng), rng)
+        source = interleave([*runs[0::2], np.array([vocabulary.eos])], [*sentinels[:-1], np.zeros(0, np.int64)])
+        target = interleave([np.zeros(0, np.int64), *runs[1::2], np.array([vocabulary.eos])], list(sentinels))
+        return sequence_pair(source, vocabulary.pad, target, "spans")
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"spans": model.token_loss(written_hidden(model, batch), batch["target"].labels["spans"])}
+        return {"spans": model.token_loss(decoder_states(model, batch), batch["target"].labels["spans"])}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         return token_accuracy(model, batches, "spans")
 
     def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
-        """The parts of a text with a sentinel for each blank between them, and eos."""
+        """Return the parts of a text, a sentinel for each blank between them, and eos."""
         blanks = len(parts) - 1
         if not blanks:
-            raise WrongInput("the text has no blank; write <mask>, [MASK] or ___ where something is to be filled in")
-        known = self.known(vocabulary)
+            raise WrongInput("the text has no blank; mark each blank with <mask>, [MASK] or ___")
+        known = self.known_sentinels(vocabulary)
         if blanks >= len(known):
-            raise WrongInput(f"the text has {blanks} blanks, the model knows {max(len(known) - 1, 0)}; leave fewer")
-        return np.concatenate([joined(parts, list(known[:blanks, None])), [vocabulary.eos]]).astype(np.int64)
+            raise WrongInput(f"the text has {blanks} blanks, the model supports {max(len(known) - 1, 0)}; leave fewer")
+        return np.concatenate([interleave(parts, list(known[:blanks, None])), [vocabulary.eos]]).astype(np.int64)
 
-    def known(self, vocabulary: Vocabulary) -> np.ndarray:
-        """The sentinels of a trained model; those of a tokenizer that others made may be fewer than the setting."""
+    def known_sentinels(self, vocabulary: Vocabulary) -> np.ndarray:
+        """Return the sentinels of a trained model; an imported tokenizer may have fewer than the setting."""
         return np.array(vocabulary.sentinels[: self.sentinels], np.int64)
 
     def decoder_start(self, vocabulary: Vocabulary) -> np.ndarray:
         return np.array([vocabulary.pad], np.int64)
 
     def allowed_special_tokens(self, vocabulary: Vocabulary) -> frozenset[int]:
-        return frozenset(self.known(vocabulary).tolist())
+        return frozenset(self.known_sentinels(vocabulary).tolist())
 
     def merge(self, parts: Sequence[np.ndarray], generated: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-        """The text with what stands behind each sentinel in its blank; nothing where the sentinel was not written."""
+        """Fill each blank with the tokens after its sentinel; a blank whose sentinel was not generated stays empty."""
         at = np.flatnonzero(np.isin(generated, vocabulary.sentinels))
         runs = np.split(generated, at)[1:]
-        behind = {int(run[0]): run[1:] for run in reversed(runs)}  # the first time counts
+        after = {int(run[0]): run[1:] for run in reversed(runs)}  # of repeated sentinels the first counts
         nothing = np.zeros(0, np.int64)
-        marks = self.known(vocabulary)[: len(parts) - 1]
-        return joined(parts, [behind.get(int(mark), nothing) for mark in marks])
+        sentinels = self.known_sentinels(vocabulary)[: len(parts) - 1]
+        return interleave(parts, [after.get(int(sentinel), nothing) for sentinel in sentinels])

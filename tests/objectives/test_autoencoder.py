@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
-from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, picked
+from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, top_k_recall
 from danlu.packing import pack
 from danlu.registry import architectures
 
@@ -44,7 +44,7 @@ def test_the_loss_of_a_bag_is_binary_cross_entropy_counted_by_its_tokens():
     objective = Autoencoder(code=4)
     model, batch = learner_of(objective), batch_of(objective)
     text = batch["text"]
-    made = objective.made(model, model.head, text)
+    made = objective.predict(model, model.head, text)
     expected = 0.0
     for row, ids in zip(made, text.inputs["token"].split(text.lengths), strict=True):
         there = torch.zeros(VOCABULARY.size, dtype=row.dtype)
@@ -58,7 +58,7 @@ def test_the_loss_of_a_bag_is_binary_cross_entropy_counted_by_its_tokens():
 def test_the_loss_of_an_average_is_the_squared_distance_of_every_entry():
     objective = Autoencoder(of="average", code=4, size=5)
     model, batch = learner_of(objective), batch_of(objective)
-    wanted, made = batch["text"].sequence_labels["average"], objective.made(model, model.head, batch["text"])
+    wanted, made = batch["text"].sequence_labels["average"], objective.predict(model, model.head, batch["text"])
     assert objective.count_targets(batch) == {"average": wanted.numel()}
     torch.testing.assert_close(model(batch)["average"], (made - wanted).square().sum())
 
@@ -103,15 +103,15 @@ def test_what_is_dropped_is_shown_as_the_mask_and_still_told(of):
 
 def test_the_words_that_are_picked():
     there = torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 1]])
-    assert picked(there, there) == 1
-    assert picked(torch.tensor([[3.0, 0, 2, 1], [0, 0, 0, 1]]), there) == pytest.approx(2 / 3)
-    assert picked(1 - there, there) == 0
+    assert top_k_recall(there, there) == 1
+    assert top_k_recall(torch.tensor([[3.0, 0, 2, 1], [0, 0, 0, 1]]), there) == pytest.approx(2 / 3)
+    assert top_k_recall(1 - there, there) == 0
 
 
 def test_a_judge_says_what_the_usual_words_would_have_given(tmp_path):
     objective = Autoencoder(code=4)
     text = batch_of(objective, 12)["text"]
-    there = Bag().wanted(torch.zeros(len(text), VOCABULARY.size), text)
+    there = Bag().expected(torch.zeros(len(text), VOCABULARY.size), text)
     perfect = Bag().judge(there, there, ToySource(tmp_path))
     assert perfect["figures"]["words_found"] == 1 > perfect["figures"]["usual_words_found"]
     assert all(sample["given"] == sample["made"] for sample in perfect["samples"])
@@ -130,7 +130,7 @@ def test_a_model_is_judged_over_all_batches(of, tmp_path):
     batches = [batch_of(objective, 4), pack([], objective.streams), batch_of(objective, 9)]
     with torch.no_grad():
         found = objective.judge(model, model.head, batches, ToySource(tmp_path))
-        made = torch.cat([objective.made(model, model.head, b["text"]) for b in batches]).float()
-    wanted = torch.cat([objective.target.wanted(made[:n], b["text"]) for b in batches for n in [len(b["text"])]])
+        made = torch.cat([objective.predict(model, model.head, b["text"]) for b in batches]).float()
+    wanted = torch.cat([objective.target.expected(made[:n], b["text"]) for b in batches for n in [len(b["text"])]])
     assert found == objective.target.judge(made, wanted, ToySource(tmp_path))
     assert objective.judge(model, model.head, [pack([], objective.streams)], ToySource(tmp_path)) == {}

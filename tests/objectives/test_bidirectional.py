@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, ToySamples, sentence
 from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.evaluation.embedding import embed
-from danlu.objectives.bidirectional import Bidirectional, turned_around
+from danlu.objectives.bidirectional import Bidirectional, reversed_positions
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -86,8 +86,8 @@ def test_the_states_of_a_text_are_what_was_read_before_and_behind_each_position(
                 assert torch.equal(changed[:, 16:].any(1), same & (t <= k)), name
 
 
-def test_turned_around():
-    assert turned_around(text_of([sentence(0, 3), sentence(0, 1), sentence(0, 2)])).tolist() == [2, 1, 0, 3, 5, 4]
+def test_reversed_positions():
+    assert reversed_positions(text_of([sentence(0, 3), sentence(0, 1), sentence(0, 2)])).tolist() == [2, 1, 0, 3, 5, 4]
 
 
 def test_an_embedding_is_made_of_both_directions_in_the_order_of_the_texts():

@@ -14,7 +14,7 @@ from danlu.batch import Seq, StreamSpec, full_order
 from danlu.errors import WrongInput
 from danlu.objectives.clusters import Clusters
 from danlu.objectives.masked_tokens import pseudo_labels as labels_module
-from danlu.objectives.masked_tokens.pseudo_labels import NONE, k_means, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens.pseudo_labels import NO_CLUSTER, k_means, pseudo_labels, stored_tokens
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.training.samples import RowSamples
@@ -40,16 +40,16 @@ def test_without_a_teacher_a_cluster_is_a_set_of_tokens(split, tmp_path):
     found = np.array(pseudo_labels(source, None, 4, 12, split))
     tokens = stored_tokens(source.store(split))
     assert len(found) == len(tokens)
-    assert np.array_equal(found == NONE, ~VOCABULARY.ordinary(tokens))
+    assert np.array_equal(found == NO_CLUSTER, ~VOCABULARY.ordinary(tokens))
     assert all(len(set(found[tokens == token].tolist())) == 1 for token in range(4, 12))
-    assert 1 < len(set(found[found != NONE].tolist())) <= 4
+    assert 1 < len(set(found[found != NO_CLUSTER].tolist())) <= 4
 
 
 def test_a_teacher_gives_each_occurrence_a_cluster_of_its_own(tmp_path):
     source = Taught(tmp_path)
     found = np.array(pseudo_labels(source, "first", 6, 12, "train"))
     tokens = stored_tokens(source.store("train"))
-    assert np.array_equal(found == NONE, ~VOCABULARY.ordinary(tokens))
+    assert np.array_equal(found == NO_CLUSTER, ~VOCABULARY.ordinary(tokens))
     assert any(len(set(found[tokens == token].tolist())) > 1 for token in range(4, 12))
     teacher, states = source.model("first"), []
     for start in range(0, len(tokens), 12):

@@ -157,12 +157,12 @@ def test_held_out_dropout_views_are_told_apart_with_dropout(made):
 )
 def test_dropout_views_without_dropout_are_refused_in_one_line(made, architecture):
     chosen, objective = architectures.validate(architecture), {"name": "contrastive", "views": "dropout"}
-    with pytest.raises(ValidationError, match="needs an architecture that drops out") as refused:
+    with pytest.raises(ValidationError, match="needs an architecture with dropout") as refused:
         ModelRecipe.model_validate({"objective": objective, "architecture": chosen})
     assert "dropout: 0.1" in str(refused.value)
     mixed = Mixture.model_validate({"of": {"a": objective, "b": "masked"}})
     for each in (Contrastive(views="dropout"), mixed):
-        with pytest.raises(WrongInput, match="needs an architecture that drops out") as told:
+        with pytest.raises(WrongInput, match="needs an architecture with dropout") as told:
             build_network(each, chosen, 400, seed=0)
         assert "\n" not in str(told.value)
     ModelRecipe.model_validate({"objective": objective, "architecture": {**architecture, "layers": 2, "dropout": 0.1}})

@@ -15,7 +15,7 @@ from danlu.architectures import build_network
 from danlu.errors import WrongInput
 from danlu.objectives.glove import Glove
 from danlu.objectives.word_vectors import cooccurrence as counting
-from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence, mixed
+from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence, hash_keys
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.training.samples import RowSamples
@@ -75,12 +75,12 @@ def test_both_orders_of_a_pair_are_in_one_split(tmp_path, monkeypatch):
 
 
 def test_the_hash_is_one_to_one():
-    assert len(np.unique(mixed(np.arange(100_000)))) == 100_000
+    assert len(np.unique(hash_keys(np.arange(100_000)))) == 100_000
 
 
 def test_a_text_too_small_for_held_out_cells_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.0), "test": (0.0, 0.0), "train": (0.0, 1.0)})
-    with pytest.raises(WrongInput, match="too few words near each other for validation cells"):
+    with pytest.raises(WrongInput, match="too few co-occurring words for validation cells"):
         Glove().units(ToySource(tmp_path), "validation")
 
 

@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, ToySource
 
 from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives.image_text import ImageText, grouped
+from danlu.objectives.image_text import ImageText, group_images
 from danlu.objectives.vision.digits import digits, patches_of
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -31,7 +31,7 @@ def draws_of(objective, tmp_path, split="train"):
 @given(st.lists(st.integers(0, 5), max_size=60), st.integers(2, 6))
 def test_each_image_is_in_one_group_of_different_digits(labels, size):
     labels = np.array(labels, np.int64)
-    groups = grouped(labels, size)
+    groups = group_images(labels, size)
     members = [int(i) for group in groups for i in group]
     assert len(members) == len(set(members))
     assert all(2 <= len(group) <= size and len(set(labels[group])) == len(group) for group in groups)

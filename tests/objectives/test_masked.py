@@ -86,7 +86,7 @@ def test_each_position_is_hidden_as_often_as_every_other():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"replace": 0.9, "random": 0.2}, "add up to more than 1"),
+        ({"replace": 0.9, "random": 0.2}, "sum to more than 1"),
         ({"rate": 0.0}, "greater than 0"),
         ({"rate": 1.0}, "less than 1"),
         ({"rat": 0.2}, "did you mean 'rate'"),

@@ -13,7 +13,7 @@ from danlu.architectures import build_network
 from danlu.errors import WrongInput
 from danlu.objectives.patches import Patches
 from danlu.objectives.vision import digits, tones
-from danlu.objectives.vision.patch_baselines import PatchControls
+from danlu.objectives.vision.patch_baselines import PatchBaselines
 from danlu.objectives.vision.patch_sources import in_a_row, read_patches
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
@@ -85,9 +85,9 @@ def test_the_learnt_patch_stands_where_one_is_hidden(tmp_path):
     batch = batch_of(objective, draws_of(objective, tmp_path), 2)
     model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
     with torch.no_grad():
-        before = objective.made(model, model.head, batch)[1]
+        before = objective.predict(model, model.head, batch)[1]
         model.head.mask.fill_(1.0)
-        assert not torch.equal(objective.made(model, model.head, batch)[1], before)
+        assert not torch.equal(objective.predict(model, model.head, batch)[1], before)
 
 
 def test_digits_are_split_by_what_they_show_and_cut_into_squares():
@@ -141,10 +141,16 @@ def test_own_arrays_are_brought_to_the_range_of_train(own):
         (lambda a: a.update(train=a["train"][0]), "train is 5 x 3, not [n, positions (2 or more), features]"),
         (lambda a: a.update(train=a["train"][:, :1]), "train is 6 x 1 x 3, not [n, positions (2 or more), features]"),
         (lambda a: a.update(test=a["test"][:, :4]), "test has 6 x 4 x 3 numbers, but each of train is 5 x 3"),
-        (lambda a: a["validation"].__setitem__((0, 0, 0), np.inf), "validation holds what is no finite number"),
-        (lambda a: a.update(train=np.full((6, 5, 3), "x")), "train holds what is no finite number"),
+        (
+            lambda a: a["validation"].__setitem__((0, 0, 0), np.inf),
+            "validation holds values that are not finite numbers",
+        ),
+        (lambda a: a.update(train=np.full((6, 5, 3), "x")), "train holds values that are not finite numbers"),
         (lambda a: a["train"].fill(2.0), "every number of train is 2.0; there is nothing to learn"),
-        (lambda a: a.update(train=np.full((6, 5, 3), None)), "is no .npz of plain arrays; write it with numpy.savez"),
+        (
+            lambda a: a.update(train=np.full((6, 5, 3), None)),
+            "is not a .npz file of plain arrays; write it with numpy.savez",
+        ),
     ],
 )
 def test_wrong_arrays_are_refused_in_one_line(tmp_path, change, told):
@@ -161,7 +167,7 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path, own):
     (tmp_path / "one.npz").write_bytes(b"")
     np.save(tmp_path / "single.npy", np.zeros(3))
     for name in ("text.npz", "one.npz", "single.npy"):
-        with pytest.raises(WrongInput, match=f"{name} is no .npz of plain arrays"):
+        with pytest.raises(WrongInput, match=f"{name} is not a .npz file of plain arrays"):
             read_patches(str(tmp_path / name))
     with pytest.raises(WrongInput, match=r"no file .*mine.npy; did you mean .*mine.npz"):
         read_patches(own.replace(".npz", ".npy"))
@@ -187,7 +193,7 @@ def test_images_larger_than_the_model_are_refused_in_one_line(tmp_path):
 
 def test_the_nearest_patch_and_the_mean_patch():
     train = np.stack([np.zeros((4, 1)), np.full((4, 1), 2.0)])
-    controls = PatchControls.fit(train, in_a_row(4))
+    controls = PatchBaselines.fit(train, in_a_row(4))
     made = controls.predictions(np.array([[1.0], [0], [0], [7]]), np.array([False, True, True, False]))
     assert made["mean patch"].tolist() == [[1], [1]]
     assert made["nearest patch"].tolist() == [[1], [7]]
@@ -200,7 +206,7 @@ def test_the_linear_prediction_finds_what_depends_linearly_on_what_is_shown():
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 6))).reshape(500, 3, 2) + rng.normal(size=(500, 3, 2))
     hidden = np.array([False, True, False])
-    controls = PatchControls.fit(train, in_a_row(3))
+    controls = PatchBaselines.fit(train, in_a_row(3))
     shown, asked = (train - train.mean(0))[:, ~hidden].reshape(500, 4), (train - train.mean(0))[:, 1]
     fitted = np.linalg.lstsq(shown, asked, rcond=None)[0]
     expected = train[:, 1].mean(0) + shown[7] @ fitted

@@ -32,7 +32,7 @@ def test_what_sees_what(n, shares):
 
 
 def test_shares_in_the_wrong_order():
-    with pytest.raises(ValidationError, match=r"shortest 0\.9 is above longest 0\.1"):
+    with pytest.raises(ValidationError, match=r"shortest 0\.9 exceeds longest 0\.1"):
         Prefix(shortest=0.9, longest=0.1)
 
 

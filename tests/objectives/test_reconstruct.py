@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, ToySamples, ToySource, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Memory, Seq, Stream, StreamSpec, full_order
-from danlu.objectives.reconstruct import Reconstruct, kept, one_position_each, whole
+from danlu.objectives.reconstruct import Reconstruct, drop_tokens, one_position_each, stream_of
 from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -64,9 +64,9 @@ def test_with_its_end_token_a_sentence_is_no_longer_than_its_window():
 
 def test_the_share_that_is_dropped():
     rng = np.random.default_rng(0)
-    lengths = [len(kept(np.arange(100), 0.6, rng)) for _ in range(200)]
+    lengths = [len(drop_tokens(np.arange(100), 0.6, rng)) for _ in range(200)]
     assert np.mean(lengths) == pytest.approx(40, abs=1)
-    assert all(len(kept(np.arange(1), 0.99, rng)) == 1 for _ in range(50))
+    assert all(len(drop_tokens(np.arange(1), 0.99, rng)) == 1 for _ in range(50))
 
 
 def test_the_decoder_sees_the_sentence_through_its_code_alone():
@@ -110,7 +110,7 @@ def test_greedy_decoding_takes_the_likeliest_ordinary_token_at_each_step():
     with torch.no_grad():
         for p in model.parameters():
             p += 0.5 * torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(p.numel()))
-    codes = objective.codes(model, model.head, whole([sentence(k, 4) for k in range(5)], torch.device("cpu")))
+    codes = objective.codes(model, model.head, stream_of([sentence(k, 4) for k in range(5)], torch.device("cpu")))
     memory = objective.memory(model.head, codes)
     made = decode_greedily(model, memory, VOCABULARY, 7)
     forbidden = sorted(VOCABULARY.special - {VOCABULARY.eos})

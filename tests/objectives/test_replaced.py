@@ -15,7 +15,7 @@ from toy_language import VOCABULARY, ToySamples, ToySource
 from danlu.architectures import build_network
 from danlu.objective import LogitsFrom
 from danlu.objectives.replaced import GeneratorSize, Replaced, sampled
-from danlu.objectives.sentences.detection import Detections, blanked, marked
+from danlu.objectives.sentences.detection import Detections, with_blanks, with_marks
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
@@ -221,8 +221,8 @@ def test_samples_are_told():
     def decode(ids):
         return "".join(f" {chr(93 + i)}" for i in ids)
 
-    assert blanked(tokens, yes, decode) == " a___ c d"
-    assert marked(tokens, yes, doubted, decode) == " a [b]? c? d"
+    assert with_blanks(tokens, yes, decode) == " a___ c d"
+    assert with_marks(tokens, yes, doubted, decode) == " a [b]? c? d"
 
 
 @pytest.mark.parametrize(

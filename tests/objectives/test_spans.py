@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
-from danlu.objectives.seq2seq.text_to_text import composition, parted, without_ends
+from danlu.objectives.seq2seq.text_to_text import composition, inner_tokens, split_at_spans
 from danlu.objectives.spans import Spans
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.samples import UnitSample
@@ -109,7 +109,7 @@ def test_compositions(parts, more, seed):
 def test_every_arrangement_is_as_likely():
     seen = {}
     for seed in range(3000):
-        runs = parted(np.arange(4), np.array([1, 1]), np.random.default_rng(seed))
+        runs = split_at_spans(np.arange(4), np.array([1, 1]), np.random.default_rng(seed))
         key = tuple(int(run[0]) for run in runs[1::2])
         seen[key] = seen.get(key, 0) + 1
     assert set(seen) == {(0, 2), (0, 3), (1, 3)}
@@ -118,7 +118,7 @@ def test_every_arrangement_is_as_likely():
 
 def test_ends_are_taken_off_once():
     for piece, inside in ([1, 5, 2], [5]), ([5, 6], [5, 6]), ([1], []), ([2], []), ([1, 2], []), ([1, 5], [5]):
-        assert without_ends(np.array(piece), VOCABULARY).tolist() == inside
+        assert inner_tokens(np.array(piece), VOCABULARY).tolist() == inside
 
 
 def test_blanks_are_asked_for_and_filled_in_order():
@@ -133,9 +133,9 @@ def test_blanks_are_asked_for_and_filled_in_order():
         ([], [10, 11, 12]),
     ]:
         assert objective.merge(parts, np.array(made, np.int64), VOCABULARY).tolist() == text
-    with pytest.raises(WrongInput, match="no blank; write <mask>"):
+    with pytest.raises(WrongInput, match="no blank; mark each blank with <mask>"):
         objective.source_ids(parts[:1], VOCABULARY)
-    with pytest.raises(WrongInput, match="3 blanks, the model knows 2"):
+    with pytest.raises(WrongInput, match="3 blanks, the model supports 2"):
         objective.source_ids([*parts, parts[0]], VOCABULARY)
 
 

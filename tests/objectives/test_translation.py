@@ -15,7 +15,7 @@ from toy_language import VOCABULARY, ToySource
 
 from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives.translation import Translation, beside_strangers, with_blanks
+from danlu.objectives.translation import Translation, mismatched_pairs, with_blanks
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.compressed import create_text
@@ -113,10 +113,10 @@ def test_two_sides_with_segments_and_positions_of_their_own():
         assert (seq.key == 0).all()
 
 
-def test_beside_strangers_each_first_side_has_the_second_of_the_next_pair():
+def test_in_mismatched_pairs_each_first_side_has_the_second_of_the_next_pair():
     objective, rows = Translation(masked={"rate": 0.3}), rows_of(5)
     text = pack(examples_of(objective, rows), objective.streams)["text"]
-    strange = beside_strangers(text)
+    strange = mismatched_pairs(text)
     assert strange.lengths == tuple(
         len(a) + len(b) + 4 for (a, _), (_, b) in zip(rows, rows[1:] + rows[:1], strict=True)
     )
@@ -149,12 +149,12 @@ def test_units_are_the_pairs_of_a_split_in_tokens(tmp_path):
     assert max(max(map(len, row)) for row in made["train"].rows) == 30
     mean = np.mean([len(a) + len(b) + 4 for a, b in made["test"].rows])
     assert made["test"].tokens_per_unit == pytest.approx(mean)
-    with pytest.raises(WrongInput, match="every pair of test has a side of more than 3 tokens"):
+    with pytest.raises(WrongInput, match="all test pairs have a side of more than 3 tokens"):
         Translation(longest=3).units(ToySource(tmp_path), "test")
 
 
 def test_words_cannot_be_masked_whole():
-    with pytest.raises(ValidationError, match="mask by token or span"):
+    with pytest.raises(ValidationError, match=r"set masked\.unit to token or span"):
         Translation(masked={"unit": "word"})
 
 
@@ -164,9 +164,9 @@ def test_a_judge_measures_with_and_without_the_translation(tmp_path):
     model = learner_of(objective)
 
     class Copies(Translation):
-        """Tells each hidden token by its place on the other side, where that is shown."""
+        """Predicts each hidden token from its place on the other side, where that is visible."""
 
-        def told(self, model, parts, text, vocabulary):
+        def predictions(self, model, head, text, vocabulary):
             found = []
             for ids, labels in zip(
                 text.inputs["token"].split(text.lengths), text.labels["masked"].split(text.lengths), strict=True
@@ -200,7 +200,7 @@ def test_special_tokens_are_not_told():
         def blank_logits(self, model, head, hidden):
             return torch.arange(VOCABULARY.size, 0, -1.0).repeat(len(hidden), 1)  # 0, 1, 2, 3 are special
 
-    told = PrefersEnds(masked=objective.masked).told(model, model.head, text, VOCABULARY)
+    told = PrefersEnds(masked=objective.masked).predictions(model, model.head, text, VOCABULARY)
     assert told.tolist() == [4] * hidden
 
 

@@ -16,7 +16,7 @@ from danlu import durable
 from danlu.architectures import build_network
 from danlu.objectives.cbow import Cbow, mean_around
 from danlu.objectives.skipgram import Skipgram
-from danlu.objectives.word_vectors.word_similarity import Scored, banded, share_above
+from danlu.objectives.word_vectors.word_similarity import Scored, band_products, correct_pairs
 from danlu.objectives.word_vectors.word_windows import WordRow, Words, contexts, offsets, training_counts
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -38,7 +38,7 @@ def row_of(texts):
 @given(documents, st.integers(1, 4), st.integers(0, 5))
 def test_contexts_are_the_words_within_reach_in_the_same_document(texts, window, seed):
     row = row_of(texts)
-    left, right = row.reaches(np.random.default_rng(seed), window)
+    left, right = row.context_sizes(np.random.default_rng(seed), window)
     reach = np.random.default_rng(seed).integers(1, window, len(row.tokens), endpoint=True)
     found = contexts(row.tokens, left, right, window)
     for i, around in enumerate(found):
@@ -57,7 +57,7 @@ def test_frequent_words_are_thinned_and_noise_is_drawn_by_count_to_the_power():
     expected = counts**0.75 / (counts**0.75).sum()
     assert drawn == pytest.approx(expected, abs=0.004)
     assert drawn[0] == 0
-    row = WordRow(np.repeat([1, 2], 20_000), np.zeros(40_000, int), words).thinned(rng)
+    row = WordRow(np.repeat([1, 2], 20_000), np.zeros(40_000, int), words).subsampled(rng)
     assert (row.tokens == 1).sum() == pytest.approx(20_000 * words.keep[1], rel=0.05)
     assert (row.tokens == 2).sum() == 20_000
 
@@ -79,7 +79,7 @@ def test_counts_are_of_the_training_text_without_special_tokens(tmp_path):
 def test_banded_products_are_products_of_neighbours(length, window):
     noise = torch.Generator().manual_seed(length)
     left, right = (torch.randn(length, 3, generator=noise, dtype=torch.float64) for _ in range(2))
-    found = banded(left, right, window)
+    found = band_products(left, right, window)
     assert found.shape == (length, 2 * window)
     for i in range(length):
         for k, offset in enumerate(offsets(window)):
@@ -143,9 +143,9 @@ def test_the_mean_around_leaves_the_word_itself_out():
 def test_pairs_above_noise_are_counted_where_there_are_pairs():
     words, drawn = torch.tensor([[4, -1], [5, 6]]), torch.tensor([[7, 8], [7, 8]])
     true, noise = torch.tensor([[3.0, 9.0], [0.0, 1.0]]), torch.tensor([[1.0, 5.0], [0.5, -1.0]])
-    assert share_above(Scored(words, true, drawn, noise)) == (4, 6)
-    assert share_above(Scored(words, true, torch.tensor([[4, 8], [7, 6]]), noise)) == (2, 4)  # the true words drawn
-    assert share_above(Scored(words, true, drawn, torch.ones(2, 2))) == (3, 6)  # two of them equal
+    assert correct_pairs(Scored(words, true, drawn, noise)) == (4, 6)
+    assert correct_pairs(Scored(words, true, torch.tensor([[4, 8], [7, 6]]), noise)) == (2, 4)  # the true words drawn
+    assert correct_pairs(Scored(words, true, drawn, torch.ones(2, 2))) == (3, 6)  # two of them equal
 
 
 @pytest.mark.parametrize("objective", [Skipgram(unit_tokens=20), Cbow(unit_tokens=20)], ids=lambda o: o.name)

@@ -41,8 +41,8 @@ def written(objective):
 @pytest.mark.parametrize(
     ("objective", "prompts", "told"),
     [
-        (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; write <mask>"),
-        (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model knows 6"),
+        (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; mark each blank with <mask>"),
+        (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model supports 6"),
         (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model's context is 24"),
     ],
 )

@@ -1,4 +1,7 @@
-"""Which positions of a unit to hide: by token, by whole word, by span. What is hidden together shares its fate."""
+"""The choice of positions to hide: by token, whole word or span.
+
+Shapes: L tokens of one piece.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,28 @@ from danlu.tokens.bounds import segment_numbers
 from danlu.tokens.vocabulary import Vocabulary
 
 LONGEST_SPAN = 10
-"""Tokens of a span, at most (SpanBERT). Lengths of mean m that are cut there have the mean m (1 - (1 - 1/m)^10): 2.95
-for 3, 6.5 for 10."""
+"""Maximum length of a span in tokens (SpanBERT). Geometric lengths of mean m cut there have the mean m (1 - (1 -
+1/m)^10): 2.95 for 3, 6.5 for 10."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """For one piece of L tokens: what is hidden, [L] booleans, and which group each token is in, [L] from 0."""
+    """The hidden positions of one piece of L tokens."""
 
-    hidden: np.ndarray
-    group: np.ndarray
+    hidden: np.ndarray  # [L] booleans
+    group: np.ndarray  # [L], from 0: the token, word or span that each token belongs to
 
 
-def at_least_one(hidden: list[np.ndarray], may: list[np.ndarray], groups: list[np.ndarray], rng: np.random.Generator):
-    """Hide one group, where the unit has an ordinary token at all and nothing is hidden yet."""
+def at_least_one(
+    hidden: list[np.ndarray], ordinary_of: list[np.ndarray], groups: list[np.ndarray], rng: np.random.Generator
+):
+    """Hide one group if nothing is hidden yet and the unit has an ordinary token."""
     if any(h.any() for h in hidden):
         return
-    places = [(i, j) for i, ordinary in enumerate(may) for j in np.flatnonzero(ordinary)]
+    places = [(i, j) for i, ordinary in enumerate(ordinary_of) for j in np.flatnonzero(ordinary)]
     if places:
         i, j = places[rng.integers(len(places))]
-        hidden[i] |= may[i] & (groups[i] == groups[i][j])
+        hidden[i] |= ordinary_of[i] & (groups[i] == groups[i][j])
 
 
 def by_group(
@@ -41,24 +46,27 @@ def by_group(
     rng: np.random.Generator,
     vocabulary: Vocabulary,
 ) -> list[Places]:
-    """Each group (a token, a word) with probability `rate`, its ordinary tokens all together."""
-    may = [vocabulary.ordinary(piece) for piece in pieces]
+    """Hide the ordinary tokens of each group (a token or a word) with probability `rate`."""
+    ordinary_of = [vocabulary.ordinary(piece) for piece in pieces]
     hidden = [
         ordinary & (rng.random(int(group[-1]) + 1 if len(group) else 0)[group] < rate)
-        for ordinary, group in zip(may, groups, strict=True)
+        for ordinary, group in zip(ordinary_of, groups, strict=True)
     ]
-    at_least_one(hidden, may, groups, rng)
+    at_least_one(hidden, ordinary_of, groups, rng)
     return [Places(h, group) for h, group in zip(hidden, groups, strict=True)]
 
 
 def by_span(
     pieces: Sequence[np.ndarray], rate: float, mean: float, rng: np.random.Generator, vocabulary: Vocabulary
 ) -> list[Places]:
-    """Spans of geometric length (SpanBERT, Joshi et al. 2020) of that mean, each cut at `LONGEST_SPAN`, at what is
-    hidden already and at special tokens, until `rate` of the ordinary tokens of a piece are hidden."""
-    may = [vocabulary.ordinary(piece) for piece in pieces]
+    """Hide spans until the share `rate` of the ordinary tokens of each piece is hidden (SpanBERT, Joshi et al. 2020).
+
+    Span lengths are geometric with mean `mean`. A span ends after `LONGEST_SPAN` tokens, at a hidden token and at a
+    special token.
+    """
+    ordinary_of = [vocabulary.ordinary(piece) for piece in pieces]
     hidden, groups = [], []
-    for ordinary in may:
+    for ordinary in ordinary_of:
         chosen, group = np.zeros(len(ordinary), bool), np.zeros(len(ordinary), np.int64)
         wanted = rate * ordinary.sum()
         count = int(wanted) + int(rng.random() < wanted % 1)
@@ -75,13 +83,13 @@ def by_span(
         hidden.append(chosen)
         groups.append(group)
     at_least_one(
-        hidden, may, [np.where(h, g, -1 - np.arange(len(g))) for h, g in zip(hidden, groups, strict=True)], rng
+        hidden, ordinary_of, [np.where(h, g, -1 - np.arange(len(g))) for h, g in zip(hidden, groups, strict=True)], rng
     )
     return [Places(h, g) for h, g in zip(hidden, groups, strict=True)]
 
 
 def by_unit(unit: str, pieces: list[np.ndarray], rate: float, mean_span: float, sample: Sample) -> list[Places]:
-    """Of the pieces of a draw, by "token", "word" (of which the draw knows the bounds) or "span"."""
+    """Choose hidden positions by "token", "word" (which needs word boundaries) or "span"."""
     if unit == "span":
         return by_span(pieces, rate, mean_span, sample.rng, sample.vocabulary)
     if unit == "word":

@@ -1,4 +1,7 @@
-"""Clusters of representations as labels of tokens (DeepCluster, Caron et al. 2018; HuBERT, Hsu et al. 2021)."""
+"""Clusters of representations as labels of tokens (DeepCluster, Caron et al. 2018; HuBERT, Hsu et al. 2021).
+
+Shapes: n points, k clusters.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,28 @@ from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.tokens.units import WindowUnits
 
-NONE = np.uint16(65535)
-MOST = 65_000
+NO_CLUSTER = np.uint16(65535)
+MAX_CLUSTERS = 65_000
 SEED = 0
 FITTED_POSITIONS = 65_536
-"""Hidden states that the centres are learnt from, at most about: whole windows, evenly over the text."""
+"""Approximate number of hidden states that centroids are fitted on: whole windows, evenly spaced over the text."""
 
 WINDOWS_TOGETHER = 16
 SVD_WINDOW, SVD_WIDTH = 5, 64
 
 
 def k_means(points: np.ndarray, k: int, weights: np.ndarray | None = None) -> Any:
-    """scikit-learn's MiniBatchKMeans of rows [n, width]: the same for the same rows."""
+    """Fit scikit-learn's MiniBatchKMeans on the rows of [n, width], deterministically."""
     library = need("sklearn.cluster", "eval", "clustering")
     return library.MiniBatchKMeans(k, random_state=SEED, n_init=3, batch_size=4096).fit(points, sample_weight=weights)
 
 
 def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
-    """[size, width] of length 1, or 0 for tokens without neighbours: the singular vectors of positive pointwise mutual
-    information (Levy & Goldberg 2014), each times the root of its singular value."""
+    """Return a vector for each token, [size, width], of length 1, or 0 for tokens without neighbours.
+
+    They are the singular vectors of the positive pointwise mutual information, scaled by the square root of the
+    singular values (Levy and Goldberg 2014).
+    """
     sparse = need("scipy.sparse", "eval", "clustering")
     library = need("sklearn.decomposition", "eval", "clustering")
     rows = np.bincount(cells.first, cells.count, size)
@@ -54,12 +60,12 @@ def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
 
 
 def labels_by_token(source: UnitSource, k: int) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
-    """Every occurrence of a token has the cluster of the token's own vector."""
+    """Label every occurrence of a token by the cluster of the token's vector."""
     counts = training_counts(source)
     vectors = spectral_vectors(cooccurrence(source, SVD_WINDOW), source.vocabulary.size)
     found = np.flatnonzero(counts)
-    centres = k_means(vectors[found], min(k, len(found)), np.sqrt(counts[found]))
-    cluster = centres.predict(vectors)
+    centroids = k_means(vectors[found], min(k, len(found)), np.sqrt(counts[found]))
+    cluster = centroids.predict(vectors)
 
     def label(windows: WindowUnits) -> Iterator[np.ndarray]:
         for i in range(len(windows)):
@@ -71,7 +77,7 @@ def labels_by_token(source: UnitSource, k: int) -> Callable[[WindowUnits], Itera
 def labels_by_teacher(
     source: UnitSource, name: str, k: int, unit_tokens: int
 ) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
-    """Each occurrence has the cluster of the hidden state that an earlier model gives it."""
+    """Label each occurrence by the cluster of its hidden state in an earlier model."""
     teacher = source.model(name)
     if unit_tokens > teacher.context:
         raise WrongInput(
@@ -83,17 +89,17 @@ def labels_by_teacher(
     fitted = list(hidden_states(teacher, train, range(0, len(train), step)))
     ordinary = [source.vocabulary.ordinary(np.concatenate(train.pieces(i))) for i in range(0, len(train), step)]
     points = np.concatenate([states[text] for states, text in zip(fitted, ordinary, strict=True)])
-    centres = k_means(points, min(k, len(points)))
+    centroids = k_means(points, min(k, len(points)))
 
     def label(windows: WindowUnits) -> Iterator[np.ndarray]:
-        yield from (centres.predict(states) for states in hidden_states(teacher, windows, range(len(windows))))
+        yield from (centroids.predict(states) for states in hidden_states(teacher, windows, range(len(windows))))
 
     return label
 
 
 @torch.no_grad()
 def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterator[np.ndarray]:
-    """[tokens, width] float32 of each of these windows, read as the teacher reads."""
+    """Yield the hidden states [tokens, width] float32 of each of these windows, in the teacher's reading order."""
     order = ATTENTION_ORDERS[teacher.objective.reading_order]
     device = next(teacher.parameters()).device
     for start in range(0, len(numbers), WINDOWS_TOGETHER):
@@ -106,8 +112,10 @@ def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterato
 
 
 def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: int, split: str) -> np.ndarray:
-    """[tokens of the split] uint16: the cluster of each, NONE for special tokens. All splits are labelled together and
-    once, by centres learnt from the training split."""
+    """Return the cluster of each token of a split, [tokens] uint16, `NO_CLUSTER` for special tokens.
+
+    All splits are labelled at once, by centroids fitted on the training split, and cached.
+    """
     folder = source.folder / "labels"
 
     def fill(fresh: Path) -> None:
@@ -117,7 +125,7 @@ def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: 
             with (fresh / f"{name}.labels").open("wb") as file:
                 for i, found in enumerate(label(windows)):
                     text = source.vocabulary.ordinary(np.concatenate(windows.pieces(i)))
-                    file.write(np.where(text, found, NONE).astype("<u2").tobytes())
+                    file.write(np.where(text, found, NO_CLUSTER).astype("<u2").tobytes())
 
     if not folder.exists():
         durable.write_folder(folder, fill)
@@ -125,5 +133,5 @@ def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: 
 
 
 def stored_tokens(store: TokenStore) -> np.ndarray:
-    """[tokens] of a whole split, in the order of its labels."""
+    """Return all tokens of a split, in the order of their labels."""
     return np.concatenate([store.document(i) for i in range(store.documents)])

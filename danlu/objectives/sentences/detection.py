@@ -1,4 +1,7 @@
-"""How well a yes or no for each token is told, beside how often it is yes."""
+"""Figures and samples of a binary classification of tokens.
+
+Shapes: L tokens of one sequence.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,37 @@ from torch import Tensor
 
 
 class Detections:
-    """Counts of what was true and what was suspected, and figures of them."""
+    """Counts of true and predicted replacements."""
 
     def __init__(self) -> None:
-        self.total = self.true = self.suspected = self.both = self.equal = 0
+        self.total = self.true = self.suspected = self.found = self.equal = 0
         self.filled = self.restored = 0
 
     def add(self, truth: Tensor, suspected: Tensor) -> None:
-        """Booleans of the same tokens."""
+        """Count tokens, given booleans of which are replaced and which are predicted to be."""
         self.total += truth.numel()
         self.true += int(truth.sum())
         self.suspected += int(suspected.sum())
-        self.both += int((truth & suspected).sum())
+        self.found += int((truth & suspected).sum())
         self.equal += int((truth == suspected).sum())
 
-    def fill(self, different: Tensor) -> None:
-        """Whether each token that the generator put in differs from the original."""
+    def add_generated(self, different: Tensor) -> None:
+        """Count tokens that the generator predicted, given booleans of which differ from the original."""
         self.filled += different.numel()
         self.restored += int((~different).sum())
 
     def figures(self) -> dict[str, float]:
-        """accuracy beside that of suspecting nothing; precision, of the suspected how many are replaced, beside the
-        base rate, which is what suspecting at random has; recall, of the replaced how many are suspected; how many
-        hidden tokens the generator restores. What nothing was counted for is left out."""
+        """Return accuracy, precision and recall of the detector, with their baselines.
+
+        Accuracy is given with that of predicting no replacement; precision with the base rate, the precision of random
+        predictions. `restored_by_generator` is the share of hidden tokens that the generator restores. Figures without
+        observations are omitted.
+        """
         shares = {
             "accuracy": (self.equal, self.total),
             "accuracy_suspecting_none": (self.total - self.true, self.total),
-            "precision": (self.both, self.suspected),
-            "recall": (self.both, self.true),
+            "precision": (self.found, self.suspected),
+            "recall": (self.found, self.true),
             "base_rate": (self.true, self.total),
             "restored_by_generator": (self.restored, self.filled),
         }
@@ -45,29 +51,29 @@ class Detections:
 
 
 Decode = Callable[[Any], str]
-"""Ids to text."""
+"""Decodes ids to text."""
 
 
-def blanked(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
-    """The text of tokens [L] with ___ for each of those that are hidden (booleans [L])."""
-    return _told(tokens, hidden, decode, lambda i: "___")
+def with_blanks(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
+    """Return the text of tokens [L] with ___ for each hidden token (booleans [L])."""
+    return _render(tokens, hidden, decode, lambda i: "___")
 
 
-def marked(tokens: np.ndarray, put_in: np.ndarray, doubted: np.ndarray, decode: Decode) -> str:
-    """The text of tokens [L], those put in as [token], and a question mark behind those doubted (booleans [L])."""
+def with_marks(tokens: np.ndarray, replaced: np.ndarray, suspected: np.ndarray, decode: Decode) -> str:
+    """Return the text of tokens [L], replaced tokens as [token], suspected ones followed by a question mark."""
 
-    def told(i: int) -> str:
+    def render(i: int) -> str:
         word = decode(tokens[i : i + 1])
         space = " " if word.startswith(" ") else ""
-        return (f"{space}[{word.strip()}]" if put_in[i] else word) + "?" * bool(doubted[i])
+        return (f"{space}[{word.strip()}]" if replaced[i] else word) + "?" * bool(suspected[i])
 
-    return _told(tokens, put_in | doubted, decode, told)
+    return _render(tokens, replaced | suspected, decode, render)
 
 
-def _told(tokens: np.ndarray, special: np.ndarray, decode: Decode, told: Callable[[int], str]) -> str:
-    """Text in which some tokens are told by `told(place)`, the stretches between them decoded whole."""
+def _render(tokens: np.ndarray, special: np.ndarray, decode: Decode, render: Callable[[int], str]) -> str:
+    """Decode tokens, some of them by `render(place)`, the stretches in between as a whole."""
     pieces, start = [], 0
     for i in map(int, np.flatnonzero(special)):
-        pieces += [decode(tokens[start:i]), told(i)]
+        pieces += [decode(tokens[start:i]), render(i)]
         start = i + 1
     return "".join([*pieces, decode(tokens[start:])])

@@ -7,9 +7,10 @@ Shapes: N sequences of a stream; q queries and c candidates of one group.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +20,10 @@ from danlu.objective import ModelAPI
 
 SHARPEST = 100.0
 """Maximum factor of a cosine that can be learned (CLIP, Radford et al. 2021)."""
+
+
+Vectors = tuple[Stream, Tensor]
+"""A stream and the unit vectors [N, width] of its sequences."""
 
 
 class Temperature(nn.Module):
@@ -61,8 +66,8 @@ def groups(queries: Stream, candidates: Stream, label: str) -> Iterator[tuple[Te
 
 def group_loss(
     model: ModelAPI,
-    queries: tuple[Stream, Tensor],
-    candidates: tuple[Stream, Tensor],
+    queries: Vectors,
+    candidates: Vectors,
     label: str,
     scale: Tensor | float,
 ) -> Tensor:
@@ -74,22 +79,32 @@ def group_loss(
         label: the sequence label of the queries that gives the index of the own candidate in the group.
         scale: the factor of the cosines.
     """
-    (asked, u), (offered, v) = queries, candidates
+    (query_stream, u), (candidate_stream, v) = queries, candidates
     total = u[:0].sum() + v[:0].sum()  # a batch without targets also has a loss
-    for rows, columns in groups(asked, offered, label):
-        total = total + model.class_loss(scale * u[rows] @ v[columns].T, asked.sequence_labels[label][rows])
+    for rows, columns in groups(query_stream, candidate_stream, label):
+        total = total + model.class_loss(scale * u[rows] @ v[columns].T, query_stream.sequence_labels[label][rows])
     return total
 
 
-def accuracy_in_group(
-    queries: tuple[Stream, Tensor], candidates: tuple[Stream, Tensor], label: str
-) -> tuple[list[float], list[float]]:
+def accuracy_in_group(queries: Vectors, candidates: Vectors, label: str) -> tuple[list[float], list[float]]:
     """Return, for each query with a target, whether its own candidate has the highest cosine (1 or 0), and the accuracy
     of a guess, which is 1 / the number of candidates."""
-    (asked, u), (offered, v) = queries, candidates
+    (query_stream, u), (candidate_stream, v) = queries, candidates
     right, chance = [], []
-    for rows, columns in groups(asked, offered, label):
+    for rows, columns in groups(query_stream, candidate_stream, label):
         best = (u[rows] @ v[columns].T).argmax(1)
-        right += (best == asked.sequence_labels[label][rows]).double().tolist()
+        right += (best == query_stream.sequence_labels[label][rows]).double().tolist()
         chance += [1 / len(columns)] * len(rows)
     return right, chance
+
+
+def group_figures(sides: Iterable[tuple[Vectors, Vectors]], label: str) -> dict[str, Any]:
+    """Return the accuracy over the (queries, candidates) of several batches, and that of a guess; {} without groups."""
+    right: list[float] = []
+    chance: list[float] = []
+    for queries, candidates in sides:
+        found, guessed = accuracy_in_group(queries, candidates, label)
+        right, chance = right + found, chance + guessed
+    if not right:
+        return {}
+    return {"found in group": np.array(right), "found in group by chance": float(np.mean(chance))}

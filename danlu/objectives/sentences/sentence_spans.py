@@ -106,13 +106,13 @@ def texts_of(sample: Sample, bounds: bool = True) -> list[Text]:
     vocabulary, found = sample.vocabulary, []
     pieces = sample.pieces()
     flags = sample.boundaries() if bounds else [np.zeros(len(piece), np.uint8) for piece in pieces]
-    for piece, marks in zip(pieces, flags, strict=True):
+    for piece, own in zip(pieces, flags, strict=True):
         inside = (piece != vocabulary.bos) & (piece != vocabulary.eos)
         if inside.any():
             # white space at the end of a document would reveal which of its sentences is the last
-            ends = bool(piece[-1] == vocabulary.eos and not marks[-1] & SPACE_BEFORE)
+            ends = bool(piece[-1] == vocabulary.eos and not own[-1] & SPACE_BEFORE)
             starts = bool(piece[0] == vocabulary.bos)
-            found.append(Text(piece[inside], marks[inside], ends, starts, int(marks[-1]) if ends else 0))
+            found.append(Text(piece[inside], own[inside], ends, starts, int(own[-1]) if ends else 0))
     return found
 
 

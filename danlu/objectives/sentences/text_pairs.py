@@ -1,4 +1,7 @@
-"""Pairs of texts: whether the second belongs to the first, framed together or each on its own, and their classifier."""
+"""Text pairs: whether the second text belongs to the first; joint or separate encoding, and the pair classifier.
+
+Shapes: T positions and N sequences of a stream, L positions of one sequence, k pairs.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,17 @@ from danlu.tokens.vocabulary import Vocabulary
 Cut = Callable[[Text, np.random.Generator], "tuple[Text, Text] | None"]
 
 PAIR_FRAME = 3
-"""Tokens around a pair in one sequence: [bos] A [eos] B [eos]."""
+"""Special tokens of a pair in one sequence: [bos] A [eos] B [eos]."""
 
 SINGLE_FRAME = 2
-"""Tokens around a text on its own: [bos] A [eos]."""
+"""Special tokens of a single text: [bos] A [eos]."""
 
 SINGLE_TOKEN_FLAGS = sum(FLAGS.values())
-"""The flags of a token that is a word and a sentence of its own."""
+"""The flags of a token that is a word and a sentence alone."""
 
 
 def parse_masked(value: Any) -> Any:
-    """false or 0: nothing is masked (None); true: masked as by default; a number: its rate."""
+    """Parse the setting `masked`: false or 0 is None, true the default settings, a number their rate."""
     if value is False or (isinstance(value, int | float) and value == 0):
         return None
     if value is True:
@@ -40,8 +43,7 @@ def parse_masked(value: Any) -> Any:
 
 
 def pair_streams(term: str, masked: Masked | None, segments: bool) -> dict[str, StreamSpec]:
-    """One stream of texts, with segments where there are two in a sequence, the pair's label as a mark and what is
-    masked as labels."""
+    """Return the stream of texts with the pair's sequence label and the labels of masked tokens."""
     labels = {} if masked is None else masked.streams["text"].labels
     inputs = {"token": np.int64, **({"segment": np.int64} if segments else {})}
     return {"text": StreamSpec(inputs, labels, {term: np.int64})}
@@ -49,15 +51,15 @@ def pair_streams(term: str, masked: Masked | None, segments: bool) -> dict[str, 
 
 @dataclass(frozen=True)
 class Pair:
-    """label: the class of the pair, -1 where there is none to be told (then `second` may be missing)."""
+    """Two texts of a pair."""
 
     first: Text
-    second: Text | None = None
-    label: int = -1
+    second: Text | None = None  # missing only without a label
+    label: int = -1  # the class of the pair; -1: none
 
 
-class Recut(Sample):
-    """A draw whose unit is other pieces than the window: what another objective then sees of it."""
+class RecutSample(Sample):
+    """A sample whose unit consists of other pieces than the window."""
 
     def __init__(self, sample: Sample, found: Sequence[np.ndarray], flags: Sequence[np.ndarray]):
         self.rng, self.progress, self.vocabulary = sample.rng, sample.progress, sample.vocabulary
@@ -76,44 +78,52 @@ class Recut(Sample):
         return self.original.row()
 
 
-def fitted(first: Text, second: Text, room: int) -> tuple[Text, Text]:
-    """The two with at most `room` tokens together, shortened where they do not meet, the longer one first."""
+def truncate_pair(first: Text, second: Text, room: int) -> tuple[Text, Text]:
+    """Truncate two texts to at most `room` tokens together, at their outer ends and the longer one first."""
     half = room // 2
     a = min(len(first), max(half, room - len(second)))
     b = min(len(second), room - a)
     return first.cut(len(first) - a, len(first)), second.cut(0, b)
 
 
-def draw_pairs(sample: Sample, cut: Cut, around: int, bounds: bool) -> list[Pair]:
-    """Each text of the unit cut in two; its second part (label 1) or, as likely, one of another document (label 0).
+def draw_pairs(sample: Sample, cut: Cut, frame: int, bounds: bool) -> list[Pair]:
+    """Cut each text of the unit in two; replace the second part by one of another document with probability 1/2.
 
-    The stranger is the second part of a text of a further unit, cut by the same rule, and both are shortened to the
-    shorter of the two before either is chosen: neither length nor kind of ending says which one it is. A text that
-    cannot be cut stands alone. WrongInput when there is no second document.
+    The replacement is the second part of a text of a further unit, cut by the same rule. Both candidates are truncated
+    to the shorter of the two before one is chosen, so that neither length nor ending reveals which it is. A text that
+    cannot be cut stands alone.
+
+    Args:
+        cut: cuts a text in two, or returns None.
+        frame: number of special tokens of a pair.
+        bounds: whether `cut` needs sentence boundaries.
+
+    Raises:
+        WrongInput: if there is no second document.
     """
     other = texts_of(sample.another(), bounds)
-    room = unit_size(sample) - around
+    room = unit_size(sample) - frame
     pairs = []
     for text in texts_of(sample, bounds):
-        own, strange = cut(text, sample.rng), second_part(other, cut, sample.rng)
-        if own is None or strange is None or room < 2:
+        own, negative = cut(text, sample.rng), second_part(other, cut, sample.rng)
+        if own is None or negative is None or room < 2:
             pairs.append(Pair(text.cut(0, unit_size(sample) - SINGLE_FRAME)))
             continue
         first, second = own
-        length, true = min(len(second), len(strange)), bool(sample.rng.random() < 0.5)
-        shown = (second if true else strange).cut(0, length)
-        pairs.append(Pair(*fitted(first, shown, room), int(true)))
+        length, true = min(len(second), len(negative)), bool(sample.rng.random() < 0.5)
+        shown = (second if true else negative).cut(0, length)
+        pairs.append(Pair(*truncate_pair(first, shown, room), int(true)))
     return [pair for pair in pairs if len(pair.first)]
 
 
 def second_part(found: Sequence[Text], cut: Cut, rng: np.random.Generator) -> Text | None:
-    """The second part of one of the texts that can be cut, each as likely."""
+    """Return the second part of one of the texts that can be cut, drawn uniformly."""
     halves = [pair for pair in (cut(text, rng) for text in found) if pair is not None]
     return halves[int(rng.integers(len(halves)))][1] if halves else None
 
 
 def framed(texts: Iterable[Text], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """[bos] A [eos] or [bos] A [eos] B [eos] as ids, flags and segments, each [L]; a segment ends with its [eos]."""
+    """Return ids, flags and segments [L] of [bos] A [eos] or [bos] A [eos] B [eos]; a segment includes its [eos]."""
     ids, flags, segments = [np.array([vocabulary.bos])], [np.array([SINGLE_TOKEN_FLAGS], np.uint8)], [np.array([0])]
     for number, text in enumerate(texts):
         ids += [text.ids, np.array([vocabulary.eos])]
@@ -125,29 +135,28 @@ def framed(texts: Iterable[Text], vocabulary: Vocabulary) -> tuple[np.ndarray, n
 def sequences(
     frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], sample: Sample, masked: Masked | None
 ) -> list[Seq]:
-    """A sequence for each frame, with what `masked` hides of it."""
+    """Return a sequence for each frame; `masked` hides tokens of it."""
     if masked is None:
-        made = [Seq({"token": ids}, full_order(len(ids))) for ids, _, _ in frames]
-    else:
-        made = masked.example(Recut(sample, [ids for ids, _, _ in frames], [flags for _, flags, _ in frames]))["text"]
-    return made
+        return [Seq({"token": ids}, full_order(len(ids))) for ids, _, _ in frames]
+    framed_sample = RecutSample(sample, [ids for ids, _, _ in frames], [flags for _, flags, _ in frames])
+    return masked.example(framed_sample)["text"]
 
 
-def together(pairs: Sequence[Pair], sample: Sample, masked: Masked | None, term: str) -> list[Seq]:
-    """One sequence a pair, with its label; a text without a partner only where there is something masked to tell."""
-    kept = [pair for pair in pairs if pair.label >= 0 or masked is not None]
-    frames = [framed([t for t in (pair.first, pair.second) if t is not None], sample.vocabulary) for pair in kept]
+def joint_sequences(pairs: Sequence[Pair], sample: Sample, masked: Masked | None, term: str) -> list[Seq]:
+    """Return one sequence per pair, with its label. Single texts are included only if tokens are masked."""
+    labelled = [pair for pair in pairs if pair.label >= 0 or masked is not None]
+    frames = [framed([t for t in (pair.first, pair.second) if t is not None], sample.vocabulary) for pair in labelled]
     made = sequences(frames, sample, masked)
-    for seq, (_, _, segments), pair in zip(made, frames, kept, strict=True):
+    for seq, (_, _, segments), pair in zip(made, frames, labelled, strict=True):
         seq.inputs["segment"] = segments
         seq.sequence_labels[term] = pair.label
     return made
 
 
-def apart(pairs: Sequence[Pair], sample: Sample, masked: Masked | None, term: str) -> list[Seq]:
-    """Two sequences a pair, one after the other, the label at the first of them."""
-    kept = [pair for pair in pairs if pair.label >= 0 or masked is not None]
-    listed = [(t, label) for p in kept for t, label in ((p.first, p.label), (p.second, -1)) if t is not None]
+def separate_sequences(pairs: Sequence[Pair], sample: Sample, masked: Masked | None, term: str) -> list[Seq]:
+    """Return two consecutive sequences per pair, the first of which has the label."""
+    labelled = [pair for pair in pairs if pair.label >= 0 or masked is not None]
+    listed = [(t, label) for p in labelled for t, label in ((p.first, p.label), (p.second, -1)) if t is not None]
     made = sequences([framed([text], sample.vocabulary) for text, _ in listed], sample, masked)
     for seq, (_, label) in zip(made, listed, strict=True):
         seq.sequence_labels[term] = label
@@ -155,14 +164,14 @@ def apart(pairs: Sequence[Pair], sample: Sample, masked: Masked | None, term: st
 
 
 class PairHead(nn.Module):
-    """Two vectors u, v to classes: a dense layer over u, v, |u - v| and u v (Conneau et al. 2017), tanh as in BERT, and
-    a layer for the classes. [k, width] twice -> [k, 2]."""
+    """Classify two vectors u, v by [u, v, |u - v|, u v] (Conneau et al. 2017), a dense layer with tanh as in BERT, and
+    a linear layer: [k, width] twice -> [k, 2]."""
 
     def __init__(self, shape: ModelShape):
         super().__init__()
         self.dense, self.out = nn.Linear(4 * shape.width, shape.width), nn.Linear(shape.width, 2)
         nn.init.normal_(self.dense.weight, std=self.dense.in_features**-0.5)
-        nn.init.normal_(self.out.weight, std=0.02)  # begins undecided
+        nn.init.normal_(self.out.weight, std=0.02)  # small, so that both classes start equally likely
         for layer in (self.dense, self.out):
             nn.init.zeros_(layer.bias)
 
@@ -171,15 +180,17 @@ class PairHead(nn.Module):
 
 
 def joint_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
-    """The means of the two segments of the sequences `at` [k]: [T, width] -> [k, width] twice. The positions of each
-    have seen the other; their means, and not the first position alone, so that architectures that do not look far may
-    compare them too."""
+    """Return the mean hidden states of the two segments of the sequences `at` [k]: [k, width] twice.
+
+    Positions of each segment attend to the other. Means, instead of the first position alone, also suit architectures
+    with a short reach.
+    """
     u, v = segment_pool(hidden, text)[at].unbind(1)
     return u, v
 
 
 def separate_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
-    """The means of the sequences `at` [k] and of the one after each: [T, width] -> [k, width] twice."""
+    """Return the mean hidden states of the sequences `at` [k] and of the one after each: [k, width] twice."""
     pooled = text.mean(hidden)
     return pooled[at], pooled[at + 1]
 
@@ -188,12 +199,13 @@ Sides = Callable[[Tensor, Stream, Tensor], tuple[Tensor, Tensor]]
 
 
 def pair_heads(shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
+    """Create the pair classifier and, if tokens are masked, the masked language modelling head."""
     heads: dict[str, nn.Module] = {"pair": PairHead(shape)}
     return nn.ModuleDict(heads if masked is None else {**heads, "masked": MaskedHead(shape)})
 
 
 def pair_losses(model: ModelAPI, head: Any, text: Stream, term: str, sides: Sides) -> dict[str, Tensor]:
-    """The pair's term, and the masked one where there is a head for it: one pass of the backbone for both."""
+    """Return the pair's term and the masked term, from one pass of the backbone."""
     hidden, label = model.hidden(text), text.sequence_labels[term]
     at = (label >= 0).nonzero().squeeze(1)
     found = {term: model.class_loss(head["pair"](*sides(hidden, text, at)), label[at])}
@@ -207,7 +219,7 @@ def pair_losses(model: ModelAPI, head: Any, text: Stream, term: str, sides: Side
 def pair_figures(
     model: ModelAPI, head: Any, batches: Iterable[Batch], term: str, sides: Sides, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Share of each label, accuracy (one value a pair) and what always answering the more frequent label gives."""
+    """Return the share of each label, the accuracy (one value per pair) and that of the most frequent label."""
     right, labels = [np.zeros(0)], [np.zeros(0, np.int64)]
     for batch in batches:
         text = batch["text"]

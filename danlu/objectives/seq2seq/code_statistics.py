@@ -1,4 +1,7 @@
-"""How far apart two clouds of vectors are, and how wide one is."""
+"""Statistics of sets of sentence codes.
+
+Shapes: n and m codes of d entries.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from torch import Tensor
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """The squared Fréchet distance of the normal distributions with the means and covariances of the rows of two tables
-    [n, d] and [m, d]: |mean - mean|^2 + trace(A + B - 2 (A B)^1/2) (Heusel et al. 2017)."""
+    """Return the squared Fréchet distance of the normal distributions fitted to the rows of [n, d] and [m, d].
+
+    It is |mean - mean|^2 + trace(A + B - 2 (A B)^1/2) for covariances A and B (Heusel et al. 2017).
+    """
     one, other = (np.asarray(x.double().cpu()) for x in (a, b))
     first, second = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (one, other))
     root = square_root(first)
@@ -18,11 +23,11 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
 
 def square_root(covariance: np.ndarray) -> np.ndarray:
-    """Of a symmetric matrix without negative eigenvalues but rounding."""
+    """Return the square root of a positive semidefinite matrix; negative eigenvalues are rounding errors."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(0))) @ vectors.T
 
 
 def spread(x: Tensor) -> float:
-    """The variance of the rows of [n, d], summed over their entries; 0 when all are one."""
+    """Return the total variance of the rows of [n, d]; 0 if all are equal."""
     return float(x.double().var(0).sum())

@@ -1,4 +1,4 @@
-"""What a decoder says beside a memory, the likeliest token at each step."""
+"""Greedy decoding: the most probable token at each step, given a memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ PLAIN = {"text": StreamSpec()}
 
 @torch.no_grad()
 def decode_greedily(model: ModelAPI, memory: Memory, vocabulary: Vocabulary, longest: int) -> list[np.ndarray]:
-    """For each sequence of the memory the ids made after the beginning token, up to the end token (left out) or
-    `longest`. Every step runs on the whole text so far, so it is for tens of tokens."""
+    """Return, for each sequence of the memory, the generated ids up to the end token (excluded) or `longest`.
+
+    Every step recomputes the whole prefix, so this suits texts of tens of tokens.
+    """
     made = np.full((len(memory.stream), longest + 1), vocabulary.bos)
     for k in range(1, longest + 1):
         seqs = [Seq({"token": ids}, causal_order(k)) for ids in made[:, :k]]
@@ -32,6 +34,6 @@ def decode_greedily(model: ModelAPI, memory: Memory, vocabulary: Vocabulary, lon
 
 
 def until_end(ids: np.ndarray, eos: int) -> np.ndarray:
-    """What stands before the first end token."""
+    """Return the ids before the first end token."""
     ends = np.flatnonzero(ids == eos)
     return ids[: ends[0]] if len(ends) else ids

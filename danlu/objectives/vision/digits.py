@@ -1,4 +1,4 @@
-"""`builtin:digits`: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak 1998), which scikit-learn carries."""
+"""`builtin:digits`: 1,797 handwritten digits of 8 x 8 pixels (Alpaydin and Kaynak 1998), from scikit-learn."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ VALIDATION, TEST = 0.1, 0.2
 
 @dataclass(frozen=True)
 class Digits:
-    """images [n, 8, 8] float32 in 0..1, 1 the ink; labels [n], the digit each is of."""
+    """Images and their labels."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: np.ndarray  # [n, 8, 8] float32 in 0..1, 1 is ink
+    labels: np.ndarray  # [n]
 
 
 @cache
 def digits() -> dict[str, Digits]:
-    """By split, which depends on nothing but the image: equal images are in the same one."""
+    """Return the images of each split. The split depends on the image alone, so that equal images share a split."""
     found = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
     images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
     where = cuts(VALIDATION, TEST)
@@ -39,12 +39,12 @@ def digits() -> dict[str, Digits]:
 
 
 def patches_of(images: np.ndarray) -> np.ndarray:
-    """[n, 8, 8] -> [n, 16, 4]: squares of 2 x 2 pixels, row by row."""
+    """Cut images [n, 8, 8] into patches [n, 16, 4] of 2 x 2 pixels, row by row."""
     cells = SIDE // PATCH
     return images.reshape(-1, cells, PATCH, cells, PATCH).swapaxes(2, 3).reshape(len(images), POSITIONS, FEATURES)
 
 
 def image_of(patches: np.ndarray) -> np.ndarray:
-    """[16, 4] -> [8, 8], the reverse for one image."""
+    """Assemble the patches [16, 4] of one image to [8, 8]."""
     cells = SIDE // PATCH
     return patches.reshape(cells, cells, PATCH, PATCH).swapaxes(1, 2).reshape(SIDE, SIDE)

@@ -1,4 +1,4 @@
-"""Where patches come from: the built-in digits and tones, or arrays of one's own."""
+"""Sources of patches: the built-in digits and tones, or arrays in a file."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ FILE = ".npz"
 
 @dataclass(frozen=True)
 class PatchData:
-    """splits {name: [n, positions, features] float32 in 0..1}; places [positions, 2], where each position stands, row
-    and column; picture: [positions, features] -> [rows, columns]."""
+    """Patches of all splits."""
 
-    splits: Mapping[str, np.ndarray]
-    places: np.ndarray
-    picture: Callable[[np.ndarray], np.ndarray]
+    splits: Mapping[str, np.ndarray]  # name -> [n, positions, features] float32 in 0..1
+    places: np.ndarray  # [positions, 2], row and column of each position
+    picture: Callable[[np.ndarray], np.ndarray]  # [positions, features] -> [rows, columns]
 
 
 def digit_patches() -> PatchData:
+    """Return the built-in digits as patches."""
     splits = {split: digits.patches_of(found.images) for split, found in digits.digits().items()}
     side = digits.SIDE // digits.PATCH
     return PatchData(splits, np.stack(np.divmod(np.arange(digits.POSITIONS), side), 1), digits.image_of)
 
 
 def in_a_row(positions: int) -> np.ndarray:
-    """[positions, 2]: one beside the other."""
+    """Return the places [positions, 2] of positions in one row."""
     return np.stack([np.zeros(positions, np.int64), np.arange(positions)], 1)
 
 
 def upright(frames: np.ndarray) -> np.ndarray:
-    """[positions, features] -> [features, positions]: positions from left to right, the first feature lowest."""
+    """Transpose [positions, features] to a picture [features, positions]: positions from left to right, first feature
+    lowest."""
     return frames.T[::-1]
 
 
 def tone_frames() -> PatchData:
+    """Return the frames of the built-in tones."""
     splits = {split: tones.spectrograms(split) for split in SPLITS}
     return PatchData(splits, in_a_row(tones.FRAMES), upright)
 
 
 @dataclass(frozen=True)
 class Builtin:
+    """A built-in source."""
+
     features: int
     read: Callable[[], PatchData]
 
@@ -62,7 +66,7 @@ BUILTIN = {
 
 @lru_cache(maxsize=2)
 def arrays(source: str, changed: int) -> Mapping[str, np.ndarray]:
-    """The arrays of a file as they lie there, checked; `changed` is the file's time."""
+    """Read and check the arrays of a file; `changed` is its modification time, which makes the cache follow it."""
     try:
         with np.load(source, allow_pickle=False) as file:
             if missing := [split for split in SPLITS if split not in file]:
@@ -70,7 +74,7 @@ def arrays(source: str, changed: int) -> Mapping[str, np.ndarray]:
                 raise WrongInput(f"{source} has no array {missing[0]!r}; it holds {held}, needed: {', '.join(SPLITS)}")
             found = {split: file[split] for split in SPLITS}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError):
-        raise WrongInput(f"{source} is no {FILE} of plain arrays; write it with numpy.savez") from None
+        raise WrongInput(f"{source} is not a {FILE} file of plain arrays; write it with numpy.savez") from None
     for split, array in found.items():
         shape = " x ".join(map(str, array.shape))
         if array.ndim != 3 or 0 in array.shape or array.shape[1] < 2:
@@ -79,40 +83,50 @@ def arrays(source: str, changed: int) -> Mapping[str, np.ndarray]:
             expected = " x ".join(map(str, found["train"].shape[1:]))
             raise WrongInput(f"{source}: {split} has {shape} numbers, but each of train is {expected}")
         if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise WrongInput(f"{source}: {split} holds what is no finite number")
+            raise WrongInput(f"{source}: {split} holds values that are not finite numbers; remove them")
     if found["train"].min() == found["train"].max():
         raise WrongInput(f"{source}: every number of train is {found['train'].min()}; there is nothing to learn")
     return found
 
 
 def file_arrays(source: str) -> Mapping[str, np.ndarray]:
+    """Return the arrays of a file."""
     path = Path(source).expanduser()
     if not path.is_file():
-        beside = [str(p) for p in path.parent.glob(f"*{FILE}")] if path.parent.is_dir() else []
-        raise WrongInput(f"no file {source}; {nearest(source, [*BUILTIN, *beside])}")
+        nearby = [str(p) for p in path.parent.glob(f"*{FILE}")] if path.parent.is_dir() else []
+        raise WrongInput(f"no file {source}; {nearest(source, [*BUILTIN, *nearby])}")
     return arrays(str(path), path.stat().st_mtime_ns)
 
 
 def file_patches(source: str) -> PatchData:
-    """Numbers are brought to 0..1 by the smallest and the largest of `train`; others may lie outside."""
+    """Scale the numbers of a file to 0..1 by the minimum and maximum of `train`; other splits may exceed them."""
     found = file_arrays(source)
     low, high = float(found["train"].min()), float(found["train"].max())
     splits = {split: ((array - low) / (high - low)).astype(np.float32) for split, array in found.items()}
     return PatchData(splits, in_a_row(found["train"].shape[1]), upright)
 
 
-def known(source: str) -> None:
+def check_known(source: str) -> None:
+    """Raise WrongInput for an unknown built-in source."""
     if source.startswith("builtin:") and source not in BUILTIN:
-        raise WrongInput(f"no patches are called {source!r}; {nearest(source, BUILTIN)}, or a {FILE} of your own")
+        raise WrongInput(f"no patches are called {source!r}; {nearest(source, BUILTIN)}, or the path of a {FILE} file")
 
 
 def features_of(source: str) -> int:
-    """Numbers in a patch. WrongInput, in one line, for a source that cannot be read."""
-    known(source)
+    """Return the numbers per patch.
+
+    Raises:
+        WrongInput: if the source cannot be read.
+    """
+    check_known(source)
     return BUILTIN[source].features if source in BUILTIN else int(file_arrays(source)["train"].shape[2])
 
 
 def read_patches(source: str) -> PatchData:
-    """All splits; WrongInput as `features_of`."""
-    known(source)
+    """Return all splits.
+
+    Raises:
+        WrongInput: if the source cannot be read.
+    """
+    check_known(source)
     return BUILTIN[source].read() if source in BUILTIN else file_patches(source)

@@ -1,4 +1,4 @@
-"""`builtin:tones`: short sounds that are computed, as the magnitude spectra of their frames."""
+"""`builtin:tones`: short synthetic sounds, as magnitude spectra of their frames."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from danlu.text.split import SPLITS
 
 RATE = 4_000
-"""Samples a second."""
+"""Samples per second."""
 
 WINDOW, HOP, FRAMES = 64, 32, 32
 BINS = WINDOW // 2
-"""Of a frame, each of RATE / WINDOW = 62.5 Hz; the constant part is left out."""
+"""Frequency bins of a frame, each RATE / WINDOW = 62.5 Hz wide, without the constant part."""
 
 SAMPLES = WINDOW + HOP * (FRAMES - 1)
 LOWEST, HIGHEST = 100.0, 1_800.0
@@ -23,8 +23,10 @@ CONTRAST = 20.0
 
 
 def sound(split: str, number: int) -> np.ndarray:
-    """[SAMPLES] of one sound, a pure function of its split and number: a tone with overtones, a chord of three, or a
-    sweep, that swells, fades, and has a little noise in it."""
+    """Return the samples [SAMPLES] of one sound, a pure function of its split and number.
+
+    It is a tone with overtones, a triad or a sweep, with attack, decay and a little noise.
+    """
     rng = np.random.default_rng((SALT, SPLITS.index(split), number))
     time = np.arange(SAMPLES) / RATE
     kind = rng.integers(3)
@@ -45,12 +47,12 @@ def sound(split: str, number: int) -> np.ndarray:
 
 
 def pitch(rng: np.random.Generator, highest: float) -> float:
-    """In Hz; each octave is as likely."""
+    """Draw a frequency in Hz, uniformly over octaves."""
     return float(LOWEST * (highest / LOWEST) ** rng.random())
 
 
 def spectrogram(samples: np.ndarray) -> np.ndarray:
-    """[FRAMES, BINS] float32 in 0..1: the logarithm of each frame's magnitudes, from the lowest frequency."""
+    """Return the log magnitudes [FRAMES, BINS] float32 in 0..1, from the lowest frequency."""
     at = HOP * np.arange(FRAMES)[:, None] + np.arange(WINDOW)
     magnitudes = np.abs(np.fft.rfft(samples[at] * np.hanning(WINDOW)))[:, 1:] / (WINDOW / 4)
     return np.clip(np.log1p(CONTRAST * magnitudes) / np.log1p(CONTRAST), 0, 1).astype(np.float32)
@@ -58,5 +60,5 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
 
 @cache
 def spectrograms(split: str) -> np.ndarray:
-    """[sounds, FRAMES, BINS] of a split."""
+    """Return the spectrograms [sounds, FRAMES, BINS] of a split."""
     return np.stack([spectrogram(sound(split, number)) for number in range(SOUNDS[split])])

@@ -1,4 +1,7 @@
-"""How often words stand near each other, counted on disk in bounded memory."""
+"""Co-occurrence counts of words, computed on disk in bounded memory.
+
+Shapes: n cells of the table.
+"""
 
 from __future__ import annotations
 
@@ -14,45 +17,44 @@ from danlu.tokens.shards import TokenStore
 
 CHUNK_TOKENS = 1 << 19
 BUCKET_PAIRS = 1 << 23
-"""Pairs that are sorted at once, at most about: what is held in memory does not grow with the text."""
+"""Approximate number of pairs sorted at once, which bounds the memory."""
 
 PARTS = {"first": np.dtype("<i4"), "second": np.dtype("<i4"), "count": np.dtype("<f4")}
 HELD_OUT = {"validation": (0.0, 0.01), "test": (0.01, 0.02), "train": (0.02, 1.0)}
-"""By split, the pairs whose hash, as a share, lies in this range."""
+"""The range of the hash of a pair, as a fraction of 1, that belongs to each split."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The non-zero cells of a table of co-occurrence, in an order of chance: `first` and `second` word [n], `count` [n]
-    float32."""
+    """The non-zero cells of a co-occurrence table, in random order."""
 
-    first: np.ndarray
-    second: np.ndarray
-    count: np.ndarray
+    first: np.ndarray  # [n], ids of words
+    second: np.ndarray  # [n]
+    count: np.ndarray  # [n] float32
 
     def __len__(self) -> int:
         return len(self.count)
 
 
-def mixed(keys: np.ndarray) -> np.ndarray:
-    """uint64 -> uint64, one to one and without visible order (the finaliser of SplitMix64, Steele et al. 2014)."""
+def hash_keys(keys: np.ndarray) -> np.ndarray:
+    """Hash uint64 keys one-to-one (the finaliser of SplitMix64, Steele et al. 2014)."""
     x = keys.astype(np.uint64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-def added_up(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each key once, in rising order of its hash, with the sum of its counts (float64)."""
-    order = np.argsort(mixed(keys), kind="stable")
+def sum_by_key(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each key once, in ascending order of its hash, with the sum of its counts (float64)."""
+    order = np.argsort(hash_keys(keys), kind="stable")
     keys = keys[order]
-    begins = np.flatnonzero(np.diff(keys, prepend=-1))
-    sums = np.add.reduceat(counts[order], begins) if len(keys) else counts
-    return keys[begins], sums
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    sums = np.add.reduceat(counts[order], starts) if len(keys) else counts
+    return keys[starts], sums
 
 
 def chunks(store: TokenStore) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Whole documents of about CHUNK_TOKENS tokens together: ids [n], and a number for each document [n]."""
+    """Yield whole documents, about CHUNK_TOKENS tokens at a time: ids [n] and document indices [n]."""
     held: list[np.ndarray] = []
     size = 0
     for i in range(store.documents):
@@ -64,8 +66,10 @@ def chunks(store: TokenStore) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def near_pairs(ids: np.ndarray, document: np.ndarray, window: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keys first * size + second of all pairs at most `window` words apart in one document, both ways round, and their
-    weights: 1 / distance (Pennington et al. 2014)."""
+    """Return all ordered pairs of words at most `window` words apart in one document, and their weights.
+
+    A pair is the key first * size + second; its weight is 1 / distance (Pennington et al. 2014).
+    """
     keys, weights = [], []
     for distance in range(1, window + 1):
         together = document[:-distance] == document[distance:]
@@ -76,11 +80,14 @@ def near_pairs(ids: np.ndarray, document: np.ndarray, window: int, size: int) ->
 
 
 def cooccurrence(source: UnitSource, window: int, split: str | None = None) -> Cells:
-    """The cells of the training text's table, special tokens left out; `split`: only the share of the cells that is
-    trained on, or that is held out. Counted once."""
+    """Return the cells of the table of the training text, without special tokens. Cached.
+
+    Args:
+        split: return only the cells of this split.
+    """
     folder = source.folder / f"cooccurrence-{window}"
     if not folder.exists():
-        durable.write_folder(folder, lambda fresh: count(fresh, source, window))
+        durable.write_folder(folder, lambda fresh: count_pairs(fresh, source, window))
     names = [split] if split else list(HELD_OUT)
     found = {
         part: [np.memmap(path, dtype, "r") for name in names if (path := folder / f"{name}.{part}").stat().st_size]
@@ -90,17 +97,20 @@ def cooccurrence(source: UnitSource, window: int, split: str | None = None) -> C
     return Cells(**joined)
 
 
-def count(folder: Path, source: UnitSource, window: int) -> None:
-    """Pairs go to buckets by their hash, and each bucket is then added up by itself: its cells come in the order of
-    their hashes."""
+def count_pairs(folder: Path, source: UnitSource, window: int) -> None:
+    """Count all pairs of the training text.
+
+    Pairs are distributed to buckets by hash and summed bucket by bucket, so that cells are in the order of their
+    hashes.
+    """
     store, size = source.store("train"), source.vocabulary.size
     buckets = max(1, -(-2 * window * store.tokens // BUCKET_PAIRS))
     spool = folder / "spool"
     spool.mkdir()
     for ids, document in chunks(store):
         text = source.vocabulary.ordinary(ids)
-        keys, sums = added_up(*near_pairs(ids[text], document[text], window, size))
-        which = (mixed(keys) % np.uint64(buckets)).astype(np.int64)
+        keys, sums = sum_by_key(*near_pairs(ids[text], document[text], window, size))
+        which = (hash_keys(keys) % np.uint64(buckets)).astype(np.int64)
         order = np.argsort(which, kind="stable")
         bounds = np.searchsorted(which[order], np.arange(buckets + 1))
         for bucket in range(buckets):
@@ -116,12 +126,14 @@ def count(folder: Path, source: UnitSource, window: int) -> None:
 
 
 def write_cells(folder: Path, keys_file: Path, sums_file: Path, size: int) -> None:
-    """One bucket's cells, each to the split that the hash of its pair says; the bucket's files go. Both orders of a
-    pair have one count, so that a split with one of them would give the other away."""
-    keys, counts = added_up(np.fromfile(keys_file, np.int64), np.fromfile(sums_file, np.float64))
+    """Write the cells of one bucket to the split that the hash of their pair selects, and delete the bucket's files.
+
+    Both orders of a pair go to the same split: they have the same count, so that one would reveal the other.
+    """
+    keys, counts = sum_by_key(np.fromfile(keys_file, np.int64), np.fromfile(sums_file, np.float64))
     words = keys // size, keys % size
     pair = np.minimum(*words) * size + np.maximum(*words)
-    share = (mixed(pair ^ np.int64(0x5DEECE66D)) >> np.uint64(11)) / float(1 << 53)
+    share = (hash_keys(pair ^ np.int64(0x5DEECE66D)) >> np.uint64(11)) / float(1 << 53)
     for name, (low, high) in HELD_OUT.items():
         chosen = (share >= low) & (share < high)
         found = {"first": words[0][chosen], "second": words[1][chosen], "count": counts[chosen]}

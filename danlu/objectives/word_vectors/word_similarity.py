@@ -1,4 +1,7 @@
-"""What word vectors are judged by: scores of pairs, and who is whose neighbour."""
+"""Scores of word pairs, and figures that judge word vectors: accuracy against noise words, nearest neighbours.
+
+Shapes: T positions of a stream.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ SHOWN_WORDS, SHOWN_NEIGHBOURS = 12, 8
 
 
 class ContextVectors(nn.Module):
-    """One more vector for each token, as the context of others. ids [...] -> [..., width]."""
+    """A second vector for each token, for its use as context: ids [...] -> [..., width]."""
 
     def __init__(self, shape: ModelShape, std: float = 0.0):
         super().__init__()
@@ -33,62 +36,67 @@ class ContextVectors(nn.Module):
         return self.context(ids)
 
 
-def wide(x: Tensor) -> Tensor:
-    """In float32 or wider."""
+def at_least_float32(x: Tensor) -> Tensor:
+    """Convert to float32 unless the precision is higher."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def banded(left: Tensor, right: Tensor, window: int) -> Tensor:
-    """[T, width] twice -> [T, 2 window]: the products of each row of `left` with the rows of `right` at the `offsets`
-    from it (of no meaning where they fall outside): blocks of rows, each one product of matrices."""
+def band_products(left: Tensor, right: Tensor, window: int) -> Tensor:
+    """Return the products of each row of `left` with the rows of `right` at the `offsets` from it: [T, 2 window].
+
+    Both inputs are [T, width]. The rows are processed in blocks, one matrix product per block. Values at offsets
+    outside of the text are undefined.
+    """
     length, blocks = len(left), max(1, -(-len(left) // BLOCK))
-    filler = blocks * BLOCK - length
-    rows = F.pad(left, (0, 0, 0, filler)).unflatten(0, (blocks, BLOCK))
-    around = F.pad(right, (0, 0, window, window + filler)).unfold(0, BLOCK + 2 * window, BLOCK)
+    padding = blocks * BLOCK - length
+    rows = F.pad(left, (0, 0, 0, padding)).unflatten(0, (blocks, BLOCK))
+    around = F.pad(right, (0, 0, window, window + padding)).unfold(0, BLOCK + 2 * window, BLOCK)
     products = torch.bmm(rows, around)  # [blocks, BLOCK, BLOCK + 2 window]
     at = torch.arange(BLOCK)[:, None] + window + torch.from_numpy(offsets(window))
     return products.gather(2, at.to(left.device).expand(blocks, -1, -1)).flatten(0, 1)[:length]
 
 
-def against(noise: Tensor, hidden: Tensor) -> Tensor:
-    """[T, k, width], [T, width] -> [T, k] products."""
+def noise_products(noise: Tensor, hidden: Tensor) -> Tensor:
+    """Return the products [T, k] of noise vectors [T, k, width] with hidden states [T, width]."""
     return torch.bmm(noise, hidden[:, :, None]).squeeze(-1)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """For each of T positions n true words (-1: none) and k noise words, [T, n] and [T, k], each with its score."""
+    """Scores of true and of noise words at T positions."""
 
-    words: Tensor
-    true: Tensor
-    drawn: Tensor
-    noise: Tensor
+    words: Tensor  # [T, n] true words, -1 for none
+    true: Tensor  # [T, n], their scores
+    drawn: Tensor  # [T, k] noise words
+    noise: Tensor  # [T, k], their scores
 
 
-def share_above(found: Scored) -> tuple[float, int]:
-    """Of pairs of a true and a noise word of the same position: in how many the true one scores higher, those where
-    neither does counted half, and how many there are; noise that is the true word itself makes no pair."""
+def correct_pairs(found: Scored) -> tuple[float, int]:
+    """Return how many pairs of a true and a noise word at one position are ranked correctly, and how many pairs there
+    are.
+
+    A tie counts half. Noise that equals the true word makes no pair.
+    """
     true, noise = found.true[:, :, None], found.noise[:, None, :]
-    there = (found.words[:, :, None] >= 0) & (found.words[:, :, None] != found.drawn[:, None, :])
-    higher, equal = (true > noise) & there, (true == noise) & there
-    return int(higher.sum()) + int(equal.sum()) / 2, int(there.sum())
+    present = (found.words[:, :, None] >= 0) & (found.words[:, :, None] != found.drawn[:, None, :])
+    higher, equal = (true > noise) & present, (true == noise) & present
+    return int(higher.sum()) + int(equal.sum()) / 2, int(present.sum())
 
 
 def above_noise(batches: Iterable[Batch], scored: Callable[[Batch], Scored]) -> float:
-    """How often a held-out true pair scores above a noise word drawn for the same position; chance is 0.5, which is
-    also what equal scores give."""
-    found = [share_above(scored(batch)) for batch in batches]
+    """Return the share of held-out true words that score above a noise word of the same position; chance is 0.5."""
+    found = [correct_pairs(scored(batch)) for batch in batches]
     return sum(higher for higher, _ in found) / max(sum(n for _, n in found), 1)
 
 
 def is_word(text: str) -> bool:
-    """Worth showing: letters, three at least or Chinese, and no stop word."""
+    """Whether a token is shown as a word: letters, at least three or Chinese, and no stop word."""
     plain = text.strip().lower()
     return plain.isalpha() and (len(plain) > 2 or not plain.isascii()) and plain not in ENGLISH | CHINESE
 
 
 def neighbour_samples(model: ModelAPI, counts: np.ndarray, source: UnitSource) -> list[dict[str, Any]]:
-    """The most frequent words and, for each, those whose vectors make the smallest angles with its own."""
+    """Return the most frequent words, each with the words whose vectors have the highest cosine with its own."""
     ids = np.flatnonzero(counts)
     seq = Seq({"token": ids, "position": np.zeros(len(ids), np.int64)}, *pointwise_order(len(ids)))
     stream = pack([{"text": [seq]}], {"text": StreamSpec()})["text"].to(next(model.parameters()).device)  # type: ignore[attr-defined]

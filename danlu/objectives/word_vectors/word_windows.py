@@ -1,5 +1,7 @@
-"""Text as words and their neighbours: counts of the training text, thinned frequent words, windows of random reach,
-noise words (Mikolov et al. 2013)."""
+"""Text as words and their contexts: word counts, subsampling, random windows and noise words (Mikolov et al. 2013).
+
+Shapes: n words of a unit.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +21,19 @@ CHUNK_TOKENS = 1 << 20
 
 
 def training_counts(source: UnitSource) -> np.ndarray:
-    """[vocabulary] float64: how often each token of text stands in the training split, 0 for special ones. Counted
-    once."""
+    """Return how often each token occurs in the training split, [vocabulary] float64; 0 for special tokens. Cached."""
     folder = source.folder / "counts"
 
     def fill(fresh: Path) -> None:
-        np.save(fresh / "counts.npy", counted(source.store("train"), source.vocabulary))
+        np.save(fresh / "counts.npy", count_tokens(source.store("train"), source.vocabulary))
 
     if not folder.exists():
         durable.write_folder(folder, fill)
     return np.load(folder / "counts.npy")
 
 
-def counted(store: TokenStore, vocabulary: Vocabulary) -> np.ndarray:
-    """[vocabulary] float64 of one split."""
+def count_tokens(store: TokenStore, vocabulary: Vocabulary) -> np.ndarray:
+    """Count the tokens of one split, [vocabulary] float64; special tokens count 0."""
     counts = np.zeros(vocabulary.size)
     for start in range(0, store.tokens, CHUNK_TOKENS):
         for piece in store.pieces(start, min(start + CHUNK_TOKENS, store.tokens)):
@@ -43,16 +44,19 @@ def counted(store: TokenStore, vocabulary: Vocabulary) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Words:
-    """What is known of the words: keep [vocabulary], the share of each that is not thinned out; noise [vocabulary], the
-    sums of the chances of being drawn as noise, from the first word on."""
+    """Sampling probabilities of words."""
 
-    keep: np.ndarray
-    noise: np.ndarray
+    keep: np.ndarray  # [vocabulary], probability of being kept in subsampling
+    noise: np.ndarray  # [vocabulary], cumulated probabilities of being drawn as noise
 
     @classmethod
     def of(cls, counts: np.ndarray, sample: float | None, power: float) -> Words:
-        """A word with share f of the text is kept with chance sqrt(sample / f), at most 1 (None: all are kept); noise
-        is drawn by count to the `power`."""
+        """Derive the probabilities from word counts [vocabulary].
+
+        Args:
+            sample: a word with share f of the text is kept with probability min(1, sqrt(sample / f)); None keeps all.
+            power: noise words are drawn with probability proportional to count^power.
+        """
         shares = counts / max(counts.sum(), 1)
         keep = np.ones(len(counts))
         if sample is not None:
@@ -61,26 +65,27 @@ class Words:
         return cls(keep, np.cumsum(weights / weights.sum()))
 
     def draw_noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Ids of that shape."""
+        """Draw the ids of noise words."""
         found = np.searchsorted(self.noise, rng.random(shape) * self.noise[-1], "right")
         return np.minimum(found, len(self.noise) - 1)
 
 
 @dataclass(frozen=True)
 class WordRow:
-    """The words of one unit, special tokens left out: tokens [n], and document [n], a number for each document."""
+    """The words of one unit, without special tokens."""
 
-    tokens: np.ndarray
-    document: np.ndarray
+    tokens: np.ndarray  # [n]
+    document: np.ndarray  # [n], the index of the document of each word
     words: Words
 
-    def thinned(self, rng: np.random.Generator) -> WordRow:
+    def subsampled(self, rng: np.random.Generator) -> WordRow:
+        """Drop words at random, frequent ones more often."""
         kept = rng.random(len(self.tokens)) < self.words.keep[self.tokens]
         return WordRow(self.tokens[kept], self.document[kept], self.words)
 
-    def reaches(self, rng: np.random.Generator, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """How many words to the left and to the right [n] are the context of each: at most a number drawn from
-        1 .. window, all of its own document."""
+    def context_sizes(self, rng: np.random.Generator, window: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw how many words to the left [n] and to the right [n] are the context of each word: at most a number drawn
+        from 1 to `window`, all in the same document."""
         n = len(self.tokens)
         place = np.arange(n)
         first = np.searchsorted(self.document, self.document, "left")
@@ -90,12 +95,12 @@ class WordRow:
 
 
 def offsets(window: int) -> np.ndarray:
-    """[2 window]: -window .. -1, 1 .. window."""
+    """Return the relative positions of context words, [2 window]: -window .. -1, 1 .. window."""
     return np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
 
 
 def contexts(tokens: np.ndarray, left: np.ndarray, right: np.ndarray, window: int) -> np.ndarray:
-    """[n, 2 window]: the word at each of `offsets` where it is within reach, -1 elsewhere."""
+    """Return the word at each of `offsets` [n, 2 window], -1 where it is outside the context."""
     at = offsets(window)
     inside = (-at <= left[:, None]) & (at <= right[:, None])
     place = np.clip(np.arange(len(tokens))[:, None] + at, 0, max(len(tokens) - 1, 0))
@@ -122,7 +127,7 @@ class WordRows(Sequence[WordRow]):
 
 
 def word_units(source: UnitSource, split: str, unit_tokens: int, sample: float | None, power: float) -> Units:
-    """Windows of so many tokens; what is known of the words is always from the training split."""
+    """Return windows of `unit_tokens` tokens as units; probabilities of words come from the training split."""
     counts = training_counts(source)
     words, store = Words.of(counts, sample, power), source.store(split)
     rows = WordRows(WindowUnits(store, unit_tokens), source.vocabulary, words)
