@@ -155,7 +155,7 @@ def short_name(baseline: str) -> Text:
 
 
 def spread(values: list[float], gap: float) -> list[float]:
-    """Move increasing values apart until neighbours are `gap` apart, as little as needed; clusters keep their centre."""
+    """Move increasing values apart, as little as needed, so that neighbours are `gap` apart; centres of clusters stay."""
     clusters: list[tuple[float, int]] = []  # (mean of the wanted places, how many)
     for value in values:
         clusters.append((value, 1))
