@@ -155,7 +155,7 @@ def short_name(baseline: str) -> Text:
 
 
 def spread(values: list[float], gap: float) -> list[float]:
-    """Move increasing values apart, as little as needed, so that neighbours are `gap` apart; centres of clusters stay."""
+    """Move increasing values as little as needed for neighbours to be `gap` apart; centres of clusters stay."""
     clusters: list[tuple[float, int]] = []  # (mean of the wanted places, how many)
     for value in values:
         clusters.append((value, 1))
