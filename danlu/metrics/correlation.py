@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from danlu.metrics.intervals import Interval
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
     """Return the correlation of the ranks of two lists [n]; 0 if one of them is constant."""
+    from scipy.stats import rankdata  # imported here because scipy is slow to import
+
     x, y = rankdata(a), rankdata(b)
     x, y = x - x.mean(), y - y.mean()
     scale = np.sqrt((x * x).sum() * (y * y).sum())
@@ -30,6 +30,8 @@ def spearman_interval(
     Raises:
         ValueError: for lists of different lengths or fewer than three pairs.
     """
+    from scipy.special import ndtri  # imported here because scipy is slow to import
+
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if len(x) != len(y) or len(x) < 3:
         raise ValueError(f"a rank correlation needs three pairs of numbers or more, not {len(x)} and {len(y)} numbers")

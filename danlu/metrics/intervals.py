@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 FEWEST_ITEMS = 6
 """Items from which an interval over items is reported. Fewer say too little about how they are distributed."""
@@ -43,6 +42,8 @@ def mean_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> 
     It covers what varies between the seeds (the draw of labels, order, initial weights), not the choice of test rows.
     A single value and values that are all equal have no interval: their spread is unknown, not zero.
     """
+    from scipy.special import stdtrit  # imported here because scipy is slow to import
+
     numbers = _checked(values, level)
     mean, n = float(numbers.mean()), len(numbers)
     if n == 1 or (numbers == numbers[0]).all():
@@ -84,6 +85,8 @@ def weighted_interval(
     Raises:
         ValueError: for weights that are not positive.
     """
+    from scipy.special import stdtrit  # imported here because scipy is slow to import
+
     numbers = _checked(values, level)
     n = len(numbers)
     sizes = np.ones(n) if weights is None else _checked(weights, level)
@@ -106,6 +109,8 @@ def weighted_interval(
 
 def _wilson(share: float, n: int, level: float) -> Interval:
     """The score interval of a share of n items (Wilson 1927; Brown, Cai and DasGupta 2001)."""
+    from scipy.special import ndtri  # imported here because scipy is slow to import
+
     z = float(ndtri((1 + level) / 2))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
