@@ -115,7 +115,7 @@ class Objective(Settings, ABC):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        refuse_misspelt_members(cls)
+        refuse_misspelt_members(cls, Objective)
 
     # Required
 
@@ -313,23 +313,21 @@ class Objective(Settings, ABC):
 
 objectives.base = Objective
 
-PUBLIC = frozenset(name for name in vars(Objective) if not name.startswith("_")) | {"name"}
-"""The members that an objective can have."""
 
-
-def refuse_misspelt_members(cls: type[Objective]) -> None:
-    """Raise TypeError if a class defines a member that is almost, but not quite, one of `Objective`."""
-    inherited = {name for base in cls.__mro__[1:] for name in vars(base)} | cls.model_fields.keys()
+def refuse_misspelt_members(cls: type[Settings], base: type[Settings]) -> None:
+    """Raise TypeError if a class defines a member that is almost, but not quite, one of its base class."""
+    public = {name for name in vars(base) if not name.startswith("_")} | {"name"}
+    inherited = {name for parent in cls.__mro__[1:] for name in vars(parent)} | cls.model_fields.keys()
     for name, value in vars(cls).items():
         if name.startswith("_"):
             continue
-        known = vars(Objective).get(name)
+        known = vars(base).get(name)
         if inspect.isfunction(known) and inspect.isfunction(value):
             expected, given = (list(inspect.signature(f).parameters) for f in (known, value))
             if expected != given:
                 raise TypeError(f"{cls.__name__}.{name} takes {given}, not {expected}")
-        if name not in inherited and (close := difflib.get_close_matches(name, PUBLIC, n=1, cutoff=0.85)):
-            raise TypeError(f"{cls.__name__}.{name}: Objective has no such member; did you mean {close[0]!r}?")
+        if name not in inherited and (close := difflib.get_close_matches(name, public, n=1, cutoff=0.85)):
+            raise TypeError(f"{cls.__name__}.{name}: {base.__name__} has no such member; did you mean {close[0]!r}?")
 
 
 def with_hf_head(head: Head) -> list[str]:

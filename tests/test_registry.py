@@ -12,11 +12,11 @@ import pytest
 import danlu.config.schema  # noqa: F401  (fills the registries)
 from danlu import registry
 from danlu.settings import Settings
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 
 PACKAGE = Path(registry.__file__).parent
-REGISTERS = re.compile(r"^@\w+\.register$", re.MULTILINE)
-REGISTRIES = [*registry.REGISTRIES, heads]
+REGISTERS = re.compile(r"^@[\w.]+\.register$", re.MULTILINE)
+REGISTRIES = [*registry.REGISTRIES, predictors]
 
 
 def test_whatever_registers_itself_is_imported_with_the_recipes():

@@ -17,8 +17,6 @@ from danlu.runs.pretrain_model import Watch
 from danlu.runs.run import Say, quiet, run
 from danlu.training.budget import parse_budget
 
-CONTROLS = ("tfidf", "majority")
-
 
 def compare(
     recipes: Sequence[str],
@@ -100,13 +98,13 @@ def task_of_all(comparison: Comparison, entries: Sequence[Mapping[str, Any]]) ->
     if not entries:
         return None
     first = entries[0]
-    metric = comparison.recipe.tasks[first["name"]].task.metric
-    drawn = {name: [score for entry in entries for score in entry["scores"][name]["seeds"]] for name in CONTROLS}
+    names = first["baselines"]
+    drawn = {name: [score for entry in entries for score in entry["scores"][name]["seeds"]] for name in names}
     return {
         "name": comparison.task,
-        **{key: first[key] for key in ("metric", "labels", "train_rows", "test_rows")},
+        **{key: first.get(key) for key in ("metric", "labels", "train_rows", "test_rows")},
         "draws": len(first["scores"]["ours"]["seeds"]),
-        "controls": {name: interval_facts(scores, metric) for name, scores in drawn.items()},
+        "controls": {name: interval_facts(scores, first["bounds"]) for name, scores in drawn.items()},
     }
 
 

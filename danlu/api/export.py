@@ -35,7 +35,7 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
     """
     folder, origin = chosen(Path(source).expanduser(), model)
     saved = read_model(folder)
-    if saved.facts.head is not None:
+    if saved.facts.predictor is not None:
         raise WrongInput(
             f"{folder} is a fine-tuned model, whose head no transformers class has; export what it came from"
         )

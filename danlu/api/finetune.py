@@ -1,10 +1,10 @@
-"""Fine-tuning a saved model on labelled rows, outside the run that trained it."""
+"""Fine-tune a saved model for a task, outside the run that trained it."""
 
 from __future__ import annotations
 
 import copy
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,39 @@ from pydantic import ValidationError
 import danlu
 from danlu.config.loading import override
 from danlu.config.recipe_errors import explain
-from danlu.config.schema import FinetuneRecipe, unfit
+from danlu.config.schema import FinetuneRecipe
 from danlu.durable import read_json, sha256, write_json
 from danlu.errors import WrongInput
 from danlu.interop import describe_model, read_model
 from danlu.interop.model_folder import ModelFacts
 from danlu.interop.model_loading import WEIGHTS
+from danlu.registry import tasks
 from danlu.report.page import write_report
 from danlu.runs.directory import RunDirectory
 from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
 from danlu.runs.pretrain_model import Watch
 from danlu.runs.run import Say, now, quiet
 from danlu.runs.warm_start import modules
-from danlu.tasks.rows import LabelledRows
+from danlu.tasks import DEFAULT
+from danlu.tasks.task import Task, TaskRows
 from danlu.training.precision import environment, recorded
-
-NAME = "labels"
-"""What the one task is called."""
-
-MOST_TOKENS = 128
-"""Of a text, where nothing is said."""
 
 TRAINING = {
     "budget": "60s",
     "batch_tokens": 1024,
-    "validations": 1,
     "optimizer": {"name": "adamw", "learning_rate": 3e-4, "weight_decay": 0.01},
     "schedule": {"name": "linear", "warm_up": 0.1},
 }
-"""Between what suits a small model of danlu's (1e-3) and a large one of others (5e-5 and less)."""
+"""Between what suits a small model of danlu (1e-3) and a large published one (5e-5 or less)."""
 
 
 def finetune(
     model: str | Path,
     train: str | Path,
-    test: str | Path,
-    text: str = "text",
-    label: str = "label",
-    labels_per_class: int | None = None,
+    test: str | Path | None = None,
+    dev: str | Path | None = None,
+    split: float | None = None,
+    task: str = DEFAULT,
     seeds: int = 5,
     budget: str | None = None,
     out: str | Path | None = None,
@@ -58,51 +53,86 @@ def finetune(
     say: Say = quiet,
     watch: Watch = lambda record, plan: None,
     stop: Callable[[], bool] = lambda: False,
+    **settings: Any,
 ) -> dict[str, Any]:
-    """Fine-tune the model in a folder to tell labels apart, beside the same model from random weights, TF-IDF with
-    logistic regression and the most frequent label; or go on where an earlier call was cut off.
+    """Fine-tune the model in a folder for a task, and compare it with the same architecture with random weights and
+    with the baselines of the task. An interrupted call resumes when it is repeated.
 
-    train, test: tables (.tsv, .csv) with the columns `text` and `label`; labels_per_class: rows drawn for each class
-    and seed (None: all of them); budget: for all trainings together; out: the directory (runs/<folder>-labels);
-    overrides: `key.path=value`, such as `training.optimizer.learning_rate=1e-4` or `task.max_tokens=64`. Returns what
-    results.json holds; the model of the first seed is in OUT/tasks/labels/model.
+    Args:
+        model: the folder of the model, danlu's own or a Hugging Face one.
+        train: table (.tsv or .csv) of the rows to train on.
+        test: table of the rows to test on.
+        dev: table of the rows by which the learning rate and the number of steps are chosen.
+        split: fraction of the rows of `train` to test on, instead of `test`.
+        task: the kind of the task.
+        seeds: number of trainings, each with another draw of rows, order and new weights.
+        budget: for all trainings together, such as "2min"; or, for each, "30 steps".
+        out: the directory to write (default: runs/<folder>-<task>).
+        overrides: `key.path=value`, such as `training.optimizer.learning_rate=1e-4` or `task.max_tokens=64`.
+        say, watch, stop: as in `danlu.run`.
+        **settings: settings of the task (`labels_per_class`) and the columns of its tables (`text`, `label`, `group`).
+
+    Returns:
+        The content of results.json. The model of the first seed is in OUT/tasks/<task>/model.
     """
     folder = Path(model).expanduser()
     facts, _ = describe_model(folder)
-    told: dict[str, Any] = {
+    files = {"train": train, "test": test, "dev": dev, "split": split}
+    given = {
         "model": str(model),
-        "task": {
-            "name": "classify",
-            "rows": {"train": str(train), "test": str(test), "text": text, "label": label},
-            "labels_per_class": labels_per_class,
-            "max_tokens": min(MOST_TOKENS, facts.architecture.context),
-        },
+        "task": draft(kind_of(task), files | settings, facts.architecture.context),
         "seeds": seeds,
-        "training": copy.deepcopy(TRAINING) | ({"budget": budget} if budget else {}),
+        "training": training(budget, has_dev=dev is not None),
     }
-    recipe = resolved(told, overrides, facts)
-    rows = read_rows(NAME, recipe)  # before there is a directory, which a wrong table would bind to its recipe
-    directory = RunDirectory(directory_of(model, out), recipe)
+    recipe = resolved(given, overrides, facts)
+    name = run_name(task)
+    rows = read_rows(name, recipe)  # before there is a directory, which would be bound to a recipe with a wrong table
+    directory = RunDirectory(directory_of(model, out, task), recipe)
     try:
-        again = command(recipe, overrides, directory.path)
-        return work(directory, recipe, rows, folder, facts, again, say, watch, stop)
+        options = files | settings | {"seeds": seeds, "budget": recipe.training.budget, "out": directory.path}
+        options |= {} if task == DEFAULT else {"task": task}
+        again = command(str(model), overrides, options)
+        return work(directory, recipe, name, rows, folder, facts, again, say, watch, stop)
     finally:
         directory.close()
 
 
-def directory_of(model: str | Path, out: str | Path | None) -> Path:
-    """Where the results go."""
-    return Path(out) if out else Path("runs") / f"{Path(model).expanduser().resolve().name}-{NAME}"
+def training(budget: str | None, has_dev: bool) -> dict[str, Any]:
+    """Return the settings of training. With dev rows the number of validations is left to the run: one an epoch."""
+    return copy.deepcopy(TRAINING) | ({} if has_dev else {"validations": 1}) | ({"budget": budget} if budget else {})
 
 
-def resolved(told: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) -> FinetuneRecipe:
-    """The settings, checked against the model."""
-    keys = [override(told, assignment) for assignment in overrides]
+def kind_of(task: str) -> type[Task]:
+    """Return the class of a registered task."""
+    return tasks[task]  # type: ignore[return-value]
+
+
+def run_name(task: str) -> str:
+    """Return what the task is called in the directory of `danlu finetune`."""
+    return kind_of(task).run_name or task
+
+
+def directory_of(model: str | Path, out: str | Path | None, task: str = DEFAULT) -> Path:
+    """Return the directory of the results."""
+    return Path(out) if out else Path("runs") / f"{Path(model).expanduser().resolve().name}-{run_name(task)}"
+
+
+def draft(kind: type[Task], given: Mapping[str, Any], context: int) -> dict[str, Any]:
+    """Return the settings of the task: what is no setting of the task itself describes its rows."""
+    present = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    own = {key: value for key, value in present.items() if key in kind.model_fields}
+    rows = {key: value for key, value in present.items() if key not in own and value is not None}
+    return kind.draft(rows, own, context)
+
+
+def resolved(given: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) -> FinetuneRecipe:
+    """Return the settings, checked against the model."""
+    keys = [override(given, assignment) for assignment in overrides]
     try:
-        recipe = FinetuneRecipe.model_validate(told)
+        recipe = FinetuneRecipe.model_validate(given)
     except ValidationError as error:
-        raise WrongInput(explain(error, None, told, "finetune", keys)) from None
-    if found := unfit(recipe, "the model", facts.objective, facts.architecture):
+        raise WrongInput(explain(error, None, given, "finetune", keys)) from None
+    if found := recipe.task.check(facts.objective, facts.architecture, "the model"):
         raise WrongInput(f"{'.'.join(found.place)}: {found.sentence}")
     return recipe
 
@@ -110,7 +140,8 @@ def resolved(told: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) 
 def work(
     directory: RunDirectory,
     recipe: FinetuneRecipe,
-    rows: LabelledRows,
+    name: str,
+    rows: TaskRows,
     folder: Path,
     facts: ModelFacts,
     again: str,
@@ -118,21 +149,22 @@ def work(
     watch: Watch,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
+    """Fine-tune, and write results and report."""
     began = directory.record_once("started", lambda: {"time": now()})
     machine = recorded(directory.record_once("machine", lambda: recipe.machine.resolve().facts()))
     machine.apply()
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
     directory.pin("model", {"sha256": weights}, f"the model {folder}")
-    bind_rows(directory, NAME, rows)
+    bind_rows(directory, name, rows)
     say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
     if saved.ignored:
         say(f"           ignored weights of the folder: {', '.join(modules(list(saved.ignored)))}")
-    say(f"rows       {len(rows.train):,} to train on, {len(rows.test):,} to test on, {len(rows.classes)} classes")
+    say(f"rows       {rows.describe()}")
     model = Pretrained(
         facts.objective, facts.architecture, saved.tokenizer, facts.vocabulary.size, None, lambda: saved.network
     )
-    entry = finetune_task(Finetuning(directory, machine, watch, stop, model, NAME, recipe, rows), say)
+    entry = finetune_task(Finetuning(directory, machine, watch, stop, model, name, recipe, rows), say)
     results = {
         "schema": 1,
         "version": danlu.__version__,
@@ -144,7 +176,7 @@ def work(
         "tasks": [entry],
         "exports": [],
         "environment": environment(machine),
-        "use": usage(directory.path / entry["path"]),
+        "use": recipe.task.usage(str(directory.path / entry["path"])),
         "seconds": directory.seconds,
     }
     write_json(directory.path / "results.json", results)
@@ -152,19 +184,12 @@ def work(
     return read_json(directory.path / "results.json")
 
 
-def command(recipe: FinetuneRecipe, overrides: Sequence[str], out: Path) -> str:
-    """The command line that repeats it."""
-    rows, per_class = recipe.task.rows, recipe.task.labels_per_class
-    options = {
-        "--train": rows.train, "--test": rows.test, "--text": rows.text, "--label": rows.label,
-        "--labels-per-class": per_class, "--seeds": recipe.seeds, "--budget": recipe.training.budget, "--out": out,
-    }  # fmt: skip
-    words = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
-    return shlex.join(["danlu", "finetune", recipe.model, *overrides, *words])
-
-
-def usage(folder: Path) -> dict[str, Any]:
-    return {
-        "shell": [f"danlu classify {folder} 'a text'"],
-        "python": f'import danlu\n\nmodel = danlu.load("{folder}")\nprint(model.classify(["a text"]))\n',
-    }
+def command(model: str, overrides: Sequence[str], options: Mapping[str, Any]) -> str:
+    """Return the command line that repeats the call."""
+    words = [
+        word
+        for option, value in options.items()
+        if value is not None
+        for word in (f"--{option.replace('_', '-')}", str(value))
+    ]
+    return shlex.join(["danlu", "finetune", model, *overrides, *words])

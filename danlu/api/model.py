@@ -18,6 +18,7 @@ from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.neighbours import neighbours
 from danlu.evaluation.text_to_text import BLANK, rewrite_many, rewrites
 from danlu.interop import read_model
+from danlu.tasks.predictor import Predictor
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, resolve_device, usable_cores
 
@@ -27,8 +28,9 @@ log = logging.getLogger(__name__)
 class Model:
     """A trained model with its tokenizer, as `danlu.load` returns it."""
 
-    def __init__(self, network: Network, tokenizer: TextTokenizer, context: int, head: Any = None):
-        self.network, self.tokenizer, self.context, self.head = network.eval(), tokenizer, context, head
+    def __init__(self, network: Network, tokenizer: TextTokenizer, context: int, predictor: Predictor | None = None):
+        self.network, self.tokenizer, self.context = network.eval(), tokenizer, context
+        self.predictor = predictor
 
     def _refusal(self, what: str) -> WrongInput:
         objective = self.network.objective
@@ -216,15 +218,26 @@ class Model:
         order = self.network.objective.reading_order
         return embed(self.network, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
+    def predict(self, inputs: Sequence[Any]) -> list[Any]:
+        """Return the prediction of a fine-tuned model for each input, in the form that its task gives it.
+
+        Raises:
+            WrongInput: if the model was not fine-tuned.
+        """
+        return self._answers(inputs, "predicts nothing of a text")
+
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Return {label: probability} for each text, the most probable label first.
 
         Raises:
             WrongInput: if the model was not fine-tuned.
         """
-        if self.head is None:
-            raise self._refusal("does not classify; load a fine-tuned model (RUN/tasks/NAME/model)")
-        return self.head.answer(self.network, self.tokenizer, texts)
+        return self._answers(texts, "does not classify")
+
+    def _answers(self, inputs: Sequence[Any], refusal: str) -> list[Any]:
+        if self.predictor is None:
+            raise self._refusal(f"{refusal}; load a fine-tuned model (RUN/tasks/NAME/model)")
+        return self.predictor.answer(self.network, self.tokenizer, inputs)
 
 
 def load(path: str | Path, device: Device = "cpu") -> Model:
@@ -251,4 +264,4 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
             raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
         return (speaking or found)[0]
     saved = read_model(folder)
-    return Model(saved.network.to(place), saved.tokenizer, saved.network.context, saved.facts.head)
+    return Model(saved.network.to(place), saved.tokenizer, saved.network.context, saved.facts.predictor)

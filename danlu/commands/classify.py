@@ -10,9 +10,9 @@ import click
 @click.command("classify")
 @click.argument("model", type=click.Path())
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
-@click.option("--json", "as_json", is_flag=True, help="Print every label's probability as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the probability of every label as JSON.")
 def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
-    """Say which label each TEXT has, by a fine-tuned model: its folder, or the directory `danlu finetune` made."""
+    """Predict the label of each TEXT by a fine-tuned model: its folder, or the directory of `danlu finetune`."""
     import danlu
     from danlu.commands.tables import print_table
 
@@ -21,5 +21,5 @@ def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
         rows = [{"text": text, "labels": labels} for text, labels in zip(texts, found, strict=True)]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
-    likeliest = [next(iter(labels.items())) for labels in found]
-    print_table(["label", "probability", "text"], [[*first, t] for first, t in zip(likeliest, texts, strict=True)])
+    first = [next(iter(labels.items())) for labels in found]
+    print_table(["label", "probability", "text"], [[*best, text] for best, text in zip(first, texts, strict=True)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,27 +15,43 @@ from danlu.commands.run import watched
 @click.command("finetune")
 @click.argument("model", type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
-@click.option("--train", required=True, type=click.Path(), help="Labelled rows to learn from (.tsv or .csv).")
-@click.option("--test", required=True, type=click.Path(), help="Labelled rows to be tested on.")
-@click.option("--text", default="text", show_default=True, help="The column of the text.")
-@click.option("--label", default="label", show_default=True, help="The column of the label.")
-@click.option("--labels-per-class", type=click.IntRange(min=1), help="Rows drawn for each class and seed (all).")
+@click.option("--train", required=True, type=click.Path(), help="Labelled rows to train on (.tsv or .csv).")
+@click.option("--test", type=click.Path(), help="Labelled rows to test on.")
+@click.option("--dev", type=click.Path(), help="Labelled rows to choose the learning rate and the steps by.")
 @click.option(
-    "--seeds", default=5, type=click.IntRange(min=1), show_default=True, help="Runs, each with other draws and order."
+    "--split",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Fraction of the rows of --train to test on, of each label, instead of --test.",
 )
-@click.option("--budget", help="For all trainings together, such as 2min or 30 steps (each).  [default: 60s]")
+@click.option("--text", help="Column of the text.  [default: text]")
+@click.option("--label", help="Column of the label.  [default: label]")
+@click.option("--group", help="Column of the group, such as the author; --split never divides a group.")
+@click.option("--labels-per-class", type=click.IntRange(min=1), help="Rows per class and seed.  [default: all]")
+@click.option("--task", help="Kind of the task.  [default: classify]")
+@click.option(
+    "--seeds",
+    default=5,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="Trainings, each with other rows and order.",
+)
+@click.option("--budget", help="For all trainings together, such as 2min; or 30 steps, for each.  [default: 60s]")
 @click.option("--out", type=click.Path(path_type=Path), help="The directory to write (runs/<model>-labels).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
-def command(model: str, overrides: tuple[str, ...], as_json: bool, **told: object) -> None:
-    """Fine-tune the model in the folder MODEL on labelled rows, beside random weights, TF-IDF and the majority.
+def command(
+    model: str, overrides: tuple[str, ...], as_json: bool, out: Path | None, task: str | None, **given: Any
+) -> None:
+    """Fine-tune the model in the folder MODEL on labelled rows, compared with random weights, TF-IDF and the majority.
 
-    The same command again goes on where it was cut off. Other settings are words such as task.max_tokens=64 or
-    training.optimizer.learning_rate=1e-4.
+    An interrupted run resumes when the command is repeated. Pass other settings as KEY=VALUE, such as
+    task.max_tokens=64 or training.optimizer.learning_rate=1e-4.
     """
     import danlu
     from danlu.api.finetune import directory_of
+    from danlu.tasks import DEFAULT
 
-    work = partial(danlu.finetune, model, overrides=overrides, **told)  # type: ignore[arg-type]
-    results = watched(work)
-    report = directory_of(model, told["out"]) / "report.html"  # type: ignore[arg-type]
+    chosen = task or DEFAULT
+    options = {name: value for name, value in given.items() if value is not None}
+    results = watched(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))
+    report = directory_of(model, out, chosen) / "report.html"
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else report)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from danlu.config.schema import ModelRecipe, Recipe, TaskRecipe, unfit
+from danlu.config.schema import ModelRecipe, Recipe, TaskRecipe
 from danlu.errors import WrongInput, nearest
 from danlu.training.budget import Budget
 
@@ -109,7 +109,7 @@ def seeded(model: ModelRecipe, budget: Budget, seed: int, names: Mapping[str, st
 
 def refuse_unfit(task: TaskRecipe, name: str | None, who: str, model: ModelRecipe) -> None:
     """WrongInput when one of the models cannot be fine-tuned for the task of all."""
-    if found := unfit(task, repr(who), model.objective, model.architecture):
+    if found := task.task.check(model.objective, model.architecture, repr(who)):
         place = ".".join(("tasks", str(name), *found.place))
         raise WrongInput(f"{place}: {found.sentence}; or compare without a task: tasks={{}} behind the recipes")
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ModelWrapValidatorHandler, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, PositiveInt, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
 import danlu.architectures
@@ -86,50 +85,39 @@ class ModelRecipe(Settings):
 
 
 class TaskRecipe(Settings):
-    """One task to fine-tune a model for, with controls, once per seed."""
+    """One task to fine-tune a model for, compared with random weights and the baselines of the task.
 
-    model: str = Field(description="Name of the pre-trained model.")
-    task: tasks.choice() = Field(description="The task and its rows.")  # type: ignore[valid-type]
-    training: TrainingSettings = Field(default=TrainingSettings(), description="How the model is fine-tuned.")
-    seeds: PositiveInt = Field(
-        default=5, description="Number of runs, each with its own labelled rows, order and new weights."
+    With dev rows the learning rate and the number of steps are chosen by them, for pre-trained and random weights
+    separately; without, the recipe's are used.
+    """
+
+    model: str = Field(description="Name of the model in the recipe; for `danlu finetune` a model folder.")
+    task: tasks.choice() = Field(description="The task.")  # type: ignore[valid-type]
+    training: TrainingSettings = Field(
+        TrainingSettings(),
+        description="Training of each model. A time budget is divided among all trainings of the task. `validations` "
+        "and `patience` need dev rows; by default there is a validation after each epoch.",
     )
-    first_seed: int = Field(default=0, ge=0, description="Number of the first seed.")
+    learning_rates: list[PositiveFloat] = Field(
+        default_factory=list,
+        description="Learning rates to choose from by the headline metric on the dev rows. Empty: a third of, exactly, "
+        "and three times that of the optimizer; one rate: nothing is chosen. Each rate costs two more trainings.",
+    )
+    seeds: PositiveInt = Field(5, description="Number of seeds: draws of training rows, orders and new weights.")
+    first_seed: int = Field(0, ge=0, description="The first seed.")
 
     @model_validator(mode="after")
-    def _meant(self) -> TaskRecipe:
-        if self.training.patience is not None:
-            raise ValueError("training.patience: fine-tuning has no held-out rows to judge by; give steps or epochs")
+    def _seeded_by_the_task(self) -> TaskRecipe:
         if self.training.seed:
             raise ValueError("training.seed: every draw of a task has its own number; give first_seed")
         return self
 
 
-@dataclass(frozen=True)
-class Unfit:
-    """Why a model cannot be fine-tuned for a task, in one sentence, and the place in the task's recipe."""
-
-    sentence: str
-    place: tuple[str, ...]
-
-
-def unfit(recipe: TaskRecipe, who: str, objective: Any, architecture: Any) -> Unfit | None:
-    """What keeps a model of this objective and architecture, called `who`, from a task; None where nothing does."""
-    if not objective.reads_tokens:
-        sentence = f"{who} is trained by {objective.name}, which reads no text; name one that does"
-        return Unfit(sentence, ("model",))
-    context = architecture.context
-    if (asked := recipe.task.max_tokens) > context:
-        sentence = f"{asked} is more than the {context} tokens that {who} reads; at most that"
-        return Unfit(sentence, ("task", "max_tokens"))
-    return None
-
-
 class FinetuneRecipe(TaskRecipe):
-    """Settings of a fine-tuning outside a run; `model` is a folder."""
+    """Fine-tuning outside a run; `model` is a folder."""
 
-    machine: MachineSettings = Field(default=MachineSettings(), description="Device, precision and threads.")
-    language: Literal["en", "zh"] = Field(default="en", description="Language of the report.")
+    machine: MachineSettings = Field(MachineSettings(), description="Where to compute.")
+    language: Literal["en", "zh"] = Field("en", description="Language of the report.")
 
 
 class EvaluationSettings(Settings):
@@ -214,7 +202,7 @@ class Recipe(Settings):
                 yield error_at(("evaluation", "similarity"), message)
         for name, task in self.tasks.items():
             model = self.models[task.model]
-            if found := unfit(task, repr(task.model), model.objective, model.architecture):
+            if found := task.task.check(model.objective, model.architecture, repr(task.model)):
                 yield error_at(("tasks", name, *found.place), found.sentence)
 
     def _before(self, name: str) -> list[str]:

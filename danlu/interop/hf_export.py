@@ -132,16 +132,16 @@ def save_native(
     folder: Path,
     objective: Objective,
     architecture: Architecture,
-    head: Settings | None = None,
+    predictor: Settings | None = None,
 ) -> Path:
     """Write any network to a folder that only danlu loads; the weights have the names of danlu's modules.
 
     Args:
         objective: that of pre-training.
-        head: the predictor of a fine-tuned model.
+        predictor: that of a fine-tuned model.
     """
     facts = facts_of(objective, architecture, vocabulary_of(network, tokenizer), NATIVE)
-    facts = facts.model_copy(update={"head": head})
+    facts = facts.model_copy(update={"predictor": predictor})
 
     def fill(fresh: Path) -> None:
         write_weights(fresh / WEIGHTS, network.state_dict())

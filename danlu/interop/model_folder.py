@@ -8,9 +8,9 @@ manifest.json    the hash of every file when it was written
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainSerializer, PlainValidator, ValidationError
 from safetensors import SafetensorError
@@ -25,7 +25,7 @@ from danlu.errors import WrongInput
 from danlu.interop.headless import saved_objective
 from danlu.registry import architectures, objectives
 from danlu.settings import Settings, former_names_accepted
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 from danlu.tokens.tokenizer import CONFIG as TOKENIZER_CONFIG
 from danlu.tokens.tokenizer import MODEL, TOKENIZER
 from danlu.tokens.vocabulary import Vocabulary
@@ -44,6 +44,8 @@ FORMAT = 2
 class ModelFacts(Settings):
     """The content of danlu.json."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"head": "predictor"}
+
     format: Literal[2] = FORMAT
     danlu: str  # the version that wrote it
     weights: str  # NATIVE, or the name of the family whose weight names are used
@@ -53,13 +55,13 @@ class ModelFacts(Settings):
     architecture: architectures.choice()  # type: ignore[valid-type]
     vocabulary: Vocabulary
     # the predictor of a fine-tuned model
-    head: heads.choice() | None = None  # type: ignore[valid-type]
+    predictor: predictors.choice() | None = None  # type: ignore[valid-type]
     # the objective of all models that were trained together; the others are in subfolders (`Objective.submodels`)
     whole: objectives.choice() | None = None  # type: ignore[valid-type]
 
     def trained_for(self) -> Any:
         """The objective that the network is built for: that of the task if the model was fine-tuned."""
-        return self.objective if self.head is None else self.head.objective()
+        return self.objective if self.predictor is None else self.predictor.objective()
 
 
 def one_line(error: ValueError) -> str:

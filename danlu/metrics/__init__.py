@@ -1,1 +1,1 @@
-"""metrics"""
+"""Metrics: what tasks and objectives are scored by, and the intervals of their scores."""

@@ -1,51 +1,57 @@
-"""What a classification task is scored by. Each metric is a class here; every arm and control is scored by the same."""
+"""Metrics of predicted classes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from danlu.metrics.metric import Metric, require_pairs
 from danlu.registry import metrics
-from danlu.settings import Settings
-
-
-class Metric(Protocol):
-    """name; low and high: the least and the greatest score there is. More is better."""
-
-    name: Any
-    low: ClassVar[float]
-    high: ClassVar[float]
-
-    def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
-        """Of the right labels [n] and those found [n], class numbers or names, n at least 1."""
-        ...
 
 
 def confusion(labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """[classes, classes] int64: how often label i was answered by j, over the classes that occur on either side.
+    """Count how often class i was predicted as class j, [classes, classes] int64.
 
-    ValueError when the two are not of one length, or empty.
+    The classes are those that occur among the labels or the predictions, sorted.
     """
-    n = len(labels)
-    if n != len(found) or not n:
-        raise ValueError(f"{n} labels and {len(found)} answers cannot be compared")
+    n = require_pairs(labels, found)
     classes, number = np.unique(np.concatenate([np.asarray(labels), np.asarray(found)]), return_inverse=True)
     table = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(table, (number[:n], number[n:]), 1)
     return table
 
 
+def per_class_figures(labels: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+    """Return {class: precision, recall, f1 and rows}; a figure that would divide by 0 is None."""
+    table = confusion(labels, found)
+    classes = np.unique(np.concatenate([np.asarray(labels), np.asarray(found)])).tolist()
+
+    def ratio(part: int, whole: int) -> float | None:
+        return int(part) / int(whole) if whole else None
+
+    right, predicted, rows = np.diag(table), table.sum(0), table.sum(1)
+    return {
+        name: {
+            "precision": ratio(right[i], predicted[i]),
+            "recall": ratio(right[i], rows[i]),
+            "f1": ratio(2 * right[i], predicted[i] + rows[i]),
+            "rows": int(rows[i]),
+        }
+        for i, name in enumerate(classes)
+    }
+
+
 @metrics.register
-class Accuracy(Settings):
-    """The share of rows that are right."""
+class Accuracy(Metric):
+    """Fraction of rows with the right class."""
 
     name: Literal["accuracy"] = "accuracy"
 
-    low: ClassVar[float] = 0.0
-    high: ClassVar[float] = 1.0
+    low: ClassVar[float | None] = 0.0
+    high: ClassVar[float | None] = 1.0
 
     def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
         table = confusion(labels, found)
@@ -53,14 +59,14 @@ class Accuracy(Settings):
 
 
 @metrics.register
-class MacroF1(Settings):
-    """The mean over the classes of F1, the harmonic mean of precision and recall: a rare class counts as much as a
-    frequent one. The classes are those among the labels or the answers."""
+class MacroF1(Metric):
+    """Mean over the classes of F1, the harmonic mean of precision and recall: rare and frequent classes count alike.
+    The classes are those among the labels or the predictions."""
 
     name: Literal["macro_f1"] = "macro_f1"
 
-    low: ClassVar[float] = 0.0
-    high: ClassVar[float] = 1.0
+    low: ClassVar[float | None] = 0.0
+    high: ClassVar[float | None] = 1.0
 
     def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
         table = confusion(labels, found)
@@ -68,19 +74,19 @@ class MacroF1(Settings):
 
 
 @metrics.register
-class Matthews(Settings):
-    """The correlation of labels and answers (Matthews 1975; for several classes Gorodkin 2004): 1 all right, 0 no
-    better than chance, also where all labels or all answers are of one class."""
+class Matthews(Metric):
+    """Correlation of labels and predictions (Matthews 1975; several classes: Gorodkin 2004). 1: all right; 0: no better
+    than chance, and also if all labels or all predictions are of one class."""
 
     name: Literal["matthews"] = "matthews"
 
-    low: ClassVar[float] = -1.0
-    high: ClassVar[float] = 1.0
+    low: ClassVar[float | None] = -1.0
+    high: ClassVar[float | None] = 1.0
 
     def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
         table = confusion(labels, found)
-        n, true, said = int(table.sum()), table.sum(1), table.sum(0)
-        # covariances times n squared, in whole numbers
-        between = n * int(np.trace(table)) - int(true @ said)
-        of_labels, of_answers = n * n - int(true @ true), n * n - int(said @ said)
-        return between / math.sqrt(of_labels * of_answers) if of_labels and of_answers else 0.0
+        n, true, predicted = int(table.sum()), table.sum(1), table.sum(0)
+        # covariances times n squared, in exact integers
+        between = n * int(np.trace(table)) - int(true @ predicted)
+        of_labels, of_predictions = n * n - int(true @ true), n * n - int(predicted @ predicted)
+        return between / math.sqrt(of_labels * of_predictions) if of_labels and of_predictions else 0.0

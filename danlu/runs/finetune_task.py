@@ -1,67 +1,58 @@
-"""Fine-tuning on few labels, beside the controls: random weights, TF-IDF with logistic regression, majority."""
+"""Fine-tuning for a task, next to the same architecture with random weights and to the task's baselines."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from danlu.architecture import Architecture
 from danlu.architectures import Network, build_network
 from danlu.architectures.weight_transfer import transfer_weights
-from danlu.errors import WrongInput
-from danlu.evaluation.classification_baselines import majority_score, require_controls, tfidf_score
-from danlu.metrics.intervals import mean_interval, paired_difference
-from danlu.interop import save_native
 from danlu.config.schema import TaskRecipe
-from danlu.architecture import Architecture
-from danlu.runs.pretrain_model import Watch
+from danlu.durable import write_text
+from danlu.errors import WrongInput
+from danlu.interop import save_native
+from danlu.metrics.intervals import mean_interval, paired_difference
+from danlu.metrics.metric import Figure
+from danlu.objective import Objective
+from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validated_by_epoch, with_learning_rate
 from danlu.runs.directory import RunDirectory
-from danlu.metrics.classification import Metric
-from danlu.tasks.rows import LabelledRows, Row, few_labels
+from danlu.runs.pretrain_model import Watch
+from danlu.tasks.predictor import Predictor
+from danlu.tasks.task import Task, TaskRows, Ties
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.checkpoint import Checkpoints
-from danlu.training.samples import RowSamples
 from danlu.training.loop import Job, train
-from danlu.training.training_options import apply_training_options
 from danlu.training.plan import Plan, make_plan
 from danlu.training.precision import Machine
-from danlu.training.step import micro_batches
+from danlu.training.samples import Samples
+from danlu.training.training_options import apply_training_options
 
-ARMS = ("ours", "random_weights")
-KEPT = "ours"
-"""The arm whose model of the first seed is saved; not that of the best, which would be chosen by the test rows."""
+OURS, RANDOM = "ours", "random_weights"
+ARMS = (OURS, RANDOM)
+"""The model of the first seed of `ours` is saved; the best one would be chosen by the test rows."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The model that fine-tuning starts from, whoever trained it.
+    """The model that fine-tuning starts from, whoever trained it."""
 
-    objective: that of its pre-training; source: the corpus it was trained on as a recipe names it, None where that is
-    not known; load() gives its weights.
-    """
-
-    objective: Any
+    objective: Any  # of pre-training
     architecture: Architecture
     tokenizer: TextTokenizer
     vocabulary_size: int
-    source: Any
+    source: Any  # the corpus it was trained on, as a recipe names it; None: unknown
     load: Callable[[], Network]
-
-    @property
-    def full(self) -> bool:
-        """Whether its positions see both sides."""
-        return "full" in self.objective.needs["backbone"]
 
 
 @dataclass
 class Finetuning:
-    """One task, in the folder of a run."""
+    """Fine-tuning for one task, in the directory of a run."""
 
     run: RunDirectory
     machine: Machine
@@ -70,7 +61,11 @@ class Finetuning:
     model: Pretrained
     name: str
     recipe: TaskRecipe
-    rows: LabelledRows
+    rows: TaskRows
+
+    @property
+    def task(self) -> Task:
+        return self.recipe.task
 
     @property
     def folder(self) -> Path:
@@ -80,154 +75,280 @@ class Finetuning:
     def seeds(self) -> range:
         return range(self.recipe.first_seed, self.recipe.first_seed + self.recipe.seeds)
 
-    def drawn(self, seed: int) -> tuple[Row, ...]:
-        """The labelled training rows of a seed: another draw for each."""
-        per_class = self.recipe.task.labels_per_class
-        return self.rows.train if per_class is None else few_labels(self.rows.train, per_class, seed)
+    @cached_property
+    def predictor(self) -> Predictor:
+        return self.task.predictor(self.rows, self.model.objective)
 
-    def samples(self, rows: Sequence[Row], seed: int, shuffled: bool = True) -> RowSamples:
-        tokenizer = self.model.tokenizer
-        encoded = self.recipe.task.encode(rows, self.rows.classes, tokenizer)
-        mean = float(np.mean([len(row.ids) for row in encoded]))
-        return RowSamples(encoded, mean, tokenizer.vocabulary, seed, shuffled)
+    @cached_property
+    def learning_rates(self) -> tuple[float, ...]:
+        """The learning rates to choose from by the dev rows; empty: nothing is chosen."""
+        return learning_rates(self.recipe, bool(self.rows.dev))
 
     @property
     def read_before(self) -> bool | None:
-        """Whether pre-training has read the texts of the rows; None where rows or corpus do not say what they are."""
+        """Whether pre-training has read the texts of the rows; None if rows or corpus do not say what they are."""
         own, read = self.rows.facts.get("source"), self.model.source
         if own is None or read is None:
             return None
         return own in ([read] if isinstance(read, str) else read)
 
-    def objective(self) -> Any:
-        return self.recipe.task.objective(self.rows.classes, self.model.full)
+    def objective(self) -> Objective:
+        return self.task.objective(self.rows, self.model.objective)
 
     def network(self, arm: str, seed: int) -> Network:
-        """A classifier with the pre-trained or with random weights; its head is new either way. The weights are copied:
-        what `load` gives may be one model for all seeds."""
+        """Build a network with pre-trained or random weights; its head is new in both cases.
+
+        The weights are copied, because `load` may return one model for all seeds.
+        """
         source = self.model
         model = build_network(self.objective(), source.architecture, source.vocabulary_size, seed, source.objective)
-        if arm == "ours":
+        if arm == OURS:
             trained = source.load()
-            # the head of a model that was fine-tuned before belongs to the classes of that task
-            with_head = trained.objective == source.objective
+            # only the same objective gives the outputs of a head the same meaning
+            with_head = trained.objective == source.objective and isinstance(model.objective, type(source.objective))
             transfer_weights(model, trained.state_dict(), "the pre-trained model", with_head)
         model.to(self.machine.device)
         apply_training_options(model, self.recipe.training)
         return model
 
+    def samples(self, seed: int) -> Samples:
+        """Return the training rows of a seed as the units of training."""
+        selected = self.task.sample(self.rows, seed)
+        return self.task.units(selected, self.rows, self.model.tokenizer, seed)
+
+    def validation(self) -> DevValidation | None:
+        """Return the validation on the dev rows; None without dev rows."""
+        if not self.rows.dev:
+            return None
+        samples = self.task.units(self.rows.dev, self.rows, self.model.tokenizer, 0, shuffled=False)
+        return DevValidation(self.objective(), samples, self.machine, self.dev_headline)
+
+    def dev_headline(self, model: Any) -> tuple[str, float]:
+        """Return the name and the value of the headline metric on the dev rows."""
+        name, figure = next(iter(self.task.score(self.rows.dev, self.predictions(model, self.rows.dev)).items()))
+        return name, figure.value
+
     def plan(self) -> Plan:
-        """The same steps for every run of the task; a time budget is shared out among them."""
-        runs = len(ARMS) * self.recipe.seeds
+        """Choose the number of steps, the same for every training of the task; a time budget is divided among them."""
+        candidates = len(self.learning_rates) if len(self.learning_rates) > 1 else 0
+        runs = len(ARMS) * (self.recipe.seeds + candidates)
         settings = self.recipe.training
         settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
         first = self.seeds[0]
-        model, samples = self.network("random_weights", first), self.samples(self.drawn(first), first)
-        return make_plan(settings, model, self.objective(), samples, self.machine, None)
+        model, samples = self.network(RANDOM, first), self.samples(first)
+        plan = make_plan(settings, model, self.objective(), samples, self.machine, self.validation())
+        return validated_by_epoch(plan, self.recipe, samples.units) if self.rows.dev else plan
+
+    def train(self, arm: str, seed: int, plan: Plan, run: str) -> tuple[Network, dict[str, Any]]:
+        """Train one arm with one seed; `run` names the training. Return the model and what validation found."""
+        model, validation = self.network(arm, seed), self.validation()
+        settings = self.recipe.training.model_copy(update={"seed": seed})
+        job = Job(
+            f"finetune/{self.name}/{run}", model, self.objective(), self.samples(seed), settings, plan,
+            Checkpoints(self.folder / run), self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
+        )  # fmt: skip
+        if validation is None:
+            train(job)
+            return model, {}
+        job.validate, job.validation_facts = validation, validation.facts
+        end = train(job)
+        return model, {"steps": end.step, "best_step": end.best_step, "loss": end.best_loss}
+
+    def candidate(self, arm: str, rate: float, plan: Plan, run: str) -> dict[str, Any]:
+        """Train one arm with one learning rate and score it on the dev rows."""
+        model, found = replace(self, recipe=with_learning_rate(self.recipe, rate)).train(arm, self.seeds[0], plan, run)
+        return {"learning_rate": rate, "score": self.dev_headline(model)[1], **found}
 
     def score(self, arm: str, seed: int, plan: Plan) -> dict[str, Any]:
         """Train one arm with one seed and score it on the test rows."""
-        stage = f"finetune/{self.name}/{arm}-{seed}"
-        model, objective = self.network(arm, seed), self.objective()
-        checkpoints = Checkpoints(self.folder / f"{arm}-{seed}")
-        settings = self.recipe.training.model_copy(update={"seed": seed})
-        job = Job(
-            stage, model, objective, self.samples(self.drawn(seed), seed), settings, plan, checkpoints,
-            self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
-        )  # fmt: skip
-        train(job)
-        if arm == KEPT and seed == self.seeds[0]:
+        model, found = self.train(arm, seed, plan, f"{arm}-{seed}")
+        predictions = self.predictions(model, self.rows.test)
+        figures = self.task.score(self.rows.test, predictions)
+        facts = {"score": headline(figures), "figures": {name: figure.value for name, figure in figures.items()}}
+        if arm == OURS and seed == self.seeds[0]:
             self.save(model)
-        labels = np.array([self.rows.classes.index(row.label) for row in self.rows.test])
-        return {"score": self.recipe.task.metric.score(labels, self.predictions(model, objective, plan))}
+            facts["details"] = self.task.details(self.rows.test, predictions)
+        return facts | ({"dev": found} if found else {})
+
+    def predictions(self, model: Any, rows: Sequence[Any]) -> list[Any]:
+        """Return the predictions for some rows, in their order."""
+        was_training = model.training
+        model.eval()
+        with self.machine.autocast():
+            found = self.task.predict(model, self.predictor, rows, self.model.tokenizer)
+        model.train(was_training)
+        return found
 
     def save(self, model: Network) -> None:
-        """The fine-tuned model as a folder, with what it answers."""
-        head = self.recipe.task.head(self.rows.classes, self.model.full)
+        """Write the fine-tuned model as a folder, with its predictor."""
+        source = self.model
         save_native(
-            model, self.model.tokenizer, self.folder / "model", self.model.objective, self.model.architecture, head
+            model, source.tokenizer, self.folder / "model", source.objective, source.architecture, self.predictor
         )
 
-    def predictions(self, model: Network, objective: Any, plan: Plan) -> np.ndarray:
-        """[test rows] class numbers."""
-        model.eval()
-        samples = self.samples(self.rows.test, 0, shuffled=False)
-        batches = micro_batches(objective, samples, 0, samples.units, 32, 1.0)
-        with plan.machine.autocast():
-            return np.concatenate([objective.predict(model, batch.to(model.device)) for batch in batches])
+
+def headline(figures: Mapping[str, Figure]) -> float:
+    """Return the value of the first metric."""
+    return next(iter(figures.values())).value
 
 
-def read_rows(name: str, recipe: TaskRecipe) -> LabelledRows:
-    """The rows of a task; done before any training, so that a table that is not there or too small is told at once."""
-    require_controls()
+def read_rows(name: str, recipe: TaskRecipe) -> TaskRows:
+    """Read the rows of a task and check them, before anything is trained."""
+    recipe.task.check_extras()
     rows = recipe.task.read()
-    if recipe.task.labels_per_class is not None:
-        try:
-            few_labels(rows.train, recipe.task.labels_per_class, 0)
-        except WrongInput as error:
-            raise WrongInput(f"tasks.{name}.task.labels_per_class: {error}") from None
+    try:
+        recipe.task.sample(rows, 0)
+    except WrongInput as error:
+        raise WrongInput(f"tasks.{name}.task.{error}") from None
+    if not rows.dev:
+        for setting, given in (
+            ("training.patience", recipe.training.patience),
+            ("learning_rates", recipe.learning_rates),
+        ):
+            if given:
+                raise WrongInput(
+                    f"tasks.{name}.{setting}: the task has no held-out rows to judge by; give dev rows, or leave it out"
+                )
     return rows
 
 
-def bind_rows(run: RunDirectory, name: str, rows: LabelledRows) -> None:
-    """Pin the rows of a task, so that all its scores are measured on the same rows."""
-    parts = [[astuple(row) for row in part] for part in (rows.train, rows.dev, rows.test)]
-    digest = hashlib.sha256(json.dumps([rows.classes, parts]).encode()).hexdigest()
-    run.pin(f"rows/{name}", {"sha256": digest}, f"the table of rows of the task {name!r}")
+def bind_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
+    """Pin the rows of a task, so that all its scores are measured on the same rows.
+
+    For a table that was split, also write down which line is in which split.
+    """
+    run.pin(f"rows/{name}", {"sha256": rows.fingerprint()}, f"the table of rows of the task {name!r}")
+    if rows.assignment:
+        folder = run.path / "tasks" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = ["place\tsplit", *("\t".join(pair) for pair in rows.assignment)]
+        write_text(folder / "split.tsv", "\n".join(lines) + "\n")
 
 
 def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
-    """All runs of a task and its controls; the entry of results.json."""
+    """Fine-tune every arm with every seed, score them and the baselines, and return the entry of results.json."""
     run = task.run
     plan = Plan.of(run.record_once(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
+    choices = {arm: choose_learning_rate(task, arm, plan, say) for arm in ARMS if task.learning_rates}
+    arms = {arm: train_and_score(task, arm, plan, choices.get(arm)) for arm in ARMS}
+    baselines = run.stage(f"controls/{task.name}", lambda: baseline_scores(task))
+    return describe(task, plan) | results(task, arms, baselines, say) | dev_facts(task, arms, choices)
+
+
+def choose_learning_rate(task: Finetuning, arm: str, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Choose the learning rate of one arm by the dev rows, with the first seed."""
+    if len(task.learning_rates) == 1:
+        return {"learning_rate": task.learning_rates[0], "candidates": {}}
+    found = {}
+    for rate in task.learning_rates:
+        run = f"{arm}-rate-{rate:.3g}"
+        stage = f"finetune/{task.name}/{run}"
+        found[f"{rate:.3g}"] = task.run.stage(stage, lambda r=rate, n=run: task.candidate(arm, r, plan, n))
+        shutil.rmtree(task.folder / run, ignore_errors=True)
+    chosen = best_rate(found, task.task.metrics[0].higher_is_better)
+    scores = ", ".join(f"{rate}: {facts['score']:.3f}" for rate, facts in found.items())
+    say(f"{task.name:10s} {arm}: learning rate {chosen:.3g} chosen by the dev rows ({scores})")
+    return {"learning_rate": chosen, "candidates": found}
+
+
+def train_and_score(task: Finetuning, arm: str, plan: Plan, choice: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Train one arm with every seed and score it on the test rows."""
+    own = task if choice is None else replace(task, recipe=with_learning_rate(task.recipe, choice["learning_rate"]))
+    found = []
+    for seed in task.seeds:
+        stage = f"finetune/{task.name}/{arm}-{seed}"
+        found.append(task.run.stage(stage, lambda s=seed: own.score(arm, s, plan)))
+        shutil.rmtree(task.folder / f"{arm}-{seed}", ignore_errors=True)
+    return found
+
+
+def baseline_scores(task: Finetuning) -> dict[str, list[float]]:
+    """Score the baselines of the task, each trained on the rows that each seed drew."""
     scores: dict[str, list[float]] = {}
-    for arm in ARMS:
-        scores[arm] = []
-        for seed in task.seeds:
-            facts = run.stage(f"finetune/{task.name}/{arm}-{seed}", lambda a=arm, s=seed: task.score(a, s, plan))
-            shutil.rmtree(task.folder / f"{arm}-{seed}", ignore_errors=True)
-            scores[arm].append(facts["score"])
-    scores |= run.stage(f"controls/{task.name}", lambda: controls(task))
-    metric = task.recipe.task.metric
-    entries = {name: interval_facts(values, metric) for name, values in scores.items()}
-    for name, entry in entries.items():
-        bounds = "" if entry["low"] is None else f" [{entry['low']:.3f}, {entry['high']:.3f}]"
-        say(f"{task.name:10s} {name}: {metric.name} {entry['mean']:.3f}{bounds}")
-    differences = {
-        name: asdict(paired_difference(scores["ours"], scores[name])) for name in ("random_weights", "tfidf")
-    }
+    for seed in task.seeds:
+        found = task.task.baselines(task.task.sample(task.rows, seed), task.rows.test, seed)
+        for name, predictions in found.items():
+            scores.setdefault(name, []).append(baseline_score(task, predictions))
+    return scores
+
+
+def baseline_score(task: Finetuning, predictions: list[Any] | Ties) -> float:
+    """Score the predictions of a baseline: the mean where it has several equally good choices."""
+    choices = predictions.predictions if isinstance(predictions, Ties) else (predictions,)
+    return math.fsum(headline(task.task.score(task.rows.test, choice)) for choice in choices) / len(choices)
+
+
+def describe(task: Finetuning, plan: Plan) -> dict[str, Any]:
+    """Return what results.json says about the task and its rows."""
+    metric, rows = task.task.metrics[0], task.rows
     return {
         "name": task.name,
         "model": task.recipe.model,
         "metric": metric.name,
-        "labels": task.recipe.task.labels_per_class,
-        "classes": list(task.rows.classes),
-        "train_rows": len(task.drawn(task.seeds[0])),
-        "test_rows": len(task.rows.test),
-        "near_duplicates_rule": task.rows.facts.get("near_duplicates_rule"),
-        "near_duplicates_removed": task.rows.facts.get("near_duplicates_removed"),
+        "higher_is_better": metric.higher_is_better,
+        "bounds": [metric.low, metric.high],
+        **task.task.facts(rows),
+        "train_rows": len(task.task.sample(rows, task.seeds[0])),
+        "dev_rows": len(rows.dev),
+        "test_rows": len(rows.test),
+        "near_duplicates_rule": rows.facts.get("near_duplicates_rule"),
+        "near_duplicates_removed": rows.facts.get("near_duplicates_removed"),
         "texts_read_in_pretraining": task.read_before,
-        "rows": dict(task.rows.facts),
-        "path": str((task.folder / "model").relative_to(run.path)),
+        "rows": dict(rows.facts),
+        "path": str((task.folder / "model").relative_to(task.run.path)),
         "steps": plan.steps,
-        "scores": entries,
-        "differences": differences,
     }
 
 
-def controls(task: Finetuning) -> dict[str, list[float]]:
-    """Classical controls on the very rows each seed drew."""
-    samples = {seed: task.drawn(seed) for seed in task.seeds}
-    test, metric = task.rows.test, task.recipe.task.metric
+def results(
+    task: Finetuning,
+    arms: Mapping[str, list[dict[str, Any]]],
+    baselines: Mapping[str, list[float]],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return the scores of the arms and baselines, with intervals and paired differences, and report them."""
+    metric = task.task.metrics[0]
+    scores = {arm: [facts["score"] for facts in found] for arm, found in arms.items()} | dict(baselines)
+    entries = {name: interval_facts(values, (metric.low, metric.high)) for name, values in scores.items()}
+    for name, found in entries.items():
+        interval = "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
+        say(f"{task.name:10s} {name}: {metric.name} {found['mean']:.3f}{interval}")
+    compared = [name for name in scores if name != OURS and name not in task.task.input_blind]
     return {
-        "tfidf": [tfidf_score(rows, test, seed, metric) for seed, rows in samples.items()],
-        "majority": [majority_score(rows, test, metric) for rows in samples.values()],
+        "scores": entries,
+        "baselines": list(baselines),
+        "differences": {name: asdict(paired_difference(scores[OURS], scores[name])) for name in compared},
+        "figures": {arm: mean_figures(found) for arm, found in arms.items()},
+        "details": arms[OURS][0].get("details", {}),
     }
 
 
-def interval_facts(scores: Sequence[float], metric: Metric) -> dict[str, Any]:
-    """Mean over seeds and its interval, cut to what the metric can be."""
-    found = mean_interval(scores)
-    if found.low is not None and found.high is not None:
-        found = replace(found, low=max(metric.low, found.low), high=min(metric.high, found.high))
+def dev_facts(
+    task: Finetuning, arms: Mapping[str, list[dict[str, Any]]], choices: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what the dev rows have decided, for each arm: the learning rate and the number of steps of each seed."""
+    if not task.rows.dev:
+        return {}
+    fixed = {"learning_rate": task.recipe.training.optimizer.learning_rate, "candidates": {}}
+    return {
+        "chosen_by_dev": {
+            arm: {**choices.get(arm, fixed), "steps": [facts["dev"]["best_step"] for facts in found]}
+            for arm, found in arms.items()
+        }
+    }
+
+
+def mean_figures(stages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the mean over the seeds of each metric. Runs of earlier versions have only the headline: {}."""
+    found = [facts.get("figures", {}) for facts in stages]
+    return {name: sum(figures[name] for figures in found) / len(found) for name in found[0]} if all(found) else {}
+
+
+def interval_facts(scores: Sequence[float], bounds: Sequence[float | None]) -> dict[str, Any]:
+    """Return the mean over seeds and its interval, clipped to the least and greatest value of the metric."""
+    found, (least, greatest) = mean_interval(scores), bounds
+    if found.low is not None and least is not None:
+        found = replace(found, low=max(least, found.low))
+    if found.high is not None and greatest is not None:
+        found = replace(found, high=min(greatest, found.high))
     return asdict(found) | {"seeds": list(scores)}

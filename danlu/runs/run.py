@@ -25,7 +25,7 @@ from danlu.runs.prepare_data import prepare
 from danlu.runs.pretrain_model import Pretraining, Watch
 from danlu.runs.directory import RunDirectory
 from danlu.runs.warm_start import inspect_checkpoint, pin_checkpoint, refuse_other_tokenizer
-from danlu.tasks.rows import LabelledRows
+from danlu.tasks.task import TaskRows
 from danlu.training.budget import parse_budget
 from danlu.training.precision import environment, recorded
 
@@ -130,7 +130,7 @@ class Main:
         directory: RunDirectory,
         recipe: Recipe,
         name: str,
-        rows: dict[str, LabelledRows],
+        rows: dict[str, TaskRows],
         looked: dict[str, dict[str, Any] | None],
     ) -> dict[str, Any]:
         began = directory.record_once("started", lambda: {"time": now()})

@@ -154,7 +154,7 @@ def initialise_from(model: Network, start: Mapping[str, Any], name: str) -> dict
     folder = Path(start["folder"]).expanduser()
     saved = read_model(folder)
     transfer = transfer_weights(
-        model, whole_state(folder, saved, model.objective), f"models.{name}: {folder}", saved.facts.head is None
+        model, whole_state(folder, saved, model.objective), f"models.{name}: {folder}", saved.facts.predictor is None
     )
     return transfer.facts() | {"ignored": list(saved.ignored)}
 

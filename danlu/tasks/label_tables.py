@@ -1,4 +1,4 @@
-"""Rows from tables: `.tsv` and `.csv` files with a header line, also compressed (`.gz`, `.zst`)."""
+"""Reading tables: `.tsv` and `.csv` files with a header line, also compressed (`.gz`, `.zst`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from danlu.errors import WrongInput, nearest
-from danlu.tasks.rows import LabelledRows, Row
+from danlu.tasks.rows import Row
 from danlu.text.compressed import suffix
 from danlu.text.documents import MAX_BYTES
 from danlu.text.encodings import open_utf8
@@ -19,7 +19,7 @@ FORMATS = (".tsv", ".csv")
 
 
 def _missing(path: Path) -> WrongInput:
-    """Names the nearest table that does exist."""
+    """Return an error that names the nearest table that does exist."""
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     tables = sorted(name for name in os.listdir(folder) if suffix(Path(name)) in FORMATS)
     close = difflib.get_close_matches(path.name, tables, n=1, cutoff=0.5)
@@ -33,7 +33,7 @@ def _text(path: Path) -> str:
     if not path.exists():
         raise _missing(path)
     if suffix(path) not in FORMATS:
-        raise WrongInput(f"{path} is no table that danlu reads; known: .tsv, .csv, each also with .gz or .zst")
+        raise WrongInput(f"{path} is not a table that danlu reads; use .tsv or .csv, also with .gz or .zst")
     with open_utf8(path) as file:
         data = file.read()
     try:
@@ -44,9 +44,9 @@ def _text(path: Path) -> str:
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, fields). Tabs separate and nothing is quoted in `.tsv`; `.csv` quotes as RFC 4180 does.
+    """Yield (line, fields). In `.tsv` tabs separate and nothing is quoted; `.csv` is quoted as in RFC 4180.
 
-    Quotation marks are ordinary characters in the `.tsv` files of NLP datasets; reading them as quotes swallows rows.
+    Quotation marks are ordinary characters in the `.tsv` files of NLP datasets; taking them for quotes swallows rows.
     """
     text = _text(path).rstrip("\r\n")
     if not text:
@@ -67,10 +67,11 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """(line, the fields of these columns without the space around them) of each row below the header.
+    """Yield (line, the stripped fields of these columns) of each row below the header.
 
-    WrongInput, with file and line, for a missing file or column, another number of fields than the header has, an
-    empty field, and text that is not UTF-8.
+    Raises:
+        WrongInput: with file and line, for a missing file or column, a row with more or fewer fields than the header,
+            an empty field, and text that is not UTF-8.
     """
     path = Path(path).expanduser()
     records = _records(path)
@@ -88,54 +89,20 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tupl
         yield line, tuple(fields[i].strip() for i in at)
 
 
-def read_rows(path: Path, text: str = "text", label: str = "label") -> list[Row]:
-    """The rows of one file; `text` and `label` name its columns. A row's group is its place, `file:line`. WrongInput
-    for what `read_columns` refuses and for a table without rows."""
+def read_rows(path: Path, text: str = "text", label: str = "label", group: str | None = None) -> list[Row]:
+    """Read the rows of one file; `text`, `label` and `group` name its columns.
+
+    Without a column of groups each row is a group, named by its place `file:line`.
+
+    Raises:
+        WrongInput: for what `read_columns` refuses, and for a table without rows.
+    """
     path = Path(path).expanduser()
-    columns = read_columns(path, (text, label))
-    rows = [Row(fields[0], fields[1], f"{path.name}:{line}") for line, fields in columns]
+    columns = read_columns(path, (text, label) if group is None else (text, label, group))
+    rows = []
+    for line, (content, name, *groups) in columns:
+        place = f"{path.name}:{line}"
+        rows.append(Row(content, name, groups[0] if groups else place, place))
     if not rows:
         raise WrongInput(f"{path}: has no row below its header")
     return rows
-
-
-def _same(text: str) -> str:
-    """Equal for texts that differ in white space and case only."""
-    return "".join(text.split()).casefold()
-
-
-def _without(rows: list[Row], others: list[Row]) -> tuple[tuple[Row, ...], int]:
-    """The rows whose text is in none of `others`, and how many were left out."""
-    held = {_same(row.text) for row in others}
-    kept = tuple(row for row in rows if _same(row.text) not in held)
-    return kept, len(rows) - len(kept)
-
-
-def labelled_files(
-    train: Path, test: Path, dev: Path | None = None, text: str = "text", label: str = "label"
-) -> LabelledRows:
-    """A task from its files. The test rows stay as they are; training and development rows that repeat a text of
-    the test rows (and training rows one of the development rows) are left out and counted.
-
-    WrongInput also for a label of `dev` or `test` that no training row has, and for a single class.
-    """
-    found = read_rows(train, text, label)
-    held = read_rows(test, text, label)
-    developed = read_rows(dev, text, label) if dev is not None else []
-    learned, repeated = _without(found, [*held, *developed])
-    tuned, repeated_dev = _without(developed, held)
-    classes = tuple(sorted({row.label for row in learned}))
-    if len(classes) < 2:
-        raise WrongInput(f"{train}: has the label {', '.join(classes) or 'of no row'} only; a task needs two classes")
-    for path, rows in ((dev, developed), (test, held)):
-        for row in rows:
-            if row.label not in classes:
-                line = row.group.rpartition(":")[2]
-                near = nearest(row.label, classes)
-                raise WrongInput(f"{path}:{line}: no training row has the label {row.label!r}; {near}")
-    facts = {
-        "files": {"train": str(train), "dev": None if dev is None else str(dev), "test": str(test)},
-        "train_rows_repeated_in_dev_or_test": repeated,
-        "dev_rows_repeated_in_test": repeated_dev,
-    }
-    return LabelledRows(learned, tuned, tuple(held), classes, facts)

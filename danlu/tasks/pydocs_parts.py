@@ -1,7 +1,7 @@
-"""Which part of the standard library does a docstring come from? A task that every Python has on board.
+"""Which package of the standard library is a docstring from? A task that comes with every Python.
 
-The texts also stand in the corpus `builtin:pydocs`: a model that was pre-trained on it has read them, without
-labels. That is part of what pre-training means for one's own documents, and has to be said beside the result.
+The texts are also in the corpus `builtin:pydocs`: a model that was pre-trained on it has read them, without labels.
+The report says so. It is also the usual situation of someone who pre-trains on their own documents.
 """
 
 from __future__ import annotations
@@ -16,45 +16,48 @@ from danlu.tasks.rows import LabelledRows, Row, balanced, split_by_group, withou
 from danlu.text.pydocs import docstrings
 
 SHORTEST = 40
-"""Characters: shorter docstrings ("Return the value.") could stand anywhere."""
+"""Characters. Shorter docstrings ("Return the value.") could be from any package."""
 
 CLASSES = 8
 ROWS = 100
-ROWS_BESIDE_LARGEST = 50
-"""A class needs `ROWS` rows, and this many outside its largest module, so a split by module leaves enough of both."""
+ROWS_OUTSIDE_LARGEST = 50
+"""A class needs `ROWS` rows, and this many outside its largest module, so that a split by module leaves enough rows on
+both sides."""
 
 TEST_SHARE = 0.4
 TEST_ROWS = 60
-"""Test rows of each class, at most."""
+"""Most test rows of each class."""
 
 
 def choose_parts(rows: Iterable[Row]) -> tuple[str, ...]:
-    """The classes: at most `CLASSES` packages, those with the most rows outside their largest module.
+    """Choose the classes: at most `CLASSES` packages, those with the most rows outside their largest module.
 
-    A rule and not a list of names, for packages come and go (distutils left with 3.12). WrongInput when fewer than
-    two packages are large enough.
+    It is a rule instead of a list of names because packages come and go (distutils was removed in 3.12).
+
+    Raises:
+        WrongInput: if fewer than two packages are large enough.
     """
     modules: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         modules[row.label][row.group] += 1
-    beside = {label: sizes.total() - max(sizes.values()) for label, sizes in modules.items()}
-    fit = [p for p, sizes in modules.items() if sizes.total() >= ROWS and beside[p] >= ROWS_BESIDE_LARGEST]
+    outside = {label: sizes.total() - max(sizes.values()) for label, sizes in modules.items()}
+    fit = [p for p, sizes in modules.items() if sizes.total() >= ROWS and outside[p] >= ROWS_OUTSIDE_LARGEST]
     if len(fit) < 2:
         raise WrongInput(
             f"pydocs_parts needs two packages with {ROWS} docstrings each, this Python {platform.python_version()} "
             f"has {len(fit)}; use a Python installed with its whole standard library"
         )
-    return tuple(sorted(sorted(fit, key=lambda p: (-beside[p], p))[:CLASSES]))
+    return tuple(sorted(sorted(fit, key=lambda p: (-outside[p], p))[:CLASSES]))
 
 
 def names_itself(rows: Sequence[Row]) -> float:
-    """The share of texts in which the name of their own label occurs as a word, upper or lower case."""
+    """Return the share of texts that contain the name of their own label as a word, in upper or lower case."""
     hits = sum(bool(re.search(rf"\b{re.escape(row.label)}\b", row.text, re.IGNORECASE)) for row in rows)
     return hits / len(rows) if rows else 0.0
 
 
 def _facts(train: Sequence[Row], test: Sequence[Row], classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """{class: modules, rows and the share of texts that name the class}."""
+    """Return {class: number of modules and rows, and the share of texts that name the class}."""
     table = {}
     for label in classes:
         ours, held = ([row for row in rows if row.label == label] for rows in (train, test))
@@ -69,9 +72,9 @@ def _facts(train: Sequence[Row], test: Sequence[Row], classes: Sequence[str]) ->
 
 
 def pydocs_parts() -> LabelledRows:
-    """Docstrings of at least 40 characters, without near-duplicates, split by module; no development rows.
+    """Return docstrings of at least 40 characters, without near-duplicates, split by module; no dev rows.
 
-    The rows depend on the Python version alone; test rows are balanced. Takes a few seconds.
+    The rows depend only on the Python version; test rows are balanced. Takes a few seconds.
     """
     found = [
         Row(docstring.text, docstring.module.partition(".")[0], docstring.module)
@@ -92,4 +95,4 @@ def pydocs_parts() -> LabelledRows:
         "names_itself": names_itself(test),
         "classes": _facts(train, test, classes),
     }
-    return LabelledRows(tuple(train), (), test, classes, facts)
+    return LabelledRows(tuple(train), (), test, facts, classes=classes)

@@ -1,40 +1,48 @@
-"""Labelled rows: what a classification task learns from and is tested on, and how rows are drawn and split."""
+"""Labelled rows: how they are drawn, split and compared."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from danlu.errors import WrongInput
+from danlu.tasks.task import TaskRows
 from danlu.text.near_duplicates import near_duplicate_groups
+from danlu.text.normal_form import normal_form, variant_key
+
+THRESHOLD = 0.8
+"""Jaccard similarity of character 5-grams from which two texts are near-duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text. Rows of one group (a module, an author, a line of a file) are never split."""
+    """One labelled text. Rows of one group (a module, an author, a line of a file) are never divided by a split."""
 
     text: str
     label: str
     group: str
+    place: str = field(default="", compare=False)  # "file:line", "" if the row is from no file
 
 
 @dataclass(frozen=True)
-class LabelledRows:
-    """The rows of a task. `classes` are the labels of the training rows, sorted; `facts` is what a report should say
-    about the rows (numbers, JSON)."""
+class LabelledRows(TaskRows):
+    """The rows of a classification task."""
 
-    train: tuple[Row, ...]
-    dev: tuple[Row, ...]
-    test: tuple[Row, ...]
-    classes: tuple[str, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()  # the labels of the training rows, sorted
+
+    def fingerprint(self) -> str:
+        parts = [[(row.text, row.label, row.group) for row in part] for part in (self.train, self.dev, self.test)]
+        return hashlib.sha256(json.dumps([self.classes, parts]).encode()).hexdigest()
+
+    def describe(self) -> str:
+        return f"{TaskRows.describe(self)}, {len(self.classes)} classes"
 
 
 def _by_label(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """{label: its rows}, sorted by label."""
+    """Group rows by label, sorted by label."""
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row.label].append(row)
@@ -42,15 +50,18 @@ def _by_label(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def _key(row: Row, seed: int) -> bytes:
-    """Orders rows at random, by what they are and not by where they stand."""
+    """Return a pseudo-random sort key that depends on the content of a row, not on its position."""
     return hashlib.blake2b(f"{seed}\0{row.group}\0{row.text}".encode(), digest_size=16).digest()
 
 
 def few_labels(rows: Iterable[Row], per_class: int, seed: int) -> tuple[Row, ...]:
-    """`per_class` rows of each class, in random order; another draw for each seed.
+    """Draw `per_class` rows of each class, in random order.
 
-    A function of the set of rows: their order does not matter, and a draw of 8 is part of the draw of 16. WrongInput
-    when a class has too few rows.
+    The draw is a function of the set of rows and the seed: the order of the rows does not matter, and a draw of 8 is
+    part of the draw of 16.
+
+    Raises:
+        WrongInput: if a class has too few rows.
     """
     drawn = []
     for label, own in _by_label(rows).items():
@@ -60,11 +71,18 @@ def few_labels(rows: Iterable[Row], per_class: int, seed: int) -> tuple[Row, ...
     return tuple(sorted(drawn, key=lambda row: _key(row, seed)))
 
 
-def without_near_duplicates(rows: Sequence[Row], threshold: float = 0.8) -> tuple[list[Row], int]:
-    """The rows without those too similar to an earlier one, and how many were left out.
+def without_texts_of(rows: Sequence[Row], others: Iterable[Row]) -> tuple[tuple[Row, ...], int]:
+    """Return the rows whose text is in none of `others`, and how many were removed."""
+    held = {normal_form(row.text) for row in others}
+    kept = tuple(row for row in rows if normal_form(row.text) not in held)
+    return kept, len(rows) - len(kept)
 
-    Do this before any split: the two sides of a split must not share a text, nor a row count double. Similarity is
-    that of `near_duplicate_groups`, whatever the labels.
+
+def without_near_duplicates(rows: Sequence[Row], threshold: float = THRESHOLD) -> tuple[list[Row], int]:
+    """Remove rows too similar to an earlier one, whatever their labels, and count them.
+
+    Call it before a split: the two sides must not share a text, and no row may count twice. Similarity is that of
+    `near_duplicate_groups`.
     """
     groups = near_duplicate_groups([row.text for row in rows], threshold)
     seen: set[int] = set()
@@ -76,14 +94,65 @@ def without_near_duplicates(rows: Sequence[Row], threshold: float = 0.8) -> tupl
     return kept, len(rows) - len(kept)
 
 
-def split_by_group(rows: Sequence[Row], test_share: float) -> tuple[list[Row], list[Row]]:
-    """(train, test) with every group on one side, every class on both, and about `test_share` of each class in test.
+def near_duplicates_between(train: Sequence[Row], dev: Sequence[Row], test: Sequence[Row]) -> dict[str, int]:
+    """Count the test rows that are near-duplicates of a training row or of a dev row, and the dev rows that are of a
+    training row."""
+    groups = near_duplicate_groups([row.text for row in (*train, *dev, *test)], THRESHOLD).tolist()
+    of_train, rest = groups[: len(train)], groups[len(train) :]
+    of_dev, of_test = rest[: len(dev)], rest[len(dev) :]
 
-    No chance in it: the groups of a class go, largest first, to the side that lacks most rows of that class; classes
-    with few groups choose first. WrongInput names a class that cannot be on both sides.
+    def shared(rows: list[int], others: list[int]) -> int:
+        known = set(others)
+        return sum(group in known for group in rows)
+
+    return {
+        "test_in_train": shared(of_test, of_train),
+        "test_in_dev": shared(of_test, of_dev),
+        "dev_in_train": shared(of_dev, of_train),
+    }
+
+
+def stratified_split(rows: Sequence[Row], test_share: float, by_group: bool) -> tuple[list[Row], list[Row]]:
+    """Split rows into (train, test), with about `test_share` of each class in test.
+
+    by_group: rows of one group stay together; otherwise rows of one text do, in whatever case and white space. The
+    split depends only on the set of rows: texts are ordered by the hash of their normal form.
+
+    Raises:
+        WrongInput: if a class cannot be on both sides.
+    """
+    if by_group:
+        return split_by_group(rows, test_share)
+    return split_by_group(rows, test_share, key=_text_hash, unit="different texts")
+
+
+def _text_hash(row: Row) -> str:
+    return variant_key(row.text).hex()
+
+
+def split_by_group(
+    rows: Sequence[Row],
+    test_share: float,
+    key: Callable[[Row], str] = lambda row: row.group,
+    unit: str = "groups",
+) -> tuple[list[Row], list[Row]]:
+    """Split rows into (train, test) with every group on one side, every class on both, and about `test_share` of each
+    class in test.
+
+    The split is deterministic: the groups of a class are assigned, largest first, to the side that lacks most rows of
+    that class; classes with few groups come first.
+
+    Args:
+        rows: the rows to split.
+        test_share: fraction of the rows of each class that is wanted in test.
+        key: the group of a row.
+        unit: what messages call groups.
+
+    Raises:
+        WrongInput: naming a class that cannot be on both sides.
     """
     classes = _by_label(rows)
-    groups = {label: Counter(row.group for row in own) for label, own in classes.items()}
+    groups = {label: Counter(key(row) for row in own) for label, own in classes.items()}
     in_test: dict[str, bool] = {}
     for label in sorted(classes, key=lambda name: (len(groups[name]), name)):
         sizes = groups[label]
@@ -104,13 +173,13 @@ def split_by_group(rows: Sequence[Row], test_share: float) -> tuple[list[Row], l
         if len({in_test[group] for group in sizes}) < 2:
             raise WrongInput(
                 f"class {label!r} cannot be on both sides of a split: its {sizes.total()} rows come from {len(sizes)} "
-                f"groups, all on one side; give it more groups or leave it out"
+                f"{unit}, all on one side; add {unit} to it or remove the class"
             )
-    return [row for row in rows if not in_test[row.group]], [row for row in rows if in_test[row.group]]
+    return [row for row in rows if not in_test[key(row)]], [row for row in rows if in_test[key(row)]]
 
 
 def balanced(rows: Iterable[Row], at_most: int) -> tuple[Row, ...]:
-    """The same number of rows of each class: `at_most`, or as many as the smallest class has."""
+    """Draw the same number of rows of each class: `at_most`, or as many as the smallest class has."""
     listed = list(rows)
     smallest = min((len(own) for own in _by_label(listed).values()), default=0)
     return few_labels(listed, min(at_most, smallest), seed=0)

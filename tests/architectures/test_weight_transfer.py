@@ -13,7 +13,7 @@ from danlu.objectives.masked import Masked
 from danlu.objectives.next_sentence import NextSentence
 from danlu.objectives.spans import Spans
 from danlu.registry import architectures
-from danlu.tasks.classify import Classification
+from danlu.tasks.text_classifier import Classification
 
 SHAPE = {"layers": 1, "width": 16, "heads": 2, "context": 16}
 SIZE = 40
@@ -58,7 +58,7 @@ def test_every_role_of_an_encoder_decoder_is_copied(settings):
 
 
 def test_a_classifier_takes_the_encoder_and_reports_the_rest():
-    source, target = network(Spans(sentinels=9), "t5", 1), network(Classification(classes=2, full=True), "t5", 2)
+    source, target = network(Spans(sentinels=9), "t5", 1), network(Classification(classes=2, order="full"), "t5", 2)
     report = transfer_weights(target, source.state_dict())
     assert report.new == ("head.1.bias", "head.1.weight")
     assert {name.split(".")[0] for name in report.unused} == {"decoder", "unembedding"}
@@ -68,7 +68,7 @@ def test_a_classifier_takes_the_encoder_and_reports_the_rest():
 
 def test_segments_that_a_task_adds_are_new():
     source = network(Causal(), "llama", 1)
-    target = network(Pairs(classes=2, full=False), "llama", 2)
+    target = network(Pairs(classes=2, order="causal"), "llama", 2)
     report = transfer_weights(target, source.state_dict())
     assert report.new == ("embeddings.segment.weight", "head.1.bias", "head.1.weight")
     assert report.resized == ()

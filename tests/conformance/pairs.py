@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import examples
@@ -21,6 +23,7 @@ from danlu.batch import Batch, Example, Seq
 from danlu.config.compatibility import variants
 from danlu.packing import pack
 from danlu.registry import architectures, objectives, tasks
+from danlu.tasks.task import Task, TaskRows
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.precision import Machine
 from danlu.training.samples import RowSamples, Samples
@@ -37,8 +40,11 @@ def split_settings(words: list[str]) -> dict[str, str]:
 
 MACHINE = Machine("cpu", "float32", 1)
 
+PRETRAINED = {"full": "masked", "causal": "causal"}
+"""An objective of pre-training for each order in which tasks are tried."""
+
 LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s, _ in variants(objectives, name)] + [
-    f"task:{name}:{order}" for name in tasks for order in ("full", "causal")
+    f"task:{name}:{order}" for name in tasks for order in PRETRAINED
 ]
 """Ids of everything that declares streams and terms."""
 
@@ -102,15 +108,33 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
         objective = objectives.validate(examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order))
         samples: Any = toy_draws(objective, folder)
         return Pair(objective, chosen, samples, samples.vocabulary.size)
-    settings = examples.example_of(kind, name, examples.TASKS)
+    task, rows = toy_task(name, folder)
+    tokenizer = ByteBPE(size=300).train([str(text) for text in task.inputs(rows.train)])
+    encoded = task.encode(rows.train, rows, tokenizer)
+    samples = RowSamples(encoded, 10.0, tokenizer.vocabulary, seed=0)
+    return Pair(task.objective(rows, pretrained(order[0])), chosen, samples, tokenizer.vocabulary.size)
+
+
+def toy_task(name: str, folder: Path) -> tuple[Task, TaskRows]:
+    """A task and its rows, in files that are written to the folder."""
+    settings = examples.example_of("task", name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
     task: Any = tasks.validate(settings)
-    rows = task.read()
-    tokenizer = ByteBPE(size=300).train([row.text for row in rows.train])
-    encoded = task.encode(rows.train, rows.classes, tokenizer)
-    samples = RowSamples(encoded, 10.0, tokenizer.vocabulary, seed=0)
-    return Pair(task.objective(rows.classes, order == ["full"]), chosen, samples, tokenizer.vocabulary.size)
+    return task, task.read()
+
+
+def pretrained(order: str) -> Any:
+    """An objective of pre-training that reads in this order."""
+    return objectives.validate(examples.example_of("objective", PRETRAINED[order], examples.OBJECTIVES))
+
+
+@cache
+def needs_of_task(name: str, order: str) -> Mapping[str, frozenset[str]]:
+    """The attention orders that the objective of a task needs, by role."""
+    with TemporaryDirectory() as folder:
+        task, rows = toy_task(name, Path(folder))
+    return task.objective(rows, pretrained(order)).needs
 
 
 def fits(learnable: str, architecture: str) -> bool:
@@ -118,10 +142,10 @@ def fits(learnable: str, architecture: str) -> bool:
     kind, name, *order = learnable.split(":")
     try:
         chosen = architecture_of(architecture)
-        needs: Mapping[str, frozenset[str]] = {"backbone": frozenset(order)}
-        if kind == "objective":
-            settings = examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order)
-            needs = objectives.validate(settings).needs
+        if kind == "task":
+            return honours(needs_of_task(name, order[0]), chosen)
+        settings = examples.example_of(kind, name, examples.OBJECTIVES) | split_settings(order)
+        needs = objectives.validate(settings).needs
     except AssertionError:
         return True
     return honours(needs, chosen)

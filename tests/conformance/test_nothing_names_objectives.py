@@ -38,7 +38,7 @@ SAY_ORDERS = {
     "architectures/transformer/orders.py",
     "architectures/transformer/backbone.py",
     "architectures/transformer/varlen.py",
-    "tasks/classify.py",
+    "tasks/text_classifier.py",
     "batch.py",
     "objective.py",
 }

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 import torch
 from examples import OBJECTIVES, TASKS, example_of
-from pairs import LEARNABLE, MACHINE, VARIANTS, architecture_of, first_fitting, split_settings
+from pairs import (
+    LEARNABLE,
+    MACHINE,
+    PRETRAINED,
+    VARIANTS,
+    architecture_of,
+    first_fitting,
+    pretrained,
+    split_settings,
+    toy_task,
+)
 
 from danlu.architectures import build_network
 from danlu.config.schema import TaskRecipe
@@ -15,26 +26,49 @@ from danlu.interop import read_model
 from danlu.objective import ModelShape
 from danlu.registry import objectives, tasks
 from danlu.runs.finetune_task import Finetuning, Pretrained
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 from danlu.tasks.rows import LabelledRows
+from danlu.tasks.task import Ties
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
 CLASSES = ("gold", "iron", "tin")
 
 
-@pytest.mark.parametrize("full", [True, False], ids=["full", "causal"])
+@pytest.mark.parametrize("order", list(PRETRAINED))
 @pytest.mark.parametrize("name", list(tasks))
-def test_a_head_comes_back_and_holds_the_same_weights(name, full):
-    task = tasks.validate(example_of("task", name, TASKS))
-    head = task.head(CLASSES, full)
-    again = heads.validate(head.model_dump(mode="json"))
-    assert again == head
-    made = [
-        objective.build_head(ModelShape(8, 50)).state_dict()
-        for objective in (task.objective(CLASSES, full), again.objective())
-    ]
-    assert {k: v.shape for k, v in made[0].items()} == {k: v.shape for k, v in made[1].items()}
-    assert again.objective().needs == task.objective(CLASSES, full).needs
+def test_a_predictor_comes_back_and_holds_the_same_weights(name, order, tmp_path):
+    task, rows = toy_task(name, tmp_path)
+    predictor = task.predictor(rows, pretrained(order))
+    again = predictors.validate(predictor.model_dump(mode="json"))
+    assert again == predictor
+    trained, saved = task.objective(rows, pretrained(order)), again.objective()
+    shapes = [{k: v.shape for k, v in o.build_head(ModelShape(8, 50)).state_dict().items()} for o in (trained, saved)]
+    assert shapes[0] == shapes[1]
+    assert saved.needs == trained.needs
+
+
+@pytest.mark.parametrize("name", list(tasks))
+def test_predictions_are_json_and_every_metric_scores_them(name, tmp_path):
+    """Those of a network and those of the baselines alike; a prediction does not depend on its neighbours."""
+    task, rows = toy_task(name, tmp_path)
+    tokenizer = ByteBPE(size=300).train([str(text) for text in task.inputs(rows.train)])
+    predictor = task.predictor(rows, pretrained("full"))
+    architecture = architecture_of("transformer")
+    network = build_network(predictor.objective(), architecture, tokenizer.vocabulary.size, 0).double().eval()
+    found = task.predict(network, predictor, rows.test, tokenizer)
+    assert len(found) == len(rows.test)
+    assert json.loads(json.dumps(found)) == found
+    for row, prediction in zip(rows.test[:3], found, strict=False):
+        assert task.predict(network, predictor, [row], tokenizer)[0] == pytest.approx(prediction)
+    baselines = task.baselines(task.sample(rows, 0), rows.test, 0)
+    for predictions in (found, *baselines.values()):
+        for choice in predictions.predictions if isinstance(predictions, Ties) else (predictions,):
+            figures = task.score(rows.test, choice)
+            assert list(figures) == [metric.name for metric in task.metrics]
+            for figure in figures.values():
+                assert figure.low is None or figure.low <= figure.value
+                assert figure.high is None or figure.value <= figure.high
+    json.dumps([task.details(rows.test, found), task.facts(rows), dict(rows.facts)])
 
 
 def objective_of(learnable):
@@ -55,7 +89,7 @@ def test_a_classifier_of_what_any_objective_trained_comes_back(learnable, tmp_pa
     model = Pretrained(objective, architecture, tokenizer, trained.vocabulary_size, None, lambda: trained)
     recipe = TaskRecipe(model="m", task=example_of("task", "classify", TASKS))
     run = SimpleNamespace(path=tmp_path)
-    tuning = Finetuning(run, MACHINE, None, None, model, "t", recipe, LabelledRows((), (), (), CLASSES))  # type: ignore[arg-type]
+    tuning = Finetuning(run, MACHINE, None, None, model, "t", recipe, LabelledRows((), (), (), classes=CLASSES))  # type: ignore[arg-type]
     network = tuning.network("ours", seed=0)
     begun = {name: value.clone() for name, value in network.state_dict().items()}
     kept = [name for name in begun if name.startswith(("embeddings.", "backbone."))]

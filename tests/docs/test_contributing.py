@@ -18,7 +18,7 @@ from guide_blocks import blocks
 from danlu import registry
 from danlu.config.compatibility import matrix
 from danlu.registry import Registry
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "CONTRIBUTING.md"
@@ -153,7 +153,7 @@ def test_a_package_of_its_own_is_trained_and_loaded(package, tmp_path):
 
 
 def test_every_group_of_entry_points_is_named():
-    kinds = [*(found for found in vars(registry).values() if isinstance(found, Registry)), heads]
+    kinds = [*(found for found in vars(registry).values() if isinstance(found, Registry)), predictors]
     text = PAGE.read_text("utf-8")
     assert {f"danlu.{kind.kind}s" for kind in kinds} <= set(re.findall(r"`(danlu\.\w+)`", text))
     assert set(ENTRIES) == {"danlu.objectives"}

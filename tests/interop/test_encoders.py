@@ -16,7 +16,7 @@ from danlu.errors import WrongInput
 from danlu.interop import NotExported, check_export, export, load_model, save_native
 from danlu.interop.quiet_transformers import quiet_transformers
 from danlu.packing import pack
-from danlu.tasks.classify import Classification
+from danlu.tasks.text_classifier import Classification
 
 TOLERANCE = 1e-4
 
@@ -129,7 +129,7 @@ def test_what_is_saved_comes_back(class_name, tokenizer, tmp_path):
 def test_an_encoder_without_a_head_is_fine_tuned(tokenizer, tmp_path):
     encoder("BertModel", tmp_path / "m", tokenizer)
     network, _ = load_model(tmp_path / "m")
-    task = Classification(classes=2, full=True, dropout=0.0)
+    task = Classification(classes=2, order="full", dropout=0.0)
     model = build_network(task, network.backbone.settings, network.vocabulary_size, seed=0)
     model.embeddings.load_state_dict(network.embeddings.state_dict())
     model.backbone.load_state_dict(network.backbone.state_dict())
@@ -144,7 +144,7 @@ def test_an_encoder_without_a_head_is_fine_tuned(tokenizer, tmp_path):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
-    assert task.predict(model.eval(), batch).tolist() == [0, 1] * 4
+    assert task.scores(model.eval(), model.head, batch).argmax(1).tolist() == [0, 1] * 4
 
 
 def test_what_an_encoder_without_a_head_cannot_do_is_one_line(tokenizer, tmp_path):

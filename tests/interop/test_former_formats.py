@@ -18,7 +18,7 @@ from danlu.objectives.causal import Causal
 from danlu.objectives.spans import Spans
 from danlu.registry import architectures
 from danlu.settings import RenamedKey
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 from danlu.training.checkpoint import Checkpoints, TrainingState
 from danlu.training.optimizers import AdamW
 from danlu.training.precision import Machine
@@ -98,7 +98,7 @@ def test_an_export_of_format_1_keeps_the_names_of_transformers(make, tokenizer, 
 
 
 def test_a_fine_tuned_model_of_format_1_answers(tokenizer, tmp_path):
-    head = heads.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
+    head = predictors.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
     architecture = Transformer(**SHAPE)
     network = build_network(head.objective(), architecture, tokenizer.vocabulary.size, 3, Causal())
     save_native(network, tokenizer, tmp_path / "m", Causal(), architecture, head)
@@ -106,7 +106,7 @@ def test_a_fine_tuned_model_of_format_1_answers(tokenizer, tmp_path):
     before = head.answer(network.eval(), tokenizer, texts)
     assert {"head.1.weight", "head.1.bias"} <= as_format_1(tmp_path / "m")
     saved = read_model(tmp_path / "m")
-    assert saved.facts.head.answer(saved.network, saved.tokenizer, texts) == before
+    assert saved.facts.predictor.answer(saved.network, saved.tokenizer, texts) == before
 
 
 @pytest.mark.parametrize("found", [3, 0, "two", None])

@@ -24,5 +24,5 @@ def test_a_source_among_others_has_been_read_too(corpus, rows, said):
     nothing: Any = None
     model = Pretrained(nothing, nothing, nothing, 0, corpus, nothing)
     facts = {} if rows is None else {"source": rows}
-    table = LabelledRows((), (), (), (), facts)
+    table = LabelledRows((), (), (), facts)
     assert Finetuning(nothing, nothing, nothing, nothing, model, "part", nothing, table).read_before is said

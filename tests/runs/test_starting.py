@@ -22,7 +22,7 @@ from danlu.objectives.causal import Causal
 from danlu.registry import architectures, objectives
 from danlu.runs import pretrain_model as pretraining
 from danlu.runs.warm_start import describe_transfer, initialise_from
-from danlu.tasks.predictors import heads
+from danlu.tasks.predictor import predictors
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
 FITTING = "models.small.architecture={name: qwen3, layers: 1, width: 16, heads: 2, context: 16}"
@@ -236,7 +236,7 @@ def test_fewer_positions_are_the_first_ones(tmp_path):
 
 def test_the_head_of_a_fine_tuned_model_is_not_transferred(tmp_path):
     """A classifier has no output layer of the vocabulary either: that is new as well."""
-    head = heads.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
+    head = predictors.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
     chosen = architectures.validate({"name": "llama", **SHAPE, "tied": False})
     tokenizer = ByteBPE(size=300).train(["It."])
     size = tokenizer.vocabulary.size

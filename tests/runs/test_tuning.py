@@ -228,5 +228,5 @@ def test_long_texts_are_cut_at_what_the_model_reads(folder):
         overrides=MACHINE,
     )
     found = danlu.load(folder / "short")
-    assert found.head.max_tokens == found.context == 16
+    assert found.predictor.max_tokens == found.context == 16
     assert found.classify(["the gold melts " * 50])

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.tasks.label_tables import labelled_files, read_rows
+from danlu.tasks.label_tables import read_rows
+from danlu.tasks.labelled_files import LabelledFiles
 from danlu.tasks.rows import Row
 
 if sys.version_info >= (3, 14):
@@ -56,7 +57,7 @@ def test_csv_quotes_and_columns_by_name(tmp_path):
         ("a.tsv", b"text\tlabel\nx\ty\n\xff\xff\tz\n", r"a\.tsv:3: is not UTF-8; save the file as UTF-8$"),
         ("a.csv", 'text,label\nx,y\n"open,z\n', r"a\.csv:3: is not CSV \(unexpected end of data\); quote fields"),
         ("a.csv", 'text,label\n"x"x,y\n', r"a\.csv:2: is not CSV \(.*\); quote fields"),
-        ("a.json", "{}", r"a\.json is no table that danlu reads; known: \.tsv, \.csv, each also with \.gz or \.zst$"),
+        ("a.json", "{}", r"a\.json is not a table that danlu reads; use \.tsv or \.csv, also with \.gz or \.zst$"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, name, content, message):
@@ -76,7 +77,7 @@ def test_a_long_field_of_a_table_is_read(tmp_path):
 def test_damaged_compression_is_named(tmp_path):
     path = tmp_path / "a.tsv.zst"
     path.write_bytes(zstd.compress(b"text\tlabel\nx\ty\n" * 100)[:-9])
-    with pytest.raises(WrongInput, match=r"a\.tsv\.zst: damaged or cut short"):
+    with pytest.raises(WrongInput, match=r"a\.tsv\.zst: damaged or truncated"):
         read_rows(path)
 
 
@@ -103,7 +104,7 @@ def files(tmp_path):
 
 def test_texts_of_the_test_rows_are_not_learned(files):
     train, test, dev = files
-    task = labelled_files(train, test, dev)
+    task = LabelledFiles(train=train, test=test, dev=dev).read()
     assert [row.text for row in task.train] == ["好", "awful"]
     assert [row.text for row in task.dev] == ["FINE"]
     assert [row.text for row in task.test] == ["bad  book", "great"]
@@ -113,7 +114,7 @@ def test_texts_of_the_test_rows_are_not_learned(files):
 
 
 def test_no_development_file_is_no_development_rows(files):
-    task = labelled_files(files[0], files[1])
+    task = LabelledFiles(train=files[0], test=files[1]).read()
     assert task.dev == ()
     assert [row.text for row in task.train] == ["好", "fine", "awful"]
 
@@ -121,13 +122,15 @@ def test_no_development_file_is_no_development_rows(files):
 def test_a_label_that_is_never_learned_is_refused(files, tmp_path):
     test = table(tmp_path, "t.tsv", "text\tlabel\nx\tpos\ny\tnegg\n")
     with pytest.raises(WrongInput, match=r"t\.tsv:3: no training row has the label 'negg'; did you mean 'neg'\?$"):
-        labelled_files(files[0], test)
+        LabelledFiles(train=files[0], test=test).read()
 
 
 def test_one_class_is_no_task(files, tmp_path):
     train = table(tmp_path, "one.tsv", "text\tlabel\nx\tpos\ny\tpos\n")
-    with pytest.raises(WrongInput, match=r"one\.tsv: has the label pos only; a task needs two classes$"):
-        labelled_files(train, files[1])
+    with pytest.raises(
+        WrongInput, match=r"one\.tsv: the training rows have only the label 'pos'; a task needs two classes$"
+    ):
+        LabelledFiles(train=train, test=files[1]).read()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not here")
@@ -141,7 +144,7 @@ def test_one_class_is_no_task(files, tmp_path):
 )
 def test_real_tables(name, sizes, classes, repeated):
     train, dev, test = (DATA / f"{name}.{part}.tsv.zst" for part in ("train", "dev", "test"))
-    task = labelled_files(train, test, dev)
+    task = LabelledFiles(train=train, test=test, dev=dev).read()
     assert (len(task.train) + repeated, len(task.dev), len(task.test)) == sizes
     assert task.facts["train_rows_repeated_in_dev_or_test"] == repeated
     assert len(task.classes) == classes

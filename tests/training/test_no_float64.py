@@ -18,7 +18,7 @@ from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.likelihood import likelihood
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
-from danlu.tasks.classify import Classification
+from danlu.tasks.text_classifier import Classification
 from danlu.tokens.shards import TokenStore, write_shards
 from danlu.training.step import accumulate, measure, micro_batches
 
@@ -63,10 +63,10 @@ def test_using_a_model_needs_no_float64():
         assert embed(causal, ids, "causal", "mean", True).shape == (2, 8)
         chances = blanks(network().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
         assert chances.sum() == pytest.approx(1)
-        task = Classification(classes=2, full=False)
+        task = Classification(classes=2, order="causal")
         model = build_network(task, causal.backbone.settings, VOCABULARY.size, 0).eval()
         rows = [{"text": [Seq({"token": row}, full_order(len(row)), sequence_labels={"label": 0})]} for row in ids]
-        assert task.predict(model, pack(rows, task.streams)).shape == (2,)
+        assert task.scores(model, model.head, pack(rows, task.streams)).shape == (2, 2)
 
 
 def test_the_likelihood_of_documents_needs_no_float64(tmp_path, monkeypatch):

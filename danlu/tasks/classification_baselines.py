@@ -1,8 +1,7 @@
-"""Classical controls of a classification task: what labels alone give, without any pre-training."""
+"""Classical baselines of a classification task, without any pre-training."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,53 +9,48 @@ from typing import Any
 import numpy as np
 
 from danlu.extras import require
-from danlu.metrics.classification import Metric
+from danlu.metrics.metric import Metric
 from danlu.tasks.rows import Row
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
-"""Inverse regularisation C to choose from. On TF-IDF rows of length one accuracy is flat from 1 on, and 1000 loses."""
+"""Inverse regularisation C to choose from. On TF-IDF rows of length one accuracy is flat from 1 on; 1000 is worse."""
 
 FOLDS = 5
 COMPACT_ROWS = 1500
-"""Above this many training rows the sparse features are the faster form."""
+"""Above this many training rows, sparse features are faster."""
 
 HAN_SHARE = 0.2
-"""From this share of Chinese characters on, a text has no words between spaces to count."""
+"""A text with at least this share of Chinese characters is not divided into words by spaces."""
 
 
-def majority_score(train_rows: Sequence[Row], test_rows: Sequence[Row], metric: Metric) -> float:
-    """The score of always answering the most frequent training label.
-
-    With a tie (few labels of each class) the mean over the tied labels: any single choice would be luck.
-    """
+def majority_labels(train_rows: Sequence[Row]) -> list[str]:
+    """Return the most frequent training label; several if they are tied, as with few labels of each class."""
     counts = Counter(row.label for row in train_rows)
-    tied = [label for label, n in counts.items() if n == max(counts.values())]
-    labels = [row.label for row in test_rows]
-    return math.fsum(metric.score(labels, [label] * len(labels)) for label in tied) / len(tied)
+    return [label for label, n in counts.items() if n == max(counts.values())]
 
 
 def is_chinese(texts: Sequence[str]) -> bool:
-    """Whether at least a fifth of the characters that are not white space are Han characters."""
+    """Return whether at least a fifth of the characters that are not white space are Han characters."""
     text = "".join("".join(texts).split())
     return sum("\u4e00" <= c <= "\u9fff" or "\u3400" <= c <= "\u4dbf" for c in text) >= HAN_SHARE * max(len(text), 1)
 
 
 def _features(chinese: bool) -> Any:
-    """TF-IDF of words and characters side by side; for Chinese of characters alone (1 to 3 in a row)."""
+    """Return TF-IDF of words and of character n-grams, concatenated; for Chinese of 1 to 3 characters only."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_union
 
     if chinese:
         return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
-    # Words of one letter count too ("I", "a"), and so do the signs of code.
+    # Words of one letter ("I", "a") count too.
     words = TfidfVectorizer(token_pattern=r"(?u)\w+", ngram_range=(1, 2), sublinear_tf=True)
     return make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True))
 
 
 def _compact(x: Any, held: Any) -> tuple[Any, Any]:
-    """Sparse rows [n, features] and [m, features] in at most n coordinates that span the training rows.
+    """Project sparse rows [n, features] and [m, features] onto at most n coordinates that span the training rows.
 
-    All inner products with training rows stay, so the penalised regression is the same one (representer theorem),
+    All inner products with training rows are preserved, so the penalised regression is the same (representer theorem),
     with n columns instead of tens of thousands: about ten times faster for a few hundred rows.
     """
     if x.shape[0] > COMPACT_ROWS:
@@ -68,7 +62,7 @@ def _compact(x: Any, held: Any) -> tuple[Any, Any]:
 
 
 def _represented(train: Sequence[str], held: Sequence[str]) -> tuple[Any, Any]:
-    """Both as rows of numbers; vocabulary and document frequencies come from `train` alone."""
+    """Return the features of both; vocabulary and document frequencies come from `train` only."""
     features = _features(is_chinese(train))
     return _compact(features.fit_transform(train), features.transform(held))
 
@@ -76,17 +70,17 @@ def _represented(train: Sequence[str], held: Sequence[str]) -> tuple[Any, Any]:
 def _classifier(strength: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    # newton-cg ends at the same weights as the default, on large tables four times as fast.
+    # newton-cg converges to the same weights as the default solver, four times as fast on large tables.
     return LogisticRegression(C=strength, solver="newton-cg", max_iter=5000)
 
 
 def _best_strength(texts: list[str], labels: list[str], seed: int, metric: Metric) -> float:
-    """The C with the best score in stratified cross-validation, the smallest of equals."""
+    """Return the C with the best score in stratified cross-validation, the smallest of equals."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = min(FOLDS, *Counter(labels).values())
     if folds < 2:
-        return 1.0  # a class with one label leaves nothing to choose by
+        return 1.0  # a class with a single row cannot be cross-validated
     right: list[str] = []
     found: dict[float, list[str]] = {strength: [] for strength in STRENGTHS}
     for inside, outside in StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels):
@@ -99,24 +93,21 @@ def _best_strength(texts: list[str], labels: list[str], seed: int, metric: Metri
 
 
 def require_controls() -> None:
-    """WrongInput when scikit-learn is missing; asked before anything is trained."""
-    require("sklearn", "eval", "the TF-IDF control")
+    """Raise WrongInput if scikit-learn is not installed."""
+    require("sklearn", "eval", "the TF-IDF baseline")
 
 
 def tfidf_predictions(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> list[str]:
-    """The label that TF-IDF and logistic regression give each test row.
+    """Predict the label of each test row by TF-IDF and logistic regression.
 
-    C is chosen by the metric inside the training rows (`seed` draws the folds); the test rows are only ever predicted.
-    WrongInput when scikit-learn is missing, ValueError for training rows of one class.
+    C is chosen by the metric within the training rows (`seed` draws the folds); test rows are only predicted.
+
+    Raises:
+        WrongInput: if scikit-learn is not installed.
+        ValueError: if the training rows have only one class.
     """
     require_controls()
     texts, labels = [row.text for row in train_rows], [row.label for row in train_rows]
     x, held = _represented(texts, [row.text for row in test_rows])
     classifier = _classifier(_best_strength(texts, labels, seed, metric)).fit(x, labels)
     return [str(label) for label in classifier.predict(held)]
-
-
-def tfidf_score(train_rows: Sequence[Row], test_rows: Sequence[Row], seed: int, metric: Metric) -> float:
-    """The score of `tfidf_predictions`."""
-    found = tfidf_predictions(train_rows, test_rows, seed, metric)
-    return metric.score([row.label for row in test_rows], found)

@@ -4,10 +4,29 @@ import numpy as np
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.evaluation import classification_baselines as controls
-from danlu.evaluation.classification_baselines import is_chinese, majority_score, tfidf_predictions, tfidf_score
 from danlu.metrics.classification import Accuracy, MacroF1, Matthews
+from danlu.tasks import classification_baselines as controls
+from danlu.tasks.classification import Classify
+from danlu.tasks.classification_baselines import is_chinese, tfidf_predictions
 from danlu.tasks.rows import Row
+
+
+def baseline_scores(train, test, metric, name):
+    """The headline score of every choice of a baseline of the task."""
+    task = Classify(rows="builtin:pydocs_parts", metric=metric)
+    found = task.baselines(train, test, 0)[name]
+    choices = found if name == "tfidf" else found.predictions
+    return [task.score(test, choice)[metric.name].value for choice in ([choices] if name == "tfidf" else choices)]
+
+
+def majority_score(train, test, metric):
+    labels = [row.label for row in test]
+    found = controls.majority_labels(train)
+    return sum(metric.score(labels, [label] * len(labels)) for label in found) / len(found)
+
+
+def tfidf_score(train, test, seed, metric):
+    return metric.score([row.label for row in test], tfidf_predictions(train, test, seed, metric))
 
 
 def english(n, seed):
@@ -33,6 +52,12 @@ def test_majority():
     assert majority_score(train[1:], test, Accuracy()) == 0.5  # a tie: the mean of 0.25 and 0.75
 
 
+def test_a_tie_of_the_majority_is_scored_by_its_mean():
+    train, test = english(3, 4), english(20, 5)[:25]
+    shares = [sum(row.label == label for row in test) / 25 for label in ("farm", "sea")]
+    assert sorted(baseline_scores(train, test, Accuracy(), "majority")) == sorted(shares)
+
+
 def test_every_control_is_scored_by_the_metric():
     train = [Row("", label, "") for label in "aab"]
     test = [Row("", label, "") for label in "aaab"]
@@ -42,7 +67,7 @@ def test_every_control_is_scored_by_the_metric():
     labels = [row.label for row in test]
     for metric in (Accuracy(), MacroF1(), Matthews()):
         found = tfidf_predictions(train, test, 0, metric)
-        assert tfidf_score(train, test, 0, metric) == metric.score(labels, found)
+        assert baseline_scores(train, test, metric, "tfidf") == [metric.score(labels, found)]
 
 
 def test_the_strength_is_chosen_by_the_metric():
@@ -105,7 +130,7 @@ def test_chinese_is_found_by_its_characters():
 
 def test_without_scikit_learn_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(WrongInput, match=r"^the TF-IDF control needs sklearn; .* pip install 'danlu\[demo\]'$"):
+    with pytest.raises(WrongInput, match=r"^the TF-IDF baseline needs sklearn; .* pip install 'danlu\[eval\]'$"):
         tfidf_score(english(2, 0), english(2, 1), seed=0, metric=Accuracy())
 
 

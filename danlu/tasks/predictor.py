@@ -1,0 +1,58 @@
+"""The base class of predictors: what is saved with the weights of a fine-tuned model and answers later."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from danlu.objective import Objective
+from danlu.registry import Registry
+from danlu.settings import Settings
+from danlu.tokens.tokenizer import TextTokenizer
+
+predictors = Registry("predictor")
+
+BATCH_ROWS, BATCH_TOKENS = 32, 8192
+
+
+class Predictor(Settings, ABC):
+    """Settings that turn the weights of a fine-tuned model into answers. They are stored in `danlu.json`."""
+
+    if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
+        name: str
+
+    @abstractmethod
+    def objective(self) -> Objective:
+        """Return the objective of fine-tuning, whose head holds the new weights."""
+
+    @abstractmethod
+    def answer(self, model: Any, tokenizer: TextTokenizer, inputs: Sequence[Any]) -> list[Any]:
+        """Return one prediction for each input, in their order, with its scores; all of it JSON.
+
+        `model` is a network in evaluation mode; `model.head` is what `objective().build_head` created.
+        """
+
+
+predictors.base = Predictor
+
+
+def framed_ids(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> list[np.ndarray]:
+    """Return the ids of each text between the beginning and end tokens, cut to `max_tokens` in all."""
+    v = tokenizer.vocabulary
+    return [np.concatenate([[v.bos], ids[: max_tokens - 2], [v.eos]]) for ids in tokenizer.encode_batch(list(texts))]
+
+
+def batches_of(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group consecutive inputs, given their lengths in tokens, into lists of indices: at most `BATCH_ROWS` inputs and
+    `BATCH_TOKENS` tokens, and at least one input."""
+    batch: list[int] = []
+    for i, length in enumerate(lengths):
+        if batch and (len(batch) == BATCH_ROWS or sum(lengths[k] for k in batch) + length > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
