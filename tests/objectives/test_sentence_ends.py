@@ -47,7 +47,7 @@ def documents(tmp_path, kind, context):
 def pairs(made):
     """(first span, second span, label) of every pair of an epoch, as ids."""
     objective, eos = SentenceOrder.model_validate({"masked": False}), made.tokenizer.vocabulary.eos
-    for example in made.examples(objective, made.draws.units):
+    for example in made.examples(objective, made.samples.units):
         for seq in example["text"]:
             first, second, _ = np.split(seq.inputs["token"][1:], np.flatnonzero(seq.inputs["token"][1:] == eos) + 1)
             yield first[:-1], second[:-1], seq.sequence_labels["order"]
