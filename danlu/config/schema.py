@@ -27,8 +27,6 @@ from danlu.training.budget import Budget
 from danlu.training.precision import Device, DType, Machine, resolve_machine
 from danlu.training.settings import TrainingSettings
 
-pass
-
 
 class MachineSettings(Settings):
     """Device, precision and threads."""
@@ -151,7 +149,7 @@ def wrong_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
                 message = f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)"
                 yield error_at((section, name), message)
     for name, task in tasks.items():
-        given = task.get("model") if isinstance(task, dict) else getattr(task, "model", None)
+        given = task.get("model") if isinstance(task, dict) else task.model if isinstance(task, TaskRecipe) else None
         if isinstance(given, str) and models and given not in models:
             message = f"{given!r} is none of the models; {nearest(given, models)}"
             yield error_at(("tasks", str(name), "model"), message)

@@ -34,7 +34,7 @@ def test_the_commands_are_accepted(page):
             program, verb, *arguments = shlex.split(line)
             assert program == "danlu"
             context = danlu_command.make_context("danlu", [verb, *arguments])
-            given = danlu_command.get_command(context, verb).make_context(verb, arguments).params
+            given = danlu_command.get_command(context, verb).make_context(verb, arguments, parent=context).params
             if "recipe" in given:
                 load_recipe(given["recipe"], given["overrides"])
 
