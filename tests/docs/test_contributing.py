@@ -73,16 +73,16 @@ def commands():
     ]
 
 
-def test_a_file_a_line_and_a_recipe_are_all(grown):
-    assert len(FILES) == 3
+def test_a_file_and_a_line_are_all(grown):
+    assert len(FILES) == 5
     relative = {p.relative_to(grown).as_posix() for p in (grown / "danlu").rglob("*.*") if p.suffix in (".py", ".yaml")}
     new = {file for file in relative if not (ROOT / file).exists()}
-    assert new == {"danlu/objectives/ahead.py", "danlu/recipes/ahead.yaml"}
+    assert new == {"danlu/objectives/ahead.py", "danlu/recipes/ahead.yaml", "danlu/tasks/count_words.py"}
     changed = {f for f in relative - new if (grown / f).read_bytes() != (ROOT / f).read_bytes()}
-    assert changed == {"danlu/objectives/__init__.py"}
-    init = (grown / "danlu/objectives/__init__.py").read_text("utf-8")
-    added = init.removeprefix((ROOT / "danlu/objectives/__init__.py").read_text("utf-8"))
-    assert added.splitlines() == ["from danlu.objectives import ahead as ahead"]
+    assert changed == {"danlu/objectives/__init__.py", "danlu/tasks/__init__.py"}
+    for kind, name in (("objectives", "ahead"), ("tasks", "count_words")):
+        before, after = ((folder / f"danlu/{kind}/__init__.py").read_text("utf-8") for folder in (ROOT, grown))
+        assert after.removeprefix(before).splitlines() == [f"from danlu.{kind} import {name} as {name}"]
 
 
 def allowed(done):
@@ -98,6 +98,21 @@ def from_left_to_right():
 
 def test_the_matrix_has_it_with_what_reads_from_left_to_right(grown, tmp_path):
     assert allowed(run(["danlu", "matrix", "--json"], tmp_path, grown)) == from_left_to_right()
+
+
+def test_the_schema_and_the_reference_know_the_task(grown, tmp_path):
+    done = run(["danlu", "schema"], tmp_path, grown)
+    assert done.returncode == 0, done.stderr
+    assert '"count_words"' in done.stdout
+
+
+@pytest.mark.slow
+def test_the_conformance_suite_trains_keeps_and_asks_the_task(grown):
+    words = ["python", "-m", "pytest", "tests/conformance", "-p", "no:cacheprovider", "-o", "addopts="]
+    chosen = ["-k", "count_words and (transformer or predictor or predictions)"]
+    done = run([*words, *chosen], grown, grown)
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
 
 
 def test_without_the_line_it_is_unknown(tmp_path):
@@ -117,11 +132,14 @@ def results_of(folder):
 def test_every_command_of_the_page_runs_and_the_model_has_learnt(grown, tmp_path):
     asked = commands()
     assert [words[:2] for words in asked[:2]] == [["danlu", "matrix"], ["danlu", "run"]]
+    for split, count in (("train", 40), ("test", 20)):
+        rows = [f"{split} {'word ' * (i % 7)}{i}" for i in range(count)]
+        (tmp_path / f"{split}.tsv").write_text("\n".join(["text", *rows]), "utf-8")
     for words in asked:
-        at = tmp_path if words[0] == "danlu" else grown
+        at = grown if "pytest" in words else tmp_path
         done = run(words, at, grown)
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
-        assert "ahead" in done.stdout or "passed" in done.stdout
+        assert re.search("ahead|count_words|passed", done.stdout + done.stderr)
     found = results_of(tmp_path / "runs/ahead")
     assert found["terms"]["ahead"]["loss"] < 0.95 * found["judged"]["figures"]["entropy_of_targets"]
 
