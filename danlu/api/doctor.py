@@ -93,7 +93,7 @@ def machine() -> Iterator[Finding]:
 
 
 def attention(device: torch.device) -> Finding:
-    """Which kernels of attention the device has beside those that run everywhere."""
+    """Report which attention kernels the device supports in addition to those that run everywhere."""
     from danlu.architectures.transformer import flex, varlen
 
     name = "attention"

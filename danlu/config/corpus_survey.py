@@ -62,7 +62,7 @@ class Findings:
         return self.scripts.get("Han", 0.0) > 0.5
 
     def facts(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """Return the findings for JSON."""
         return {
             "source": self.source,
             "files": self.files,
@@ -74,7 +74,7 @@ class Findings:
         }
 
     def lines(self) -> list[str]:
-        """What a person is told, a few plain lines."""
+        """Return the findings as lines to print."""
         facts = self.corpus.facts
         documents, rejected = facts["documents"], Counter(facts["documents"]["rejected"])
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.files.items())

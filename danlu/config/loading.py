@@ -42,8 +42,8 @@ def find_recipe(name: str) -> tuple[str, str]:
     if name in shipped():
         return (SHIPPED / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     near = path.parent.iterdir() if path.parent.is_dir() else ()
-    beside = [str(p) for p in near if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
-    raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped(), *beside])}")
+    nearby = [str(p) for p in near if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
+    raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped(), *nearby])}")
 
 
 def parse(text: str, where: str) -> Any:

@@ -1,4 +1,4 @@
-"""A recipe as YAML for people: every choice with its reason."""
+"""Write a recipe as YAML with a comment for every choice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from danlu.config.corpus_survey import Findings, size
 
 @dataclass(frozen=True)
 class Choices:
-    """What a drafted recipe chooses; times in seconds, the rest as in the schema."""
+    """The choices of a drafted recipe; times in seconds, all others as in the schema."""
 
     vocabulary: int
     decoder_layers: int
@@ -22,25 +22,25 @@ class Choices:
 
 
 RECIPE = """\
-# Two models of {name}. Change what you like; `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
+# Two models of {name}. Edit as you like; `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
 # For completion and checks in an editor: danlu schema --json-file recipe.schema.json
 # yaml-language-server: $schema=recipe.schema.json
 #
-# What was found:
+# Found in the text:
 {found}
 
 corpus:
   source: {source}
-  documents: auto              # how documents lie in .txt files; auto, or file, line, paragraphs
-  validation: {held}             # share held out to choose the best weights
-  test: {held}                   # share held out to judge them at the end
+  documents: auto              # how .txt files are divided into documents: auto, file, line, paragraphs
+  validation: {held}             # fraction held out to choose the best checkpoint
+  test: {held}                   # fraction held out for the final evaluation
 
-tokenizer:                     # learnt from the training share of this text
+tokenizer:                     # trained on the training split of this text
   name: byte_bpe
   size: {vocabulary}                   # {vocabulary_reason}
 
 models:
-  decoder:                     # foretells the next token: continues text (danlu generate), has bits per byte
+  decoder:                     # predicts the next token: continues text (danlu generate), evaluated in bits per byte
     objective: causal
     architecture:
       {{name: transformer, layers: {decoder_layers}, width: {width}, heads: {heads}, context: 256, qk_norm: true}}
@@ -70,7 +70,7 @@ language: {language}                   # of the report: en or zh
 """
 
 TASKS = """\
-# To fine-tune the encoder on labelled rows, beside its controls, take away the # below and name your tables:
+# To fine-tune the encoder on labelled rows, with baselines, uncomment the lines below and name your tables:
 # tasks:
 #   topic:
 #     model: encoder
@@ -79,7 +79,7 @@ TASKS = """\
 #       rows: {{train: {train}, test: test.tsv, text: text, label: {label}}}
 #       labels_per_class: 16   # rows drawn for each label and seed
 #     training:
-#       budget: 80s            # all runs of the task together
+#       budget: 80s            # shared by all runs of the task
 #       batch_tokens: 1024
 #       validations: 1
 #       optimizer: {{name: adamw, learning_rate: 1e-3, weight_decay: 0.01}}
@@ -88,7 +88,7 @@ TASKS = """\
 
 
 def quoted(text: str) -> str:
-    """A YAML string in double quotes, on one line, whatever the characters."""
+    """Return a YAML string in double quotes, on one line, for any characters."""
     return '"' + "".join(_escaped(c) for c in text) + '"'
 
 
@@ -102,7 +102,7 @@ def _escaped(character: str) -> str:
 
 
 def commented(findings: Findings, choices: Choices) -> str:
-    """The YAML of a recipe with these choices."""
+    """Return the YAML of a recipe with these choices."""
     about = "Chinese characters are thousands" if choices.language == "zh" else "more text carries more"
     table = findings.tables[0] if findings.tables else None
     return RECIPE.format(
@@ -127,10 +127,10 @@ def commented(findings: Findings, choices: Choices) -> str:
 
 
 def one_line(text: str) -> str:
-    """For a comment: nothing in it ends the line."""
+    """Replace characters that could end the line of a comment."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def time(seconds: float) -> str:
-    """`5min`, `90s`, as a recipe says it."""
+    """Format a time as in a recipe: `5min`, `90s`."""
     return f"{seconds / 60:g}min" if seconds >= 60 and seconds % 60 == 0 else f"{float(f'{seconds:.4g}'):g}s"
