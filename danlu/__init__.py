@@ -1,15 +1,15 @@
 """danlu: raw text in, a language model out.
 
-    danlu.run("demo")                                   a recipe, from raw text to report
-    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  the models of several recipes, alike, side by side
-    danlu.draft_recipe("my_texts/").text                a commented recipe for a text that has none
+    danlu.run("demo")                                      run a recipe from raw text to report
+    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  train the models of several recipes alike and compare them
+    danlu.draft_recipe("my_texts/").text                   a commented recipe for a text
     danlu.load("runs/demo/model/decoder").generate("The function")
     danlu.pretrain("mine.yaml", start="runs/demo/model/decoder")
     danlu.finetune("runs/demo/model/encoder", train="train.tsv", test="test.tsv")
     danlu.evaluate("runs/demo/model/decoder", "other_texts/")
     danlu.export_model("runs/demo/model/decoder", "for_transformers/")
 
-Heavy parts are imported when these names are first used.
+Functions print their progress on stderr; quiet=True turns that off. Heavy parts are imported on first use.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ if TYPE_CHECKING:
     from danlu.api.export import export_model
     from danlu.api.finetune import finetune
     from danlu.api.model import Model, load
+    from danlu.api.pretrain import pretrain
+    from danlu.api.run import run
     from danlu.api.show import show
     from danlu.config.drafting import draft_recipe
-    from danlu.runs.run import pretrain, run
 
 _PLACES = {
-    "run": "danlu.runs.run",
+    "run": "danlu.api.run",
     "compare": "danlu.api.compare",
-    "pretrain": "danlu.runs.run",
+    "pretrain": "danlu.api.pretrain",
     "finetune": "danlu.api.finetune",
     "evaluate": "danlu.api.evaluate",
     "export_model": "danlu.api.export",

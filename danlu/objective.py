@@ -172,6 +172,11 @@ class Objective(Settings, ABC):
         return ()
 
     @property
+    def required_libraries(self) -> Mapping[str, str]:
+        """The optional modules that training or judging needs, each with the extra that installs it."""
+        return {}
+
+    @property
     def units_per_example(self) -> float:
         """How many windows of text an example consists of, on average."""
         return 1.0

@@ -1,18 +1,26 @@
-"""The shape of `results.json` as the page needs it; keys beyond these are ignored, absent ones are None or empty."""
+"""Typed results: the one schema of `results.json` and `comparison.json`.
+
+Runs write these classes; the report, comparisons and tests read them. `Results.model_json_schema()` is the JSON schema.
+Keys may be added in later versions, so reading ignores none of them: unknown keys are kept.
+"""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
-from danlu.durable import read_json
+from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
 
 SCHEMA = 1
+"""Version of the schema, in the key `schema` of both files."""
+
+Number = int | float
+Written = TypeVar("Written", bound="ResultPart")
 
 
 def finite(value: float | None) -> TypeGuard[float]:
@@ -20,32 +28,44 @@ def finite(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-class Part(BaseModel):
-    """Lenient about what is there beyond its fields, because later versions of danlu will write more."""
+class ResultPart(BaseModel):
+    """Base class of everything in the results. Absent keys take their defaults; a key is written only if it was set."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
+
+    def json_facts(self) -> dict[str, Any]:
+        """Return the facts as JSON, without the keys that were never set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-class Split(Part):
+# The data
+
+
+class SplitSize(ResultPart):
+    """Size of one split of the corpus."""
+
     documents: int | None = None
     bytes: int | None = None
+    characters: int | None = None
     tokens: int | None = None
 
 
-class Documents(Part):
-    seen: int | None = Field(None, alias="in")
+class DocumentCounts(ResultPart):
+    """Documents read and kept; the rejected ones by reason."""
+
+    seen: int | None = Field(default=None, validation_alias="in", serialization_alias="in")
     kept: int | None = None
     rejected: dict[str, int] = {}
 
 
-class SplitShare(Part):
+class SplitShare(ResultPart):
     """Documents of a split, and what share of the split, or of its documents that were compared, they are."""
 
     documents: int | None = None
     share: float | None = None
 
 
-class NearDuplicates(Part):
+class NearDuplicates(ResultPart):
     """Held-out documents with a near-duplicate in train (those of test: also in validation), by split."""
 
     threshold: float | None = None
@@ -54,39 +74,51 @@ class NearDuplicates(Part):
     found: dict[str, SplitShare] = {}
 
 
-class Corpus(Part):
+class CorpusFacts(ResultPart):
+    """The corpus, as in its `corpus.json`."""
+
     source: str | None = None
     layout: str | None = None
-    documents: Documents | None = None
-    splits: dict[str, Split] = {}
+    files: list[dict[str, Any]] = []
+    documents: DocumentCounts | None = None
+    rejected_examples: dict[str, str] = {}
+    clean: Any = None
+    splits: dict[str, SplitSize] = {}
+    fingerprint: str | None = None
+    languages: dict[str, float] | None = None
     near_duplicates: NearDuplicates | None = None
 
 
-class Cut(Part):
-    """A sentence and the tokens it is cut into."""
+class TokenizedText(ResultPart):
+    """A text and its tokens."""
 
     text: str
     tokens: list[str]
 
 
-class Tokenizer(Part):
+class TokenizerFacts(ResultPart):
+    """The tokenizer and its report on validation texts; further keys are those of `danlu tokenizer report`."""
+
     kind: str | None = None
-    size: int | None = None
+    size: int | None = Field(default=None, description="Entries of the vocabulary.")
     bytes_per_token: float | None = None
-    round_trip: bool | None = None
-    examples: list[Cut] = []
+    round_trip: bool | None = Field(default=None, description="Whether every text decodes to itself.")
+    examples: list[TokenizedText] = []
 
 
-class Sample(Part):
-    """`text` is what the model wrote after `prompt`."""
+# A pre-trained model
+
+
+class GeneratedSample(ResultPart):
+    """A prompt and its continuation."""
 
     prompt: str = ""
     text: str
-    settings: str | None = None
+    settings: str | None = Field(default=None, description="How the tokens were sampled.")
 
 
-class Shown(Part):
-    """One stream of one example: what the model reads, and where it is asked for what."""
+class ExampleStream(ResultPart):
+    """One stream of a training example: its tokens, the target of each, and the labels of the whole sequence."""
 
     stream: str
     tokens: list[str]
@@ -94,146 +126,280 @@ class Shown(Part):
     sequence_labels: dict[str, str] = {}
 
 
-class Term(Part):
+class TermLoss(ResultPart):
+    """Mean loss per target of one term of the objective."""
+
     loss: float | None = None
-    accuracy: float | None = None
 
 
-class Difference(Part):
-    """The paired difference, ours minus the control."""
+class ValidationLoss(ResultPart):
+    """Loss of the chosen weights on the validation split."""
+
+    loss: float | None = None
+    terms: dict[str, float] = {}
+    targets: dict[str, Number] = {}
+
+
+class Difference(ResultPart):
+    """A paired difference, model minus control, with its confidence interval."""
 
     mean: float
     low: float | None = None
     high: float | None = None
 
 
-class Figure(Part):
-    """A figure an objective gives of its model, with its interval where it has one."""
+class Figure(ResultPart):
+    """A metric of an objective, with its confidence interval where it has one."""
 
     value: int | float | None = None
     low: float | None = None
     high: float | None = None
 
 
-class Pair(Part):
-    """What the model was given and what it made of it."""
+class InputOutput(ResultPart):
+    """An input of the model and its output."""
 
     given: str
     made: str
 
 
-class Picture(Part):
+class Picture(ResultPart):
     """Grey levels in [0, 1], row by row from the top; None where nothing is shown."""
 
     title: str
     rows: list[list[float | None]]
 
 
-class Judged(Part):
+class ObjectiveMetrics(ResultPart):
+    """What the objective measures of its model."""
+
     figures: dict[str, int | float | Figure | None] = {}
-    samples: list[Pair] = []
+    samples: list[InputOutput] = []
     pictures: list[Picture] = []
 
 
-class Pretrained(Part):
+class ModelResult(ResultPart):
+    """One pre-trained model: its training and its evaluation on the test split."""
+
     name: str
     objective: str
     architecture: str | None = None
+    start: dict[str, Any] | None = Field(default=None, description="The saved model that the training started from.")
+    embeddings: dict[str, Any] | None = Field(default=None, description="Where the token embeddings were taken from.")
     parameters: int | None = None
-    tokens: int | None = None
-    epochs: float | None = None
     steps: int | None = None
+    planned_steps: int | None = None
+    tokens: int | None = Field(default=None, description="Tokens trained on.")
+    epochs: float | None = None
     seconds: float | None = None
     tokens_per_second: float | None = None
+    operations: Number | None = Field(default=None, description="Floating-point operations of the training.")
     best_step: int | None = None
+    chosen_step: int | None = Field(default=None, description="Step whose weights were kept.")
+    validation: ValidationLoss | None = None
+    test: SplitSize | None = None
+    example: list[ExampleStream] | None = None
     bits_per_byte: float | None = None
     bits_per_byte_interval: tuple[float, float] | None = None
-    text_lost: bool | None = None
-    loss: float | None = None
+    text_lost: bool | None = Field(default=None, description="Whether the tokens do not decode to the text.")
+    loss: float | None = Field(default=None, description="Loss on the test split, nats per target for cross-entropies.")
     perplexity: float | None = None
-    baselines: dict[str, float | None] | None = None
+    terms: dict[str, TermLoss] | None = None
+    baselines: dict[str, float | None] | None = Field(default=None, description="Bits per byte on the test split.")
     validation_baselines: dict[str, float | None] | None = None
     differences: dict[str, Difference | None] | None = None
-    terms: dict[str, Term] | None = None
-    test: Split | None = None
-    samples: list[Sample] | None = None
-    example: list[Shown] | None = None
-    judged: Judged | None = None
+    document_bits: list[float] | None = None
+    document_bytes: list[float] | None = None
+    samples: list[GeneratedSample] | None = None
+    judged: ObjectiveMetrics | None = None
 
     def measured(self) -> dict[str, float]:
-        """The baselines that have a figure."""
+        """Return the baselines that have a value."""
         return {name: value for name, value in (self.baselines or {}).items() if finite(value)}
 
     def across_validation(self) -> dict[str, float]:
-        """The baselines on the validation documents: what its curve has to get below."""
+        """Return the baselines on the validation split, to be compared with the validation curve."""
         return {name: value for name, value in (self.validation_baselines or {}).items() if finite(value)}
 
 
-class Score(Part):
+# A task and an export
+
+
+class Score(ResultPart):
+    """Mean of a metric over seeds, with its confidence interval."""
+
     mean: float
     low: float | None = None
     high: float | None = None
     seeds: list[float] = []
 
 
-class Task(Part):
+class TaskResult(ResultPart):
+    """One fine-tuning task: the scores of every arm (pre-trained, random weights, baselines)."""
+
     name: str
     model: str | None = None
     metric: str
-    labels: int | str | None = None
+    higher_is_better: bool = True
+    bounds: tuple[float | None, float | None] = (None, None)
+    labels: int | str | None = Field(default=None, description="Labelled rows per class; None: all of them.")
     classes: list[str] | None = None
     train_rows: int | None = None
+    dev_rows: int | None = None
     test_rows: int | None = None
-    near_duplicates_removed: int | None = None
     near_duplicates_rule: str | None = None
+    near_duplicates_removed: int | None = None
     texts_read_in_pretraining: bool | None = None
+    rows: dict[str, Any] = {}
+    path: str | None = Field(default=None, description="Folder of the fine-tuned model, in the run directory.")
+    steps: int | None = None
     scores: dict[str, Score | None] = {}
+    baselines: list[str] = Field(default_factory=list, description="The arms that are baselines.")
     differences: dict[str, Difference | None] = {}
+    figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
+    details: dict[str, Any] = {}
+    chosen_by_dev: dict[str, Any] | None = None
 
 
-class Export(Part):
+class ExportResult(ResultPart):
+    """One exported model, and how far its logits are from those of transformers."""
+
     path: str
     name: str | None = None
-    kind: str | None = Field(None, alias="class")
+    kind: str | None = Field(
+        default=None,
+        validation_alias="class",
+        serialization_alias="class",
+        description="transformers class; None: danlu format.",
+    )
+    reason: str | None = Field(default=None, description="Why no class of transformers fits.")
     max_logit_difference: float | None = None
     tolerance: float | None = None
 
 
-class Use(Part):
+# A run
+
+
+class UsageExamples(ResultPart):
+    """How to use the models of the run."""
+
     shell: list[str] = []
     python: str | None = None
 
 
-class Results(Part):
-    version: str | None = None
+class Results(ResultPart):
+    """Everything in `results.json`."""
+
+    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
+    version: str | None = Field(default=None, description="Version of danlu.")
     recipe: str | None = None
-    command: str | None = None
+    command: str | None = Field(default=None, description="The command line that repeats the run.")
     started: datetime | None = None
-    seconds: float | None = None
     recipe_text: str | None = None
-    corpus: Corpus | None = None
-    tokenizer: Tokenizer | None = None
-    text_read: bool | None = None
-    pretrain: list[Pretrained] = []
-    tasks: list[Task] = []
-    exports: list[Export] = []
+    corpus: CorpusFacts | None = None
+    tokenizer: TokenizerFacts | None = None
+    text_read: bool | None = Field(default=None, description="Whether any objective reads the text of the corpus.")
+    pretrain: list[ModelResult] = []
+    tasks: list[TaskResult] = []
+    exports: list[ExportResult] = []
     environment: dict[str, str | int | float | bool | None] = {}
-    use: Use | None = None
+    use: UsageExamples | None = None
+    seconds: float | None = Field(default=None, description="Working time of all stages, over all calls.")
+
+    @field_serializer("started")
+    def _iso(self, value: datetime | None) -> str | None:
+        return None if value is None else value.isoformat(timespec="seconds")
+
+
+# A comparison
+
+
+class MeasuredScore(Score):
+    """A figure of one way of pre-training; `over`: what its interval is over (trainings, documents, draws)."""
+
+    over: str | None = None
+
+
+class ReferenceDifference(Difference):
+    """The paired difference of a figure from that of the model `reference`."""
+
+    reference: str | None = Field(default=None, validation_alias="from", serialization_alias="from")
+    over: str | None = None
+
+
+class ComparedModel(ResultPart):
+    """One of the models that are compared, over all its trainings."""
+
+    name: str
+    objective: str
+    architecture: str
+    parameters: int
+    tokens: float
+    seconds: float
+    operations: float
+    bits_per_byte: MeasuredScore | None = None
+    text_lost: bool | None = None
+    loss: MeasuredScore | None = None
+    task: MeasuredScore | None = None
+    random_weights: MeasuredScore | None = None
+    pretraining_gain: ReferenceDifference | None = None
+    differences: dict[str, ReferenceDifference | None] = {}
+    task_steps: list[int] = []
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings in which the models differ.")
+
+
+class ComparisonTask(ResultPart):
+    """The task that all models are fine-tuned for, with its controls over all draws of labels."""
+
+    name: str
+    metric: str
+    labels: int | str | None = None
+    train_rows: int | None = None
+    test_rows: int | None = None
+    draws: int | None = None
+    controls: dict[str, Score] = {}
+
+
+class ComparisonResults(ResultPart):
+    """Everything in `comparison.json`."""
+
+    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
+    seeds: int
+    corpus: str | None = None
+    models: list[ComparedModel]
+    baselines: dict[str, float] | None = None
+    task: ComparisonTask | None = None
+    budget: str
+
+
+def write_results(path: Path, results: Results | ComparisonResults) -> dict[str, Any]:
+    """Write results and return them as JSON."""
+    facts = results.json_facts()
+    write_json(path, facts)
+    return facts
 
 
 def read_results(path: Path) -> Results:
-    """The results of a run; WrongInput names the file and the first place that does not fit."""
+    """Return the results of a run; WrongInput names the file and the first place that does not fit."""
     if not path.is_file():
-        raise WrongInput(f"{path} is not there; a report is drawn from a run that has been evaluated")
+        raise WrongInput(f"{path} is missing; a report is written from a run that has been evaluated")
+    return _validated(Results, path)
+
+
+def read_comparison(path: Path) -> ComparisonResults:
+    """Return the results of a comparison; WrongInput names the file and the first place that does not fit."""
+    return _validated(ComparisonResults, path)
+
+
+def _validated(kind: type[Written], path: Path) -> Written:
     found = read_json(path)
     if not isinstance(found, dict):
         raise WrongInput(f"{path} must hold one JSON object")
     if found.get("schema") != SCHEMA:
         raise WrongInput(f"{path} has schema {found.get('schema')!r}; this version of danlu reads schema {SCHEMA}")
-    # A null stands for "absent" wherever it stands: a section with nothing in it says so itself.
-    present = {key: value for key, value in found.items() if value is not None}
+    present = {key: value for key, value in found.items() if value is not None}  # a null stands for an absent key
     try:
-        return Results.model_validate(present)
+        return kind.model_validate(present)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])

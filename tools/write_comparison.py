@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from danlu.commands.compare import with_bounds
+from danlu.commands.compare import score_text
 from danlu.report.phrases import in_language, word
 
 WORDS = {
@@ -54,13 +54,13 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
     for model in made["models"]:
         apart = model["differences"]
         cells = [model["name"], f"{model['parameters']:,}", f"{model['tokens']:,.0f}", f"{model['seconds']:.0f}"]
-        cells += [with_bounds(model["bits_per_byte"]), with_bounds(apart["bits_per_byte"], "+")]
-        cells += [with_bounds(model["task"]), with_bounds(model["random_weights"])]
-        cells += [with_bounds(model["pretraining_gain"], "+"), with_bounds(apart["task"], "+")]
+        cells += [score_text(model["bits_per_byte"]), score_text(apart["bits_per_byte"], "+")]
+        cells += [score_text(model["task"]), score_text(model["random_weights"])]
+        cells += [score_text(model["pretraining_gain"], "+"), score_text(apart["task"], "+")]
         lines.append(" | ".join(cells))
     listed, language = words["and"].join, words["language"]
     baselines = listed(f"{said('baseline', name, language)} {v:.3f}" for name, v in made["baselines"].items())
-    controls = listed(f"{said('condition', name, language)} {with_bounds(v)}" for name, v in task["controls"].items())
+    controls = listed(f"{said('condition', name, language)} {score_text(v)}" for name, v in task["controls"].items())
     corpus = listed(f"`{one}`" for one in made["corpus"].split(", "))
     budget = words["seconds"].format(seconds=made["budget"].removesuffix(" seconds"))
     facts = {"budget": budget, "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}

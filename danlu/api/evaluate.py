@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from danlu.console.language import message
+from danlu.console.reporter import Say, print_line
 from danlu.errors import WrongInput
 from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 from danlu.evaluation.kneser_ney import KneserNey
@@ -21,7 +23,6 @@ from danlu.evaluation.pseudo_likelihood import pseudo_likelihood
 from danlu.evaluation.unigram import adaptive_unigram_nats, unigram_nats
 from danlu.interop import SavedModel, read_model
 from danlu.metrics.intervals import weighted_interval
-from danlu.runs.run import Say, quiet
 from danlu.text.documents import Document
 from danlu.text.readers import open_sources
 from danlu.tokens.shards import TokenStore, decodes_exactly, store_texts
@@ -66,7 +67,8 @@ def evaluate(
     ngram: int = 5,
     documents: str = "auto",
     text_field: str = "text",
-    say: Say = quiet,
+    say: Say | None = print_line,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """The facts of how well the model in a folder foretells the documents of a file or folder, with 95 % intervals over
     documents; ready for JSON.
@@ -94,7 +96,9 @@ def evaluate(
                 "rejected": read.rejected,
             },
         }  # fmt: skip
-        say(f"text       {read.source}: {store.documents:,} documents, {store.bytes:,} bytes, {store.tokens:,} tokens")
+        if say is not None and not quiet:
+            counts = {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens}
+            say(message("evaluation.text", source=read.source, **counts))
         if objective.continues_text:
             taken = min(stride or STRIDE, saved.network.context)
             found = likelihood(saved.network, store, saved.network.context, taken, machine)

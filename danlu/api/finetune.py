@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,24 @@ import danlu
 from danlu.config.loading import override
 from danlu.config.recipe_errors import explain
 from danlu.config.schema import FinetuneRecipe
-from danlu.durable import read_json, sha256, write_json
+from danlu.console.reporter import Say, Watch, print_line, reporter
+from danlu.durable import sha256
 from danlu.errors import WrongInput
 from danlu.interop import describe_model, read_model
 from danlu.interop.model_folder import ModelFacts
 from danlu.interop.model_loading import WEIGHTS
 from danlu.registry import tasks
 from danlu.report.page import write_report
+from danlu.results import SCHEMA, Results, TaskResult, UsageExamples, write_results
+from danlu.runs.collect_results import now
 from danlu.runs.directory import RunDirectory
+from danlu.runs.events import Emit, FineTuningStarted, WeightsIgnored, never
 from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
-from danlu.runs.pretrain_model import Watch
-from danlu.runs.run import Say, now, quiet
+from danlu.runs.preflight import machine_of, require_report
 from danlu.runs.warm_start import modules
 from danlu.tasks import DEFAULT
 from danlu.tasks.task import Task, TaskRows
-from danlu.training.precision import environment, recorded
+from danlu.training.precision import Machine, environment
 
 TRAINING = {
     "budget": "60s",
@@ -50,9 +54,10 @@ def finetune(
     budget: str | None = None,
     out: str | Path | None = None,
     overrides: Sequence[str] = (),
-    say: Say = quiet,
-    watch: Watch = lambda record, plan: None,
-    stop: Callable[[], bool] = lambda: False,
+    say: Say | None = print_line,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = never,
+    quiet: bool = False,
     **settings: Any,
 ) -> dict[str, Any]:
     """Fine-tune the model in a folder for a task, and compare it with the same architecture with random weights and
@@ -86,15 +91,15 @@ def finetune(
     }
     recipe = resolved(given, overrides, facts)
     name = run_name(task)
-    rows = read_rows(name, recipe)  # before there is a directory, which would be bound to a recipe with a wrong table
-    directory = RunDirectory(directory_of(model, out, task), recipe)
-    try:
-        options = files | settings | {"seeds": seeds, "budget": recipe.training.budget, "out": directory.path}
+    path = directory_of(model, out, task)
+    require_report()
+    rows = read_rows(name, recipe)
+    machine = machine_of(path, recipe.machine)
+    with RunDirectory(path, recipe) as directory:
+        options = files | settings | {"seeds": seeds, "budget": recipe.training.budget, "out": path}
         options |= {} if task == DEFAULT else {"task": task}
         again = command(str(model), overrides, options)
-        return work(directory, recipe, name, rows, folder, facts, again, say, watch, stop)
-    finally:
-        directory.close()
+        return work(directory, recipe, name, rows, folder, facts, again, machine, reporter(say, watch, quiet), stop)
 
 
 def training(budget: str | None, has_dev: bool) -> dict[str, Any]:
@@ -145,43 +150,42 @@ def work(
     folder: Path,
     facts: ModelFacts,
     again: str,
-    say: Say,
-    watch: Watch,
+    machine: Machine,
+    emit: Emit,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
     """Fine-tune, and write results and report."""
-    began = directory.record_once("started", lambda: {"time": now()})
-    machine = recorded(directory.record_once("machine", lambda: recipe.machine.resolve().facts()))
+    started = directory.record_once("started", lambda: {"time": now()})["time"]
+    directory.record_once("machine", machine.facts)
     machine.apply()
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
     directory.pin("model", {"sha256": weights}, f"the model {folder}")
     bind_rows(directory, name, rows)
-    say(f"model      {folder}: {facts.objective.name} on {facts.architecture.name}, weights {weights[:12]}")
+    emit(FineTuningStarted(str(folder), facts.objective.name, facts.architecture.name, weights, rows.describe()))
     if saved.ignored:
-        say(f"           ignored weights of the folder: {', '.join(modules(list(saved.ignored)))}")
-    say(f"rows       {rows.describe()}")
+        emit(WeightsIgnored(modules(list(saved.ignored))))
     model = Pretrained(
         facts.objective, facts.architecture, saved.tokenizer, facts.vocabulary.size, None, lambda: saved.network
     )
-    entry = finetune_task(Finetuning(directory, machine, watch, stop, model, name, recipe, rows), say)
-    results = {
-        "schema": 1,
-        "version": danlu.__version__,
-        "recipe": f"fine-tuning of {folder}",
-        "command": again,
-        "started": began["time"],
-        "recipe_text": (directory.path / "recipe.yaml").read_text("utf-8"),
-        "pretrain": [],
-        "tasks": [entry],
-        "exports": [],
-        "environment": environment(machine),
-        "use": recipe.task.usage(str(directory.path / entry["path"])),
-        "seconds": directory.seconds,
-    }
-    write_json(directory.path / "results.json", results)
+    entry = finetune_task(Finetuning(directory, machine, emit, stop, model, name, recipe, rows))
+    results = Results(
+        schema_version=SCHEMA,
+        version=danlu.__version__,
+        recipe=f"fine-tuning of {folder}",
+        command=again,
+        started=datetime.fromisoformat(started),
+        recipe_text=(directory.path / "recipe.yaml").read_text("utf-8"),
+        pretrain=[],
+        tasks=[TaskResult.model_validate(entry)],
+        exports=[],
+        environment=environment(machine),
+        use=UsageExamples.model_validate(recipe.task.usage(str(directory.path / entry["path"]))),
+        seconds=directory.seconds,
+    )
+    written = write_results(directory.path / "results.json", results)
     write_report(directory.path, recipe.language)
-    return read_json(directory.path / "results.json")
+    return written
 
 
 def command(model: str, overrides: Sequence[str], options: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,53 +34,45 @@ def command(
     A RECIPE is a file or a shipped name; KEY.PATH=VALUE changes all of them, such as corpus.source=my_texts/. The same
     command resumes an interrupted comparison.
     """
-    from danlu.api.compare import compare
-    from danlu.commands.progress import Progress
-    from danlu.commands.run import Request
-    from danlu.errors import Stopped
+    import danlu
+    from danlu.commands.run import with_progress
 
     budgets = [seconds, tokens and f"{tokens} tokens", flops and f"{flops} flops"]
     given = [budget for budget in budgets if budget]
     if len(given) != 1:
-        raise click.UsageError("say the budget of each training by one of --tokens, --time and --flops")
+        raise click.UsageError("give the budget of each training by exactly one of --tokens, --time and --flops")
     names = [word for word in recipes if "=" not in word]
     overrides = [word for word in recipes if "=" in word]
-    stop = Request()
-    with Progress() as progress:
-        try:
-            made = compare(names, given[0], seeds, task, overrides, out, progress.say, progress.watch, stop)
-        except Stopped as stopped:
-            stopped.code = stop.code or stopped.code
-            raise
+    made = with_progress(partial(danlu.compare, names, given[0], seeds, task, overrides, out))
     if as_json:
         click.echo(json.dumps(made, ensure_ascii=False, indent=1))
         return
-    tell(made)
+    print_comparison(made)
     click.echo((out or Path("runs") / "compare") / "comparison.html")
 
 
-def tell(made: dict[str, Any]) -> None:
-    """One row a model; controls below."""
+def print_comparison(made: dict[str, Any]) -> None:
+    """Print one row per model, and the controls below."""
     from danlu.commands.tables import print_table
 
     task = made["task"]
-    metric = [] if task is None else [f"{task['name']}, {task['metric']}", "random weights"]
+    columns = ["model", "parameters", "tokens", "bits per byte"]
+    columns += [f"{task['name']}, {task['metric']}", "random weights"] if task else []
     rows = []
     for model in made["models"]:
-        rows.append([model["name"], model["parameters"], round(model["tokens"]), with_bounds(model["bits_per_byte"])])
-        rows[-1] += [with_bounds(model["task"]), with_bounds(model["random_weights"])] if task else []
-    print_table(["model", "parameters", "tokens", "bits per byte", *metric], rows)
+        figures = [model["bits_per_byte"], *([model["task"], model["random_weights"]] if task else [])]
+        rows.append([model["name"], model["parameters"], round(model["tokens"]), *map(score_text, figures)])
+    print_table(columns, rows)
     if made["baselines"]:
-        click.echo(
-            "bits per byte without a network: " + ", ".join(f"{k} {v:.3f}" for k, v in made["baselines"].items())
-        )
+        values = ", ".join(f"{name} {value:.3f}" for name, value in made["baselines"].items())
+        click.echo(f"bits per byte without a network: {values}")
     if task:
-        click.echo("without pre-training: " + ", ".join(f"{k} {with_bounds(v)}" for k, v in task["controls"].items()))
+        values = ", ".join(f"{name} {score_text(value)}" for name, value in task["controls"].items())
+        click.echo(f"without pre-training: {values}")
 
 
-def with_bounds(found: dict[str, Any] | None, sign: str = "") -> str:
-    """sign: "+" shows it for positive figures too, as differences have it."""
-    if found is None:
-        return "–"
-    bounds = "" if found["low"] is None else f" [{found['low']:{sign}.3f}, {found['high']:{sign}.3f}]"
-    return f"{found['mean']:{sign}.3f}{bounds}"
+def score_text(found: dict[str, Any] | None, sign: str = "") -> str:
+    """Return a score with its interval; a dash where there is none. sign: "+" shows the sign of positive ones."""
+    from danlu.console.formatting import with_interval
+
+    return "–" if found is None else with_interval(found["mean"], found["low"], found["high"], sign=sign)

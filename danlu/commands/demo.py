@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from danlu.commands.run import do
+from danlu.commands.run import run_recipe
 
 
 @click.command("demo")
@@ -18,4 +18,4 @@ def command(overrides: tuple[str, ...], out: Path | None, budget: str | None, as
     """Run the shipped recipe `demo` on the documentation inside your Python: no download."""
     import danlu
 
-    do(danlu.run, "demo", overrides, out, budget, as_json)
+    run_recipe(danlu.run, "demo", overrides, out, budget, as_json)

@@ -43,10 +43,10 @@ def tell(facts: dict[str, Any]) -> None:
         )
         return
     if facts.get("text_lost"):
-        from danlu.runs.evaluate_model import TEXT_LOST
+        from danlu.console.language import message
 
         print_table(["", "nats per token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
-        click.echo(f"\nno bits per byte: {TEXT_LOST}")
+        click.echo(f"\nno bits per byte: {message('evaluation.text_lost_reason')}")
         return
     others = sorted(facts["baselines"].items(), key=lambda item: item[1])
     rows = [[facts["objective"], facts["bits_per_byte"], *(facts["bits_per_byte_interval"] or (None, None))]]

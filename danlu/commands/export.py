@@ -16,10 +16,12 @@ import click
 def command(source: str, to: Path, model: str | None, as_json: bool) -> None:
     """Write a model as a Hugging Face folder, and check that transformers computes the same logits from it."""
     import danlu
+    from danlu.console.language import message
 
     facts = danlu.export_model(source, to, model)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    click.echo(f"{facts['class']}: largest difference of logits {facts['max_logit_difference']:.1e}", err=True)
+    difference = facts["max_logit_difference"]
+    click.echo(message("export.difference", kind=facts["class"], difference=difference), err=True)
     click.echo(facts["path"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from danlu.commands.run import watched
+from danlu.commands.run import with_progress
 
 
 @click.command("finetune")
@@ -52,6 +52,6 @@ def command(
 
     chosen = task or DEFAULT
     options = {name: value for name, value in given.items() if value is not None}
-    results = watched(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))
+    results = with_progress(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))
     report = directory_of(model, out, chosen) / "report.html"
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else report)

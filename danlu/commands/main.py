@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 import danlu
-from danlu.commands import language
+from danlu.console import language
 from danlu.errors import DanluError, RenamedKey, nearest
 
 VERBS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from danlu.commands.run import do, do_text
+from danlu.commands.run import run_recipe, run_text
 
 
 @click.command("pretrain")
@@ -36,7 +36,7 @@ def command(
     from danlu.config.drafting import is_text, shadowed
 
     if is_text(recipe):
-        do_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
+        run_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
     else:
         work = partial(danlu.pretrain, start=start, model=model)
-        do(work, recipe, overrides, out, budget, as_json, shadowed(recipe))
+        run_recipe(work, recipe, overrides, out, budget, as_json, shadowed(recipe))

@@ -12,13 +12,12 @@ from typing import Any
 
 import click
 
-from danlu.commands import language
-from danlu.commands.progress import Progress
+from danlu.console import language
 from danlu.errors import Stopped
 
 
-class Request:
-    """Whether the user or the system asked to stop, and with which exit code that ends."""
+class StopRequest:
+    """Whether the user or the system has asked to stop, and the exit code for that."""
 
     def __init__(self) -> None:
         self.code: int | None = None
@@ -37,9 +36,11 @@ class Request:
         self.code = 75
 
 
-def watched(work: Callable[..., dict[str, Any]], news: Sequence[str] = ()) -> dict[str, Any]:
-    """What `work(say=, watch=, stop=)` gives, with live progress; `news` is said first."""
-    stop = Request()
+def with_progress(work: Callable[..., dict[str, Any]], news: Sequence[str] = ()) -> dict[str, Any]:
+    """Call `work(say=, watch=, stop=)` with live progress and return its results; `news` is printed first."""
+    from danlu.console.progress import Progress
+
+    stop = StopRequest()
     with Progress() as progress:
         for line in news:
             progress.say(line)
@@ -61,7 +62,7 @@ def use_recipe_language(recipe: str, overrides: Sequence[str]) -> None:
         language.of_recipe(data)
 
 
-def do(
+def run_recipe(
     work: Callable[..., dict[str, Any]],
     recipe: str,
     overrides: tuple[str, ...],
@@ -70,14 +71,14 @@ def do(
     as_json: bool,
     news: Sequence[str] = (),
 ) -> None:
-    """Do a recipe with live progress, by `danlu.run` or a part of it; the results go to stdout."""
+    """Run a recipe with live progress, by `danlu.run` or `danlu.pretrain`; the results go to stdout."""
     use_recipe_language(recipe, overrides)
-    results = watched(partial(work, recipe, overrides, out, budget), news)
+    results = with_progress(partial(work, recipe, overrides, out, budget), news)
     folder = out or Path("runs") / Path(recipe).stem
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
-def do_text(
+def run_text(
     work: Callable[..., dict[str, Any]],
     source: str,
     overrides: tuple[str, ...],
@@ -86,18 +87,21 @@ def do_text(
     as_json: bool,
     start: str | None = None,
 ) -> None:
-    """Look at a text, write a recipe for it beside the run directory, and do that; start: a model to go on from."""
+    """Draft a recipe for a text, write it next to the run directory, and run it.
+
+    start: a model whose training is continued.
+    """
     from danlu.config.continuation_draft import draft_continuation
     from danlu.config.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
+    from danlu.console.language import message
 
     folder = out or Path("runs") / run_name(source)
     refuse_inside(folder, source)
     draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
     recipe = folder.with_name(f"{folder.name}.yaml")
-    fresh = write_draft(draft, recipe)
-    done = "written; edit it and run it by its name as you like" if fresh else "unchanged; resuming the run"
-    news = [*draft.findings.lines(), *draft.plan(), f"recipe     {recipe}: {done}"]
-    do(work, str(recipe), overrides, folder, None, as_json, news)
+    written = write_draft(draft, recipe)
+    line = message("draft.written" if written else "draft.unchanged", recipe=recipe)
+    run_recipe(work, str(recipe), overrides, folder, None, as_json, [*draft.findings.lines(), *draft.plan(), line])
 
 
 @click.command("run")
@@ -109,13 +113,13 @@ def do_text(
 def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
     """Run RECIPE (a .yaml file or a shipped name), or TEXT: a file or folder of text that needs no recipe.
 
-    A text is looked at first; a commented recipe for it is written beside the run directory. The same command
-    resumes an interrupted run.
+    For a text, a commented recipe is written next to the run directory first. The same command resumes an interrupted
+    run.
     """
     import danlu
     from danlu.config.drafting import is_text, shadowed
 
     if is_text(recipe):
-        do_text(danlu.run, recipe, overrides, out, budget, as_json)
+        run_text(danlu.run, recipe, overrides, out, budget, as_json)
     else:
-        do(danlu.run, recipe, overrides, out, budget, as_json, shadowed(recipe))
+        run_recipe(danlu.run, recipe, overrides, out, budget, as_json, shadowed(recipe))

@@ -16,11 +16,11 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: bool, as_json: bool) -> None:
     """Show what RECIPE will do without doing it: settings, parameters, work, memory, examples with their targets."""
+    from danlu.api.request import resolve_recipe
     from danlu.api.show import show
     from danlu.config.loading import dump_recipe
-    from danlu.runs.run import resolve
 
-    resolved = resolve(recipe, overrides, budget)
+    resolved = resolve_recipe(recipe, overrides, budget)
     facts = show(resolved, timed=timed, say=lambda line: click.echo(line, err=True))
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
@@ -34,12 +34,13 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     """One model: tables of parameters and memory, work, time, examples."""
     from danlu.commands.tables import print_table
     from danlu.config.corpus_survey import size
-    from danlu.runs.warm_start import describe_transfer
+    from danlu.console.event_text import event_lines
+    from danlu.runs.events import WeightsTransferred
 
     click.echo(f"{name}: {facts['objective']} on {facts['architecture']}\n")
     if start := facts["start"]:
         click.echo(f"starts from {start['folder']} (weights {start['sha256'][:12]})")
-        click.echo("".join(f"{line}\n" for line in describe_transfer("", start)))
+        click.echo("".join(f"{line}\n" for line in event_lines(WeightsTransferred("", start))))
     parts = facts["parameters"]["parts"]
     total = [["all", facts["parameters"]["total"], facts["parameters"]["trained"]]]
     rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]

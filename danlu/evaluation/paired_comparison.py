@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -39,32 +39,6 @@ class Measured:
 
     def json(self) -> dict[str, Any]:
         return asdict(self.interval()) | {"seeds": list(self.trainings), "over": self.over}
-
-
-def bits_of(entries: Sequence[Mapping[str, Any]]) -> Measured | None:
-    """Return the bits per byte of the trainings of one model (entries of results.json); None if not defined."""
-    values = [entry["bits_per_byte"] for entry in entries]
-    if any(value is None for value in values):
-        return None
-    single = entries[0] if len(entries) == 1 else {}
-    bits, size = single.get("document_bits"), single.get("document_bytes")
-    return Measured(
-        tuple(values), None if bits is None else np.array(bits), None if size is None else np.array(size), "documents"
-    )
-
-
-def loss_of(entries: Sequence[Mapping[str, Any]]) -> Measured:
-    """Return the held-out loss in nats per target; comparable between models of one objective only."""
-    return Measured(tuple(entry["loss"] for entry in entries))
-
-
-def score_of(tasks: Sequence[Mapping[str, Any]], arm: str) -> Measured | None:
-    """Return the score of a task, averaged over the draws of labels of each training; None without the task."""
-    if not tasks:
-        return None
-    draws = [task["scores"][arm]["seeds"] for task in tasks]
-    single = np.array(draws[0]) if len(draws) == 1 and len(draws[0]) > 1 else None
-    return Measured(tuple(float(np.mean(values)) for values in draws), single, None, "draws of labels")
 
 
 def differences(measured: Mapping[str, Measured | None]) -> dict[str, dict[str, Any] | None]:

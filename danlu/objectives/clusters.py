@@ -99,6 +99,10 @@ class Clusters(Objective):
     model_references: ClassVar[tuple[str, ...]] = ("teacher",)
 
     @property
+    def required_libraries(self) -> Mapping[str, str]:
+        return {"sklearn": "eval", "scipy": "eval"}
+
+    @property
     def required_context(self) -> int:
         return self.unit_tokens
 

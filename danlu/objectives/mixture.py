@@ -110,6 +110,10 @@ class Mixture(Objective):
         return tuple(dict.fromkeys(path for o in self.of.values() for path in o.files))
 
     @property
+    def required_libraries(self) -> Mapping[str, str]:
+        return {module: extra for o in self.of.values() for module, extra in o.required_libraries.items()}
+
+    @property
     def units_per_example(self) -> float:
         """The mean over the objectives, weighted by their shares in the middle of the run."""
         return sum(share * self.of[key].units_per_example for key, share in self.probabilities(0.5).items())

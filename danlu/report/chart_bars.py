@@ -9,7 +9,7 @@ from markupsafe import Markup
 from danlu.report.drawing import CONTROL, GROUND, INK, MUTED, OURS, RULE, drawing, svg
 from danlu.report.formatting import number
 from danlu.report.phrases import Text, word
-from danlu.results import Pretrained, finite
+from danlu.results import ModelResult, finite
 
 WIDTHS = {"wide": 896, "narrow": 330}  # one drawing for screens and paper, one for phones, so that text keeps its size
 ROW = 44
@@ -23,7 +23,7 @@ class Bar:
     ours: bool
 
 
-def bars_of(models: list[Pretrained]) -> list[Bar]:
+def bars_of(models: list[ModelResult]) -> list[Bar]:
     """Return bars for the models, then for the baselines that they share."""
     bars = [
         Bar(model.name, model.bits_per_byte, interval_of(model), True)
@@ -34,7 +34,7 @@ def bars_of(models: list[Pretrained]) -> list[Bar]:
     return sorted(bars, key=lambda bar: bar.value) + sorted(controls, key=lambda bar: bar.value)
 
 
-def interval_of(model: Pretrained) -> tuple[float, float] | None:
+def interval_of(model: ModelResult) -> tuple[float, float] | None:
     ends = model.bits_per_byte_interval
     return ends if ends and finite(ends[0]) and finite(ends[1]) else None
 
@@ -77,9 +77,9 @@ def draw_bar(drawn, axes, row: int, bar: Bar) -> None:
     )  # fmt: skip
 
 
-def groups(models: list[Pretrained]) -> list[list[Pretrained]]:
+def groups(models: list[ModelResult]) -> list[list[ModelResult]]:
     """Group models with the same baselines into one chart."""
-    found: list[list[Pretrained]] = []
+    found: list[list[ModelResult]] = []
     for model in models:
         if model.bits_per_byte is None:
             continue

@@ -11,7 +11,7 @@ from danlu.report.drawing import INK, MUTED, OURS, RULE, SECOND, Drawing, drawin
 from danlu.report.formatting import number, short_count
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.training_log import Metrics, Record, of, thinned
-from danlu.results import Pretrained
+from danlu.results import ModelResult
 
 WIDTH, HEIGHT = 370, 260
 MOST_POINTS = 500
@@ -28,13 +28,13 @@ class Curve:
     faint: bool = False
 
 
-def loss_curves(metrics: Metrics, model: Pretrained) -> list[Curve]:
+def loss_curves(metrics: Metrics, model: ModelResult) -> list[Curve]:
     train = points(of(metrics, f"pretrain/{model.name}", "train"), "loss")
     validation = points(of(metrics, f"pretrain/{model.name}", "validation"), "loss")
     return [Curve(train, SECOND), Curve(validation, OURS, marked=True)]
 
 
-def bits_curve(metrics: Metrics, model: Pretrained) -> Curve:
+def bits_curve(metrics: Metrics, model: ModelResult) -> Curve:
     return Curve(points(of(metrics, f"pretrain/{model.name}", "validation"), "bits_per_byte"), OURS, marked=True)
 
 
@@ -44,7 +44,7 @@ def points(records: list[Record], name: str) -> list[tuple[float, float]]:
     return thinned([(x, y) for x, y in found if x is not None and y is not None and math.isfinite(y)], MOST_POINTS)
 
 
-def tokens_at_best(metrics: Metrics, model: Pretrained) -> int | None:
+def tokens_at_best(metrics: Metrics, model: ModelResult) -> int | None:
     """Return the number of tokens at the best step, if a record of that step has it."""
     records = [record for record in metrics.records if record.stage == f"pretrain/{model.name}"]
     return next((r.tokens for r in records if r.step == model.best_step and r.tokens is not None), None)

@@ -4,63 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
-from pydantic import Field, ValidationError
 
-from danlu.durable import read_json, write_text
-from danlu.errors import WrongInput
+from danlu.durable import write_text
 from danlu.report.chart_dots import dot_chart
 from danlu.report.page import hash_of, page_script, printable
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.template_environment import environment
-from danlu.results import Difference, Part, Score
-
-
-class Measured(Score):
-    over: str | None = None
-
-
-class Apart(Difference):
-    reference: str | None = Field(None, alias="from")
-    over: str | None = None
-
-
-class Compared(Part):
-    name: str
-    objective: str
-    architecture: str
-    parameters: int
-    tokens: float
-    seconds: float
-    operations: float
-    bits_per_byte: Measured | None = None
-    text_lost: bool | None = None
-    loss: Measured | None = None
-    task: Measured | None = None
-    random_weights: Measured | None = None
-    pretraining_gain: Apart | None = None
-    differences: dict[str, Apart | None] = Field(default_factory=dict)
-    task_steps: list[int] = Field(default_factory=list)
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class SharedTask(Part):
-    name: str
-    metric: str
-    labels: int | None = None
-    draws: int | None = None
-    controls: dict[str, Score] = Field(default_factory=dict)
-
-
-class Found(Part):
-    seeds: int
-    corpus: str | None = None
-    budget: str
-    models: list[Compared]
-    baselines: dict[str, float] | None = None
-    task: SharedTask | None = None
+from danlu.results import ComparedModel, ComparisonResults, MeasuredScore, ReferenceDifference, read_comparison
 
 
 @dataclass(frozen=True)
@@ -68,9 +20,9 @@ class Row:
     """A model or a baseline in a table."""
 
     label: Text
-    score: Measured
-    difference: Apart | None = None
-    gain: Apart | None = None
+    score: MeasuredScore
+    difference: ReferenceDifference | None = None
+    gain: ReferenceDifference | None = None
     model: bool = True
 
 
@@ -93,12 +45,7 @@ class FigureView:
 
 def write_comparison(folder: Path, language: str = "en") -> Path:
     """Write `comparison.html` next to `comparison.json`, with both languages in one file."""
-    path = folder / "comparison.json"
-    try:
-        found = Found.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise WrongInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg'].splitlines()[0]}") from None
+    found = read_comparison(folder / "comparison.json")
     figures = [figure for figure in (bits_figure(found), task_figure(found), gain_figure(found)) if figure.rows]
     script = page_script()
     page = (
@@ -126,7 +73,7 @@ def figure_of(name: str, title: Text, explain: list[Text], rows: list[Row], gain
     return FigureView(name, title, explain, rows, reference or "", chart, gains)
 
 
-def bits_figure(found: Found) -> FigureView:
+def bits_figure(found: ComparisonResults) -> FigureView:
     rows = [
         Row(model.name, model.bits_per_byte, model.differences.get("bits_per_byte"))
         for model in found.models
@@ -134,11 +81,11 @@ def bits_figure(found: Found) -> FigureView:
     ]
     if rows:
         controls = sorted((found.baselines or {}).items(), key=lambda item: item[1])
-        rows += [Row(word("baseline", name), Measured(mean=value), model=False) for name, value in controls]
+        rows += [Row(word("baseline", name), MeasuredScore(mean=value), model=False) for name, value in controls]
     return figure_of("bits", phrase("bits.title"), [phrase("compare.bits")], rows)
 
 
-def without_bits(found: Found) -> list[Text]:
+def without_bits(found: ComparisonResults) -> list[Text]:
     """Return why some models have no bits per byte, one sentence per reason."""
     lost = [model.name for model in found.models if model.text_lost]
     silent = [model.name for model in found.models if model.bits_per_byte is None and not model.text_lost]
@@ -146,7 +93,7 @@ def without_bits(found: Found) -> list[Text]:
     return [phrase(key, names=", ".join(names)) for key, names in reasons if names]
 
 
-def task_figure(found: Found) -> FigureView:
+def task_figure(found: ComparisonResults) -> FigureView:
     task = found.task
     if task is None:
         return figure_of("task", "", [], [])
@@ -156,13 +103,13 @@ def task_figure(found: Found) -> FigureView:
         if model.task
     ]
     for name, score in task.controls.items():
-        rows.append(Row(word("condition", name), Measured.model_validate(score.model_dump()), model=False))
+        rows.append(Row(word("condition", name), MeasuredScore.model_validate(score.model_dump()), model=False))
     title = phrase("compare.task", name=task.name, metric=word("metric", task.metric))
     explain = [phrase("compare.task_explain", draws=str(task.draws)), *steps_of(found.models)]
     return figure_of("task", title, explain, rows, gains=True)
 
 
-def steps_of(models: list[Compared]) -> list[Text]:
+def steps_of(models: list[ComparedModel]) -> list[Text]:
     """Return the number of fine-tuning steps of each model; it differs within a time budget."""
     counts = [steps for model in models for steps in model.task_steps]
     if not counts:
@@ -173,7 +120,7 @@ def steps_of(models: list[Compared]) -> list[Text]:
     return [phrase("compare.steps_apart", least=str(min(counts)), most=str(max(counts)), each=each)]
 
 
-def gain_figure(found: Found) -> FigureView:
+def gain_figure(found: ComparisonResults) -> FigureView:
     """Return the table of scores from random weights of each architecture."""
     rows = [
         Row(model.name, model.random_weights, model=False) for model in found.models if model.random_weights is not None

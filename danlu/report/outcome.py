@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from danlu.report import verdicts
 from danlu.report.formatting import number, short_count, signed, with_interval
 from danlu.report.phrases import Phrase, Text, phrase, word
-from danlu.results import Difference, Pretrained, Results, Score, Task, finite
+from danlu.results import Difference, ModelResult, Results, Score, TaskResult, finite
 
 STRONG_BASELINES = ("ngram", "zstd_primed")
 """Prefixes of the baselines that the summary mentions; the chart shows all."""
@@ -34,14 +34,14 @@ def outcome(results: Results) -> list[Sentence]:
     return sentences + [of_task(task) for task in results.tasks]
 
 
-def introduction(model: Pretrained) -> dict[str, Text]:
+def introduction(model: ModelResult) -> dict[str, Text]:
     return {
         "objective": word("objective", model.objective),
         "parameters": short_count(model.parameters),
     }
 
 
-def of_likelihood(model: Pretrained, bits: float) -> Sentence:
+def of_likelihood(model: ModelResult, bits: float) -> Sentence:
     figure = with_interval(bits, model.bits_per_byte_interval)
     if not finite(bits):
         return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
@@ -69,7 +69,7 @@ class ComparedBaseline:
     clause: Phrase
 
 
-def compare_baseline(model: Pretrained, bits: float, name: str, value: float) -> ComparedBaseline:
+def compare_baseline(model: ModelResult, bits: float, name: str, value: float) -> ComparedBaseline:
     """Compare with a baseline by the paired difference if the run measured it, otherwise by the two numbers."""
     control = word("spoken_baseline", name)
     difference = (model.differences or {}).get(name)
@@ -82,12 +82,12 @@ def compare_baseline(model: Pretrained, bits: float, name: str, value: float) ->
     return ComparedBaseline(verdicts.of_bits(bits, value), outside, phrase(key, control=control, value=number(value)))
 
 
-def of_loss(model: Pretrained) -> Sentence:
+def of_loss(model: ModelResult) -> Sentence:
     key = "outcome.text_lost" if model.text_lost else "outcome.loss"
     return Sentence(model.name, phrase(key, loss=number(model.loss), **introduction(model)), None)
 
 
-def of_task(task: Task) -> Sentence:
+def of_task(task: TaskResult) -> Sentence:
     metric = word("metric", task.metric)
     ours = task.scores.get("ours")
     if ours is None:
@@ -109,14 +109,14 @@ def of_task(task: Task) -> Sentence:
     return Sentence(task.name, text, overall(task))
 
 
-def overall(task: Task) -> str | None:
+def overall(task: TaskResult) -> str | None:
     """Return "better" only if pre-training helped and no mentioned baseline is clearly ahead."""
     found = {name: verdicts.of_difference(task.differences.get(name), task.metric) for name in SPOKEN_CONTROLS}
     helped = found["random_weights"]
     return verdicts.LEVEL if helped == verdicts.BETTER and verdicts.WORSE in found.values() else helped
 
 
-def comparison(task: Task, control: str) -> Phrase:
+def comparison(task: TaskResult, control: str) -> Phrase:
     difference = task.differences.get(control)
     verdict = verdicts.of_difference(difference, task.metric)
     if difference is None or verdict is None:

@@ -17,19 +17,19 @@ from danlu.report.pictures import grey_picture
 from danlu.report.pieces import readable
 from danlu.report.training_log import Metrics, Record, of, thinned
 from danlu.results import (
-    Cut,
     Difference,
-    Export,
+    ExampleStream,
+    ExportResult,
     Figure,
-    Judged,
-    Pair,
-    Pretrained,
+    GeneratedSample,
+    InputOutput,
+    ModelResult,
+    ObjectiveMetrics,
     Results,
-    Sample,
     Score,
-    Shown,
-    Task,
-    Term,
+    TaskResult,
+    TermLoss,
+    TokenizedText,
     finite,
 )
 
@@ -51,7 +51,7 @@ class Bits:
     """The chart and table of models with the same baselines."""
 
     id: str
-    models: list[Pretrained]
+    models: list[ModelResult]
     controls: list[Control]
     chart: Markup | None
 
@@ -68,7 +68,7 @@ def bits(results: Results) -> list[Bits]:
     return found
 
 
-def side_of(model: Pretrained, name: str, value: float) -> Text:
+def side_of(model: ModelResult, name: str, value: float) -> Text:
     """Return whether the model's bits per byte are lower or higher than those of a baseline, as in the summary."""
     if not finite(model.bits_per_byte):
         return phrase("verdict.unknown")
@@ -97,7 +97,7 @@ def panels(results: Results, metrics: Metrics) -> list[Panel]:
     return found + [panel for i, task in enumerate(results.tasks) for panel in task_panels(i, task, metrics)]
 
 
-def model_panels(i: int, model: Pretrained, metrics: Metrics) -> list[Panel]:
+def model_panels(i: int, model: ModelResult, metrics: Metrics) -> list[Panel]:
     across = phrase("curves.across_tokens")
     at_best = tokens_at_best(metrics, model)
     best = (at_best, model.best_step) if at_best is not None and model.best_step is not None else None
@@ -135,7 +135,7 @@ def frame_notes(baselines: dict[str, float], top: float | None) -> list[Text]:
     ]
 
 
-def task_panels(i: int, task: Task, metrics: Metrics) -> list[Panel]:
+def task_panels(i: int, task: TaskResult, metrics: Metrics) -> list[Panel]:
     curves = finetune_curves(metrics, task.name)
     if not any(curve.points for curve in curves):
         return []
@@ -145,13 +145,13 @@ def task_panels(i: int, task: Task, metrics: Metrics) -> list[Panel]:
     return [Panel(f"finetune-{i}", title, chart, key, (phrase("curves.finetune_caption"),))]
 
 
-def terms(results: Results) -> list[tuple[str, str, Term]]:
+def terms(results: Results) -> list[tuple[str, str, TermLoss]]:
     """Return (model, term, values) of the models that have more than one term."""
     return [
         (model.name, name, term)
         for model in results.pretrain
         for name, term in (model.terms or {}).items()
-        if len(model.terms or {}) > 1 or term.accuracy is not None
+        if len(model.terms or {}) > 1
     ]
 
 
@@ -163,14 +163,14 @@ class JudgedView:
     name: str
     objective: str
     figures: list[tuple[Text, Figure]]  # (name, value)
-    samples: list[Pair]
+    samples: list[InputOutput]
     drawn: list[tuple[str, Markup]]  # (title, picture)
 
 
 def judged(results: Results) -> list[JudgedView]:
     found = []
     for i, model in enumerate(results.pretrain):
-        said = model.judged or Judged()
+        said = model.judged or ObjectiveMetrics()
         figures = [
             (figure_name(name), value if isinstance(value, Figure) else Figure(value=value))
             for name, value in said.figures.items()
@@ -207,7 +207,7 @@ class TaskView:
     """The chart and tables of a task."""
 
     id: str
-    facts: Task
+    facts: TaskResult
     rows: list[TaskRow]
     chart: Markup | None
 
@@ -232,7 +232,7 @@ class Writer:
     """The generated samples of a model."""
 
     name: str
-    end: list[Sample]  # after training
+    end: list[GeneratedSample]  # after training
     along: list[Record]  # during training, thinned out
     all: int  # number of samples during training
 
@@ -261,7 +261,7 @@ class StreamView:
 class ExampleView:
     """A training example of a model."""
 
-    model: Pretrained
+    model: ModelResult
     streams: list[StreamView]
 
 
@@ -275,7 +275,7 @@ def examples(results: Results) -> list[ExampleView]:
     return found
 
 
-def stream_view(shown: Shown, byte_level: bool) -> StreamView:
+def stream_view(shown: ExampleStream, byte_level: bool) -> StreamView:
     """Pair each token with its target; inputs and targets are made readable together."""
     pieces = shown.tokens[:MOST_TOKENS]
     asked = [target for target in shown.targets if target is not None]
@@ -288,22 +288,22 @@ def stream_view(shown: Shown, byte_level: bool) -> StreamView:
     )
 
 
-def cuts(results: Results) -> list[Cut]:
+def cuts(results: Results) -> list[TokenizedText]:
     if results.tokenizer is None:
         return []
     byte_level = is_byte_level(results)
-    return [Cut(text=cut.text, tokens=readable(cut.tokens, byte_level)) for cut in results.tokenizer.examples]
+    return [TokenizedText(text=cut.text, tokens=readable(cut.tokens, byte_level)) for cut in results.tokenizer.examples]
 
 
 def is_byte_level(results: Results) -> bool:
     return bool(results.tokenizer and (results.tokenizer.kind or "").startswith("byte"))
 
 
-def exports(results: Results) -> list[tuple[Export, str]]:
+def exports(results: Results) -> list[tuple[ExportResult, str]]:
     return [(export, verdict_of(export)) for export in results.exports]
 
 
-def verdict_of(export: Export) -> str:
+def verdict_of(export: ExportResult) -> str:
     if export.tolerance is None or export.max_logit_difference is None:
         return "unknown"
     return "passed" if export.max_logit_difference <= export.tolerance else "failed"

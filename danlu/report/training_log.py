@@ -10,12 +10,12 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from danlu.errors import WrongInput
-from danlu.results import Part
+from danlu.results import ResultPart
 
 Item = TypeVar("Item")
 
 
-class Record(Part):
+class Record(ResultPart):
     """One line: the measurements at a step of a stage."""
 
     stage: str

@@ -74,7 +74,7 @@ def validated_by_epoch(plan: Plan, recipe: TaskRecipe, units: int) -> Plan:
 
 
 def best_rate(candidates: Mapping[str, Mapping[str, Any]], higher_is_better: bool) -> float:
-    """Return the learning rate with the best headline metric on the dev rows, of equals the one with the lowest loss."""
+    """Return the learning rate with the best headline metric on the dev rows; among equals, that of the lowest loss."""
     sign = -1 if higher_is_better else 1
     best = min(candidates.values(), key=lambda found: (sign * found["score"], found["loss"]))
     return best["learning_rate"]

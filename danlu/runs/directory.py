@@ -1,38 +1,44 @@
-"""A run's folder: what it was told, which of its stages are done, and its journal."""
+"""The run directory: the recipe, the finished stages, the pinned inputs and the journal of a run."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from danlu.config.loading import dump_recipe, first_difference, parse, plain
 from danlu.durable import explain_disk, read_json, write_json, write_text
 from danlu.errors import WrongInput
-from danlu.config.loading import dump_recipe, first_difference, parse, plain
 from danlu.settings import Settings, former_names_accepted
 from danlu.training.journal import Journal
 
 
+def stage_file(run: Path, stage: str, suffix: str = "json") -> Path:
+    """Return the file of a stage in a run directory."""
+    return run / "stages" / f"{stage}.{suffix}"
+
+
 def finished(run: Path, stage: str) -> bool:
-    """Whether a stage is done in a directory, which need not be there nor be a name that could be."""
-    return os.path.exists(run / "stages" / f"{stage}.json")
+    """Whether a stage has finished in a directory, which need not exist, nor have a name that could."""
+    return os.path.exists(stage_file(run, stage))
 
 
-def recorded(file: Path, kind: type[Settings]) -> Any:
+def recorded_recipe(file: Path, kind: type[Settings]) -> Any:
     """Return the resolved recipe that a file holds; settings of an earlier version get their current names."""
     found = plain(parse(file.read_text("utf-8"), str(file)))
     try:
         with former_names_accepted():
             return kind.model_validate(found).model_dump(mode="json")
     except ValidationError:
-        return found  # not a recipe any more: what differs is told by comparing it as it is
+        return found  # no longer a valid recipe: compared as it is, which names what differs
 
 
 def abbreviate_digests(text: str) -> str:
@@ -41,10 +47,15 @@ def abbreviate_digests(text: str) -> str:
 
 
 class RunDirectory:
-    """Opened by one process at a time; every finished stage has a file in `stages/`."""
+    """The directory of a run, used by one process at a time. Every finished stage has a file in `stages/`.
+
+    Opening it writes the recipe, or checks that it is the one that the run was started with.
+    """
 
     def __init__(self, path: Path, recipe: Settings):
         self.path = path
+        self._existed = os.path.exists(path)
+        self._new = False
         with explain_disk(path):
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock", thread_local=False)
@@ -57,7 +68,36 @@ class RunDirectory:
             raise
         self._journal_end = 0
         self.seconds = 0.0
-        """What the stages asked for so far took, in whichever process each was done."""
+        """Working time of the stages requested so far, in all processes."""
+
+    def __enter__(self) -> RunDirectory:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+
+    @contextmanager
+    def discarded_if_refused(self) -> Iterator[None]:
+        """Remove a directory that this call created if the recipe is refused inside the block.
+
+        Raises the same WrongInput. A directory that was started before stays as it is.
+        """
+        try:
+            yield
+        except WrongInput:
+            if self._new:
+                self.close()
+                self._discard()
+            raise
+
+    def _discard(self) -> None:
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        if not self._existed:
+            self.path.rmdir()
 
     def _hold(self) -> None:
         """Hold the run directory until `close`; the system drops the lock when the process ends, however it ends."""
@@ -66,21 +106,23 @@ class RunDirectory:
                 self._lock.acquire(blocking=False)
         except Timeout:
             raise WrongInput(
-                f"{self.path} is in use by another run; wait for it or choose another folder with --out"
+                f"{self.path} is in use by another run; wait for it, or choose another directory with --out"
             ) from None
 
     def _remember(self, recipe: Settings) -> None:
-        """Write the resolved recipe, or check that it is the one this folder was begun with."""
+        """Write the resolved recipe, or check that it is the one that the run was started with."""
         file = self.path / "recipe.yaml"
         if not file.exists():
             if any(p.name not in (".lock", ".recipe.yaml.new") for p in self.path.iterdir()):
-                raise WrongInput(f"{self.path} holds other things than a run; choose an empty folder with --out")
+                raise WrongInput(f"{self.path} is not a run directory and not empty; choose another one with --out")
+            self._new = True
             write_text(file, dump_recipe(recipe))
             return
-        self.require_unchanged("the recipe", recorded(file, type(recipe)), recipe.model_dump(mode="json"))
+        self.require_unchanged("the recipe", recorded_recipe(file, type(recipe)), recipe.model_dump(mode="json"))
 
-    def file(self, stage: str, ending: str = "json") -> Path:
-        path = self.path / "stages" / f"{stage}.{ending}"
+    def file(self, stage: str, suffix: str = "json") -> Path:
+        """Return the file of a stage, whose folder exists."""
+        path = stage_file(self.path, stage, suffix)
         with explain_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -90,24 +132,24 @@ class RunDirectory:
 
     @property
     def journal_end(self) -> int:
-        """Where the records of the stage at work begin."""
+        """Where the records of the current stage start in the journal, in bytes."""
         return self._journal_end
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The facts of a stage: read when it is done, else worked out and written down.
+        """Return the facts of a stage; do its work and record them unless it has finished before.
 
-        Stages are asked for in the same order every time, so whatever the journal holds after the last finished one
-        belongs to work that was cut off.
+        Stages are requested in the same order every time, so whatever the journal holds after the last finished one
+        belongs to work that was interrupted.
         """
         file = self.file(name)
         if not file.exists():
-            cut_off = self.file(f"{name}.cut_off")  # what earlier processes spent on it
+            cut_off = self.file(f"{name}.cut_off")  # the time earlier processes spent on it
             before = read_json(cut_off)["seconds"] if cut_off.exists() else 0.0
             start = time.perf_counter()
             try:
                 facts = work()
             except BaseException:
-                with suppress(OSError, WrongInput):  # a full disk: the first error says more
+                with suppress(OSError, WrongInput):  # a full disk: the first error is the one to report
                     write_json(cut_off, {"seconds": before + time.perf_counter() - start})
                 raise
             spent = before + time.perf_counter() - start

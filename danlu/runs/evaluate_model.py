@@ -1,49 +1,41 @@
-"""What pre-training came to: bits per byte beside its baselines on the same held-out bytes, and samples."""
+"""Evaluate a pre-trained model on the test split: bits per byte with baselines, losses, metrics of its objective."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from danlu.architectures import Network
+from danlu.batch import Batch
+from danlu.config.schema import EvaluationSettings
 from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
-from danlu.metrics.intervals import weighted_interval
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import Likelihood, likelihood
-from danlu.evaluation.text_to_text import rewrites
 from danlu.evaluation.similarity import similarity_figures
+from danlu.evaluation.text_to_text import rewrites
 from danlu.evaluation.text_vectors import vector_figures
 from danlu.evaluation.unigram import unigram_nats
-from danlu.config.schema import EvaluationSettings
-from danlu.report.formatting import places
+from danlu.metrics.intervals import weighted_interval
 from danlu.runs.example_display import decoded_example
 from danlu.runs.prepare_data import HELD_OUT, Data
-from danlu.runs.pretrain_model import Pretraining, continued, rewritten
+from danlu.runs.pretrain_model import Pretraining, continue_prompt, rewrite_prompt
 from danlu.training.precision import Machine
 from danlu.training.step import measure
 
-pass
-from danlu.batch import Batch
-from danlu.objective import Objective
-
-TEXT_LOST = "the tokenizer does not give every text back: what it loses costs no bits"
-
-
-def documents(data: Data, split: str) -> list[np.ndarray]:
-    store = data.store(split)
-    return [store.document(i) for i in range(store.documents)]
-
 
 def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
-    """Bits per byte of each held-out split by models that need no network: {split: {name: bits per byte}}, None where
-    text is lost in the tokens (`Data.exact`), and the n-gram's bits for each test document.
+    """Measure each held-out split by models without a network.
 
-    The n-gram and the unigram are fitted to the same training tokens and pay for the same targets as a language model,
-    the end of each document among them; the compressors see the same bytes with a newline between documents.
+    The n-gram and the unigram are fitted to the same training tokens and predict the same targets as a language model,
+    including the end of each document; the compressors see the same bytes with a newline between documents.
+
+    Returns:
+        {split: {name: bits per byte}}, None for a split if text is lost in its tokens (`Data.exact`); and the bits of
+        the n-gram for each test document.
     """
     if not data.exact:
         return {**dict.fromkeys(HELD_OUT), "test_document_bits": {}}
@@ -66,68 +58,88 @@ def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
     return found | {"test_document_bits": {f"ngram{settings.ngram}": ngram_bits.tolist()}}
 
 
-def evaluate(
-    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, beside: dict[str, Any]
+def documents(data: Data, split: str) -> list[np.ndarray]:
+    store = data.store(split)
+    return [store.document(i) for i in range(store.documents)]
+
+
+def evaluate_model(
+    job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, controls: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The facts of one pre-trained model on the test split, for results.json. In float32 whatever trained it."""
+    """Evaluate one pre-trained model on the test split, in float32 whatever it was trained in.
+
+    Args:
+        trained: the facts of its training.
+        controls: what `baselines` returned.
+
+    Returns:
+        The facts for results.json.
+    """
     model = job.trained(trained).to(job.machine.device)
     machine = Machine(job.machine.device, "float32", job.machine.threads)
-    store = job.data.store("test")
+    store, objective, batches = job.data.store("test"), job.recipe.objective, job.test_batches()
+    losses = measure(model, objective, batches, machine)
     facts: dict[str, Any] = {
         "test": {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens},
         "example": decoded_example(job),
         "bits_per_byte": None,
-        "text_lost": job.recipe.objective.continues_text and not job.data.exact,
+        "text_lost": objective.continues_text and not job.data.exact,
         "baselines": None,
         "samples": [],
+        "loss": losses.loss,
+        "terms": {name: {"loss": value} for name, value in losses.terms.items()},
+        "judged": objective_metrics(job, model, batches, machine, settings),
     }
-    batches = job.test_batches()
-    losses = measure(model, job.recipe.objective, batches, machine)
-    facts |= {"loss": losses.loss, "terms": {name: {"loss": value} for name, value in losses.terms.items()}}
-    facts["judged"] = judged(job, model, batches, machine, settings)
-    if job.recipe.objective.continues_text:
-        context = job.recipe.architecture.context
-        found = likelihood(model, store, context, min(settings.stride, context), machine)
-        facts |= {
-            "loss": found.loss,
-            "perplexity": found.perplexity,
-            "samples": [continued(job, model, p, job.recipe.sampling) for p in job.recipe.prompts],
-        }
-        if not facts["text_lost"]:
-            facts |= in_bits(found, beside, settings)
-    return facts
+    return facts | likelihood_facts(job, model, machine, settings, controls) if objective.continues_text else facts
 
 
-def in_bits(found: Likelihood, beside: dict[str, Any], settings: EvaluationSettings) -> dict[str, Any]:
-    """Bits per byte of the test split beside the baselines, of tokens in which no text is lost."""
+def likelihood_facts(
+    job: Pretraining, model: Network, machine: Machine, settings: EvaluationSettings, controls: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the loss and perplexity of a model that continues text, its samples, and bits per byte if no text is lost
+    in the tokens."""
+    context = job.recipe.architecture.context
+    found = likelihood(model, job.data.store("test"), context, min(settings.stride, context), machine)
+    facts = {
+        "loss": found.loss,
+        "perplexity": found.perplexity,
+        "samples": [continue_prompt(job, model, prompt, job.recipe.sampling) for prompt in job.recipe.prompts],
+    }
+    return facts | bits_facts(found, controls, settings) if job.data.exact else facts
+
+
+def bits_facts(found: Likelihood, controls: Mapping[str, Any], settings: EvaluationSettings) -> dict[str, Any]:
+    """Return bits per byte of the test split, alongside the baselines."""
     bits, size = found.nats / math.log(2), found.bytes.astype(float)
     interval = weighted_interval(bits, size)
     facts: dict[str, Any] = {
         "bits_per_byte": found.bits_per_byte,
         "bits_per_byte_interval": None if interval.low is None else [interval.low, interval.high],
-        "baselines": beside["test"],
+        "baselines": controls["test"],
         "differences": {
             name: weighted_interval(bits - np.array(theirs), size).json()
-            for name, theirs in beside["test_document_bits"].items()
+            for name, theirs in controls["test_document_bits"].items()
         },
-        "validation_baselines": beside["validation"],
+        "validation_baselines": controls["validation"],
     }
     if settings.documents:
         facts |= {"document_bits": bits.tolist(), "document_bytes": size.tolist()}
     return facts
 
 
-def judged(
+def objective_metrics(
     job: Pretraining, model: Network, batches: Sequence[Batch], machine: Machine, settings: EvaluationSettings
 ) -> dict[str, Any]:
-    """What can be said of the model beside its loss: by the objective itself (`Objective.judge`), the recipe's
-    prompts rewritten where the model does that, its vectors of texts where it is to give some (`EmbedsText`), and the
-    pairs that the recipe has scores for."""
+    """Return the metrics of a model in addition to its loss.
+
+    Those of the objective itself (`Objective.judge`), the prompts rewritten if the model rewrites text, its text
+    vectors if it embeds text, and the recipe's tables of scored pairs.
+    """
     objective, device = job.recipe.objective, torch.device(machine.device)
     with torch.no_grad():
         found = objective.judge(model, model.head, (batch.to(device) for batch in batches), job.source)
     if rewrites(objective) and job.recipe.prompts:
-        made = [rewritten(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
+        made = [rewrite_prompt(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
         found = {**found, "samples": [*found.get("samples", []), *made]}
     figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
     vocabulary = job.data.tokenizer.vocabulary
@@ -141,47 +153,8 @@ def judged(
 
 
 def with_interval(value: Any) -> Any:
-    """A figure as it is; of an array of one value for each of n items, the mean with its confidence interval."""
+    """Return a figure as it is; for an array with one value per item, the mean with its confidence interval."""
     if not isinstance(value, np.ndarray):
         return value
     found = weighted_interval(value)
     return {"value": found.mean, "low": found.low, "high": found.high}
-
-
-def figure(found: Any) -> str:
-    """A number, with its interval where it has one."""
-    if isinstance(found, dict):
-        low, high = found["low"], found["high"]
-        digits = places(found["value"])
-        return figure(found["value"]) + ("" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]")
-    return str(found) if isinstance(found, int) else f"{found:.{places(found)}f}"
-
-
-def unit(objective: Objective, term: str) -> str:
-    """What a term's loss is counted in: cross-entropies are nats, errors of numbers have no unit."""
-    return "nats a target" if objective.is_cross_entropy(term) else "a target"
-
-
-def what_is_read(objective: Objective) -> str:
-    return "units" if objective.has_own_units else "documents"
-
-
-def say_outcome(name: str, objective: Objective, facts: dict[str, Any], say: Callable[[str], None]) -> None:
-    """One line a model: its figure, and for bits per byte the baselines beside it."""
-    if facts.get("text_lost"):
-        nats = f"{facts['loss']:.3f} nats a token on held-out documents, perplexity {facts['perplexity']:.1f}"
-        say(f"{name:10s} {nats}; no bits per byte, since {TEXT_LOST}")
-        return
-    if facts["bits_per_byte"] is None:
-        terms = ", ".join(
-            f"{term} loss {figure(v['loss'])} {unit(objective, term)}" for term, v in facts["terms"].items()
-        )
-        say(f"{name:10s} on held-out {what_is_read(objective)}: {terms}")
-        figures = facts["judged"].get("figures", {})
-        if figures:
-            say(f"{name:10s} {', '.join(f'{k} {figure(v)}' for k, v in figures.items())}")
-        return
-    ends = facts["bits_per_byte_interval"]  # a few documents have none
-    bounds = f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
-    others = ", ".join(f"{k} {v:.3f}" for k, v in facts["baselines"].items())
-    say(f"{name:10s} {facts['bits_per_byte']:.3f}{bounds} bits per byte on held-out documents; {others}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,12 +39,3 @@ def export_model(job: Pretraining, trained: dict[str, Any]) -> dict[str, Any]:
     texts = [t[:CHECKED_CHARACTERS] for t in islice(job.data.corpus.texts("test"), CHECKED_TEXTS)]
     difference = check_export(model, tokenizer, folder, texts)
     return facts | {"class": made.class_name, "max_logit_difference": difference}
-
-
-def say_export(name: str, facts: dict[str, Any], say: Callable[[str], None]) -> None:
-    if facts["class"] is None:
-        say(f"{name:10s} exported to {facts['path']} in danlu's own form: {facts['reason']}")
-        return
-    difference = facts["max_logit_difference"]
-    verdict = "equal" if difference <= facts["tolerance"] else "NOT EQUAL"
-    say(f"{name:10s} exported to {facts['path']} as {facts['class']}: logits {verdict} ({difference:.1e})")

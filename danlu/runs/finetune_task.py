@@ -20,9 +20,10 @@ from danlu.interop import save_native
 from danlu.metrics.intervals import mean_interval, paired_difference
 from danlu.metrics.metric import Figure
 from danlu.objective import Objective
+from danlu.results import Score
 from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validated_by_epoch, with_learning_rate
 from danlu.runs.directory import RunDirectory
-from danlu.runs.pretrain_model import Watch
+from danlu.runs.events import Emit, LearningRateChosen, TaskScored, training_progress
 from danlu.tasks.predictor import Predictor
 from danlu.tasks.task import Task, TaskRows, Ties
 from danlu.tokens.tokenizer import TextTokenizer
@@ -56,7 +57,7 @@ class Finetuning:
 
     run: RunDirectory
     machine: Machine
-    watch: Watch
+    emit: Emit
     stop: Callable[[], bool]
     model: Pretrained
     name: str
@@ -145,7 +146,8 @@ class Finetuning:
         settings = self.recipe.training.model_copy(update={"seed": seed})
         job = Job(
             f"finetune/{self.name}/{run}", model, self.objective(), self.samples(seed), settings, plan,
-            Checkpoints(self.folder / run), self.run.journal, self.run.journal_end, watch=self.watch, stop=self.stop,
+            Checkpoints(self.folder / run), self.run.journal, self.run.journal_end,
+            watch=training_progress(self.emit), stop=self.stop,
         )  # fmt: skip
         if validation is None:
             train(job)
@@ -225,17 +227,17 @@ def bind_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
         write_text(folder / "split.tsv", "\n".join(lines) + "\n")
 
 
-def finetune_task(task: Finetuning, say: Callable[[str], None]) -> dict[str, Any]:
+def finetune_task(task: Finetuning) -> dict[str, Any]:
     """Fine-tune every arm with every seed, score them and the baselines, and return the entry of results.json."""
     run = task.run
     plan = Plan.of(run.record_once(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
-    choices = {arm: choose_learning_rate(task, arm, plan, say) for arm in ARMS if task.learning_rates}
+    choices = {arm: choose_learning_rate(task, arm, plan) for arm in ARMS if task.learning_rates}
     arms = {arm: train_and_score(task, arm, plan, choices.get(arm)) for arm in ARMS}
     baselines = run.stage(f"controls/{task.name}", lambda: baseline_scores(task))
-    return describe(task, plan) | results(task, arms, baselines, say) | dev_facts(task, arms, choices)
+    return describe(task, plan) | results(task, arms, baselines) | dev_facts(task, arms, choices)
 
 
-def choose_learning_rate(task: Finetuning, arm: str, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+def choose_learning_rate(task: Finetuning, arm: str, plan: Plan) -> dict[str, Any]:
     """Choose the learning rate of one arm by the dev rows, with the first seed."""
     if len(task.learning_rates) == 1:
         return {"learning_rate": task.learning_rates[0], "candidates": {}}
@@ -246,8 +248,7 @@ def choose_learning_rate(task: Finetuning, arm: str, plan: Plan, say: Callable[[
         found[f"{rate:.3g}"] = task.run.stage(stage, lambda r=rate, n=run: task.candidate(arm, r, plan, n))
         shutil.rmtree(task.folder / run, ignore_errors=True)
     chosen = best_rate(found, task.task.metrics[0].higher_is_better)
-    scores = ", ".join(f"{rate}: {facts['score']:.3f}" for rate, facts in found.items())
-    say(f"{task.name:10s} {arm}: learning rate {chosen:.3g} chosen by the dev rows ({scores})")
+    task.emit(LearningRateChosen(task.name, arm, chosen, {rate: facts["score"] for rate, facts in found.items()}))
     return {"learning_rate": chosen, "candidates": found}
 
 
@@ -304,15 +305,13 @@ def results(
     task: Finetuning,
     arms: Mapping[str, list[dict[str, Any]]],
     baselines: Mapping[str, list[float]],
-    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Return the scores of the arms and baselines, with intervals and paired differences, and report them."""
     metric = task.task.metrics[0]
     scores = {arm: [facts["score"] for facts in found] for arm, found in arms.items()} | dict(baselines)
     entries = {name: interval_facts(values, (metric.low, metric.high)) for name, values in scores.items()}
     for name, found in entries.items():
-        interval = "" if found["low"] is None else f" [{found['low']:.3f}, {found['high']:.3f}]"
-        say(f"{task.name:10s} {name}: {metric.name} {found['mean']:.3f}{interval}")
+        task.emit(TaskScored(task.name, name, metric.name, Score.model_validate(found)))
     compared = [name for name in scores if name != OURS and name not in task.task.input_blind]
     return {
         "scores": entries,

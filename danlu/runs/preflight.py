@@ -1,78 +1,79 @@
-"""What would end a run once it has trained, told before it trains."""
+"""Preflight: everything that can be refused is refused before a run trains, and as much as possible before it has a
+directory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from textwrap import shorten
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from danlu.errors import WrongInput
-from danlu.evaluation.text_to_text import BLANK, rewrites, source_of
-from danlu.config.schema import ModelRecipe
-from danlu.tokens.tokenizer import TextTokenizer
-from danlu.training.step import total_counts
-
-pass
-from danlu.batch import Batch
-from danlu.objective import Objective
-
-SHOWN = 40
-"""Characters of a prompt that is refused."""
-
-
-def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> None:
-    """WrongInput, with its place, for a prompt that the model could not rewrite; a model that continues text takes any
-    prompt."""
-    if not rewrites(recipe.objective):
-        return
-    for number, prompt in enumerate(recipe.prompts):
-        parts = [tokenizer.encode(part) for part in BLANK.split(prompt)]
-        try:
-            source_of(recipe.objective, parts, tokenizer.vocabulary, recipe.architecture.context)
-        except WrongInput as error:
-            raise WrongInput(f"models.{name}.prompts.{number}: {shorten(prompt, SHOWN)!r}: {error}") from None
+from danlu.config.schema import MachineSettings, Recipe
+from danlu.durable import read_json
+from danlu.extras import require
+from danlu.runs.directory import finished, stage_file
+from danlu.runs.export_model import require_checker
+from danlu.runs.finetune_task import read_rows
+from danlu.runs.pretrain_model import Pretraining
+from danlu.runs.warm_start import inspect_checkpoint
+from danlu.tasks.task import TaskRows
+from danlu.text.languages import language_counter
+from danlu.training.precision import Machine, recorded
 
 
-def measurable(name: str, objective: Objective, split: str, make: Callable[[], list[Batch]]) -> list[Batch]:
-    """The batches of a held-out split that `make` gives; WrongInput, with model and split, where they cannot be made or
-    hold nothing to be told."""
-    try:
-        batches = make()
-    except WrongInput as error:
-        raise WrongInput(f"models.{name}, {split} split: {error}") from None
-    if not any(total_counts(objective, batches).values()):
-        units = sum(len(batch.units) for batch in batches)
-        raise WrongInput(
-            f"models.{name}, {split} split: {objective.name} finds nothing to learn in {units} units of held-out "
-            "text; its documents may be too short for it (such as one sentence each), or too few"
-        )
-    return batches
+@dataclass(frozen=True)
+class Preflight:
+    """What the checks found: the machine, the rows of each task, the saved model each model starts from."""
+
+    machine: Machine
+    rows: Mapping[str, TaskRows]
+    checkpoints: Mapping[str, dict[str, Any] | None]
 
 
-def without_targets(objective: Objective, batches: Sequence[Batch]) -> list[str]:
-    """The terms that weigh something at the end of a run and for which these batches ask nothing."""
-    counted, weights = total_counts(objective, batches), objective.term_weights(1.0)
-    return [term for term in objective.terms if not counted[term] and weights.get(term, 1.0)]
+def preflight(path: Path, recipe: Recipe, with_tasks: bool = True) -> Preflight:
+    """Check a recipe before its run directory exists. Raises WrongInput for whatever would end the run later."""
+    machine = machine_of(path, recipe.machine)
+    require_extras(path, recipe)
+    for pairs in recipe.evaluation.similarity.values():
+        pairs.read()
+    rows = {name: read_rows(name, task) for name, task in recipe.tasks.items()} if with_tasks else {}
+    checkpoints = {name: inspect_checkpoint(path, name, recipe) for name in recipe.models}
+    return Preflight(machine, rows, checkpoints)
 
 
-def check_terms(
-    name: str,
-    objective: Objective,
-    held_out: Sequence[Batch],
-    first: Callable[[], Sequence[Batch]],
-    say: Callable[[str], None],
-) -> None:
-    """WrongInput for a term that neither the held-out batches nor the `first` ones of training ask for: the model would
-    be called what it was not trained for. A term that is only not held out is said."""
-    missing = without_targets(objective, held_out)
-    if not missing:
-        return
-    batches = first()
-    never = set(missing) & set(without_targets(objective, batches))
-    for term in missing:
-        if term in never:
-            units = sum(len(batch.units) for batch in (*held_out, *batches))
-            raise WrongInput(
-                f"models.{name}: {objective.name} finds nothing to learn for its term {term!r} in {units} units of "
-                "text; its documents may be too short for it (such as one sentence each)"
-            )
-        say(f"{name:10s} {term} is trained but not measured: the held-out units ask for none of it")
+def machine_of(path: Path, settings: MachineSettings) -> Machine:
+    """Return the machine that the run in `path` was started with; that of the recipe where there is none yet."""
+    file = stage_file(path, "machine")
+    return recorded(read_json(file)) if os.path.isfile(file) else settings.resolve()
+
+
+def require_extras(path: Path, recipe: Recipe) -> None:
+    """Require the optional libraries that the run will need."""
+    require_report()
+    for name, model in recipe.models.items():
+        require_checker(path, name, model)
+        if not finished(path, f"pretrain/{name}"):
+            for module, extra in model.objective.required_libraries.items():
+                require(module, extra, f"models.{name}.objective: {model.objective.name}")
+    for cleaning in recipe.corpus.clean:
+        cleaning.build()  # imports its library
+    if recipe.corpus.language_shares:
+        language_counter()
+    if recipe.track is not None:
+        recipe.track.require()
+
+
+def require_report() -> None:
+    """Require the library that draws the charts of the report."""
+    require("matplotlib", "report", "the report")
+
+
+def check_models(jobs: Mapping[str, Pretraining]) -> None:
+    """Check the prompts and the held-out splits of every model before the first one trains.
+
+    What depends on an earlier model of the run can only be checked when that one has been trained.
+    """
+    for name, job in jobs.items():
+        if not job.run.finished(f"pretrain/{name}") and not job.recipe.objective.referenced_models():
+            job.check()

@@ -1,26 +1,25 @@
-"""From raw text to shards: the stages before any training."""
+"""From raw text to shards: corpus, tokenizer and tokens, before any training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from danlu.durable import damage, write_folder
 from danlu.config.schema import Recipe
+from danlu.durable import damage, write_folder
 from danlu.runs.directory import RunDirectory
+from danlu.runs.events import CorpusRead, Emit, TokenizerReady, TokensCounted
 from danlu.text.corpus import Corpus, build_corpus
 from danlu.text.split import SPLITS
 from danlu.tokens.report import report
 from danlu.tokens.shards import TokenStore, decodes_exactly, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
 
-pass
-
 REPORTED_TEXTS = 200
+"""Validation texts that the tokenizer's report is computed on."""
 
 HELD_OUT = ("validation", "test")
 
@@ -38,40 +37,55 @@ class Data:
 
     @cached_property
     def exact(self) -> bool:
-        """Whether the tokens of every held-out document decode to its very text. Bits per byte mean nothing where they
-        do not, for what is lost costs no bits."""
+        """Whether the tokens of every held-out document decode to its text. Otherwise bits per byte are meaningless:
+        what is lost costs no bits."""
         return all(decodes_exactly(self.store(split), self.corpus.texts(split), self.tokenizer) for split in HELD_OUT)
 
 
-def prepare(run: RunDirectory, recipe: Recipe, say: Callable[[str], None]) -> tuple[Data, dict[str, Any]]:
-    """Corpus, tokenizer and shards, and their facts for the report."""
+@dataclass(frozen=True)
+class PreparedData:
+    """The data and its facts, as in results.json."""
+
+    data: Data
+    corpus: dict[str, Any]
+    tokenizer: dict[str, Any]
+
+
+def prepare_data(run: RunDirectory, recipe: Recipe, emit: Emit) -> PreparedData:
+    """Read the corpus, train the tokenizer and tokenize all splits; what was done before is loaded."""
     corpus = build_corpus(recipe.corpus)
-    corpus_facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
+    corpus_facts = read_corpus(run, corpus, emit)
+    tokenizer = load_or_train_tokenizer(run, recipe, corpus)
+    tokenizer_facts = run.stage(
+        "tokenizer", lambda: report(tokenizer, list(islice(corpus.texts("validation"), REPORTED_TEXTS)))
+    )
+    kind, size, bytes_per_token = (tokenizer_facts[key] for key in ("kind", "size", "bytes_per_token"))
+    emit(TokenizerReady(kind, size, bytes_per_token))
+    boundaries = frozenset().union(*(model.objective.boundaries for model in recipe.models.values()))
+    data = Data(corpus, tokenizer, write_shards(corpus, tokenizer, bounds=boundaries))
+    tokens = {split: data.store(split).tokens for split in SPLITS}
+    for split, count in tokens.items():
+        corpus_facts["splits"][split]["tokens"] = count
+    emit(TokensCounted(tokens))
+    return PreparedData(data, corpus_facts, tokenizer_facts)
+
+
+def read_corpus(run: RunDirectory, corpus: Corpus, emit: Emit) -> dict[str, Any]:
+    """Return the facts of the corpus; its text must be the one that the run was started with."""
+    facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
     run.require_unchanged(
-        f"the text of {corpus_facts['source']}",
-        {"fingerprint": corpus_facts["fingerprint"]},
-        {"fingerprint": corpus.fingerprint},
+        f"the text of {facts['source']}", {"fingerprint": facts["fingerprint"]}, {"fingerprint": corpus.fingerprint}
     )
-    kept, rejected = corpus_facts["documents"]["kept"], sum(corpus_facts["documents"]["rejected"].values())
-    size = sum(s["bytes"] for s in corpus_facts["splits"].values())
-    say(
-        f"corpus     {corpus_facts['source']}: {corpus_facts['layout']}, {kept} documents, {size / 1e6:.2f} MB; "
-        f"{rejected} rejected"
-    )
+    size = sum(split["bytes"] for split in facts["splits"].values())
+    documents = facts["documents"]
+    emit(CorpusRead(facts["source"], facts["layout"], documents["kept"], size, sum(documents["rejected"].values())))
+    return facts
+
+
+def load_or_train_tokenizer(run: RunDirectory, recipe: Recipe, corpus: Corpus) -> TextTokenizer:
+    """Load the tokenizer of the run directory; train it first where there is none, or a damaged one."""
     folder = run.path / "tokenizer"
     if not folder.exists() or damage(folder):
         sentinels = max(model.objective.num_sentinels for model in recipe.models.values())
         write_folder(folder, recipe.tokenizer.train(corpus.texts("train")).with_sentinels(sentinels).save)
-    tokenizer = TextTokenizer.load(folder)
-    tokenizer_facts = run.stage(
-        "tokenizer", lambda: report(tokenizer, list(islice(corpus.texts("validation"), REPORTED_TEXTS)))
-    )
-    say(f"tokenizer  {tokenizer_facts['kind']}: {tokenizer_facts['size']} tokens, "
-        f"{tokenizer_facts['bytes_per_token']:.2f} bytes a token")  # fmt: skip
-    bounds = frozenset().union(*(model.objective.boundaries for model in recipe.models.values()))
-    data = Data(corpus, tokenizer, write_shards(corpus, tokenizer, bounds=bounds))
-    tokens = {split: data.store(split).tokens for split in SPLITS}
-    for split, count in tokens.items():
-        corpus_facts["splits"][split]["tokens"] = count
-    say(f"shards     {tokens['train']:,} training tokens, {tokens['validation']:,} validation, {tokens['test']:,} test")
-    return data, {"corpus": corpus_facts, "tokenizer": tokenizer_facts}
+    return TextTokenizer.load(folder)

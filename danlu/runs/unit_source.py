@@ -1,4 +1,4 @@
-"""What the objectives of a run may make units of their own from."""
+"""The data from which an objective may build units of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 
 class RunSource(UnitSource):
-    """The text and the earlier models of a run."""
+    """The tokenized text and the earlier models of a run."""
 
     def __init__(self, data: Data, folder: Path, earlier: Mapping[str, Callable[[], Network]]):
         self._data, self._earlier = data, earlier
@@ -34,5 +34,5 @@ class RunSource(UnitSource):
 
     def model(self, name: str) -> Network:
         if name not in self._earlier:
-            raise WrongInput(f"no model called {name!r} stands earlier in the recipe; {nearest(name, self._earlier)}")
+            raise WrongInput(f"no earlier model of the recipe is called {name!r}; {nearest(name, self._earlier)}")
         return self._earlier[name]()

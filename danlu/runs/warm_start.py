@@ -172,19 +172,6 @@ def whole_state(folder: Path, saved: SavedModel, objective: Objective) -> dict[s
     return merge_submodels(states, whole)
 
 
-def describe_transfer(name: str, facts: Mapping[str, Any]) -> list[str]:
-    """Return what `initialise_from` reports in lines for people, one for each kind of weights that there is."""
-    resized = [f"{t['name']} ({t['source_rows']:,} -> {t['target_rows']:,} rows)" for t in facts["resized"]]
-    lines = {
-        "new, randomly initialised": modules(facts["new"]),
-        "resized": resized,
-        "unused weights of the saved model": modules(facts["unused"]),
-        "ignored weights of the folder": modules(facts["ignored"]),
-    }
-    label = f"{name:10s} " if name else ""
-    return [f"{label}{text}: {', '.join(found)}" for text, found in lines.items() if found]
-
-
 def modules(names: list[str]) -> list[str]:
     """Return the modules that weights belong to, each once."""
     found = {}

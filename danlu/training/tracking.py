@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from danlu.extras import need
+from danlu.extras import require
 from danlu.registry import trackers
 from danlu.settings import Settings
 
@@ -16,6 +16,10 @@ Record = dict[str, Any]
 
 class Tracker(Settings, ABC):
     """A program that displays the records of a run."""
+
+    @abstractmethod
+    def require(self) -> None:
+        """Raise WrongInput if the library is not installed."""
 
     @abstractmethod
     def open(self, run: Path) -> Callable[[Record], None]:
@@ -35,8 +39,11 @@ class TensorBoard(Tracker):
 
     name: Literal["tensorboard"] = "tensorboard"
 
+    def require(self) -> None:
+        require("tensorboard", "track", "track: tensorboard")
+
     def open(self, run: Path) -> Writers:
-        need("tensorboard", "track", "track: tensorboard")
+        self.require()
         return Writers(run / "tensorboard")
 
 

@@ -123,7 +123,7 @@ def test_a_run_folder_in_use(danlu_command, tiny, tmp_path):
 def test_a_run_folder_of_other_things(danlu_command, tiny, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("")
-    assert "mine holds other things than a run" in one_line(danlu_command("run", tiny, "--out", "mine"))
+    assert "mine is not a run directory and not empty" in one_line(danlu_command("run", tiny, "--out", "mine"))
 
 
 @pytest.mark.parametrize("out", ["text.txt", "text.txt/run", "x" * 300])
@@ -145,7 +145,7 @@ def test_checkpoints_that_are_all_damaged(danlu_command, tiny, tmp_path):
         weights.write_bytes(b"")
     code, _, err = danlu_command("run", tiny, "--out", "run")
     assert code == 2
-    assert "no checkpoint in run/checkpoints/small is whole" in err[-1]
+    assert "every checkpoint in run/checkpoints/small is damaged" in err[-1]
     assert not any("Traceback" in line for line in err)
 
 

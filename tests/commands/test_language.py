@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from danlu.commands import language
-from danlu.commands.language import catalogue, choose, current, message
+from danlu.console import language
+from danlu.console.language import catalogue, choose, current, message
 
 
 @pytest.fixture(autouse=True)

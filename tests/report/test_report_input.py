@@ -167,7 +167,7 @@ def test_damaged_results_are_named(tmp_path: Path, text: str, said: str) -> None
 
 
 def test_missing_results_and_unknown_language(tmp_path: Path) -> None:
-    assert "is not there" in refusal(tmp_path)
+    assert "results.json is missing; a report is written from a run" in refusal(tmp_path)
     assert "known: en, zh" in refusal(write_run(tmp_path / "demo"), "french")
 
 

@@ -10,7 +10,7 @@ from danlu.report.formatting import figure
 from danlu.report.phrases import in_language
 from danlu.report.pictures import grey_picture
 from danlu.report.sections import figure_name
-from danlu.results import Judged, Picture
+from danlu.results import ObjectiveMetrics, Picture
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,9 @@ def test_the_name_of_a_figure_is_said_in_the_page_s_language(name, english, chin
 
 
 def test_a_count_in_the_results_is_written_as_one():
-    said = Judged.model_validate_json('{"figures": {"pairs": 188, "accuracy": 1.0, "halves to find": {"value": 22}}}')
+    said = ObjectiveMetrics.model_validate_json(
+        '{"figures": {"pairs": 188, "accuracy": 1.0, "halves to find": {"value": 22}}}'
+    )
     pairs, accuracy, halves = said.figures.values()
     assert [figure(value) for value in (pairs, accuracy, halves.value)] == ["188", "1.000", "22"]
 

@@ -11,7 +11,11 @@ import danlu
 from danlu.errors import WrongInput
 
 pytest.importorskip("sklearn")
-OVERRIDES = ["machine={dtype: float32, threads: 1}", "training.batch_tokens=128", "training.optimizer.learning_rate=1e-2"]
+OVERRIDES = [
+    "machine={dtype: float32, threads: 1}",
+    "training.batch_tokens=128",
+    "training.optimizer.learning_rate=1e-2",
+]
 LABELS = ("iron", "gold", "tin")
 
 

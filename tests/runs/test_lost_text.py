@@ -9,8 +9,8 @@ import pytest
 from tiny_recipe import write_tiny_recipe
 
 import danlu
-from danlu.commands.evaluate import tell
 from danlu.api.compare import compare
+from danlu.commands.evaluate import tell
 
 WHOLE = "models.small.training.validation_tokens=100000"
 LOSSY = [WHOLE, "tokenizer={name: word, size: 300}"]
@@ -38,13 +38,13 @@ def test_a_run_says_nats_a_token_and_why_there_are_no_bits_per_byte(lossy):
     assert 0 < entry["loss"] < 10
     assert not any("bits_per_byte" in record for record in validations(folder / "run"))
     (line,) = [line for line in said if "bits per byte" in line]
-    assert f"{entry['loss']:.3f} nats a token" in line
-    assert "no bits per byte, since the tokenizer does not give every text back" in line
+    assert f"{entry['loss']:.3f} nats per token on test documents" in line
+    assert "no bits per byte: the tokens do not decode to the text" in line
     page = (folder / "run" / "report.html").read_text("utf-8")
     for words in (
-        "does not give every held-out text back",
-        "不能把每篇留出文本原样还原",
-        "no bits per byte, since the",
+        "does not reproduce every held-out text",
+        "不能无损还原每篇留出文本",
+        "分词器不能无损还原每篇文本，因此没有每字节比特数",
     ):
         assert words in page
 
@@ -63,8 +63,8 @@ def test_a_saved_model_is_evaluated_in_nats_too(lossy, capsys):
     assert 0 < found["loss"] < 10
     tell(found)
     shown = capsys.readouterr().out
-    assert "nats a token" in shown
-    assert "no bits per byte: the tokenizer does not give every text back" in shown
+    assert "nats per token" in shown
+    assert "no bits per byte: the tokens do not decode to the text" in shown
 
 
 @pytest.mark.slow

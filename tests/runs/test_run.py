@@ -9,8 +9,8 @@ import pytest
 from tiny_recipe import write_tiny_recipe
 
 import danlu
-from danlu.errors import Stopped, WrongInput
 from danlu.config.loading import load_recipe
+from danlu.errors import Stopped, WrongInput
 from danlu.runs import pretrain_model as pretraining
 from danlu.training.journal import CLOCK_FIELDS
 
@@ -106,7 +106,7 @@ def test_stopped_and_run_again_equals_undisturbed(finished, inside, recipe, stop
     folder, results = finished
     stopped, seen = inside("stopped"), []
     watch = lambda record, plan: seen.append(record["step"])  # noqa: E731
-    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of 6 of pretrain/small, saved; run again"):
+    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of 6 of pretrain/small, saved; run it again"):
         danlu.run(recipe, out="run", watch=watch, stop=lambda: seen[-1] == stop_at)
     assert without_clocks(danlu.run(recipe, out="run")) == without_clocks(results)
     assert records(stopped) == records(folder)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from danlu.errors import WrongInput
 from danlu.config.loading import load_recipe
+from danlu.errors import WrongInput
 from danlu.runs.directory import RunDirectory
 
 SMOKE = load_recipe("smoke")
@@ -49,7 +49,7 @@ def test_another_recipe_is_refused_by_the_name_of_what_changed(tmp_path, overrid
 def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)):
         assert refusal(tmp_path) == (
-            f"{tmp_path} is in use by another run; wait for it or choose another folder with --out"
+            f"{tmp_path} is in use by another run; wait for it, or choose another directory with --out"
         )
     RunDirectory(tmp_path, SMOKE).close()
 
@@ -57,7 +57,7 @@ def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path):
 def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     told = refusal(tmp_path)
-    assert told == f"{tmp_path} holds other things than a run; choose an empty folder with --out"
+    assert told == f"{tmp_path} is not a run directory and not empty; choose another one with --out"
     assert {p.name for p in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
 
 

@@ -109,7 +109,7 @@ def test_a_model_that_learnt_segments_is_fine_tuned_and_loaded(tmp_path, objecti
 )
 def test_documents_of_one_sentence_are_refused_and_not_waited_for(tmp_path, objective):
     """Elsewhere such a corpus gave no example and the loader waited for one for ever (UER-py issue 196)."""
-    with pytest.raises(WrongInput, match=r"finds nothing to learn in .* units of held-out text") as refused:
+    with pytest.raises(WrongInput, match=r"finds no target in .* units of held-out text") as refused:
         danlu.run(recipe(tmp_path, objective, sentences=lambda d: 1), out=tmp_path / "run")
     assert "\n" not in str(refused.value)
 

@@ -16,12 +16,14 @@ from danlu.architectures import build_network
 from danlu.config.continuation_draft import draft_continuation
 from danlu.config.loading import load_recipe
 from danlu.config.schema import ModelRecipe
+from danlu.console.event_text import event_lines
 from danlu.errors import Stopped, WrongInput
 from danlu.interop import export, read_model, save_native
 from danlu.objectives.causal import Causal
 from danlu.registry import architectures, objectives
 from danlu.runs import pretrain_model as pretraining
-from danlu.runs.warm_start import describe_transfer, initialise_from
+from danlu.runs.events import WeightsTransferred
+from danlu.runs.warm_start import initialise_from
 from danlu.tasks.predictor import predictors
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 
@@ -201,7 +203,7 @@ def test_what_another_objective_adds_is_new_and_reported(architecture, first, se
     model = build_network(objectives.validate(second), chosen, network.vocabulary_size, seed=4)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
     transfer = initialise_from(model, {"folder": str(tmp_path / "m")}, "small")
-    lines = describe_transfer("small", transfer)
+    lines = event_lines(WeightsTransferred("small", transfer))
     kinds = {"new, randomly initialised: ": ("new", new), "unused weights of the saved model: ": ("unused", unused)}
     for words, (key, names) in kinds.items():
         line = next((line for line in lines if words in line), "")
@@ -229,7 +231,7 @@ def test_fewer_positions_are_the_first_ones(tmp_path):
     transfer = initialise_from(model, {"folder": str(tmp_path / "m")}, "small")
     table = {"name": "embeddings.position.weight", "source_rows": 16, "target_rows": 8}
     assert transfer == NOTHING | {"resized": [table]}
-    assert describe_transfer("", transfer) == ["resized: embeddings.position.weight (16 -> 8 rows)"]
+    assert event_lines(WeightsTransferred("", transfer)) == ["resized: embeddings.position.weight (16 -> 8 rows)"]
     rows = model.state_dict()["embeddings.position.weight"]
     assert torch.equal(rows, network.state_dict()["embeddings.position.weight"][:8])
 
@@ -292,7 +294,7 @@ def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
     model = build_network(recipe.objective, recipe.architecture, network.vocabulary_size, seed=4)
     found = initialise_from(model, start, "small")
     assert {name.split(".")[1] for name in found["new"] if name.startswith("head.")} == {"detector", "generator"}
-    assert describe_transfer("small", found)[0].startswith("small      new, randomly initialised: ")
+    assert event_lines(WeightsTransferred("small", found))[0].startswith("small      new, randomly initialised: ")
 
 
 def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp_path):

@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from tiny_recipe import write_tiny_recipe
 
 import danlu
+from danlu.api import finetune as tuning
 from danlu.architectures import build_network
 from danlu.errors import Stopped, WrongInput
 from danlu.interop import read_model, save_native
 from danlu.registry import architectures, objectives
 from danlu.runs import finetune_task as finetuning
-from danlu.api import finetune as tuning
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.journal import CLOCK_FIELDS
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import danlu
+from danlu.api.show import show
 from danlu.architectures import build_network
-from danlu.errors import Stopped, WrongInput
 from danlu.config.loading import parse_recipe
 from danlu.config.schema import Recipe
+from danlu.errors import Stopped, WrongInput
 from danlu.registry import architectures, objectives
-from danlu.api.show import show
 
 RECIPE = """\
 corpus: {{source: builtin:digit_captions, validation: 0.2, test: 0.2}}
@@ -45,7 +45,7 @@ def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
     (entry,) = results["pretrain"]
     assert {"squared error, model", "squared error, linear"} <= entry["judged"]["figures"].keys()
     assert entry["bits_per_byte"] is None
-    (line,) = [line for line in said if "on held-out units: patch loss" in line]
+    (line,) = [line for line in said if "on test units: patch loss" in line]
     assert "nats" not in line
     json.loads((folder / "run/results.json").read_text(), parse_constant=pytest.fail)  # no NaN: other programs read it
     page = (folder / "run/report.html").read_text()

@@ -10,11 +10,13 @@ import pytest
 from tiny_recipe import write_tiny_recipe
 
 import danlu
-from danlu.durable import read_json
-from danlu.errors import WrongInput
-from danlu.evaluation.paired_comparison import Measured, bits_of, differences, score_of
+from danlu.api.compare import Trainings
 from danlu.config.comparison import compared
 from danlu.config.loading import dump_recipe, load_recipe, parse_recipe, shipped
+from danlu.durable import read_json
+from danlu.errors import WrongInput
+from danlu.evaluation.paired_comparison import Measured, differences
+from danlu.results import ModelResult
 from danlu.training.budget import Budget
 
 TASK = """\
@@ -217,6 +219,7 @@ def test_pairs_cancel_what_they_share():
 
 
 def test_no_figure_is_invented():
-    assert bits_of([{"bits_per_byte": None}]) is None
-    assert score_of([], "ours") is None
+    unmeasured = Trainings([ModelResult(name="m", objective="masked", bits_per_byte=None)], [])
+    assert unmeasured.bits_per_byte is None
+    assert unmeasured.score("ours") is None
     assert Measured((2.0,)).json() == {"mean": 2.0, "low": None, "high": None, "seeds": [2.0], "over": "trainings"}

@@ -1,4 +1,4 @@
-"""What would end a run once it has trained is told before it trains, in one line that says where."""
+"""Preflight: what would end a run later is refused before it trains, in one line, and leaves no directory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from toy_language import VOCABULARY
 
 import danlu
 from danlu.architectures import build_network
-from danlu.errors import WrongInput
-from danlu.evaluation.text_to_text import BLANK, rewrites
-from danlu.interop import save_native
 from danlu.config.continuation_draft import draft_continuation
 from danlu.config.loading import load_recipe
+from danlu.errors import WrongInput
+from danlu.evaluation.text_to_text import BLANK
+from danlu.interop import save_native
 from danlu.objective import TextRewriter
 from danlu.registry import architectures, objectives
-from danlu.runs.run import usage
+from danlu.runs.collect_results import usage
 from danlu.text.split import fraction
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.journal import read_journal
-
-pass
 
 ENCODER_DECODER = {"name": "t5", "layers": 1, "width": 16, "heads": 2, "context": 24}
 SPANS = {"name": "spans", "sentinels": 7}
@@ -51,7 +49,7 @@ def test_a_prompt_that_cannot_be_rewritten_is_told_before_step_1(objective, prom
     with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}") as refused:
         danlu.run(write_tiny_recipe(tmp_path), changed, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
     with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}"):
         danlu.show(write_tiny_recipe(tmp_path), changed)
 
@@ -71,7 +69,7 @@ def test_what_needs_a_blank_refuses_a_text_without_one(name):
 def test_the_usage_shown_is_one_that_the_model_takes(objective, tmp_path):
     changed = written(objective) if isinstance(objective, dict) else []
     recipe = load_recipe(write_tiny_recipe(tmp_path), [*changed, "models.small.prompts=[]"])
-    (line,) = usage(tmp_path, recipe)["shell"]
+    (line,) = usage(tmp_path, recipe).shell
     assert bool(BLANK.search(line)) == (objective is SPANS)
 
 
@@ -118,7 +116,7 @@ def recipe(folder, objective, tested):
 FEW = [
     ("{name: contrastive, group: 8}", 4, 3, "test split: the objective draws several units that share no document"),
     ("relatedness", 4, 1, "test split: the objective draws several units that share no document"),
-    ("{name: sentence_order, masked: false}", 1, 1, "test split: sentence_order finds nothing to learn in 1 units"),
+    ("{name: sentence_order, masked: false}", 1, 1, "test split: sentence_order finds no target in 1 units"),
 ]
 
 
@@ -128,7 +126,7 @@ def test_a_test_split_that_cannot_be_measured_is_told_before_step_1(objective, s
     with pytest.raises(WrongInput, match=f"^models.encoder, {told}") as refused:
         danlu.run(path, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def one_sentence_each(folder, also=()):
@@ -141,11 +139,11 @@ def one_sentence_each(folder, also=()):
 
 
 def test_a_term_that_no_text_has_a_target_for_is_told_before_step_1(tmp_path):
-    told = "^models.encoder: next_sentence finds nothing to learn for its term 'next' in [0-9]+ units of text"
+    told = "^models.encoder: next_sentence finds no target for its term 'next' in [0-9]+ units of text"
     with pytest.raises(WrongInput, match=told) as refused:
         danlu.run(one_sentence_each(tmp_path), out=tmp_path / "run")
     assert "\n" not in str(refused.value)
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_term_that_is_only_not_held_out_is_said(tmp_path):
@@ -173,4 +171,4 @@ def test_no_model_trains_for_a_later_one_that_cannot_be_measured(tmp_path):
     later = ["models.later.objective=relatedness", f"models.later.architecture={architecture}"]
     with pytest.raises(WrongInput, match=r"^models.later, test split: "):
         danlu.run(path, later, out=tmp_path / "run")
-    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert not (tmp_path / "run").exists()

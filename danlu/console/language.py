@@ -1,4 +1,4 @@
-"""The language of the command line: help, run messages and error frames, in English or Chinese.
+"""The language of the console: help, messages of runs and error frames, in English or Chinese.
 
 `message("run.saved", step=3)` returns the entry `saved` of the table `run` in `messages/en.toml` or `messages/zh.toml`.
 Every key is in both files, with the same placeholders; a test compares them.
@@ -52,7 +52,7 @@ def of_locale() -> str:
 def catalogue(language: str, name: str = "messages") -> dict[str, Any]:
     """`{table: {entry: text}}` of one language; tables may be nested."""
     file = "" if name == "messages" else f"{name}."
-    return tomllib.loads((files("danlu.commands.messages") / f"{file}{language}.toml").read_text("utf-8"))
+    return tomllib.loads((files("danlu.console.messages") / f"{file}{language}.toml").read_text("utf-8"))
 
 
 def message(key: str, /, **values: object) -> str:

@@ -6,14 +6,12 @@ import numpy as np
 from tiny_recipe import write_tiny_recipe
 
 import danlu
+from danlu.batch import Seq, full_order
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.replaced import Replaced
 from danlu.runs.example_display import decoded
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.samples import UnitSample
-
-pass
-from danlu.batch import Seq, full_order
 
 TOKENIZER = ByteBPE(size=300).train(["iron melts, tin melts sooner"])
 

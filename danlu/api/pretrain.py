@@ -1,0 +1,44 @@
+"""`danlu.pretrain`: the models of a recipe without its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from danlu.api.request import run_request
+from danlu.config.schema import Recipe
+from danlu.config.start_defaults import Choice
+from danlu.console.reporter import Say, Watch, print_line, reporter
+from danlu.runs import run as runs
+from danlu.runs.events import never
+
+
+def pretrain(
+    recipe: str | Path | Recipe,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    budget: str | None = None,
+    start: str | Path | None = None,
+    model: str | None = None,
+    say: Say | None = print_line,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = never,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Pre-train the models of a recipe, without its tasks; `danlu.run` on the same directory adds those.
+
+    The recipe in the run directory records what was chosen: that is the one to run afterwards.
+
+    Args:
+        start: a model folder, danlu's own or a Hugging Face one, whose training is continued. It replaces the recipe's
+            model and tokenizer; the corpus, the training and the prompts are the recipe's.
+        model: the only one of the recipe's models to train.
+        recipe, overrides, out, budget, say, watch, stop, quiet: as in `danlu.run`.
+
+    Returns:
+        The content of results.json.
+    """
+    choice = Choice(model, None if start is None else str(start))
+    request = run_request(recipe, overrides, out, budget, choice, with_tasks=False)
+    return runs.run(request, reporter(say, watch, quiet), stop)

@@ -1,0 +1,1 @@
+"""What a person sees while danlu works: events as text, in a terminal, a log or a notebook."""

@@ -1,0 +1,151 @@
+"""The text of events, except those of a training in progress (`training_text.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from danlu.console.formatting import metric, with_interval
+from danlu.console.language import message
+from danlu.results import ModelResult
+from danlu.runs import events
+from danlu.runs.events import Event
+from danlu.runs.warm_start import modules
+
+DIGEST = 12
+"""Digits of a SHA-256 digest that are shown."""
+
+
+def corpus_read(event: events.CorpusRead) -> list[str]:
+    return [
+        message(
+            "data.corpus",
+            source=event.source,
+            layout=event.layout,
+            documents=event.documents,
+            megabytes=event.bytes / 1e6,
+            rejected=event.rejected,
+        )
+    ]
+
+
+def tokenizer_ready(event: events.TokenizerReady) -> list[str]:
+    return [message("data.tokenizer", kind=event.kind, entries=event.entries, bytes_per_token=event.bytes_per_token)]
+
+
+def tokens_counted(event: events.TokensCounted) -> list[str]:
+    return [message("data.tokens", **event.tokens)]
+
+
+def term_not_measured(event: events.TermNotMeasured) -> list[str]:
+    return [message("training.not_measured", model=event.model, term=event.term)]
+
+
+def warm_started(event: events.WarmStarted) -> list[str]:
+    return [message("weights.warm_start", model=event.model, folder=event.folder, digest=event.sha256[:DIGEST])]
+
+
+def weights_transferred(event: events.WeightsTransferred) -> list[str]:
+    """One line for each kind of weights that were not copied unchanged."""
+    facts = event.facts
+    found = {key: modules(facts[key]) for key in ("new", "unused", "ignored")}
+    found["resized"] = [
+        message("weights.rows", name=t["name"], source=t["source_rows"], target=t["target_rows"])
+        for t in facts["resized"]
+    ]
+    return [
+        message(f"weights.{key}", model=event.model, weights=", ".join(found[key])).strip()
+        for key in ("new", "resized", "unused", "ignored")
+        if found[key]
+    ]
+
+
+def weights_ignored(event: events.WeightsIgnored) -> list[str]:
+    return [message("weights.ignored", model="", weights=", ".join(event.modules))]
+
+
+def model_evaluated(event: events.ModelEvaluated) -> list[str]:
+    """The headline figure of a model: bits per byte with its baselines, or the losses of its terms and its metrics."""
+    result = event.result
+    if result.text_lost:
+        reason = message("evaluation.text_lost_reason")
+        return [
+            message(
+                "evaluation.text_lost", model=result.name, loss=result.loss, perplexity=result.perplexity, reason=reason
+            )
+        ]
+    if result.bits_per_byte is None:
+        return [*term_losses(event), *objective_metrics(result)]
+    bits = with_interval(result.bits_per_byte, *(result.bits_per_byte_interval or (None, None)))
+    baselines = ", ".join(f"{name} {value:.3f}" for name, value in (result.baselines or {}).items())
+    return [message("evaluation.bits", model=result.name, bits=bits, baselines=baselines)]
+
+
+def term_losses(event: events.ModelEvaluated) -> list[str]:
+    terms = [
+        message(
+            "evaluation.nats" if term in event.cross_entropies else "evaluation.loss", term=term, loss=metric(v.loss)
+        )
+        for term, v in (event.result.terms or {}).items()
+    ]
+    key = "evaluation.units" if event.own_units else "evaluation.documents"
+    return [message(key, model=event.result.name, terms=", ".join(terms))]
+
+
+def objective_metrics(result: ModelResult) -> list[str]:
+    figures = result.judged.figures if result.judged else {}
+    if not figures:
+        return []
+    text = ", ".join(f"{name} {metric(value)}" for name, value in figures.items())
+    return [message("evaluation.metrics", model=result.name, metrics=text)]
+
+
+def model_exported(event: events.ModelExported) -> list[str]:
+    result = event.result
+    difference, tolerance = result.max_logit_difference, result.tolerance
+    if difference is None or tolerance is None:
+        return [message("export.native", model=result.name, path=result.path, reason=result.reason)]
+    key = "export.equal" if difference <= tolerance else "export.unequal"
+    return [message(key, model=result.name, path=result.path, kind=result.kind, difference=difference)]
+
+
+def fine_tuning_started(event: events.FineTuningStarted) -> list[str]:
+    about = {"folder": event.folder, "objective": event.objective, "architecture": event.architecture}
+    return [
+        message("finetuning.model", **about, digest=event.sha256[:DIGEST]),
+        message("finetuning.rows", rows=event.rows),
+    ]
+
+
+def learning_rate_chosen(event: events.LearningRateChosen) -> list[str]:
+    scores = ", ".join(f"{rate}: {score:.3f}" for rate, score in event.scores.items())
+    return [
+        message("finetuning.learning_rate", task=event.task, arm=event.arm, rate=event.learning_rate, scores=scores)
+    ]
+
+
+def task_scored(event: events.TaskScored) -> list[str]:
+    score = with_interval(event.score.mean, event.score.low, event.score.high)
+    return [message("finetuning.task", task=event.task, arm=event.arm, metric=event.metric, score=score)]
+
+
+FORMATTERS: dict[type[Event], Callable[[Any], list[str]]] = {
+    events.CorpusRead: corpus_read,
+    events.TokenizerReady: tokenizer_ready,
+    events.TokensCounted: tokens_counted,
+    events.TermNotMeasured: term_not_measured,
+    events.WarmStarted: warm_started,
+    events.WeightsTransferred: weights_transferred,
+    events.WeightsIgnored: weights_ignored,
+    events.ModelEvaluated: model_evaluated,
+    events.ModelExported: model_exported,
+    events.FineTuningStarted: fine_tuning_started,
+    events.LearningRateChosen: learning_rate_chosen,
+    events.TaskScored: task_scored,
+}
+"""The formatter of every event that becomes lines of its own."""
+
+
+def event_lines(event: Event) -> list[str]:
+    """Return the text of an event, one string per line."""
+    return FORMATTERS[type(event)](event)
