@@ -13,15 +13,17 @@ from dataclasses import dataclass
 class Head:
     """The head of a class, and the special tokens around its texts."""
 
-    kind: str  # what follows `AutoModelFor` in transformers; empty for the class that ends at the hidden states
+    kind: str  # key of `danlu.interop.head_kinds.KINDS`; empty for the class that ends at the hidden states
     before: tuple[str, ...] = ()  # roles of the special tokens before a text, as in training
     after: tuple[str, ...] = ()  # roles of the special tokens after a text
     blank: str | None = None  # what a blank is written as: "mask", "sentinels" in their order; None: no blanks
+    auto: str | None = None  # what follows `AutoModelFor` in transformers; None: `kind`
+    pairs: bool = False  # whether it also classifies pairs of texts, by their token types
 
     @property
     def auto_class(self) -> str:
         """The auto class of transformers."""
-        return f"AutoModelFor{self.kind}" if self.kind else "AutoModel"
+        return f"AutoModelFor{self.auto or self.kind}" if self.kind else "AutoModel"
 
 
 CAUSAL_LM = Head("CausalLM", before=("bos",))
@@ -30,6 +32,11 @@ MASKED_LM = Head("MaskedLM", before=("bos",), after=("eos",), blank="mask")
 
 DISCRIMINATOR = Head("PreTraining", before=("bos",), after=("eos",))
 """ELECTRA's: one logit per token, above 0 if the token was replaced."""
+
+MASKED_LM_AND_NEXT_SENTENCE = Head(
+    "MaskedLMAndNextSentence", before=("bos",), after=("eos",), blank="mask", auto="PreTraining", pairs=True
+)
+"""BERT's: masked language modelling, and whether the second text of a pair follows the first."""
 
 SEQ2SEQ_LM_OF_SENTINELS = Head("Seq2SeqLM", after=("eos",), blank="sentinels")
 """T5's: it generates what each sentinel stands for."""

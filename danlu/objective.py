@@ -100,8 +100,8 @@ class Objective(Settings, ABC):
     if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
         name: str
 
-    hf_head: ClassVar[Head | None] = None
-    """The head that the trained models have in transformers; None if no class computes the same."""
+    optional_hf_heads: ClassVar[Mapping[Head, str]] = {}
+    """Values that `hf_head` has only under some settings, with these settings as a recipe writes them."""
 
     model_references: ClassVar[tuple[str, ...]] = ()
     """The settings (dotted paths) that hold the name of an earlier model of the recipe, or None."""
@@ -257,6 +257,11 @@ class Objective(Settings, ABC):
         """Return the models that are trained together and can be saved separately, by name; "" is the main one."""
         return {}
 
+    @property
+    def hf_head(self) -> Head | None:
+        """The head that the trained models have in transformers; None if no class computes the same."""
+        return None
+
     # Use of the trained model
 
     @property
@@ -337,7 +342,13 @@ def refuse_misspelt_members(cls: type[Settings], base: type[Settings]) -> None:
 
 def with_hf_head(head: Head) -> list[str]:
     """Return the names of the registered objectives whose models have that head in transformers."""
-    return [name for name in objectives if objectives[name].hf_head == head]  # type: ignore[attr-defined]
+    return [name for name in objectives if head in (objectives[name].hf_head, *objectives[name].optional_hf_heads)]  # type: ignore[attr-defined]
+
+
+def settings_with_hf_head(head: Head) -> list[str]:
+    """Return the same as a recipe writes them, with the settings that the head requires."""
+    required = {name: objectives[name].optional_hf_heads.get(head) for name in with_hf_head(head)}  # type: ignore[attr-defined]
+    return [name if chosen is None else f"{{name: {name}, {chosen}}}" for name, chosen in required.items()]
 
 
 def widest_order(orders: Iterable[str]) -> str:

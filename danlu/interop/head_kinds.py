@@ -15,8 +15,9 @@ class HeadKind:
 
     pipeline: str  # the task on the hub
     usage: str  # Python lines for the model card, with {blank} for a blank
-    ours: Callable[[Any, Tensor], Tensor]  # danlu's output from hidden states [T, width] (those of a decoder if any)
-    theirs: str = "logits"  # the field of the class's output that holds the same
+    outputs: Mapping[str, Callable[[Any, Tensor], Tensor]]
+    """The outputs of the class, by name, as danlu computes them from the hidden states [T, width] (those of the decoder
+    if there is one)."""
 
 
 GENERATED = """from transformers import {auto_class}, AutoTokenizer
@@ -26,11 +27,21 @@ model = {auto_class}.from_pretrained(folder)
 inputs = tokenizer("{prompt}", return_tensors="pt")
 print(tokenizer.decode(model.generate(**inputs, max_new_tokens=40)[0]))"""
 
+
+def blank_logits(network: Any, hidden: Tensor) -> Tensor:
+    return network.objective.blank_logits(network, network.head, hidden)
+
+
+def next_sentence_logits(network: Any, hidden: Tensor) -> Tensor:
+    """Return the logits [2] of one sequence in BERT's order: it follows, it is random."""
+    return network.head["pair"](hidden[:1])[0].flip(0)
+
+
 KINDS: Mapping[str, HeadKind] = {
     "CausalLM": HeadKind(
         pipeline="text-generation",
         usage=GENERATED.format(auto_class="AutoModelForCausalLM", prompt="Once upon a time"),
-        ours=lambda network, hidden: network.token_logits(hidden),
+        outputs={"logits": lambda network, hidden: network.token_logits(hidden)},
     ),
     "MaskedLM": HeadKind(
         pipeline="fill-mask",
@@ -38,7 +49,7 @@ KINDS: Mapping[str, HeadKind] = {
 
 fill = pipeline("fill-mask", model=folder)
 print(fill("The furnace is {blank}."))""",
-        ours=lambda network, hidden: network.objective.blank_logits(network, network.head, hidden),
+        outputs={"logits": blank_logits},
     ),
     "PreTraining": HeadKind(
         pipeline="feature-extraction",
@@ -48,12 +59,22 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForPreTraining.from_pretrained(folder)
 inputs = tokenizer("The furnace is made of yesterday.", return_tensors="pt")
 print(model(**inputs).logits[0] > 0)  # which tokens it takes for replaced""",
-        ours=lambda network, hidden: network.head.detector(hidden),
+        outputs={"logits": lambda network, hidden: network.head.detector(hidden)},
+    ),
+    "MaskedLMAndNextSentence": HeadKind(
+        pipeline="fill-mask",
+        usage="""from transformers import AutoModelForPreTraining, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForPreTraining.from_pretrained(folder)
+inputs = tokenizer("The furnace is hot.", "Smoke rises from it.", return_tensors="pt")
+print(model(**inputs).seq_relationship_logits.softmax(1)[0, 0])  # probability that the second text follows""",
+        outputs={"prediction_logits": blank_logits, "seq_relationship_logits": next_sentence_logits},
     ),
     "Seq2SeqLM": HeadKind(
         pipeline="text2text-generation",
         usage=GENERATED.format(auto_class="AutoModelForSeq2SeqLM", prompt="The furnace {blank} the pill."),
-        ours=lambda network, hidden: network.token_logits(hidden),
+        outputs={"logits": lambda network, hidden: network.token_logits(hidden)},
     ),
     "": HeadKind(
         pipeline="feature-extraction",
@@ -62,8 +83,7 @@ print(model(**inputs).logits[0] > 0)  # which tokens it takes for replaced""",
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModel.from_pretrained(folder, add_pooling_layer=False)
 print(model(**tokenizer("The furnace is hot.", return_tensors="pt")).last_hidden_state.mean(1))""",
-        ours=lambda network, hidden: hidden,
-        theirs="last_hidden_state",
+        outputs={"last_hidden_state": lambda network, hidden: hidden},
     ),
 }
 """By the `kind` of a head."""

@@ -110,16 +110,17 @@ def stream_of(ids: np.ndarray, key: np.ndarray, query: np.ndarray | None = None)
     return pack([{"text": [Seq({"token": ids}, key, query)]}], {"text": StreamSpec()})["text"]
 
 
-def own_values(network: Network, ids: np.ndarray, head: Head) -> Tensor:
-    """Return danlu's output for one sequence: logits [T, vocabulary], [T] of a discriminator, or hidden states.
+def own_values(network: Network, ids: np.ndarray, head: Head) -> dict[str, Tensor]:
+    """Return danlu's outputs for one sequence, by the name that the class gives them.
 
-    A decoder reads the same sequence.
+    They are logits [T, vocabulary], [T] of a discriminator, [2] of a pair of texts, or hidden states. A decoder reads
+    the same sequence.
     """
     stream = stream_of(ids, *ATTENTION_ORDERS[network.objective.reading_order](len(ids)))
     hidden = network.hidden(stream)
     if network.decoder is not None:
         hidden = network.decode(stream_of(ids, causal_order(len(ids))), Memory(hidden, stream))
-    return KINDS[head.kind].ours(network, hidden)
+    return {name: output(network, hidden) for name, output in KINDS[head.kind].outputs.items()}
 
 
 @torch.no_grad()
@@ -127,5 +128,5 @@ def difference(ours: Network, theirs: Any, ids: np.ndarray, head: Head) -> float
     """Return the largest absolute difference for one sequence; NaN if any value is NaN."""
     row = torch.from_numpy(ids)[None]
     made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
-    given = getattr(made, KINDS[head.kind].theirs)[0]
-    return float((own_values(ours, ids, head) - given).abs().max())
+    differences = [(value - made[name][0]).abs().max() for name, value in own_values(ours, ids, head).items()]
+    return float(torch.stack(differences).max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,19 @@ def frame(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
 def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
     """Return the section of tokenizer.json that adds those tokens to a text."""
 
-    def special(role: str) -> dict[str, Any]:
-        return {"SpecialToken": {"id": tokenizer.roles[role], "type_id": 0}}
+    def special(roles: Sequence[str], kind: int = 0) -> list[dict[str, Any]]:
+        return [{"SpecialToken": {"id": tokenizer.roles[role], "type_id": kind}} for role in roles]
 
-    def text(name: str) -> list[dict[str, Any]]:
-        sequence = {"Sequence": {"id": name, "type_id": 0}}
-        return [*map(special, head.before), sequence, *map(special, head.after)]
+    def text(name: str, kind: int = 0) -> list[dict[str, Any]]:
+        return [{"Sequence": {"id": name, "type_id": kind}}, *special(head.after, kind)]
+
+    first, second = special(head.before) + text("A"), special(head.before) + text("B")
 
     used = {role: getattr(tokenizer.vocabulary, role) for role in (*head.before, *head.after)}
     return {
         "type": "TemplateProcessing",
-        "single": text("A"),
-        "pair": text("A") + text("B"),
+        "single": first,
+        "pair": first + (text("B", 1) if head.pairs else second),
         "special_tokens": {
             (token := tokenizer.roles[role]): {"id": token, "ids": [i], "tokens": [token]} for role, i in used.items()
         },
@@ -42,14 +44,15 @@ def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
 def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, context: int) -> None:
     """Save a tokenizer so that `AutoTokenizer` returns what the model's class expects.
 
-    That is special tokens around a text, no token types (transformers 4 adds them by default), and at most `context`
-    tokens if truncation is requested.
+    That is special tokens around a text, token types only where a head distinguishes the texts of a pair (transformers
+    4 adds them by default), and at most `context` tokens if truncation is requested.
     """
     tokenizer.save(folder)
     content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, head)}
     durable.write_json(folder / TOKENIZER, content)
     config = durable.read_json(folder / CONFIG)
-    config |= {"model_max_length": context, "model_input_names": ["input_ids", "attention_mask"]}
+    inputs = ["input_ids", *(["token_type_ids"] if head.pairs else []), "attention_mask"]
+    config |= {"model_max_length": context, "model_input_names": inputs}
     durable.write_json(folder / CONFIG, config)
 
 

@@ -77,6 +77,7 @@ class Mixture(Objective):
     # Every member of Objective is forwarded to the mixed objectives; tests/objectives/test_mixture.py compares both.
 
     hf_head: ClassVar[Head | None] = None  # which head fits depends on what is mixed; no class has several heads
+    optional_hf_heads: ClassVar[Mapping[Head, str]] = {}
     model_references: ClassVar[tuple[str, ...]] = ()  # the settings of the members: `referenced_models`
     exempt: ClassVar[Mapping[str, str]] = {}
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, Seq, StreamSpec
+from danlu.hf_heads import MASKED_LM_AND_NEXT_SENTENCE, Head
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
 from danlu.objectives.masked import Masked
 from danlu.objectives.sentences import text_pairs
@@ -28,6 +29,19 @@ class Form:
     segments: bool  # with one text per sequence, a segment would add the same vector everywhere
 
 
+@dataclass(frozen=True)
+class Classifier:
+    """What a pair is classified by."""
+
+    head: type[text_pairs.PairHead]
+    sides: text_pairs.Sides | None = None  # the vectors that it reads; None: those of the form
+
+
+CLASSIFIERS: Mapping[str, Classifier] = {
+    "pooled_pair": Classifier(text_pairs.PairHead),
+    "first_token": Classifier(text_pairs.FirstTokenHead, text_pairs.first_vectors),
+}
+
 FORMS: Mapping[str, Form] = {
     "together": Form(text_pairs.joint_sequences, text_pairs.PAIR_FRAME, text_pairs.joint_vectors, True),
     "apart": Form(text_pairs.separate_sequences, text_pairs.SINGLE_FRAME, text_pairs.separate_vectors, False),
@@ -38,8 +52,6 @@ FORMS: Mapping[str, Form] = {
 class NextSentence(Objective):
     """Predict whether a span of sentences follows the one before it or is from another document, with probability 1/2
     each.
-
-    The mean hidden states u and v of the two texts are classified by [u, v, |u - v|, u v].
     """
 
     name: Literal["next_sentence"] = "next_sentence"
@@ -48,6 +60,13 @@ class NextSentence(Objective):
         description=(
             "`together`: both texts in one sequence [bos] A [eos] B [eos] with segments, as in BERT; "
             "`apart`: each encoded alone."
+        ),
+    )
+    classifier: Literal["pooled_pair", "first_token"] = Field(
+        default="pooled_pair",
+        description=(
+            "`pooled_pair`: by [u, v, |u - v|, u v] of the mean hidden states u and v of the two texts; `first_token`: "
+            "by the hidden state of [bos], as in BERT, with form `together`."
         ),
     )
     masked: Masked | None = Field(
@@ -60,9 +79,17 @@ class NextSentence(Objective):
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-    embeds_text: ClassVar[bool] = True
+    optional_hf_heads: ClassVar[Mapping[Head, str]] = {
+        MASKED_LM_AND_NEXT_SENTENCE: "classifier: first_token, masked: true"
+    }
 
     _masked = field_validator("masked", mode="before")(text_pairs.parse_masked)
+
+    @model_validator(mode="after")
+    def _one_sequence(self) -> NextSentence:
+        if self.classifier == "first_token" and self.form == "apart":
+            raise ValueError("classifier first_token reads both texts in one sequence; set form: together (now apart)")
+        return self
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
@@ -86,7 +113,21 @@ class NextSentence(Objective):
         return {"text": form.layout(pairs, sample, self.masked, "next")}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
-        return text_pairs.pair_heads(shape, self.masked)
+        return text_pairs.pair_heads(shape, self.masked, CLASSIFIERS[self.classifier].head)
+
+    @property
+    def sides(self) -> text_pairs.Sides:
+        """The vectors that a pair is classified by."""
+        return CLASSIFIERS[self.classifier].sides or FORMS[self.form].sides
+
+    @property
+    def hf_head(self) -> Head | None:
+        bert = self.classifier == "first_token" and self.masked is not None
+        return MASKED_LM_AND_NEXT_SENTENCE if bert else None
+
+    @property
+    def embeds_text(self) -> bool:
+        return self.classifier == "pooled_pair"
 
     @property
     def fills_blanks(self) -> bool:
@@ -98,8 +139,8 @@ class NextSentence(Objective):
         return self.masked.blank_logits(model, head["masked"], hidden)
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
-        return text_pairs.pair_losses(model, head, batch["text"], "next", FORMS[self.form].sides)
+        return text_pairs.pair_losses(model, head, batch["text"], "next", self.sides)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        sides, names = FORMS[self.form].sides, ("random", "next")
-        return {"figures": text_pairs.pair_figures(model, head["pair"], batches, "next", sides, names)}
+        names = ("random", "next")
+        return {"figures": text_pairs.pair_figures(model, head["pair"], batches, "next", self.sides, names)}

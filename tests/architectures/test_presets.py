@@ -18,6 +18,7 @@ from danlu.objectives.causal import Causal
 from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
+from danlu.objectives.next_sentence import NextSentence
 from danlu.objectives.replaced import Replaced
 from danlu.objectives.spans import Spans
 from danlu.registry import architectures
@@ -25,7 +26,7 @@ from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
 BY_NAME = {family.name: family for family in FAMILIES}
-TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(), Denoising())
+TRAINED = (Causal(), Masked(), NextSentence(classifier="first_token"), Replaced(generator=None), Spans(), Denoising())
 OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
 BASE = {
     "qwen3": {"qk_norm": True},
@@ -34,6 +35,7 @@ BASE = {
     "modernbert": {"norm": "layer", "embedding_norm": True, "first_norm": False, "activation": "gelu"},
     "gpt2": presets.gpt2.FIXED,
     "bert": presets.bert.FIXED | {"segments": 2},
+    "bert_pretraining": presets.bert.FIXED | {"segments": 2},
     "roberta": presets.bert.FIXED | {"segments": 1, "position_offset": 1},
     "albert": presets.bert.FIXED | {"segments": 2, "embedding_width": 6, "shared_layers": 1},
     "electra": presets.bert.FIXED | {"segments": 2, "embedding_width": 6},
@@ -167,6 +169,7 @@ def test_every_family_has_an_answer_for_every_setting():
         ("gpt2", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (now 2)"),
         ("bert", {"post_norm": False}, "set post_norm: true (now false)"),
         ("bert", {"segments": 0}, "set segments: 1 or more (now 0)"),
+        ("bert_pretraining", {"segments": 1}, "set segments: 2 or more, one for each text of a pair (now 1)"),
         ("bert", {"tied": False}, "set tied: true (now false)"),
         ("bert", {"position_offset": 1}, "set position_offset: 0 (now 1)"),
         ("roberta", {"position_offset": 0}, "set position_offset: 1 or more (now 0)"),
@@ -196,7 +199,7 @@ def test_the_family_of_a_model():
     assert family_for(Transformer(qk_norm=True), Causal()) is BY_NAME["qwen3"]
     assert family_for(Transformer(), Causal()) is BY_NAME["llama"]
     assert family_for(Transformer(**BASE["modernbert"]), Masked()) is BY_NAME["modernbert"]
-    for name in ("gpt2", "bert", "roberta", "t5", "bart"):
+    for name in ("gpt2", "bert", "bert_pretraining", "roberta", "t5", "bart"):
         assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].head]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
     assert found == NoFamily(
@@ -219,7 +222,8 @@ def test_an_offset_that_is_not_the_paddings_is_refused():
 def test_the_family_of_a_mixture():
     found = family_for(Transformer(), Mixture(of={"a": Causal(), "b": Masked()}))  # pyright: ignore[reportCallIssue]
     assert found == NoFamily(
-        "no transformers class has the head of objective mixture; use one of causal, denoising, masked, replaced, spans"
+        "no transformers class has the head of objective mixture; use one of causal, denoising, masked, replaced, "
+        "spans, {name: next_sentence, classifier: first_token, masked: true}"
     )
 
 

@@ -7,6 +7,7 @@ from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
 from danlu.objectives.denoising import Denoising
 from danlu.objectives.masked import Masked
+from danlu.objectives.next_sentence import NextSentence
 from danlu.objectives.replaced import Replaced
 from danlu.objectives.spans import Spans
 from danlu.registry import architectures
@@ -18,7 +19,14 @@ TEXTS = [
     "",
 ]
 
-TRAINED = (Causal(), Masked(), Replaced(generator=None), Spans(sentinels=9), Denoising())
+TRAINED = (
+    Causal(),
+    Masked(),
+    NextSentence(classifier="first_token"),
+    Replaced(generator=None),
+    Spans(sentinels=9),
+    Denoising(),
+)
 OBJECTIVES = {objective.hf_head: objective for objective in TRAINED}
 
 ODD = {"layers": 2, "width": 24, "heads": 3, "ffn_dim": 40, "context": 48}

@@ -180,6 +180,6 @@ def test_a_class_that_danlu_does_not_read_is_named_with_those_it_does(tokenizer,
     path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": ["BertForTokenClassification"]}))
     with pytest.raises(
         WrongInput,
-        match="BertForTokenClassification is not supported; of bert danlu supports BertForMaskedLM and BertMod",
+        match="BertForTokenClassification is not supported; of bert danlu supports BertForMaskedLM and BertForPreTr",
     ):
         load_model(tmp_path / "m")

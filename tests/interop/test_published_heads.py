@@ -85,6 +85,7 @@ def test_a_folder_of_transformers_is_of_the_one_objective_of_its_head(patient, m
 USES = {
     "llama": 'AutoModelForCausalLM.from_pretrained(folder)\ninputs = tokenizer("Once upon a time",',
     "bert": 'fill = pipeline("fill-mask", model=folder)\nprint(fill("The furnace is <mask>."))\n',
+    "bert_pretraining": "AutoModelForPreTraining.from_pretrained(folder)",
     "electra": "AutoModelForPreTraining.from_pretrained(folder)",
     "t5": 'AutoModelForSeq2SeqLM.from_pretrained(folder)\ninputs = tokenizer("The furnace <extra_id_0> the pill.",',
     "bart": 'AutoModelForSeq2SeqLM.from_pretrained(folder)\ninputs = tokenizer("The furnace <mask> the pill.",',

@@ -55,6 +55,7 @@ CASES = {
     ],
     "gpt2": [{}, {"tied": False, "layers": 3, "heads": 4}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
     "bert": [{}, {"layers": 3, "heads": 4, "segments": 3}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
+    "bert_pretraining": [{}, {"layers": 3, "heads": 4, "segments": 3}],
     "roberta": [{}, {"layers": 3, "heads": 4, "segments": 2}, {"layers": 1, "ffn_dim": None, "epsilon": 1e-3}],
     "albert": [
         {"embedding_width": 10},
@@ -241,7 +242,8 @@ def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers:
         auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
-        assert set(auto("a")) == {"input_ids", "attention_mask"}
+        pairs = {"token_type_ids"} if objective.hf_head.pairs else set()
+        assert set(auto("a")) == {"input_ids", "attention_mask"} | pairs
         assert auto.model_max_length == architecture.context
         if task == "text2text-generation":  # transformers 5 has no pipeline of that name; the card shows generate
             generated = transformers.AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "m")

@@ -189,3 +189,23 @@ def test_impossible_settings_are_refused():
     with pytest.raises(ValidationError, match="did you mean 'rate'"):
         NextSentence.model_validate({"masked": {"rat": 0.1}})
     assert NextSentence.model_validate({"masked": True}) == NextSentence()
+    with pytest.raises(ValidationError, match="reads both texts in one sequence; set form: together"):
+        NextSentence(classifier="first_token", form="apart")
+
+
+def test_the_first_token_alone_is_classified(tmp_path):
+    made = documents(tmp_path)
+    objective = NextSentence.model_validate({"classifier": "first_token", "masked": False})
+    chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})
+    model = build_network(objective, chosen, made.tokenizer.vocabulary.size, seed=0).eval()
+    text = pack(made.examples(objective, 5), objective.streams)["text"]
+    at = torch.arange(len(text.offsets) - 1)[1:]
+    hidden = model.hidden(text)
+    (first,) = objective.sides(hidden, text, at)
+    assert torch.equal(first, torch.stack([hidden[int(text.offsets[i])] for i in at]))
+    assert model.head["pair"](first).shape == (len(at), 2)
+    model(pack(made.examples(objective, 5), objective.streams))["next"].backward()
+    assert model.head["pair"].dense.weight.shape == (16, 16)
+    assert model.head["pair"].dense.weight.grad.abs().sum() > 0
+    assert not objective.embeds_text
+    assert NextSentence().embeds_text

@@ -22,7 +22,7 @@ from danlu.architectures.presets.family import Config, Family, NoFamily
 from danlu.architectures.presets.weight_names import from_hf, to_hf
 from danlu.errors import WrongInput, nearest
 from danlu.hf_heads import Head
-from danlu.objective import Objective, with_hf_head
+from danlu.objective import Objective, settings_with_hf_head
 
 FAMILIES: tuple[Family, ...] = (
     qwen3.FAMILY,
@@ -31,6 +31,7 @@ FAMILIES: tuple[Family, ...] = (
     modernbert.FAMILY,
     gpt2.FAMILY,
     bert.FAMILY,
+    bert.PRETRAINING,
     roberta.FAMILY,
     albert.FAMILY,
     electra.FAMILY,
@@ -54,7 +55,7 @@ def family_for(settings: Architecture, objective: Objective) -> Family | NoFamil
             return family
     head, name = objective.hf_head, objective.name
     near = [f"{family.class_name}: {reason}" for family, reason in reasons.items() if family.head == head]
-    known = ", ".join(sorted({able for family in FAMILIES for able in with_hf_head(family.head)}))
+    known = ", ".join(sorted({able for family in FAMILIES for able in settings_with_hf_head(family.head)}))
     return NoFamily("; ".join(near) or f"no transformers class has the head of objective {name}; use one of {known}")
 
 

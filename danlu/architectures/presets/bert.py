@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import NonNegativeInt
@@ -14,7 +15,7 @@ from danlu.architectures.presets.requirements import SIZES, expect, mismatch, ne
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
-from danlu.hf_heads import MASKED_LM, Head
+from danlu.hf_heads import MASKED_LM, MASKED_LM_AND_NEXT_SENTENCE, Head
 from danlu.objective import Objective
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
@@ -92,6 +93,13 @@ def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
     }
 
 
+def fits_pretraining(settings: Architecture, objective: Objective) -> str | None:
+    if reason := post_norm_mismatch(settings, objective, frozenset({"segments"}), MASKED_LM_AND_NEXT_SENTENCE):
+        return reason
+    assert isinstance(settings, Transformer)
+    return None if settings.segments > 1 else "set segments: 2 or more, one for each text of a pair (now 1)"
+
+
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
     own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
     return own | encoder_config(settings, vocabulary, dtype)
@@ -122,12 +130,25 @@ def body_names(settings: Transformer, prefix: str) -> WeightNames:
     return tuple(table)
 
 
+def masked_head_names(head: str) -> WeightNames:
+    return (
+        *linear("cls.predictions.transform.dense", f"{head}.dense", bias=True),
+        *linear("cls.predictions.transform.LayerNorm", f"{head}.norm", bias=True),
+        Weight("cls.predictions.bias", ("output_bias",)),
+    )
+
+
 def names(settings: Transformer) -> WeightNames:
+    return (*body_names(settings, "bert."), *masked_head_names("head"))
+
+
+def pretraining_names(settings: Transformer) -> WeightNames:
+    """Return the names of the class with both heads. BERT's class 0 is a pair that follows, danlu's is a random one."""
     return (
         *body_names(settings, "bert."),
-        *linear("cls.predictions.transform.dense", "head.dense", bias=True),
-        *linear("cls.predictions.transform.LayerNorm", "head.norm", bias=True),
-        Weight("cls.predictions.bias", ("output_bias",)),
+        *masked_head_names("head.masked"),
+        *linear("bert.pooler.dense", "head.pair.dense", bias=True),
+        *linear("cls.seq_relationship", "head.pair.out", bias=True, reversed=True),
     )
 
 
@@ -152,8 +173,11 @@ def settings_of(config: Config) -> Transformer:
     return transformer(encoder_sizes(config) | {"context": need(config, "max_position_embeddings")})
 
 
-NOT_HIDDEN = (r"(\w+\.)?pooler\.dense\.(weight|bias)", r"(\w+\.)?embeddings\.position_ids")
-"""The pooling layer above the hidden states, and a buffer of older versions that counts 0, 1, 2, ..."""
+POSITION_IDS = r"(\w+\.)?embeddings\.position_ids"
+"""A buffer of older versions that counts 0, 1, 2, ..."""
+
+NOT_HIDDEN = (r"(\w+\.)?pooler\.dense\.(weight|bias)", POSITION_IDS)
+"""The pooling layer above the hidden states, and that buffer."""
 
 FAMILY = Family(
     model_type="bert",
@@ -169,6 +193,18 @@ FAMILY = Family(
     config=config,
     names=names,
     settings_of=settings_of,
+)
+
+PRETRAINING = replace(
+    FAMILY,
+    label="bert_pretraining",
+    class_name="BertForPreTraining",
+    head=MASKED_LM_AND_NEXT_SENTENCE,
+    fits=fits_pretraining,
+    config=lambda *given: config(*given) | {"architectures": ["BertForPreTraining"]},
+    names=pretraining_names,
+    ignored=(POSITION_IDS,),
+    objective_settings={"classifier": "first_token"},
 )
 
 ENCODER = without_head(

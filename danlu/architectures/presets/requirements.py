@@ -12,7 +12,7 @@ from danlu.architectures.presets.family import Config
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.hf_heads import Head
-from danlu.objective import Objective, with_hf_head
+from danlu.objective import Objective, settings_with_hf_head
 
 SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_dim", "ffn_dim", "context", "epsilon", "theta", "tied"}
@@ -30,7 +30,7 @@ def other_head(objective: Objective, head: Head) -> str | None:
     """Return what to change if the models of an objective have another head; otherwise None."""
     if objective.hf_head == head:
         return None
-    names = " or ".join(with_hf_head(head))
+    names = " or ".join(settings_with_hf_head(head))
     wanted = f"objective {names}" if names else f"an objective with the head of {head.auto_class}"
     return f"train with {wanted} (now {objective.name})"
 

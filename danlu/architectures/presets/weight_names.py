@@ -23,18 +23,25 @@ class Weight:
     rows: tuple[int, ...] = ()  # rows of each of `ours`, required if there are several
     transposed: bool = False  # stored as [inputs, outputs] (GPT-2's Conv1D)
     as_row: bool = False  # a vector that is stored as [1, n]
+    reversed: bool = False  # its rows are in the opposite order
 
 
 WeightNames = tuple[Weight, ...]
 
 
 def linear(
-    theirs: str, *ours: str, rows: tuple[int, ...] = (), bias: bool = False, transposed: bool = False
+    theirs: str,
+    *ours: str,
+    rows: tuple[int, ...] = (),
+    bias: bool = False,
+    transposed: bool = False,
+    reversed: bool = False,
 ) -> WeightNames:
     """Return the weight, and with `bias` the bias, of a linear layer that consists of one or more of danlu's."""
     kinds = ("weight", "bias") if bias else ("weight",)
     return tuple(
-        Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows, transposed) for kind in kinds
+        Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows, transposed, reversed=reversed)
+        for kind in kinds
     )
 
 
@@ -73,7 +80,8 @@ def from_hf(names: WeightNames, state: Mapping[str, Tensor], where: str = "the f
 
 
 def _turned(weight: Weight, whole: Tensor) -> Tensor:
-    return whole.T.contiguous() if weight.transposed and whole.dim() == 2 else whole
+    whole = whole.T.contiguous() if weight.transposed and whole.dim() == 2 else whole
+    return whole.flip(0) if weight.reversed else whole
 
 
 def refuse_other_names(wanted: Iterable[str], found: Iterable[str], where: str) -> None:

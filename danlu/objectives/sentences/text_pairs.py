@@ -167,9 +167,12 @@ class PairHead(nn.Module):
     """Classify two vectors u, v by [u, v, |u - v|, u v] (Conneau et al. 2017), a dense layer with tanh as in BERT, and
     a linear layer: [k, width] twice -> [k, 2]."""
 
+    features = 4
+    """How many vectors the dense layer reads."""
+
     def __init__(self, shape: ModelShape):
         super().__init__()
-        self.dense, self.out = nn.Linear(4 * shape.width, shape.width), nn.Linear(shape.width, 2)
+        self.dense, self.out = nn.Linear(self.features * shape.width, shape.width), nn.Linear(shape.width, 2)
         nn.init.normal_(self.dense.weight, std=self.dense.in_features**-0.5)
         nn.init.normal_(self.out.weight, std=0.02)  # small, so that both classes start equally likely
         for layer in (self.dense, self.out):
@@ -177,6 +180,16 @@ class PairHead(nn.Module):
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
         return self.out(torch.tanh(self.dense(torch.cat([u, v, (u - v).abs(), u * v], 1))))
+
+
+class FirstTokenHead(PairHead):
+    """Classify one vector as BERT does, by a dense layer with tanh (its pooler) and a linear layer: [k, width] ->
+    [k, 2]."""
+
+    features = 1
+
+    def forward(self, first: Tensor) -> Tensor:  # type: ignore[override]
+        return self.out(torch.tanh(self.dense(first)))
 
 
 def joint_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,12 +208,17 @@ def separate_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor, 
     return pooled[at], pooled[at + 1]
 
 
-Sides = Callable[[Tensor, Stream, Tensor], tuple[Tensor, Tensor]]
+def first_vectors(hidden: Tensor, text: Stream, at: Tensor) -> tuple[Tensor]:
+    """Return the hidden states of the first position of the sequences `at` [k]: [k, width]."""
+    return (hidden[text.offsets[at]],)
 
 
-def pair_heads(shape: ModelShape, masked: Masked | None) -> nn.ModuleDict:
+Sides = Callable[[Tensor, Stream, Tensor], tuple[Tensor, ...]]
+
+
+def pair_heads(shape: ModelShape, masked: Masked | None, classifier: type[PairHead] = PairHead) -> nn.ModuleDict:
     """Create the pair classifier and, if tokens are masked, the masked language modelling head."""
-    heads: dict[str, nn.Module] = {"pair": PairHead(shape)}
+    heads: dict[str, nn.Module] = {"pair": classifier(shape)}
     return nn.ModuleDict(heads if masked is None else {**heads, "masked": MaskedHead(shape)})
 
 
