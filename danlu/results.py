@@ -72,6 +72,7 @@ class NearDuplicates(ResultPart):
     rule: str | None = None
     compared: dict[str, SplitShare] = {}
     found: dict[str, SplitShare] = {}
+    examples: list[Any] = []
 
 
 class CorpusFacts(ResultPart):

@@ -15,7 +15,7 @@ import danlu
 from danlu.architectures import build_network
 from danlu.config.continuation_draft import draft_continuation
 from danlu.config.loading import load_recipe
-from danlu.errors import WrongInput
+from danlu.errors import Stopped, WrongInput
 from danlu.evaluation.text_to_text import BLANK
 from danlu.interop import save_native
 from danlu.objective import TextRewriter
@@ -172,3 +172,23 @@ def test_no_model_trains_for_a_later_one_that_cannot_be_measured(tmp_path):
     with pytest.raises(WrongInput, match=r"^models.later, test split: "):
         danlu.run(path, later, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_recipe_leaves_no_directory_and_a_started_one_as_it_was(tmp_path, monkeypatch):
+    """`machine.device=cuda` left a directory that no other recipe could be run in."""
+    path, out = write_tiny_recipe(tmp_path), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("danlu.training.precision.AVAILABLE", {"cpu": lambda: True, "cuda": lambda: False})
+        with pytest.raises(WrongInput, match=r"machine.device: this machine has no cuda"):
+            danlu.run(path, ["machine.device=cuda"], out=out)
+    with monkeypatch.context() as patch:
+        patch.setattr("danlu.extras.importlib.util.find_spec", lambda name: None)
+        with pytest.raises(WrongInput, match=r"the report needs matplotlib"):
+            danlu.run(path, out=out)
+    assert not out.exists()
+    with pytest.raises(Stopped):
+        danlu.run(path, out=out, stop=lambda: True)
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    with pytest.raises(WrongInput, match="the recipe changed since"):
+        danlu.run(path, ["models.small.training.seed=1"], out=out)
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before

@@ -1,0 +1,61 @@
+"""The typed results: a run writes no key that the schema does not declare, and they survive being read and written."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+from tiny_recipe import write_tiny_recipe
+
+import danlu
+from danlu.durable import read_json
+from danlu.results import Results, TokenizerFacts, read_results
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    danlu.run(write_tiny_recipe(folder), out=folder / "run", quiet=True)
+    return folder / "run"
+
+
+def undeclared(value: object, place: str = "") -> list[str]:
+    """Keys below a result that its classes do not declare."""
+    if isinstance(value, BaseModel):
+        own = [] if isinstance(value, TokenizerFacts) else [f"{place}.{key}" for key in value.model_extra or {}]
+        return own + [found for key in value.model_fields_set for found in below(getattr(value, key), f"{place}.{key}")]
+    return below(value, place)
+
+
+def below(value: object, place: str) -> list[str]:
+    if isinstance(value, dict):
+        return [found for key, inner in value.items() for found in undeclared(inner, f"{place}.{key}")]
+    if isinstance(value, list):
+        return [found for inner in value for found in undeclared(inner, place)]
+    return undeclared(value, place) if isinstance(value, BaseModel) else []
+
+
+def test_every_key_of_a_run_is_declared(folder):
+    assert undeclared(read_results(folder / "results.json")) == []
+
+
+def test_results_are_written_as_they_were_read(folder):
+    found = read_json(folder / "results.json")
+    assert Results.model_validate(found).json_facts() == found
+
+
+def test_the_json_schema_has_the_stable_keys():
+    schema = Results.model_json_schema()
+    assert {"pretrain", "tasks", "exports"} <= schema["properties"].keys()
+    assert {"bits_per_byte", "baselines", "parameters"} <= schema["$defs"]["ModelResult"]["properties"].keys()
+
+
+def test_python_functions_print_their_progress_unless_quiet(tmp_path, capsys):
+    recipe = write_tiny_recipe(tmp_path)
+    danlu.run(recipe, out=tmp_path / "told")
+    told = capsys.readouterr()
+    assert "bits per byte on test documents" in told.err
+    assert "validation loss" in told.err
+    assert told.out == ""
+    for silent in ({"quiet": True}, {"say": None}):
+        danlu.run(recipe, out=tmp_path / "told", **silent)
+        assert capsys.readouterr().err == ""
