@@ -48,8 +48,8 @@ def one_line(result):
         (["run", "smoke", "machine"], "'machine' is not key.path=value"),
         (["run", "smoke", "--budget", "soon"], "--budget: 'soon' is not a budget such as 5min"),
         (["run", "smoke", "--budget", "5min"], "no time budget to scale"),
-        (["run", "smoke", "corpus.source=nowhere.txt"], "nowhere.txt"),
-        (["run", "smoke", "corpus.source=builtin:pydoc"], "builtin:pydoc"),
+        (["run", "smoke", "tasks={}", "corpus.source=nowhere.txt"], "nowhere.txt"),
+        (["pretrain", "smoke", "corpus.source=builtin:pydoc"], "builtin:pydoc"),
         (["demo", "no.such.key=1"], "unknown key 'no'"),
         (["recipes", "smok"], "did you mean 'smoke'?"),
         (["generate", "runs/none", "The"], "runs/none"),
@@ -188,7 +188,10 @@ def test_a_source_that_is_a_broken_table(danlu_command, tmp_path):
     assert "a.jsonl" in one_line(danlu_command("run", "mine.yaml"))
 
 
-@pytest.mark.parametrize("arguments", [["run", "nowhere.yaml"], ["run", "smoke", "--out", "text.txt"], ["rnu"]])
+SLOWER = [["run", "nowhere.yaml"], ["run", "smoke", "--out", "text.txt"]]
+
+
+@pytest.mark.parametrize("arguments", [["rnu"], *(pytest.param(words, marks=pytest.mark.slow) for words in SLOWER)])
 def test_the_installed_command_too(tiny, tmp_path, arguments):
     done = subprocess.run(
         [sys.executable, "-m", "danlu", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False

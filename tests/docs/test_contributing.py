@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from guide_blocks import blocks
 
+import danlu
 from danlu import registry
 from danlu.config.compatibility import matrix
+from danlu.errors import WrongInput
 from danlu.registry import Registry
 from danlu.tasks.predictor import predictors
 
@@ -96,6 +98,7 @@ def from_left_to_right():
     return {pair.architecture: pair.reason for pair in matrix() if pair.objective == "causal" and pair.allowed}
 
 
+@pytest.mark.slow
 def test_the_matrix_has_it_with_what_reads_from_left_to_right(grown, tmp_path):
     assert allowed(run(["danlu", "matrix", "--json"], tmp_path, grown)) == from_left_to_right()
 
@@ -118,9 +121,9 @@ def test_the_conformance_suite_trains_keeps_and_asks_the_task(grown):
 def test_without_the_line_it_is_unknown(tmp_path):
     file, text = FILES[2].named
     (tmp_path / Path(file).name).write_text(text, "utf-8")
-    done = run(["danlu", "run", Path(file).name], tmp_path, ROOT)
-    assert done.returncode == 2
-    assert "no objective is called 'ahead'" in done.stderr
+    with pytest.raises(WrongInput, match="no objective is called 'ahead'"):
+        danlu.run(tmp_path / Path(file).name, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def results_of(folder):
