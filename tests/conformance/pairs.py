@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -140,6 +141,7 @@ def needs_of_task(name: str, order: str) -> Mapping[str, frozenset[str]]:
     return task.objective(rows, pretrained(order)).needs
 
 
+@cache
 def fits(learnable: str, architecture: str) -> bool:
     """Whether the architecture honours what is needed. What cannot be tried does, so that its tests fail and say so."""
     kind, name, *order = learnable.split(":")
