@@ -28,7 +28,7 @@ demo: $(USABLE)
 	$(BIN)/danlu demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(TEST) -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(TEST) -m "not slow and not gpu" --hypothesis-profile=quick
 
 test-all: $(READY)
 	OMP_NUM_THREADS=1 $(TEST) -m "not gpu"

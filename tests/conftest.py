@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("danlu", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("quick", settings.get_profile("danlu"), max_examples=15)  # of make test
 settings.load_profile("danlu")
 
 

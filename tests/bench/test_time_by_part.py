@@ -9,6 +9,7 @@ from bench import speed, time_by_part
 from bench.texts import prepared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", list(speed.PEERS))
 def test_every_part_is_timed(objective, tmp_path, monkeypatch, capsys):
     path = tmp_path / "lines.txt"

@@ -68,7 +68,7 @@ def test_a_run_inside_the_text(danlu_command, texts):
 
 def test_a_shipped_name_wins_and_says_so(danlu_command, texts, tmp_path):
     texts.rename(tmp_path / "smoke")
-    code, _, err = danlu_command("run", "smoke", "corpus.source=nowhere.txt")
+    code, _, err = danlu_command("run", "smoke", "tasks={}", "corpus.source=nowhere.txt")
     assert code == 2
     assert err[0] == "recipe     the shipped 'smoke'; for your own text of that name: danlu run ./smoke"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any

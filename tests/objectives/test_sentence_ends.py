@@ -65,7 +65,13 @@ def accuracy_of_linear_model(features, labels):
     return right, max(labels[half:].mean(), 1 - labels[half:].mean())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = {"word", "byte_bpe qwen2", "unigram"}
+"""Kinds of tokenizers, one of each way to mark where a word starts, that the quick run of the tests looks at."""
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
+)
 def test_first_and_last_tokens_do_not_tell_the_order(tmp_path, kind):
     made = documents(tmp_path, kind, 400)
     found = list(pairs(made))

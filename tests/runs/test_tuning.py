@@ -32,7 +32,7 @@ def write_rows(folder):
         (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *rows]), "utf-8")
 
 
-@pytest.fixture(scope="module", params=["causal", "masked"])
+@pytest.fixture(scope="module", params=["causal", pytest.param("masked", marks=pytest.mark.slow)])
 def folder(request, tmp_path_factory):
     """Rows, and a model of either kind in run/model/small."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -64,6 +64,7 @@ def test_modules_are_found_without_tests_and_site_packages(tmp_path):
     assert [name for name, _ in pydocs.module_files(tmp_path)] == ["a", "p", "p.m"]
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_and_two_processes_agree():
     code = (
         "import sys, hashlib; from danlu.text import pydocs; before = set(sys.modules); h = hashlib.sha256()\n"
