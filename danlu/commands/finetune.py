@@ -50,6 +50,8 @@ def command(
     from danlu.api.finetune import directory_of
     from danlu.tasks import DEFAULT
 
+    if given["test"] is None and given["split"] is None:
+        raise click.UsageError("which rows to test on is missing; give --test FILE or --split 0.2")
     chosen = task or DEFAULT
     options = {name: value for name, value in given.items() if value is not None}
     results = with_progress(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))

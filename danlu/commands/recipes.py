@@ -27,7 +27,11 @@ def command(name: str | None, as_json: bool) -> None:
         return
     width = max(map(len, described)) + 2
     for each, line in described.items():
-        click.echo(fill(line, columns(), initial_indent=each.ljust(width), subsequent_indent=" " * width))
+        click.echo(
+            fill(
+                line, columns(), initial_indent=each.ljust(width), subsequent_indent=" " * width, break_on_hyphens=False
+            )
+        )
 
 
 def columns() -> int:

@@ -31,7 +31,7 @@ def leaves(command, name):
         yield name, command
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])  # which prints nothing but JSON
 def test_every_verb_has_json(verb):
     for name, command in leaves(importlib.import_module(f"danlu.commands.{verb}").command, verb):
         assert "--json" in {option for p in command.params for option in p.opts}, name
@@ -168,7 +168,7 @@ DAMAGE = {
     "pickled weights": (without_manifest(as_pickle), "model.safetensors is missing"),
     "no tokenizer": (without_manifest(drop("tokenizer.json")), "has no tokenizer.json"),
     "broken tokenizer": (
-        without_manifest(lambda f: (f / "tokenizer.json").write_text("{}")), "is not a tokenizer that",
+        without_manifest(lambda f: (f / "tokenizer.json").write_text("{}")), "is not a file of the tokenizers library",
     ),
     "broken facts": (without_manifest(lambda f: (f / "danlu.json").write_text("{")), "danlu.json is damaged"),
     "facts of a later version": (
@@ -213,7 +213,7 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
             ["pretrain", "tiny.yaml", "models.small.architecture={heads: 1}", "--from", "run/model/small"],
             "heads was 2, is 1; leave it out of the recipe",
         ),
-        (["finetune", "run/model/small", "--train", "train.tsv"], "Missing option '--test'"),
+        (["finetune", "run/model/small", "--train", "train.tsv"], "give --test FILE or --split 0.2"),
         (["finetune", "run/model/small", "--train", "train.tsv", "--test", "tset.tsv"], "did you mean"),
         (
             ["finetune", "run/model/small", "--train", "train.tsv", "--test", "test.tsv", "--label", "labl"],

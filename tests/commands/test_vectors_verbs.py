@@ -20,7 +20,7 @@ OVERRIDES = [
 
 @pytest.fixture
 def model(tmp_path):
-    danlu.run(write_tiny_recipe(tmp_path), OVERRIDES, out=tmp_path / "run")
+    danlu.run(write_tiny_recipe(tmp_path), OVERRIDES, out=tmp_path / "run", quiet=True)
     return tmp_path / "run" / "model" / "small"
 
 
