@@ -38,9 +38,6 @@ class ResultPart(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-# The data
-
-
 class SplitSize(ResultPart):
     """Size of one split of the corpus."""
 
@@ -105,9 +102,6 @@ class TokenizerFacts(ResultPart):
     bytes_per_token: float | None = None
     round_trip: bool | None = Field(default=None, description="Whether every text decodes to itself.")
     examples: list[TokenizedText] = []
-
-
-# A pre-trained model
 
 
 class GeneratedSample(ResultPart):
@@ -223,9 +217,6 @@ class ModelResult(ResultPart):
         return {name: value for name, value in (self.validation_baselines or {}).items() if finite(value)}
 
 
-# A task and an export
-
-
 class Score(ResultPart):
     """Mean of a metric over seeds, with its confidence interval."""
 
@@ -278,9 +269,6 @@ class ExportResult(ResultPart):
     tolerance: float | None = None
 
 
-# A run
-
-
 class UsageExamples(ResultPart):
     """How to use the models of the run."""
 
@@ -310,9 +298,6 @@ class Results(ResultPart):
     @field_serializer("started")
     def _iso(self, value: datetime | None) -> str | None:
         return None if value is None else value.isoformat(timespec="seconds")
-
-
-# A comparison
 
 
 class MeasuredScore(Score):
