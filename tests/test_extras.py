@@ -53,6 +53,7 @@ RunDirectory(here / "run", load_recipe("smoke")).close()
 """
 
 
+@pytest.mark.slow
 def test_danlu_works_without_fcntl_and_where_directories_cannot_be_opened(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WITHOUT_POSIX, str(tmp_path)],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pairs import PAIRS, Pair, fits, pair_of, quick_pairs, representatives
+from pairs import PAIRS, QUICK, REPRESENTATIVES, Pair, fits, marked, pair_of
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -13,22 +13,14 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-QUICK = quick_pairs()
-
-
-def marked(pairs):
-    """Parameters of a fixture; those that are not among the quick pairs are left to the long run of the tests."""
-    return [pytest.param(pair, marks=() if pair in QUICK else pytest.mark.slow, id=" x ".join(pair)) for pair in pairs]
-
-
-@pytest.fixture(scope="package", params=marked(pair for pair in PAIRS if fits(*pair)))
+@pytest.fixture(scope="package", params=marked([pair for pair in PAIRS if fits(*pair)], QUICK))
 def pair(request, tmp_path_factory) -> Pair:
     """Everything registered that goes together, most of it in the long run of the tests only; test_refused_pairs.py
     looks at what does not."""
     return pair_of(*request.param, tmp_path_factory.mktemp("rows"))
 
 
-@pytest.fixture(scope="package", params=marked(sorted({*representatives(), *QUICK})))
+@pytest.fixture(scope="package", params=marked(REPRESENTATIVES, QUICK))
 def representative(request, tmp_path_factory) -> Pair:
     """Everything that learns with a Transformer where that goes, every architecture once, and the quick pairs."""
     return pair_of(*request.param, tmp_path_factory.mktemp("rows"))

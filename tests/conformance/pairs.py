@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import examples
 import numpy as np
+import pytest
 import torch
 from toy_language import TOPICAL, VOCABULARY, ToySamples, ToySource
 
@@ -191,6 +192,16 @@ def quick_pairs() -> list[tuple[str, str]]:
         (one, chosen[one]) if one in chosen else first_fitting([one], ("transformer", *VARIANTS)) for one in LEARNABLE
     ]
     return sorted({pair for pair in (*of_learnables, *left_over) if pair})
+
+
+QUICK = quick_pairs()
+
+REPRESENTATIVES = sorted({*representatives(), *QUICK})
+
+
+def marked(pairs: Iterable[tuple[str, str]], quick: Collection[tuple[str, str]]) -> list[Any]:
+    """Parameters of a fixture or test; those that are not `quick` are left to the long run of the tests."""
+    return [pytest.param(pair, marks=() if pair in quick else pytest.mark.slow, id=" x ".join(pair)) for pair in pairs]
 
 
 def silent(example: Example) -> Example:

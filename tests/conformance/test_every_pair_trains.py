@@ -10,7 +10,7 @@ from math import log
 
 import pytest
 import torch
-from pairs import MACHINE, pair_of
+from pairs import MACHINE, PLAIN, QUICK, REPRESENTATIVES, marked, pair_of
 
 from danlu.architectures import build_network
 from danlu.batch import has_target
@@ -83,6 +83,13 @@ def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
     assert not_learnt(representative, job.model, held_out_batches(representative)) == []
 
 
+LEARNT_LATE = ("objective:image_text", "transformer")
+"""A pair that takes most of the steps."""
+
+
+@pytest.mark.parametrize(
+    "representative", marked(REPRESENTATIVES, [pair for pair in QUICK if pair != LEARNT_LATE]), indirect=True
+)
 def test_it_is_learnt_on_the_way(representative, tmp_path):
     """The same training, left as soon as everything is learnt, which takes most pairs a tenth of the steps."""
     held_out, seen = held_out_batches(representative), []
@@ -133,6 +140,9 @@ def test_stopped_and_resumed_equals_undisturbed(request, pair, tmp_path):
     stop_and_resume(request.node.callspec.params["pair"], "adamw", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "representative", marked(REPRESENTATIVES, [pair for pair in QUICK if pair[0] in PLAIN]), indirect=True
+)
 @pytest.mark.parametrize("optimizer", [name for name in optimizers if name != "adamw"])
 def test_so_it_does_with_every_optimiser(request, representative, optimizer, tmp_path):
     stop_and_resume(request.node.callspec.params["representative"], optimizer, tmp_path)

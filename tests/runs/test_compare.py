@@ -187,7 +187,9 @@ def test_embeddings_of_a_folder_stay_those_of_the_folder(recipes, tmp_path):
     assert {m.embeddings for m in compared(found, Budget(2, "steps"), 1).recipe.models.values()} == {str(tmp_path)}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if i % 4 else ()) for i, name in enumerate(shipped())]
+)
 def test_every_shipped_recipe_can_be_compared(name):
     recipe = load_recipe(name)
     made = compared({name: recipe, "other": recipe}, Budget(2, "steps"), 2).recipe

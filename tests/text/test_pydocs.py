@@ -79,6 +79,7 @@ def test_nothing_is_imported_and_two_processes_agree():
     assert runs[0].startswith("[] ")
 
 
+@pytest.mark.slow
 def test_corpus_of_this_python():
     corpus = build_corpus(CorpusSettings(source="builtin:pydocs"))
     facts = corpus.facts
