@@ -1,4 +1,4 @@
-"""How well a saved model foretells a text, beside what needs no model."""
+"""Evaluate a saved model on a text, with baselines."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from danlu.training.precision import Machine, resolve_machine
 
 STRIDE = 128
 EVERY = 7
-"""One token in seven hidden is about the 15 % of BERT."""
+"""One masked token in seven is about the 15 % of BERT."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The documents of a source; `rejected` counts the others by reason."""
+    """The accepted documents of a source; `rejected` counts the others by reason."""
 
     source: str
     documents: list[str]
@@ -43,7 +43,7 @@ class Texts:
 
 
 def read_texts(source: str | Path, layout: str, text_field: str) -> Texts:
-    """All documents of a file or folder as they stand; WrongInput when there is none."""
+    """Return all documents of a file or folder unchanged; WrongInput if there are none."""
     found: list[str] = []
     rejected: Counter[str] = Counter()
     for reader in open_sources(str(source), layout, text_field):
@@ -70,14 +70,28 @@ def evaluate(
     say: Say | None = print_line,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """The facts of how well the model in a folder foretells the documents of a file or folder, with 95 % intervals over
-    documents; ready for JSON.
+    """Evaluate a saved model on the documents of a file or folder, in float32, with 95 % intervals over documents.
 
-    A model that continues text is measured in bits per byte, beside zstd and a unigram that learns as it reads. With
-    the text `train` the unigram is fitted to that, an n-gram (Kneser-Ney, of order `ngram`) too, and zstd is primed
-    with it. Where its tokenizer does not give the text back (`text_lost`), nats a token are all there is. stride:
-    positions each window scores beyond the first (default 128). A model that fills blanks is measured in nats a token,
-    one token in `every` hidden at a time. documents, text_field: as in a recipe's corpus. In float32.
+    A model that continues text is evaluated in bits per byte and compared with zstd and an adaptive unigram model. If
+    its tokenizer does not reproduce the text (`text_lost`), only nats per token are reported. A model that fills blanks
+    is evaluated in nats per token, by pseudo-likelihood.
+
+    Args:
+        model: The folder of the model.
+        text: A file or folder.
+        train: A text to fit the baselines to: unigram, a Kneser-Ney n-gram model, and zstd primed with it.
+        stride: Positions scored per window after the first; default 128.
+        every: One token in `every` is masked at a time.
+        ngram: Order of the n-gram model.
+        documents: How files are divided into documents, as in a recipe's corpus.
+        text_field: The field or column of the text, as in a recipe's corpus.
+        say: Called with each line of progress.
+
+    Returns:
+        The results, ready for JSON.
+
+    Raises:
+        WrongInput: if the model neither continues text nor fills blanks, or the source has no text.
     """
     saved = read_model(Path(model).expanduser())
     read = read_texts(text, documents, text_field)
@@ -104,7 +118,7 @@ def evaluate(
             found = likelihood(saved.network, store, saved.network.context, taken, machine)
             if not decodes_exactly(store, read.documents, saved.tokenizer):
                 return facts | in_nats(found) | {"text_lost": True, "bits_per_byte": None}
-            return facts | of_continuing(found) | beside(found, saved, store, read, known, ngram)
+            return facts | of_continuing(found) | with_baselines(found, saved, store, read, known, ngram)
         if objective.fills_blanks:
             return facts | of_filling(saved, store, every, machine)
     raise WrongInput(
@@ -115,26 +129,26 @@ def evaluate(
 
 @contextmanager
 def stored(texts: Sequence[str], saved: SavedModel) -> Iterator[TokenStore]:
-    """The texts as tokens on disk while the block runs."""
+    """Store the texts as tokens in a temporary folder for the duration of the block."""
     with TemporaryDirectory() as folder:
         yield store_texts(Path(folder), "text", texts, saved.tokenizer)
 
 
 def of_continuing(found: Likelihood) -> dict[str, Any]:
-    """Bits per byte and their interval."""
+    """Return bits per byte with their interval."""
     bounds = interval(found.nats / math.log(2), found.bytes.astype(float))
     return {"bits_per_byte": found.bits_per_byte, "bits_per_byte_interval": bounds, **in_nats(found)}
 
 
 def in_nats(found: Likelihood) -> dict[str, Any]:
-    """What does not depend on the bytes of the text."""
+    """Return the metrics that do not depend on the number of bytes."""
     return {"loss": found.loss, "perplexity": found.perplexity}
 
 
-def beside(
+def with_baselines(
     found: Likelihood, saved: SavedModel, store: TokenStore, read: Texts, known: Texts | None, ngram: int
 ) -> dict[str, Any]:
-    """The baselines of the same text, and how far the model is from the n-gram on the same documents."""
+    """Return the baselines on the same text, and the paired difference between the model and the n-gram model."""
     held, entries = [store.document(i) for i in range(store.documents)], saved.tokenizer.vocabulary.size
     text = joined(read.documents)
     costs = {"zstd": float(zstd_bits(text))}
@@ -162,7 +176,7 @@ def by_byte(bits: dict[str, float], store: TokenStore) -> dict[str, float]:
 
 
 def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machine) -> dict[str, Any]:
-    """Nats a token told from both its sides."""
+    """Return the pseudo-likelihood of masked tokens, in nats per token."""
     vocabulary, context = saved.tokenizer.vocabulary, saved.network.context
     found = pseudo_likelihood(saved.network, store, context, every, vocabulary, machine)
     some = found.targets > 0
@@ -178,6 +192,6 @@ def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machin
 
 
 def interval(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
-    """Its ends; None for so few documents that there is none."""
+    """Return the ends of the 95 % interval; None if there are too few documents."""
     found = weighted_interval(values, weights)
     return None if found.low is None or found.high is None else [found.low, found.high]

@@ -18,22 +18,22 @@ import click
 @click.option("--documents", default="auto", show_default=True, help="How documents lie, as below a recipe's corpus.")
 @click.option("--text-field", default="text", show_default=True, help="The field or column of the text in tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
-def command(model: str, text: str, as_json: bool, **told: Any) -> None:
+def command(model: str, text: str, as_json: bool, **options: Any) -> None:
     """Bits per byte of the model in the folder MODEL on TEXT (a file or folder), with baselines.
 
     For a model that fills blanks: nats per masked token.
     """
     import danlu
 
-    facts = danlu.evaluate(model, text, say=lambda line: click.echo(line, err=True), **told)
+    facts = danlu.evaluate(model, text, say=lambda line: click.echo(line, err=True), **options)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
     else:
-        tell(facts)
+        print_evaluation(facts)
 
 
-def tell(facts: dict[str, Any]) -> None:
-    """The figure, its interval, and the baselines, best first."""
+def print_evaluation(facts: dict[str, Any]) -> None:
+    """Print the metric with its interval, and the baselines, best first."""
     from danlu.commands.tables import print_table
 
     if "pseudo_loss" in facts:

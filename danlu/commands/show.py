@@ -46,7 +46,7 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     rows = [[part["part"], part["parameters"], part["trained"]] for part in parts]
     print_table(["part", "parameters", "trained"], rows + total)
     work, memory, step = facts["operations"], facts["memory"], facts["step"]
-    click.echo(f"\nwork    {work['training_per_token']:.3g} floating-point operations a token "
+    click.echo(f"\nwork    {work['training_per_token']:.3g} floating-point operations per token "
                f"({work['forward_per_token']:.3g} forward)")  # fmt: skip
     parts_of_memory = ", ".join(f"{size(n)} {what}" for what, n in memory.items() if what != "total")
     click.echo(f"memory  {size(memory['total'])}: {parts_of_memory}")
@@ -54,7 +54,7 @@ def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:
     where = f"{machine['device']}, {machine['dtype']}, {machine['threads']} threads"
     if time := facts["time"]:
         click.echo(f"time    {time['seconds']:,.0f} s for {time['steps']:,} steps at {time['tokens_per_second']:,.0f} "
-                   f"tokens a second ({where})")  # fmt: skip
+                   f"tokens per second ({where})")  # fmt: skip
     else:
         click.echo(f"time    not measured; ask with --time ({where})")
     for example in facts["examples"]:

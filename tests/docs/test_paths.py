@@ -26,10 +26,15 @@ def test_modules_in_the_page_of_a_package_exist(page):
     assert [p for p in named if not ((ROOT / p).exists() or (DANLU / p).exists() or any(page.parent.rglob(p)))] == []
 
 
-def test_the_architecture_page_names_every_package():
+def test_the_architecture_page_names_every_package_and_only_files_that_exist():
     text = ARCHITECTURE.read_text("utf-8")
     table = text.split("\n## Packages\n")[1].split("\n## ")[0]
     packages = {path.parent.name for path in DANLU.glob("*/__init__.py")}
     assert packages <= set(re.findall(r"`(\w+)/`", table))
     modules = {path.name for path in DANLU.glob("*.py")} - {"__init__.py", "__main__.py"}
     assert modules <= set(re.findall(r"`(\w+\.py)`", table))
+    named = re.findall(r"`((?:\w+/)+\w*(?:\.py)?|\w+\.py)`", text.split("\n## The run directory\n")[0])
+    assert len(named) > 50
+    exists = {path for path in named if any((folder / path).exists() for folder in (DANLU, ROOT))}
+    inside = {path for path in named if any(DANLU.glob(f"*/{path}"))}
+    assert set(named) - exists - inside == set()

@@ -10,7 +10,7 @@ from tiny_recipe import write_tiny_recipe
 
 import danlu
 from danlu.api.compare import compare
-from danlu.commands.evaluate import tell
+from danlu.commands.evaluate import print_evaluation
 
 WHOLE = "models.small.training.validation_tokens=100000"
 LOSSY = [WHOLE, "tokenizer={name: word, size: 300}"]
@@ -61,7 +61,7 @@ def test_a_saved_model_is_evaluated_in_nats_too(lossy, capsys):
     found = danlu.evaluate(folder / "run/model/small", folder / "text.txt", documents="line")
     assert found["bits_per_byte"] is None
     assert 0 < found["loss"] < 10
-    tell(found)
+    print_evaluation(found)
     shown = capsys.readouterr().out
     assert "nats per token" in shown
     assert "no bits per byte: the tokens do not decode to the text" in shown
