@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainSerializer, PlainValidator, ValidationError
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -46,18 +46,24 @@ class ModelFacts(Settings):
 
     renamed: ClassVar[Mapping[str, str]] = {"head": "predictor"}
 
-    format: Literal[2] = FORMAT
-    danlu: str  # the version that wrote it
-    weights: str  # NATIVE, or the name of the family whose weight names are used
-    objective: Annotated[  # of pre-training
+    format: Literal[2] = Field(default=FORMAT, description="Version of the format of model folders.")
+    danlu: str = Field(description="Version of danlu that wrote the folder.")
+    weights: str = Field(description="Naming scheme of the weights: danlu, or the name of a family of transformers.")
+    objective: Annotated[
         Any, PlainValidator(saved_objective), PlainSerializer(lambda chosen: chosen.model_dump(mode="json"))
-    ]
-    architecture: architectures.choice()  # type: ignore[valid-type]
-    vocabulary: Vocabulary
-    # the predictor of a fine-tuned model
-    predictor: predictors.choice() | None = None  # type: ignore[valid-type]
-    # the objective of all models that were trained together; the others are in subfolders (`Objective.submodels`)
-    whole: objectives.choice() | None = None  # type: ignore[valid-type]
+    ] = Field(description="Objective of pre-training.")
+    architecture: architectures.choice() = Field(description="Architecture of the model.")  # type: ignore[valid-type]
+    vocabulary: Vocabulary = Field(description="Size of the vocabulary and the ids of its special tokens.")
+    predictor: predictors.choice() | None = Field(  # type: ignore[valid-type]
+        default=None, description="Predictor of a fine-tuned model; null without fine-tuning."
+    )
+    whole: objectives.choice() | None = Field(  # type: ignore[valid-type]
+        default=None,
+        description=(
+            "Objective of all models that were trained together, the others of which are in subfolders; null for a "
+            "single model."
+        ),
+    )
 
     def trained_for(self) -> Any:
         """The objective that the network is built for: that of the task if the model was fine-tuned."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, Seq, StreamSpec
@@ -69,21 +69,13 @@ class NextSentence(Objective):
             "by the hidden state of [bos], as in BERT, with form `together`."
         ),
     )
-    masked: Masked | None = Field(
-        default=Masked(),
-        description=(
-            "Masked language modelling on the same sequences: its settings, or its rate as a number; "
-            "false or 0 for none."
-        ),
-    )
+    masked: text_pairs.MaskedOption = Masked()
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
     optional_hf_heads: ClassVar[Mapping[Head, str]] = {
         MASKED_LM_AND_NEXT_SENTENCE: "classifier: first_token, masked: true"
     }
-
-    _masked = field_validator("masked", mode="before")(text_pairs.parse_masked)
 
     @model_validator(mode="after")
     def _one_sequence(self) -> NextSentence:

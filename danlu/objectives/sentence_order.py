@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, StreamSpec
@@ -69,18 +68,10 @@ class SentenceOrder(Objective):
     """
 
     name: Literal["sentence_order"] = "sentence_order"
-    masked: Masked | None = Field(
-        default=Masked(),
-        description=(
-            "Masked language modelling on the same sequences: its settings, or its rate as a number; "
-            "false or 0 for none."
-        ),
-    )
+    masked: text_pairs.MaskedOption = Masked()
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
-
-    _masked = field_validator("masked", mode="before")(text_pairs.parse_masked)
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:

@@ -6,10 +6,11 @@ import json
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import ValidationError
 
 from danlu.config.json_schema import recipe_schema
 from danlu.config.loading import find_recipe, load_recipe, parse, plain, shipped
-from danlu.registry import REGISTRIES
+from danlu.registry import REGISTRIES, objectives
 
 SMALL = {
     "corpus": {"source": "text.txt"},
@@ -21,6 +22,11 @@ SMALL = {
         }
     },
 }
+
+
+PAIRS = ("next_sentence", "sentence_order")
+MASKED = (0.15, True, False, 0, None, {"rate": 0.2}, {"unit": "word"})
+NOT_MASKED = (1.5, -0.1, "often", [0.15], {"rat": 0.2})
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,7 @@ def test_every_registered_name_is_in_the_schema(validator):
         ("models.a", {"start": "runs/one/model"}),
         ("models.a", {"start": "runs/one/model", "architecture": {"dropout": 0.1}}),
         ("models.a.objective", {"name": "masked", "rate": 0.3}),
+        *(("models.a.objective", {"name": name, "masked": value}) for name in PAIRS for value in MASKED),
         ("corpus.source", ["a.txt", "b.txt"]),
         ("tokenizer", "byte"),
         ("corpus.clean", ["spaces", {"name": "length"}]),
@@ -84,6 +91,7 @@ def test_right_recipes_validate(validator, place, value):
         ("models.a.objective", {"name": "masked", "rat": 0.3}),
         ("models.a.objective", {"name": "masked", "rate": 3}),
         ("models.a.objective", {"rate": 0.3}),
+        *(("models.a.objective", {"name": name, "masked": value}) for name in PAIRS for value in NOT_MASKED),
         ("models.a.architecture", {"name": "transformer", "layer": 1}),
         ("models.a.training.optimizer", {"name": "adamw", "rate": 1}),
         ("models.a.training.budget", "soon"),
@@ -93,3 +101,12 @@ def test_right_recipes_validate(validator, place, value):
 )
 def test_wrong_recipes_do_not(validator, place, value):
     assert list(validator.iter_errors(changed(place, value)))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_masked_setting_of_pairs_is_that_of_the_schema(name):
+    for value in MASKED:
+        objectives.validate({"name": name, "masked": value})
+    for value in NOT_MASKED:
+        with pytest.raises(ValidationError):
+            objectives.validate({"name": name, "masked": value})

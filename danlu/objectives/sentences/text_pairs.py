@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Seq, Stream, StreamSpec, full_order
@@ -40,6 +41,22 @@ def parse_masked(value: Any) -> Any:
     if value is True:
         return {}
     return {"rate": value} if isinstance(value, int | float) else value
+
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+"""A share of tokens; 0 for none."""
+
+MaskedOption = Annotated[
+    Masked | None,
+    BeforeValidator(parse_masked, json_schema_input_type=Masked | Rate | bool | None),  # type: ignore[operator]
+    Field(
+        description=(
+            "Masked language modelling on the same sequences: its settings, or its rate as a number; true for the "
+            "defaults, false or 0 for none."
+        )
+    ),
+]
+"""The type of the setting `masked`."""
 
 
 def pair_streams(term: str, masked: Masked | None, segments: bool) -> dict[str, StreamSpec]:
