@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from danlu.report import verdicts
+from danlu.report.chart_dots import FIRST
 from danlu.report.formatting import number, short_count, signed, with_interval
 from danlu.report.phrases import Phrase, Text, phrase, word
 from danlu.results import Difference, ModelResult, Results, Score, TaskResult, finite
 
 STRONG_BASELINES = ("ngram", "zstd_primed")
 """Prefixes of the baselines that the summary mentions; the chart shows all."""
-SPOKEN_CONTROLS = ("random_weights", "tfidf")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def compare_baseline(model: ModelResult, bits: float, name: str, value: float) -
     """Compare with a baseline by the paired difference if the run measured it, otherwise by the two numbers."""
     control = word("spoken_baseline", name)
     difference = (model.differences or {}).get(name)
-    measured = verdicts.of_difference(difference, "bits_per_byte")
+    measured = verdicts.of_difference(difference, higher_is_better=False)
     if measured is not None:
         return ComparedBaseline(measured, True, phrase("outcome.control", control=control, value=number(value)))
     ends = model.bits_per_byte_interval
@@ -92,7 +92,7 @@ def of_task(task: TaskResult) -> Sentence:
     ours = task.scores.get("ours")
     if ours is None:
         return Sentence(task.name, phrase("outcome.no_score", metric=metric), None)
-    others = [(name, task.scores.get(name)) for name in SPOKEN_CONTROLS]
+    others = [(name, task.scores.get(name)) for name in mentioned_controls(task)]
     against = [
         phrase("outcome.against", control=word("condition", name), value=score_text(score))
         for name, score in others
@@ -109,16 +109,25 @@ def of_task(task: TaskResult) -> Sentence:
     return Sentence(task.name, text, overall(task))
 
 
+def mentioned_controls(task: TaskResult) -> tuple[str, ...]:
+    """Return the arms that the summary compares with: random weights and the first baseline of the task."""
+    baselines = [name for name in task.scores if name not in FIRST]
+    return ("random_weights", *baselines[:1])
+
+
 def overall(task: TaskResult) -> str | None:
     """Return "better" only if pre-training helped and no mentioned baseline is clearly ahead."""
-    found = {name: verdicts.of_difference(task.differences.get(name), task.metric) for name in SPOKEN_CONTROLS}
+    found = {
+        name: verdicts.of_difference(task.differences.get(name), task.higher_is_better)
+        for name in mentioned_controls(task)
+    }
     helped = found["random_weights"]
     return verdicts.LEVEL if helped == verdicts.BETTER and verdicts.WORSE in found.values() else helped
 
 
 def comparison(task: TaskResult, control: str) -> Phrase:
     difference = task.differences.get(control)
-    verdict = verdicts.of_difference(difference, task.metric)
+    verdict = verdicts.of_difference(difference, task.higher_is_better)
     if difference is None or verdict is None:
         return phrase("outcome.unmeasured", control=word("condition", control))
     kind = "pretraining" if control == "random_weights" else "control"

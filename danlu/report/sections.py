@@ -73,7 +73,7 @@ def side_of(model: ModelResult, name: str, value: float) -> Text:
     if not finite(model.bits_per_byte):
         return phrase("verdict.unknown")
     words = {verdicts.BETTER: "bits.lower", verdicts.WORSE: "bits.higher", verdicts.LEVEL: "bits.equal"}
-    measured = verdicts.of_difference((model.differences or {}).get(name), "bits_per_byte")
+    measured = verdicts.of_difference((model.differences or {}).get(name), higher_is_better=False)
     if measured is not None:
         return phrase("verdict.level" if measured == verdicts.LEVEL else words[measured])
     side = phrase(words[verdicts.of_bits(model.bits_per_byte, value)])
@@ -217,10 +217,9 @@ def tasks(results: Results) -> list[TaskView]:
     for i, task in enumerate(results.tasks):
         scores = rows_of(task.scores)
         rows = [
-            TaskRow(
-                name, score, task.differences.get(name), verdicts.of_difference(task.differences.get(name), task.metric)
-            )
+            TaskRow(name, score, difference, verdicts.of_difference(difference, task.higher_is_better))
             for name, score in scores
+            for difference in (task.differences.get(name),)
         ]
         chart = dot_chart(scores, f"task-{i}") if scores else None
         found.append(TaskView(f"task-{i}", task, rows, chart))

@@ -5,17 +5,16 @@ from __future__ import annotations
 from danlu.results import Difference
 
 BETTER, WORSE, LEVEL = "better", "worse", "level"
-LOWER_IS_BETTER = frozenset({"loss", "error", "perplexity", "bits_per_byte", "mae", "mse", "rmse"})
 
 
-def of_difference(difference: Difference | None, metric: str) -> str | None:
+def of_difference(difference: Difference | None, higher_is_better: bool) -> str | None:
     """Return the verdict on a paired difference; None without an interval."""
     if difference is None or difference.low is None or difference.high is None:
         return None
     if difference.low > 0:
-        return WORSE if metric in LOWER_IS_BETTER else BETTER
+        return BETTER if higher_is_better else WORSE
     if difference.high < 0:
-        return BETTER if metric in LOWER_IS_BETTER else WORSE
+        return WORSE if higher_is_better else BETTER
     return LEVEL  # also for an interval with a NaN end
 
 

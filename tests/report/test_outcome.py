@@ -45,3 +45,20 @@ def test_without_a_measured_difference_only_an_interval_makes_it_clear(interval)
     )
     assert "below the 5-gram (2.000) and primed zstd (2.100)" in text
     assert verdict == (verdicts.LEVEL if interval is None else verdicts.BETTER)
+
+
+def test_a_task_is_judged_by_the_direction_of_its_metric_and_the_baseline_it_has():
+    """The page had its own list of metrics that should be low, and spoke of no baseline but TF-IDF."""
+    found = results()
+    task = found["tasks"][0]
+    task |= {"metric": "distance", "higher_is_better": False}
+    task["scores"] = {
+        arm: {"mean": mean} for arm, mean in (("ours", 2.0), ("random_weights", 3.0), ("mean_label", 2.5))
+    }
+    task["differences"] = {
+        "random_weights": {"mean": -1.0, "low": -1.5, "high": -0.5},
+        "mean_label": {"mean": -0.5, "low": -0.7, "high": -0.3},
+    }
+    sentence = outcome(Results.model_validate(found))[-1]
+    assert sentence.verdict == verdicts.BETTER
+    assert "mean_label" in in_language(sentence.text, "en")
