@@ -226,6 +226,14 @@ class Score(ResultPart):
     seeds: list[float] = []
 
 
+class DevChoice(ResultPart):
+    """What the dev rows decided for an arm."""
+
+    learning_rate: float | None = None
+    candidates: dict[str, Any] = {}
+    steps: list[int] = Field(default=[], description="The number of steps, by seed.")
+
+
 class TaskResult(ResultPart):
     """One fine-tuning task: the scores of every arm (pre-trained, random weights, baselines)."""
 
@@ -250,7 +258,7 @@ class TaskResult(ResultPart):
     differences: dict[str, Difference | None] = {}
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
     details: dict[str, Any] = {}
-    chosen_by_dev: dict[str, Any] | None = None
+    chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
 
 
 class ExportResult(ResultPart):

@@ -211,6 +211,12 @@ class TaskView:
     rows: list[TaskRow]
     chart: Markup | None
 
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate that the dev rows chose for the pre-trained model; None without dev rows."""
+        ours = (self.facts.chosen_by_dev or {}).get("ours")
+        return ours.learning_rate if ours else None
+
 
 def tasks(results: Results) -> list[TaskView]:
     found = []

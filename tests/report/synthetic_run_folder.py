@@ -36,6 +36,10 @@ def results() -> dict[str, Any]:
                 "validation": {"documents": 25, "bytes": 88_120, "tokens": 25_177},
                 "test": {"documents": 25, "bytes": 90_431, "tokens": 25_837},
             },
+            "near_duplicates": {
+                "compared": {"train": {"documents": 640}, "validation": {"documents": 25}, "test": {"documents": 24}},
+                "found": {"validation": {"documents": 1}, "test": {"documents": 3}},
+            },
         },
         "tokenizer": {
             "kind": "byte_bpe",
@@ -151,6 +155,8 @@ def task() -> dict[str, Any]:
         "labels": 16,
         "classes": CLASSES,
         "train_rows": 128,
+        "dev_rows": 120,
+        "chosen_by_dev": {"ours": {"learning_rate": 0.0005, "candidates": {}, "steps": [40, 60, 50]}},
         "test_rows": 480,
         "near_duplicates_removed": 310,
         "scores": {

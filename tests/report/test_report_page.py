@@ -95,6 +95,15 @@ def test_numbers_are_those_of_the_results(page: str) -> None:
         assert figure in text, figure
 
 
+def test_near_duplicates_between_splits_and_what_dev_rows_chose_are_on_the_page(page: str) -> None:
+    """Both were in results.json only, where nobody saw that held-out text was partly known."""
+    english, chinese = Outline(page).text, Outline(page, "zh").text
+    assert "3 / 24" in english
+    assert "chosen on dev rows" in english
+    assert "5.0e-04" in english
+    assert "近似重复 / 已比较" in chinese
+
+
 def test_outcome_is_said_in_plain_words(page: str) -> None:
     english, chinese = Outline(page).text, Outline(page, "zh").text
     assert "below the 5-gram (1.861, which lies within the interval) and primed zstd (1.935)" in english
