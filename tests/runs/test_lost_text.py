@@ -75,4 +75,4 @@ def test_a_comparison_has_no_bits_per_byte_and_a_page(tmp_path):
     assert [model["bits_per_byte"] for model in made["models"]] == [None, None]
     assert made["baselines"] is None
     page = (tmp_path / "run" / "comparison.html").read_text("utf-8")
-    assert "No bits per byte for tiny, other: the tokenizer does not give every held-out text back" in page
+    assert "No bits per byte for tiny, other: the tokenizer does not reproduce every held-out text" in page
