@@ -1,7 +1,6 @@
-"""Typed results: the one schema of `results.json` and `comparison.json`.
+"""Typed results: the one schema of `results.json` and `comparison.json`, written by runs and read by reports.
 
-Runs write these classes; the report, comparisons and tests read them. `Results.model_json_schema()` is the JSON schema.
-Keys may be added in later versions, so reading ignores none of them: unknown keys are kept.
+`Results.model_json_schema()` is the JSON schema. Unknown keys are kept when read, because later versions may add keys.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serial
 
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
+from danlu.metrics.table import DetailTable
 
 SCHEMA = 1
 """Version of the schema, in the key `schema` of both files."""
@@ -257,7 +257,7 @@ class TaskResult(ResultPart):
     baselines: list[str] = Field(default_factory=list, description="The arms that are baselines.")
     differences: dict[str, Difference | None] = {}
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
-    details: dict[str, Any] = {}
+    details: dict[str, DetailTable] = {}
     chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from danlu.metrics.metric import Metric, require_pairs
+from danlu.metrics.table import DetailTable
 from danlu.registry import metrics
 
 
@@ -24,24 +25,38 @@ def confusion(labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndar
     return table
 
 
-def per_class_figures(labels: Sequence[str], found: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
-    """Return {class: precision, recall, f1 and rows}; a figure that would divide by 0 is None."""
+def confusion_table(labels: Sequence[str], found: Sequence[str]) -> DetailTable:
+    """Return the confusion matrix: one row per true class, one column per predicted class."""
+    classes = class_names(labels, found)
+    counts = confusion(labels, found).tolist()
+    return DetailTable(tuple(classes), {name: tuple(row) for name, row in zip(classes, counts, strict=True)})
+
+
+def class_names(labels: Sequence[str], found: Sequence[str]) -> list[str]:
+    """Return the classes that occur among the labels or the predictions, sorted."""
+    return np.unique(np.concatenate([np.asarray(labels), np.asarray(found)])).tolist()
+
+
+def per_class_table(labels: Sequence[str], found: Sequence[str]) -> DetailTable:
+    """Return precision, recall, F1 and number of rows of each class; a ratio with a zero denominator is None."""
     table = confusion(labels, found)
-    classes = np.unique(np.concatenate([np.asarray(labels), np.asarray(found)])).tolist()
 
     def ratio(part: int, whole: int) -> float | None:
         return int(part) / int(whole) if whole else None
 
     right, predicted, rows = np.diag(table), table.sum(0), table.sum(1)
-    return {
-        name: {
-            "precision": ratio(right[i], predicted[i]),
-            "recall": ratio(right[i], rows[i]),
-            "f1": ratio(2 * right[i], predicted[i] + rows[i]),
-            "rows": int(rows[i]),
-        }
-        for i, name in enumerate(classes)
-    }
+    return DetailTable(
+        ("precision", "recall", "f1", "rows"),
+        {
+            name: (
+                ratio(right[i], predicted[i]),
+                ratio(right[i], rows[i]),
+                ratio(2 * right[i], predicted[i] + rows[i]),
+                int(rows[i]),
+            )
+            for i, name in enumerate(class_names(labels, found))
+        },
+    )
 
 
 @metrics.register

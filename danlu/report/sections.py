@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from danlu.metrics.table import DetailTable
 from danlu.report import verdicts
 from danlu.report.chart_bars import bar_chart, bars_of, groups
 from danlu.report.chart_curves import bits_curve, curve_chart, finetune_curves, frame_top, loss_curves, tokens_at_best
@@ -216,6 +217,18 @@ class TaskView:
         """The learning rate that the dev rows chose for the pre-trained model; None without dev rows."""
         ours = (self.facts.chosen_by_dev or {}).get("ours")
         return ours.learning_rate if ours else None
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric that some arm was scored by."""
+        return list(dict.fromkeys(metric for figures in self.facts.figures.values() for metric in figures))
+
+    @property
+    def metric_table(self) -> DetailTable:
+        """All metrics of the arms that were fine-tuned."""
+        metrics = self.metrics
+        rows = {arm: tuple(found.get(m) for m in metrics) for arm, found in self.facts.figures.items()}
+        return DetailTable(tuple(metrics), rows)
 
 
 def tasks(results: Results) -> list[TaskView]:

@@ -169,7 +169,8 @@ class Finetuning:
         facts = {"score": headline(figures), "figures": {name: figure.value for name, figure in figures.items()}}
         if arm == OURS and seed == self.seeds[0]:
             self.save(model)
-            facts["details"] = self.task.details(self.rows.test, predictions)
+            tables = self.task.details(self.rows.test, predictions)
+            facts["details"] = {name: asdict(table) for name, table in tables.items()}
         return facts | ({"dev": found} if found else {})
 
     def predictions(self, model: Any, rows: Sequence[Any]) -> list[Any]:

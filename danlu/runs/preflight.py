@@ -18,6 +18,7 @@ from danlu.runs.finetune_task import read_rows
 from danlu.runs.pretrain_model import Pretraining
 from danlu.runs.warm_start import inspect_checkpoint
 from danlu.tasks.task import TaskRows
+from danlu.text.corpus import find_sources
 from danlu.text.languages import language_counter
 from danlu.training.precision import Machine, recorded
 
@@ -35,6 +36,7 @@ def preflight(path: Path, recipe: Recipe, with_tasks: bool = True) -> Preflight:
     """Check a recipe before its run directory exists. Raises WrongInput for whatever would end the run later."""
     machine = machine_of(path, recipe.machine)
     require_extras(path, recipe)
+    find_sources(recipe.corpus)
     for pairs in recipe.evaluation.similarity.values():
         pairs.read()
     rows = {name: read_rows(name, task) for name, task in recipe.tasks.items()} if with_tasks else {}

@@ -9,8 +9,9 @@ from pydantic import Discriminator, Field, PositiveInt, Tag
 
 from danlu import registry
 from danlu.errors import WrongInput
-from danlu.metrics.classification import Accuracy, confusion, per_class_figures
+from danlu.metrics.classification import Accuracy, confusion_table, per_class_table
 from danlu.metrics.metric import Figure, Metric
+from danlu.metrics.table import DetailTable
 from danlu.objective import Objective
 from danlu.tasks.classification_baselines import majority_labels, require_controls, tfidf_predictions
 from danlu.tasks.labelled_files import LabelledFiles
@@ -87,12 +88,10 @@ class Classify(Task):
         tied = tuple([{label: 1.0}] * len(test) for label in majority_labels(train))
         return {"tfidf": [{label: 1.0} for label in tfidf], "majority": Ties(tied)}
 
-    def details(self, rows: Sequence[Row], predictions: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-        """Precision, recall and F1 of each class, and the confusion matrix: rows are labels, columns predictions."""
+    def details(self, rows: Sequence[Row], predictions: Sequence[Mapping[str, float]]) -> dict[str, DetailTable]:
+        """Precision, recall and F1 of each class, and the confusion matrix."""
         expected, predicted = [row.label for row in rows], most_probable(predictions)
-        per_class = per_class_figures(expected, predicted)
-        table = confusion(expected, predicted).tolist()
-        return {"per_class": per_class, "confusion": {"classes": list(per_class), "counts": table}}
+        return {"per_class": per_class_table(expected, predicted), "confusion": confusion_table(expected, predicted)}
 
     def facts(self, rows: LabelledRows) -> dict[str, Any]:
         return {"labels": self.labels_per_class, "classes": list(rows.classes)}

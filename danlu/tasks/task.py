@@ -18,6 +18,7 @@ import numpy as np
 
 from danlu.hf_heads import Head
 from danlu.metrics.metric import Figure, Metric
+from danlu.metrics.table import DetailTable
 from danlu.objective import Objective, refuse_misspelt_members
 from danlu.registry import tasks
 from danlu.settings import Settings
@@ -176,8 +177,8 @@ class Task(Settings, ABC):
         """
         return {}
 
-    def details(self, rows: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Any]:
-        """Return more about the predictions of the saved model than metrics, as JSON for the report."""
+    def details(self, rows: Sequence[Any], predictions: Sequence[Any]) -> dict[str, DetailTable]:
+        """Return tables about the predictions of the saved model, by name, for results.json and the report."""
         return {}
 
     def facts(self, rows: TaskRows) -> dict[str, Any]:

@@ -265,11 +265,16 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
     durable.write_json(folder / "corpus.json", facts)
 
 
+def find_sources(settings: CorpusSettings) -> list[Source]:
+    """Return the sources that `settings` name, none of them read yet. Raises WrongInput if one does not exist."""
+    return open_sources(settings.source, settings.documents, settings.text_field)
+
+
 def build_corpus(settings: CorpusSettings) -> Corpus:
     """Build the corpus that `settings` describe, or take it from the cache if input and settings are unchanged."""
     if settings.language_shares:
         language_counter()  # raises WrongInput now if the extra is missing
-    sources = open_sources(settings.source, settings.documents, settings.text_field)
+    sources = find_sources(settings)
     cleaner = Cleaner(settings.clean)
     libraries = [*cleaner.identity(), *([{LIBRARY: version(LIBRARY)}] if settings.language_shares else [])]
     key = {

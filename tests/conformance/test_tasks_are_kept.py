@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -68,7 +69,8 @@ def test_predictions_are_json_and_every_metric_scores_them(name, tmp_path):
             for figure in figures.values():
                 assert figure.low is None or figure.low <= figure.value
                 assert figure.high is None or figure.value <= figure.high
-    json.dumps([task.details(rows.test, found), task.facts(rows), dict(rows.facts)])
+    tables = {name: asdict(table) for name, table in task.details(rows.test, found).items()}
+    json.dumps([tables, task.facts(rows), dict(rows.facts)])
 
 
 def objective_of(learnable):

@@ -104,6 +104,14 @@ def test_near_duplicates_between_splits_and_what_dev_rows_chose_are_on_the_page(
     assert "近似重复 / 已比较" in chinese
 
 
+def test_all_metrics_and_details_of_a_task_are_on_the_page(page: str) -> None:
+    """The confusion matrix and the metrics other than the headline were in results.json only."""
+    english, chinese = Outline(page).text, Outline(page, "zh").text
+    for shown in ("macro F1", "0.599", "0.428", "precision", "0.739", "word_counts", "longest", "<b>", "4,321"):
+        assert shown in english, shown
+    assert "各类别的精确率、召回率与 F1" in chinese
+
+
 def test_outcome_is_said_in_plain_words(page: str) -> None:
     english, chinese = Outline(page).text, Outline(page, "zh").text
     assert "below the 5-gram (1.861, which lies within the interval) and primed zstd (1.935)" in english

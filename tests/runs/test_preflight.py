@@ -54,6 +54,16 @@ def test_a_prompt_that_cannot_be_rewritten_is_told_before_step_1(objective, prom
         danlu.show(write_tiny_recipe(tmp_path), changed)
 
 
+def test_refuses_a_missing_corpus_before_it_reads_the_rows_of_a_task(tmp_path):
+    """Reading the rows can take seconds; the misspelt name of the corpus was reported after that."""
+    recipe = write_tiny_recipe(tmp_path)
+    rows = {"train": "missing.tsv", "test": "missing.tsv"}
+    task = {"model": "small", "task": {"name": "classify", "rows": rows, "max_tokens": 12}, "seeds": 1}
+    overrides = ["corpus.source=missing.txt", f"tasks.topic={json.dumps(task)}"]
+    with pytest.raises(WrongInput, match=r"^(corpus\.)?source: .*missing\.txt does not exist"):
+        danlu.run(recipe, overrides, out=tmp_path / "run")
+
+
 @pytest.mark.parametrize("name", [n for n in objectives if issubclass(objectives[n], TextRewriter)])
 def test_what_needs_a_blank_refuses_a_text_without_one(name):
     objective = objectives.validate({"name": name, **({"sentinels": 4} if name == "spans" else {})})
