@@ -15,7 +15,12 @@ import click
 @click.option("--stride", type=click.IntRange(min=1), help="Positions each window scores beyond the first (128).")
 @click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Mask one token in this many.")
 @click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram.")
-@click.option("--documents", default="auto", show_default=True, help="How documents lie, as below a recipe's corpus.")
+@click.option(
+    "--documents",
+    default="auto",
+    show_default=True,
+    help="How .txt files are divided into documents, as in a recipe's corpus.",
+)
 @click.option("--text-field", default="text", show_default=True, help="The field or column of the text in tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
 def command(model: str, text: str, as_json: bool, **options: Any) -> None:

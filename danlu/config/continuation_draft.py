@@ -22,7 +22,7 @@ RECIPE = """\
 
 corpus:
   source: {source}
-  documents: auto              # how documents lie in .txt files; auto, or file, line, paragraphs
+  documents: auto              # how .txt files are divided into documents: auto, file, line or paragraphs
   validation: {held}             # share held out to choose the best weights
   test: {held}                   # share held out to judge them at the end
 

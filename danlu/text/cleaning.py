@@ -1,4 +1,4 @@
-"""Filters applied in sequence, with counts of what each changed and rejected."""
+"""Filters applied in sequence, with counts of the documents that each changed and rejected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from danlu.text.documents import Document, Rejected, not_unicode
+from danlu.text.documents import Document, Rejected, reject_surrogate
 from danlu.text.filters.filter import Filter
 
 
@@ -17,24 +17,24 @@ class Cleaner:
 
     def __init__(self, filters: Sequence[Filter]):
         self._filters = filters
-        self._steps = [found.build() for found in filters]  # raises WrongInput if an extra is missing
+        self._functions = [each.build() for each in filters]  # raises WrongInput if an extra is missing
         self._changed: Counter[int] = Counter()
         self._rejected: Counter[int] = Counter()
 
     def identity(self) -> list[dict[str, str]]:
         """Return the versions of the libraries of each filter."""
-        return [{library: version(library) for library in found.libraries} for found in self._filters]
+        return [{library: version(library) for library in each.libraries} for each in self._filters]
 
     def __call__(self, record: Document | Rejected) -> Document | Rejected:
-        if isinstance(record, Document) and self._steps:  # the libraries encode text as UTF-8
+        if isinstance(record, Document) and self._functions:  # the filter libraries fail on unpaired surrogates
             try:
                 record.text.encode()
             except UnicodeEncodeError as error:
-                return not_unicode(record.name, error)
-        for i, step in enumerate(self._steps):
+                return reject_surrogate(record.name, error)
+        for i, function in enumerate(self._functions):
             if isinstance(record, Rejected):
                 break
-            result = step(record.text)
+            result = function(record.text)
             if isinstance(result, Rejected):
                 self._rejected[i] += 1
                 return replace(result, name=record.name)
@@ -48,10 +48,10 @@ class Cleaner:
         rejected."""
         return [
             {
-                **found.model_dump(mode="json"),
+                **each.model_dump(mode="json"),
                 "versions": versions,
                 "changed": self._changed[i],
                 "rejected": self._rejected[i],
             }
-            for i, (found, versions) in enumerate(zip(self._filters, self.identity(), strict=True))
+            for i, (each, versions) in enumerate(zip(self._filters, self.identity(), strict=True))
         ]

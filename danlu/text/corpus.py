@@ -24,12 +24,12 @@ from danlu.settings import Settings
 from danlu.text import filters as _registered  # noqa: F401
 from danlu.text.cleaning import Cleaner
 from danlu.text.compressed import create_text, read_records
-from danlu.text.documents import Document, Rejected, not_unicode
+from danlu.text.documents import Document, Rejected, reject_surrogate
 from danlu.text.duplicates import Representatives
 from danlu.text.languages import LIBRARY, language_counter
 from danlu.text.readers import open_sources
 from danlu.text.source import Source
-from danlu.text.split import SPLITS, Cuts, cuts, cuts_by_order, fraction
+from danlu.text.split import SPLITS, Cuts, cuts_by_order, cuts_by_share, fraction
 from danlu.text.split_overlap import near_duplicates_between_splits
 
 FORMAT = 4
@@ -52,8 +52,8 @@ class CorpusSettings(Settings):
     )
     documents: Literal["auto", "file", "line", "paragraphs"] = Field(
         "auto",
-        description="How documents lie in .txt files: one per file, one per line, or paragraphs separated by blank "
-        "lines; auto detects it.",
+        description="How .txt files are divided into documents: one per file, one per line, or paragraphs separated by "
+        "blank lines; auto detects it.",
     )
     text_field: str = Field("text", description="Field of a .jsonl record, or column of a table, that holds the text.")
     validation: float = Field(0.04, gt=0, lt=0.5, description="Share of the documents in the validation split.")
@@ -69,8 +69,8 @@ class CorpusSettings(Settings):
     )
 
     @property
-    def named(self) -> str:
-        """The sources on one line."""
+    def source_names(self) -> str:
+        """The sources, joined by commas."""
         return self.source if isinstance(self.source, str) else ", ".join(self.source)
 
 
@@ -115,7 +115,7 @@ class Census:
         self.splits[split] += 1
 
     def supersede(self, text: str, name: str, split: str) -> None:
-        """Count a document that was kept so far as a duplicate of a later one."""
+        """Count a document that was kept before as a duplicate of a later one."""
         self.kept -= 1
         self.characters -= len(text)
         self.splits[split] -= 1
@@ -143,11 +143,11 @@ def _rejection(document: Document, settings: CorpusSettings, seen: Representativ
     try:
         new = seen.offer(document.text)
     except UnicodeEncodeError as error:
-        return not_unicode(document.name, error)
+        return reject_surrogate(document.name, error)
     return None if new else Rejected(DUPLICATE, document.name)
 
 
-def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusSettings, usual: Cuts) -> Census:
+def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusSettings, default_cuts: Cuts) -> Census:
     """Write the documents that are kept to one file, in the order read, and count all records."""
     census = Census()
     with Representatives() as seen:
@@ -158,39 +158,43 @@ def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusS
                 if rejection is not None:
                     census.reject(rejection)
                 elif isinstance(record, Document):
-                    census.keep(record.text, usual.split(fraction(record.text)))
+                    census.keep(record.text, default_cuts.split(fraction(record.text)))
                     line = {"text": record.text, "name": printable(record.name)}
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
         if seen.superseded:
-            _drop_superseded(path, seen, census, usual)
+            _drop_superseded(path, seen, census, default_cuts)
     if census.read != census.kept + sum(census.rejected.values()) or census.kept != seen.forms:
         raise RuntimeError(f"{census.read} documents in, but {census.kept} kept and {census.rejected} rejected")
     return census
 
 
-def _drop_superseded(path: Path, seen: Representatives, census: Census, usual: Cuts) -> None:
-    """Rewrite the spool without the documents of which a variant read later is the representative."""
+def _drop_superseded(path: Path, seen: Representatives, census: Census, default_cuts: Cuts) -> None:
+    """Rewrite the spool without documents whose representative is a variant read later."""
     full = path.replace(path.with_name(f"all-{path.name}"))
     with create_text(path) as file:
         for record in read_records(full):
             if seen.represents(record["text"]):
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
             else:
-                census.supersede(record["text"], record["name"], usual.split(fraction(record["text"])))
+                census.supersede(record["text"], record["name"], default_cuts.split(fraction(record["text"])))
     full.unlink()
 
 
-def _check(census: Census, settings: CorpusSettings, layout: str, divisible: bool) -> None:
+def _require_enough_text(census: Census, settings: CorpusSettings, layout: str, divisible: bool) -> None:
     """Raise WrongInput if no documents are left, or too few to train and evaluate on.
 
-    divisible: whether another layout would cut some documents into several.
+    divisible: whether another layout would divide the text into more documents.
     """
-    where = settings.named
+    where = settings.source_names
     if not census.read:
-        raise WrongInput(f"source: {where} holds no text at all")
+        raise WrongInput(f"source: {where} contains no text")
     if not census.kept:
         reason = census.rejected.most_common(1)[0][0]
-        more = f"; all {census.read:,} documents were rejected" if census.read > 1 else "; nothing else is there"
+        more = (
+            f"; all {census.read:,} documents were rejected"
+            if census.read > 1
+            else "; the source contains nothing else"
+        )
         raise WrongInput(f"{census.example(reason)}{more}")
     found = f"{census.kept:,} document{'s' * (census.kept != 1)} of {census.characters:,} characters"
     if census.characters < MIN_CHARACTERS:
@@ -198,14 +202,14 @@ def _check(census: Census, settings: CorpusSettings, layout: str, divisible: boo
             f"source: {where} is too small: {found}, and at least {MIN_CHARACTERS:,} characters are needed"
         )
     if census.kept < MIN_DOCUMENTS:
-        ways = "set documents to line or paragraphs, or add text" if divisible else "add text"
+        advice = "set documents to line or paragraphs, or add text" if divisible else "add text"
         raise WrongInput(
             f"source: {where} cannot be split into train, validation and test: {found} (layout {layout}), "
-            f"and at least {MIN_DOCUMENTS} are needed; {ways}"
+            f"and at least {MIN_DOCUMENTS} are needed; {advice}"
         )
 
 
-def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str, int]], str]:
+def _write_splits(folder: Path, spool: Path, cuts: Cuts) -> tuple[dict[str, dict[str, int]], str]:
     """Write one file per split; return the counts of each split and the fingerprint."""
     counts = {split: {"documents": 0, "bytes": 0, "characters": 0} for split in SPLITS}
     digests = {split: hashlib.sha256() for split in SPLITS}
@@ -214,7 +218,7 @@ def _divide(folder: Path, spool: Path, where: Cuts) -> tuple[dict[str, dict[str,
         for record in read_records(spool):
             text = record["text"]
             data = text.encode()
-            split = where.split(fraction(text))
+            split = cuts.split(fraction(text))
             counts[split]["documents"] += 1
             counts[split]["bytes"] += len(data)
             counts[split]["characters"] += len(text)
@@ -233,12 +237,13 @@ def _language_shares(texts: Iterable[str]) -> dict[str, float]:
 
 def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner: Cleaner) -> None:
     layout = " and ".join(source.layout() for source in sources)
-    spool, where = folder / SPOOL, cuts(settings.validation, settings.test)
-    census = _spool(spool, (cleaner(r) for source in sources for r in source.documents()), settings, where)
-    _check(census, settings, layout, any(source.has_plain_text() for source in sources) and layout != "line")
+    spool, cuts = folder / SPOOL, cuts_by_share(settings.validation, settings.test)
+    census = _spool(spool, (cleaner(r) for source in sources for r in source.documents()), settings, cuts)
+    divisible = any(source.has_plain_text() for source in sources) and layout != "line"
+    _require_enough_text(census, settings, layout, divisible)
     if any(not census.splits[split] for split in SPLITS):
-        where = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
-    counts, fingerprint = _divide(folder, spool, where)
+        cuts = cuts_by_order((fraction(r["text"]) for r in read_records(spool)), settings.validation, settings.test)
+    counts, fingerprint = _write_splits(folder, spool, cuts)
     near = near_duplicates_between_splits(Corpus(folder).documents, counts)
     for split, found in near["found"].items():
         if found["documents"]:
@@ -248,9 +253,9 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
     spool.unlink()
     for reason, n in census.rejected.items():
         level = logging.INFO if reason == DUPLICATE else logging.WARNING
-        log.log(level, "left out %d of %d documents, such as %s", n, census.read, census.example(reason))
+        log.log(level, "rejected %d of %d documents, such as %s", n, census.read, census.example(reason))
     facts = {
-        "source": settings.named,
+        "source": settings.source_names,
         "layout": layout,
         "files": [source.facts() for source in sources],
         "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},

@@ -59,7 +59,7 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "相片中的数字{figure}",
     ),
 }
-"""The wordings of each split. Evaluation uses wordings that were not trained on."""
+"""The templates of each split. Evaluation uses templates that are not in the training split."""
 
 
 def caption(template: str, digit: int) -> str:
@@ -78,7 +78,7 @@ class DigitCaptions(Source):
     """The source `builtin:digit_captions` of a corpus: one document per caption."""
 
     def identity(self) -> dict[str, Any]:
-        """Return all templates: the documents depend on nothing else."""
+        """Return all templates, which fully determine the documents."""
         return {"source": "builtin:digit_captions", "templates": {k: list(v) for k, v in TEMPLATES.items()}}
 
     def layout(self) -> str:

@@ -12,7 +12,7 @@ TOO_LONG = f"longer than {MAX_BYTES >> 20} MiB"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text and where it comes from: `name` is `path`, `path:line` or a module."""
+    """A text and its origin: `name` is `path`, `path:line` or a module."""
 
     text: str
     name: str
@@ -20,13 +20,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that is not a document. Records are counted by `reason`; `hint` is a detail of this record."""
+    """A rejected record. Rejections are counted by `reason`; `hint` adds a detail about this record."""
 
     reason: str
     name: str
     hint: str = ""
 
 
-def not_unicode(name: str, error: UnicodeEncodeError) -> Rejected:
-    """Return the rejection of a text with half a surrogate pair, such as \\ud83d alone in JSON."""
-    return Rejected("not Unicode", name, f"half a surrogate pair at character {error.start}")
+def reject_surrogate(name: str, error: UnicodeEncodeError) -> Rejected:
+    """Return the rejection of a text with an unpaired surrogate, such as a lone \\ud83d in JSON."""
+    return Rejected("not Unicode", name, f"unpaired surrogate at character {error.start}")

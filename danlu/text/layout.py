@@ -1,11 +1,11 @@
-"""How documents lie in plain text: one per file, one per line, or paragraphs separated by blank lines.
+"""Detect how plain text is divided into documents: one per file, one per line, or paragraphs between blank lines.
 
 The rule of "auto", over all `.txt` files together (the first 4 MiB of text are examined):
 
-1. 20 files or more: one document per file. 2. 20 blocks or more between blank lines, of at most 40 lines on average:
-paragraphs. 3. 20 lines or more that are not hard-wrapped: one document per line. Text is hard-wrapped if 95 % of the
-lines end before
-   column 100 and the median line reaches 60 % of that width: line ends then do not mark sentences or documents.
+1. 20 files or more: one document per file.
+2. 20 blocks or more between blank lines, of at most 40 lines on average: paragraphs.
+3. 20 lines or more that are not hard-wrapped: one document per line. Text is hard-wrapped if 95 % of the lines end
+   before column 100 and the median line reaches 60 % of that width: line ends then do not mark sentences or documents.
 4. 3 blocks or more: paragraphs.
 5. 3 lines or more, and more lines than files: one document per line.
 6. Otherwise one document per file.
@@ -28,7 +28,7 @@ SAMPLE_CHARACTERS = 4 << 20
 
 
 @dataclass
-class Shape:
+class LayoutStatistics:
     """Statistics of a sample: number of blocks between blank lines, and the length of every line that is not blank."""
 
     blocks: int = 0
@@ -46,31 +46,31 @@ class Shape:
         return margin < 100 and ordered[len(ordered) // 2] >= 0.6 * margin and margin >= 40
 
 
-def shape_of(files: Sequence[Path]) -> Shape:
+def measure_layout(files: Sequence[Path]) -> LayoutStatistics:
     """Return the statistics of the beginnings of some files."""
-    shape, budget = Shape(), SAMPLE_CHARACTERS // len(files)
+    statistics, budget = LayoutStatistics(), SAMPLE_CHARACTERS // len(files)
     for path in files:
         seen, inside = 0, False
         for line in islice(raw_lines(path), SAMPLE_LINES):
             length = budget if line.data is None else len(line.data.decode("utf-8", "replace").rstrip())
             if not line.blank:
-                shape.blocks += not inside
-                shape.lengths.append(length)
+                statistics.blocks += not inside
+                statistics.lengths.append(length)
             inside, seen = not line.blank, seen + length
             if seen >= budget:
                 break
-    return shape
+    return statistics
 
 
 def find_layout(files: Sequence[Path]) -> str:
     """Return "file", "paragraphs" or "line" by the rule above."""
     if len(files) >= ENOUGH:
         return "file"
-    shape = shape_of(files)
-    if shape.blocks >= ENOUGH and shape.lines <= 40 * shape.blocks:
+    statistics = measure_layout(files)
+    if statistics.blocks >= ENOUGH and statistics.lines <= 40 * statistics.blocks:
         return "paragraphs"
-    if shape.lines >= ENOUGH and not shape.wrapped:
+    if statistics.lines >= ENOUGH and not statistics.wrapped:
         return "line"
-    if shape.blocks >= 3 and shape.blocks > len(files):
+    if statistics.blocks >= 3 and statistics.blocks > len(files):
         return "paragraphs"
-    return "line" if shape.lines >= 3 and shape.lines > len(files) else "file"
+    return "line" if statistics.lines >= 3 and statistics.lines > len(files) else "file"

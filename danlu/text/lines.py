@@ -21,7 +21,7 @@ class Line:
     offset: int
     """Position of the first byte in the decompressed file as UTF-8."""
     data: bytes | None
-    """UTF-8 without the line end; None if the line is longer than a document may be."""
+    """UTF-8 without the line end; None if the line exceeds the maximum size of a document."""
     encoding: str = "utf-8"
     """Encoding of the file."""
 
@@ -54,7 +54,7 @@ def _without_line_end(data: bytes, start: int) -> bytes:
 
 
 def decode(data: bytes, name: str, offset: int, encoding: str = "utf-8") -> str | Rejected:
-    """Decode UTF-8 bytes, or return the rejection; for a UTF-8 file it names the byte, counted from 0."""
+    """Decode UTF-8 bytes or return a rejection, which names the invalid byte, counted from 0, of a UTF-8 file."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

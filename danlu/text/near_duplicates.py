@@ -7,7 +7,7 @@ import numpy as np
 from danlu.text.normal_form import normal_form
 
 SHINGLE = 5
-"""Characters per shingle. Characters and not words, so that Chinese, which has no spaces, needs no other rule."""
+"""Characters per shingle. Characters rather than words, so that the rule also works for Chinese, without spaces."""
 
 PERMUTATIONS = 128
 RECALL = 0.995
@@ -15,7 +15,7 @@ RECALL = 0.995
 
 
 def shingles(text: str) -> set[str]:
-    """Return the runs of 5 characters of the normal form of a text; a shorter text is its own only shingle."""
+    """Return the runs of 5 characters of the normal form of a text; a shorter text is a single shingle."""
     text = normal_form(text)
     return {text[i : i + SHINGLE] for i in range(max(1, len(text) - SHINGLE + 1))}
 
@@ -27,9 +27,10 @@ def jaccard(a: set[str], b: set[str]) -> float:
 
 
 def bands(threshold: float) -> int:
-    """Return the fewest bands, so the fewest false candidates, that find a pair at `threshold` with chance `RECALL`.
+    """Return the smallest number of LSH bands that finds a pair at `threshold` with probability `RECALL`.
 
-    With b bands of r rows a pair of similarity s is found with probability 1 - (1 - s^r)^b.
+    With b bands of r rows a pair of similarity s is found with probability 1 - (1 - s^r)^b. Fewer bands give fewer
+    false candidates.
     """
     for rows in (32, 16, 8, 4, 2):
         if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= RECALL:

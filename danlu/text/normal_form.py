@@ -1,4 +1,4 @@
-"""The normal form of a text, by which duplicates are found and splits are decided."""
+"""The normal form of a text, which determines duplicates and splits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 
 def normal_form(text: str) -> str:
-    """Return the text without differences of case, white space and compatibility characters.
+    """Return the text with case, white space and compatibility characters normalised.
 
     Two texts with the same normal form are called variants of each other. Case and compatibility characters (full-width
     letters and punctuation, ligatures, composed accents) are removed by compatibility caseless matching, definition
     D146 of the Unicode Standard. Runs of white space become one space; white space at the ends is dropped.
     """
-    if text.isascii():  # what the general case gives, much faster
+    if text.isascii():  # the same result as below, but much faster
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFD", text).casefold()
     folded = unicodedata.normalize("NFKD", folded).casefold()
@@ -22,15 +22,15 @@ def normal_form(text: str) -> str:
 
 
 def variant_key(text: str) -> bytes:
-    """Return 16 bytes that are equal for variants of one text. Raises UnicodeEncodeError for half a surrogate pair."""
+    """Return 16 bytes that are equal for variants of one text. Raises UnicodeEncodeError for an unpaired surrogate."""
     return hashlib.blake2b(normal_form(text).encode(), digest_size=16).digest()
 
 
 def variant_rank(text: str) -> bytes:
     """Return 16 bytes that order the variants of a text: the one with the least rank represents them all.
 
-    The rank is a hash of the text as it is, independent of the hash that decides the split. So the choice depends
-    neither on the order of reading nor on the split. Raises UnicodeEncodeError for half a surrogate pair.
+    The rank is a hash of the unchanged text, independent of the hash that decides the split. So the choice depends
+    neither on the reading order nor on the split. Raises UnicodeEncodeError for an unpaired surrogate.
     """
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 

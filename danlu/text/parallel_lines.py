@@ -10,18 +10,18 @@ from danlu.text.compressed import suffix
 from danlu.text.documents import Rejected
 from danlu.text.formats.tables import SPLITTERS, rows
 from danlu.text.normal_form import representatives
-from danlu.text.readers import missing
+from danlu.text.readers import path_not_found
 from danlu.text.sentence_pairs import Pair, sentence_pairs
-from danlu.text.split import SPLITS, cuts, cuts_by_order, fraction
+from danlu.text.split import SPLITS, cuts_by_order, cuts_by_share, fraction
 
 BUILTIN: dict[str, Callable[[], Iterable[Pair]]] = {"builtin:sentence_pairs": sentence_pairs}
 
 
 def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
-    """Return the pairs of a built-in source, or of a `.tsv` or `.csv` table with a header, plain or .gz or .zst.
+    """Return the pairs of a built-in source, or of a `.tsv` or `.csv` table with a header, which may be compressed.
 
     Repeated pairs and pairs with an empty side are left out. Raises WrongInput, with file and line, for a missing file
-    or column, a row with another number of fields than the header, and a row that is not text.
+    or column, a row whose number of fields differs from the header's, and a row that is not text.
     """
     if source.startswith("builtin:"):
         if source not in BUILTIN:
@@ -29,7 +29,7 @@ def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
         return list(BUILTIN[source]())
     path = Path(source).expanduser()
     if not path.exists():
-        raise missing(path, "pairs")
+        raise path_not_found(path, "pairs")
     if suffix(path) not in SPLITTERS:
         raise WrongInput(f"pairs: {path} is not a known table format; known: .tsv, .csv, each also with .gz or .zst")
     found = list(dict.fromkeys(pair for pair in table_pairs(path, columns) if all(pair)))
@@ -60,15 +60,15 @@ def pairs_of_split(pairs: Sequence[Pair], split: str, validation: float, test: f
     """Return the pairs of a split, which is decided by the hash of the first side.
 
     So all translations of a sentence, and of its variants (`danlu.text.normal_form`), are in one split. The pairs are
-    ordered by hash, so that neighbours have no more in common than others. Raises WrongInput if fewer than three
-    different first sides are given.
+    ordered by hash, so that adjacent pairs are unrelated. Raises WrongInput if fewer than three different first sides
+    are given.
     """
     represented_by = representatives(first for first, _ in pairs)
     places = [fraction(represented_by[first]) for first, _ in pairs]
-    where = cuts(validation, test)
-    if {where.split(place) for place in places} < set(SPLITS):
+    cuts = cuts_by_share(validation, test)
+    if {cuts.split(place) for place in places} < set(SPLITS):
         if len(set(places)) < len(SPLITS):
             raise WrongInput(f"pairs: {len(set(places))} different first sides cannot fill {len(SPLITS)} splits")
-        where = cuts_by_order(places, validation, test)
+        cuts = cuts_by_order(places, validation, test)
     ordered = sorted(zip(places, pairs, strict=True))
-    return [pair for place, pair in ordered if where.split(place) == split]
+    return [pair for place, pair in ordered if cuts.split(place) == split]

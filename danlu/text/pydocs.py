@@ -22,7 +22,7 @@ from danlu.text.documents import Document, Rejected
 from danlu.text.source import Source
 
 SKIPPED = frozenset({"test", "tests", "idle_test", "turtledemo", "pydoc_data", "__pycache__", "__phello__"})
-"""Folders without documentation: tests, example programs."""
+"""Folders without documentation, such as tests and example programs."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -164,7 +164,7 @@ class Pydocs(Source):
     """The source `builtin:pydocs` of a corpus."""
 
     def identity(self) -> dict[str, str]:
-        """Return the Python version and a hash of all sources: what the documents depend on."""
+        """Return the Python version and a hash of all source files, which determine the documents."""
         root, digest = library(), hashlib.sha256()
         for name, path in [("topics", root / "pydoc_data" / "topics.py"), *module_files(root)]:
             digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())

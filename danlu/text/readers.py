@@ -1,4 +1,4 @@
-"""From the `source` of a recipe to documents."""
+"""Open the sources that a recipe names."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 KNOWN = f"known: {', '.join(FORMATS)}, each also with .gz or .zst"
 
 BINARY = frozenset({".parquet"})
-"""Formats that state their own encoding."""
+"""Formats that define their own encoding."""
 
 PLAIN = ".txt"
-"""The format in which documents can lie in several ways."""
+"""The only format with several layouts."""
 
 
 @dataclass
@@ -41,9 +41,9 @@ class Files(Source):
 
     paths: list[Path]
     documents_as: str
-    """How documents lie in `.txt` files; "auto" detects it."""
+    """How `.txt` files are divided into documents; "auto" detects it."""
     text_field: str
-    """Field or column of the text in records and tables."""
+    """Field of a record, or column of a table, that holds the text."""
 
     def identity(self) -> dict[str, Any]:
         return {"files": {str(p): _hash(p) for p in self.paths}}
@@ -64,10 +64,10 @@ class Files(Source):
     def facts(self) -> dict[str, Any]:
         formats = Counter(suffix(p) for p in self.paths)
         found = [(p, encoding_of(p)) for p in self.paths if suffix(p) not in BINARY]
-        strange = [f"{path} ({encoding})" for path, encoding in found if encoding != "utf-8"]
-        if strange:
-            more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
-            log.info("read in other encodings than UTF-8: %s%s", ", ".join(strange[:3]), more)
+        not_utf8 = [f"{path} ({encoding})" for path, encoding in found if encoding != "utf-8"]
+        if not_utf8:
+            more = f" and {len(not_utf8) - 3} more" if len(not_utf8) > 3 else ""
+            log.info("files in encodings other than UTF-8: %s%s", ", ".join(not_utf8[:3]), more)
         return {"formats": dict(formats), "encodings": dict(Counter(encoding for _, encoding in found))}
 
     def documents(self) -> Iterator[Document | Rejected]:
@@ -89,21 +89,21 @@ def _hash(path: Path) -> str:
         raise WrongInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def missing(path: Path, what: str = "source") -> WrongInput:
-    """Return the error for a path that does not exist, with the nearest existing name; `what` is the setting."""
+def path_not_found(path: Path, setting: str = "source") -> WrongInput:
+    """Return the error for a path that does not exist, with the nearest existing name; `setting` names the path."""
     parent = next(p for p in path.absolute().parents if p.is_dir())
     wrong = path.absolute().relative_to(parent).parts[0]
     names = sorted(os.listdir(parent))
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     if close:
         right = path.with_name(close[0]) if path.absolute().parent == parent else parent / close[0]
-        return WrongInput(f"{what}: {path} does not exist; did you mean {right}?")
+        return WrongInput(f"{setting}: {path} does not exist; did you mean {right}?")
     listed = f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" or "nothing"
-    return WrongInput(f"{what}: {path} does not exist; {parent} has: {listed}")
+    return WrongInput(f"{setting}: {path} does not exist; {parent} contains: {listed}")
 
 
 def files_below(top: Path) -> Iterator[Path]:
-    """Yield every file below a folder that is not hidden, following links to each folder once.
+    """Yield all files below a folder except hidden ones. Links to folders are followed, each folder once.
 
     Raises WrongInput for a folder that cannot be listed.
     """
@@ -119,10 +119,10 @@ def files_below(top: Path) -> Iterator[Path]:
 
 
 def find_files(source: str) -> list[Path]:
-    """Return the files of known formats at a path: itself, or all below a folder, sorted and without hidden ones."""
+    """Return the file at a path, or all files of known formats below a folder, sorted and without hidden ones."""
     path = Path(source).expanduser()
     if not path.exists():
-        raise missing(path)
+        raise path_not_found(path)
     if path.is_file():
         if suffix(path) not in FORMATS:
             raise WrongInput(f"source: {path} has no known text format; {KNOWN}")
@@ -142,7 +142,7 @@ def find_files(source: str) -> list[Path]:
 
 
 def open_sources(source: str | Sequence[str], documents_as: str, text_field: str) -> list[Source]:
-    """Return one source for all the files and folders named, and one for each built-in."""
+    """Open the named sources: one `Files` for all files and folders, and one source per built-in corpus."""
     names = [source] if isinstance(source, str) else list(source)
     if not names:
         raise WrongInput("source: is empty; name a file, a folder or builtin:pydocs")

@@ -17,7 +17,7 @@ def sentence_starts(text: str) -> np.ndarray:
     """
     if not text:
         return np.zeros(0, np.int64)
-    segment = need("sentencex", "clean", "finding sentences").segment
+    segment = need("sentencex", "clean", "sentence segmentation").segment
     han = sum("\u4e00" <= c <= "\u9fff" for c in text)
     found = list(segment("zh" if han >= CHINESE_SHARE * len(text) else "en", text))
     # sentencex may drop white space, but nothing else: sentences are located by their other characters
@@ -26,5 +26,5 @@ def sentence_starts(text: str) -> np.ndarray:
     if "".join("".join(found).split()) != "".join(text.split()):
         raise RuntimeError("sentencex changed the text")
     ends = np.cumsum([size for size in sizes if size], dtype=np.int64)  # white space alone is not a sentence
-    # as in the tokens of most tokenizers: ` The`
+    # a sentence starts with the white space before its first word, as tokens of most tokenizers do: ` The`
     return np.concatenate([[0], seen[ends[:-1] - 1] + 1])

@@ -10,24 +10,24 @@ from danlu.text.documents import Document, Rejected
 
 
 class Source(ABC):
-    """Where documents come from: files, or a built-in corpus."""
+    """A source of documents: files, or a built-in corpus."""
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """Return what the documents depend on: equal identities give equal documents. Part of the cache key."""
+        """Return everything that determines the documents, for the cache key: equal identities give equal documents."""
 
     @abstractmethod
     def layout(self) -> str:
-        """Return how documents lie in the source, in a word or two."""
+        """Return a short name for how the source is divided into documents, such as "line" or "row"."""
 
     @abstractmethod
     def documents(self) -> Iterator[Document | Rejected]:
-        """Yield every document, and every record that is not one with the reason."""
+        """Yield every document, and a `Rejected` for every record that is not one."""
 
     def facts(self) -> dict[str, Any]:
         """Return facts about the files for the report: {"formats": {suffix: files}, "encodings": {name: files}}."""
         return {}
 
     def has_plain_text(self) -> bool:
-        """Return whether some files are plain text, in which documents can be separated in other ways."""
+        """Return whether any file is plain text, which another layout would divide differently."""
         return False

@@ -1,8 +1,8 @@
 """Train, validation and test splits by the hash of each document.
 
-The hash is taken of the text that represents its variants (`danlu.text.normal_form`). So variants of one text are in
-one split whatever the order of reading, and adding documents never moves a document of which they are no variants. A
-text without variants represents itself.
+The hashed text is the one that represents its variants (`danlu.text.normal_form`); a text without variants represents
+itself. So variants of a text are always in the same split, and adding documents moves no document to another split
+unless they are its variants.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def fraction(text: str, salt: str = SALT) -> float:
 
 @dataclass(frozen=True)
 class Cuts:
-    """The split of each fraction: below `validation` is validation, from there to below `test` is test, else train."""
+    """Thresholds of the fractions: below `validation` it is validation, below `test` it is test, otherwise train."""
 
     validation: float
     test: float
@@ -32,13 +32,13 @@ class Cuts:
         return "validation" if fraction < self.validation else "test" if fraction < self.test else "train"
 
 
-def cuts(validation: float, test: float) -> Cuts:
+def cuts_by_share(validation: float, test: float) -> Cuts:
     """Return the cuts that give these shares of a large corpus."""
     return Cuts(validation, validation + test)
 
 
 def cuts_by_order(fractions: Iterable[float], validation: float, test: float) -> Cuts:
-    """Return cuts that leave no split empty, for a corpus so small that `cuts` leaves one empty.
+    """Return cuts that leave no split empty, for a corpus so small that `cuts_by_share` leaves one empty.
 
     The documents are taken in the order of their fractions: first the validation share, then the test share, each at
     least one document; at least one remains for training. With these cuts, adding documents can move others. Raises

@@ -1,8 +1,8 @@
-"""Near-duplicates between splits: held-out documents that have a near copy among the documents trained on.
+"""Near-duplicates between splits: held-out documents that nearly duplicate a training document.
 
 Each document is a set of shingles (runs of 5 characters of its normal form), each shingle a 64-bit hash. The sketch of
-a document is its 128 least hashes (Broder 1997). Documents whose sketches share enough are candidates; the Jaccard
-similarity of all their hashes decides. Cost and memory are bounded: of a large split a sample is compared.
+a document is its 128 smallest hashes (Broder 1997). Documents whose sketches overlap enough are candidates; the Jaccard
+similarity of all their hashes decides. To bound time and memory, only a sample of a large split is compared.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from danlu.text.normal_form import normal_form
 from danlu.text.split import fraction
 
 THRESHOLD = 0.8
-"""Jaccard similarity from which two documents are near-duplicates."""
+"""Minimum Jaccard similarity of near-duplicates."""
 
 SKETCH = 128
 CANDIDATE = 0.6
-"""Share of a sketch from which a pair is compared exactly: at a similarity of 0.8, five standard deviations below the
-expected share."""
+"""Minimum shared part of two sketches for the documents to be compared exactly. At a similarity of 0.8 it is five
+standard deviations below the expected value."""
 
 MAX_CHARACTERS = 100_000
 """Characters at the beginning of a document that are compared."""
 
 TRAIN_CHARACTERS, TRAIN_DOCUMENTS = 20_000_000, 20_000
 HELD_OUT_CHARACTERS, HELD_OUT_DOCUMENTS = 2_000_000, 2_000
-"""Size of a split from which a sample is compared."""
+"""Maximum size of a split that is compared in full; of a larger one, a sample of about this size is compared."""
 
 EXAMPLES = 3
 PRIME = np.uint64(0x100000001B3)
@@ -41,12 +41,12 @@ FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 RULE = (
     f"Held-out documents whose {SHINGLE}-character shingles overlap by {THRESHOLD} (Jaccard) or more with those of a "
     f"document in train (for test, also in validation), by the first {MAX_CHARACTERS:,} characters; case and white "
-    "space are ignored. Where less than the whole of train is compared, the counts are lower bounds."
+    "space are ignored. If only a sample of train is compared, the counts are lower bounds."
 )
 
 
 def shingle_hashes(text: str) -> np.ndarray:
-    """[n] uint64: the hashes of the shingles of a text, sorted, each once."""
+    """Return the distinct hashes of the shingles of a text in ascending order, [n] uint64."""
     codes = np.frombuffer(normal_form(text[:MAX_CHARACTERS]).encode("utf-32-le"), "<u4").astype(np.uint64)
     shingles = max(1, len(codes) - SHINGLE + 1)
     hashes = np.zeros(shingles, np.uint64)
@@ -58,14 +58,14 @@ def shingle_hashes(text: str) -> np.ndarray:
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Jaccard similarity of two sorted sets of hashes."""
+    """Return the Jaccard similarity of two sorted sets of hashes."""
     shared = len(np.intersect1d(a, b, assume_unique=True))
     return shared / (len(a) + len(b) - shared)
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A held-out document of the index."""
+    """A held-out document with its shingle hashes."""
 
     split: str
     name: str
@@ -73,12 +73,12 @@ class HeldOut:
 
 
 class Index:
-    """Held-out documents by the hashes of their sketches."""
+    """An index of held-out documents by the hashes in their sketches."""
 
     def __init__(self, documents: Iterable[HeldOut]):
         self.documents = list(documents)
         self.near: dict[int, str] = {}
-        """{number of a document: name of a near-duplicate found}."""
+        """{index of a document: name of the first near-duplicate found}."""
         sketches = [document.hashes[:SKETCH] for document in self.documents]
         self._sizes = np.array([len(sketch) for sketch in sketches], np.int64)
         hashes = np.concatenate([np.zeros(0, np.uint64), *sketches])
@@ -87,7 +87,7 @@ class Index:
         self._owners = np.repeat(np.arange(len(sketches)), self._sizes)[order]
 
     def compare(self, document: Document, splits: Iterable[str]) -> None:
-        """Record for which held-out documents of these splits this document is the first near-duplicate."""
+        """Find the held-out documents of these splits for which this document is the first near-duplicate."""
         hashes = shingle_hashes(document.text)
         sketch = hashes[:SKETCH]
         low, high = (np.searchsorted(self._hashes, sketch, side) for side in ("left", "right"))
@@ -95,7 +95,7 @@ class Index:
         if not lengths.any():
             return
         ends = np.cumsum(lengths)
-        places = np.repeat(low - ends + lengths, lengths) + np.arange(ends[-1])  # all ranges low .. high, end to end
+        places = np.repeat(low - ends + lengths, lengths) + np.arange(ends[-1])  # the ranges [low, high), concatenated
         owners, counts = np.unique(self._owners[places], return_counts=True)
         candidates = owners[counts >= CANDIDATE * np.minimum(self._sizes[owners], len(sketch))]
         for number in candidates.tolist():
@@ -107,7 +107,7 @@ class Index:
 
 
 def compared_share(counts: Mapping[str, int], characters: int, documents: int) -> float:
-    """Share of a split that is compared, for at most about so many characters and documents."""
+    """Return the share of a split to compare, for at most about this many characters and documents."""
     return min(1.0, characters / max(counts["characters"], 1), documents / max(counts["documents"], 1))
 
 
@@ -122,7 +122,8 @@ def near_duplicates_between_splits(
 
     Returns:
         {"threshold", "rule", "compared": {split: {"documents", "share"}}, "found": {split: {"documents", "share"}},
-        "examples": [{"split", "document", "near"}]}, for JSON. Shares are of the split, or of its documents compared.
+        "examples": [{"split", "document", "near"}]}, for JSON. The shares of "compared" are of all documents of a
+        split, those of "found" of the documents compared.
     """
     shares = {
         split: compared_share(counts[split], TRAIN_CHARACTERS, TRAIN_DOCUMENTS)
@@ -132,19 +133,19 @@ def near_duplicates_between_splits(
     }
     compared = dict.fromkeys(shares, 0)
 
-    def sampled(split: str) -> Iterator[Document]:
+    def sample(split: str) -> Iterator[Document]:
         for document in documents(split):
-            # by hash: which documents are compared depends neither on their order nor on the others
+            # sampling by hash depends neither on the order of the documents nor on other documents
             if shares[split] == 1 or fraction(document.text, "near duplicates") < shares[split]:
                 compared[split] += 1
                 yield document
 
     held_out = ("validation", "test")
-    index = Index(HeldOut(s, d.name, shingle_hashes(d.text)) for s in held_out for d in sampled(s))
+    index = Index(HeldOut(s, d.name, shingle_hashes(d.text)) for s in held_out for d in sample(s))
     sizes = {split: compared[split] for split in held_out}
-    for document in sampled("train"):
+    for document in sample("train"):
         index.compare(document, held_out)
-    for document in sampled("validation"):
+    for document in sample("validation"):
         index.compare(document, ("test",))
     compared |= sizes  # validation was read twice
     found = {split: sum(index.documents[k].split == split for k in index.near) for split in held_out}

@@ -1,4 +1,4 @@
-"""Statistics of the words and scripts of a corpus, to check by eye that it is the intended text."""
+"""Statistics of the words and scripts of a corpus, for a visual check that it is the intended text."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from danlu.text.split import SPLITS
 from danlu.text.stop_words import CHINESE, ENGLISH
 
 MAX_WORDS = 1_000_000
-"""Maximum number of different words held. Above it the rarest are dropped, and counts of rare words are lower
-bounds."""
+"""Maximum number of distinct words held. Above it the rarest are dropped, and counts of rare words are lower bounds."""
 
 ENGLISH_WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*")
 HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
 QUANTILES = (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1)
 
-Cut = Callable[[str], Iterable[str]]
+Segmenter = Callable[[str], Iterable[str]]
 
 
-def chinese_cut() -> tuple[Cut, str]:
-    """Return how to cut runs of Chinese characters and what the pieces are: words if rjieba is installed (extra
-    `zh`)."""
+def chinese_segmenter() -> tuple[Segmenter, str]:
+    """Return the segmenter of runs of Chinese characters and the name of its units.
+
+    The units are words if rjieba is installed (extra `zh`), otherwise characters.
+    """
     if importlib.util.find_spec("rjieba") is None:
         return iter, "character (for words: pip install 'danlu[zh]')"
-    return need("rjieba", "zh", "Chinese words").cut, "word (rjieba)"
+    return need("rjieba", "zh", "Chinese word segmentation").cut, "word (rjieba)"
 
 
 @dataclass
@@ -41,14 +42,14 @@ class WordCount:
     stop_words: frozenset[str]
     counts: Counter[str] = field(default_factory=Counter)
     total: int = 0
-    stopped: int = 0
+    stop_word_count: int = 0
     exact: bool = True
 
     def add(self, words: Iterable[str]) -> None:
         for word, n in Counter(words).items():
             self.counts[word] += n
             self.total += n
-            self.stopped += n * (word in self.stop_words)
+            self.stop_word_count += n * (word in self.stop_words)
         if len(self.counts) > MAX_WORDS:
             self.counts, self.exact = Counter(dict(self.counts.most_common(MAX_WORDS // 2))), False
 
@@ -59,7 +60,7 @@ class WordCount:
             "words": self.total,
             "different": len(self.counts),
             "exact": self.exact,
-            "stop_word_share": self.stopped / self.total if self.total else None,
+            "stop_word_share": self.stop_word_count / self.total if self.total else None,
             "most_frequent": [[word, n] for word, n in ordered[:top]],
             "most_frequent_content": [[word, n] for word, n in content[:top]],
         }
@@ -79,15 +80,15 @@ def quantiles(counts: Mapping[int, int]) -> dict[str, int]:
 def report_texts(texts: Iterable[str], top: int = 20) -> dict[str, Any]:
     """Return statistics of texts, for JSON.
 
-    Memory does not grow with the texts: at most a million different words of each language are held.
+    Memory is bounded: at most a million distinct words of each language are held.
 
     Returns:
         {"documents", "characters", "bytes" (UTF-8), "characters_per_document": {quantile: characters},
         "scripts": {script: share of the letters}, "english": {"words", "different", "exact",
         "stop_word_share" (None without words), "most_frequent": [[word, count]], "most_frequent_content": the same
-        without stop words}, "chinese": the same, and "unit": what was counted}.
+        without stop words}, "chinese": the same, and "unit": the unit counted}.
     """
-    cut, unit = chinese_cut()
+    segment, unit = chinese_segmenter()
     lengths: Counter[int] = Counter()
     characters: Counter[str] = Counter()
     english, chinese = WordCount(ENGLISH), WordCount(CHINESE)
@@ -97,7 +98,7 @@ def report_texts(texts: Iterable[str], top: int = 20) -> dict[str, Any]:
         size += len(text.encode())
         characters.update(text)
         english.add(ENGLISH_WORD.findall(text.lower()))
-        chinese.add(word for run in HAN_RUN.findall(text) for word in cut(run))
+        chinese.add(word for run in HAN_RUN.findall(text) for word in segment(run))
     return {
         "documents": lengths.total(),
         "characters": characters.total(),

@@ -1,7 +1,7 @@
-"""Word segmentation: scripts with spaces by their letters, Chinese by rjieba (extra `zh`).
+"""Word segmentation: at spaces and punctuation, and of Chinese by rjieba (extra `zh`).
 
 The words of a text are a partition of it: white space belongs to the word after it, and every punctuation mark is a
-word. Nothing is rewritten, so words are positions in the text, whatever the tokenizer.
+word. The text is not changed, so words are character ranges that apply to any tokenizer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from danlu.extras import need
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"\s*(?:(?P<han>[{HAN}]+)|(?:(?![{HAN}])\w)+(?:['’](?:(?![{HAN}])\w)+)*|\S)|\s+$")
-"""White space and what follows it: Han characters, letters and digits with inner apostrophes, or one other
-character."""
+"""White space followed by Han characters, by letters and digits with inner apostrophes, or by one other character."""
 
 
 def word_starts(text: str) -> np.ndarray:
@@ -28,7 +27,7 @@ def word_starts(text: str) -> np.ndarray:
     for run in RUN.finditer(text):
         starts.append(run.start())
         if run["han"] and len(run["han"]) > 1:
-            cut = need("rjieba", "zh", "finding the words of Chinese text").cut
+            cut = need("rjieba", "zh", "Chinese word segmentation").cut
             at = run.start("han")
             for word in cut(run["han"])[:-1]:
                 at += len(word)

@@ -251,7 +251,7 @@ def test_a_mixed_folder_is_read_in_one_go_and_says_what_it_is(tmp_path, caplog):
     assert facts["files"] == [
         {"formats": {".txt": 20, ".md": 1, ".csv": 1}, "encodings": {"gb18030": 10, "utf-8": 11, "utf-16": 1}}
     ]
-    assert "other encodings than UTF-8" in caplog.text
+    assert "encodings other than UTF-8" in caplog.text
 
 
 def test_every_format_has_its_suffixes():

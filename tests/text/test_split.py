@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.text.split import SPLITS, cuts, cuts_by_order, fraction
+from danlu.text.split import SPLITS, cuts_by_order, cuts_by_share, fraction
 
 
 @given(st.text(max_size=50), st.text(max_size=10))
@@ -20,7 +20,7 @@ def test_salt_changes_the_split_and_values_are_fixed_for_ever():
 
 
 def test_shares_are_as_asked():
-    where = cuts(0.1, 0.2)
+    where = cuts_by_share(0.1, 0.2)
     found = [where.split(fraction(f"document {i}")) for i in range(20_000)]
     assert abs(found.count("validation") / 20_000 - 0.1) < 0.01
     assert abs(found.count("test") / 20_000 - 0.2) < 0.01

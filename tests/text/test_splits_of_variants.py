@@ -16,7 +16,7 @@ from danlu.text.documents import Document
 from danlu.text.near_duplicates import jaccard, shingles
 from danlu.text.normal_form import normal_form
 from danlu.text.parallel_lines import pairs_of_split
-from danlu.text.split import SPLITS, cuts, fraction
+from danlu.text.split import SPLITS, cuts_by_share, fraction
 from danlu.text.split_overlap import MAX_CHARACTERS, near_duplicates_between_splits, shingle_hashes, similarity
 
 TEXTS = [f"Document {i} about the furnace of alchemists, 炼丹 part {i * i}" for i in range(40)]
@@ -62,7 +62,7 @@ def test_other_documents_move_no_text(ways, others):
 
 
 def test_a_text_without_variants_is_split_by_its_own_hash():
-    where = cuts(0.3, 0.3)
+    where = cuts_by_share(0.3, 0.3)
     assert splits_of(TEXTS) == {text: where.split(fraction(text)) for text in TEXTS}
 
 

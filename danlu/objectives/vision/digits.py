@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from danlu.extras import need
-from danlu.text.split import SPLITS, cuts, fraction
+from danlu.text.split import SPLITS, cuts_by_share, fraction
 
 SIDE, LEVELS = 8, 16
 PATCH = 2
@@ -31,7 +31,7 @@ def digits() -> dict[str, Digits]:
     """Return the images of each split. The split depends on the image alone, so that equal images share a split."""
     found = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
     images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
-    where = cuts(VALIDATION, TEST)
+    where = cuts_by_share(VALIDATION, TEST)
     splits = np.array(
         [where.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in found.images]
     )

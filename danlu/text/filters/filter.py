@@ -23,13 +23,13 @@ class Filter(Settings, ABC):
         name: str
 
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Distributions that the result depends on; their versions are part of the identity of a corpus."""
+    """Python packages that affect the result; their versions are part of the identity of a corpus."""
 
     @abstractmethod
     def build(self) -> Clean:
-        """Return the function from a text to the filtered text, or to the reason why it is rejected.
+        """Return the function that filters a text: it returns the new text, or a `Rejected` with the reason.
 
-        Libraries are loaded here, once; WrongInput names a missing extra. The caller fills in the `name` of a
+        Load libraries here, once; raise WrongInput if an extra is missing. The caller fills in the `name` of a
         `Rejected`.
         """
 

@@ -14,7 +14,7 @@ from danlu.text.languages import LIBRARY, language_counter
 
 @filters.register
 class Language(Filter):
-    """Reject texts in other languages."""
+    """Keep texts in certain languages and reject all others."""
 
     name: Literal["language"] = "language"
     libraries: ClassVar[tuple[str, ...]] = (LIBRARY,)

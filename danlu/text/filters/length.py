@@ -13,7 +13,7 @@ from danlu.text.filters.filter import Clean, Filter
 
 @filters.register
 class Length(Filter):
-    """Reject texts by their number of characters, without white space at the ends."""
+    """Reject texts by their number of characters, not counting white space at the ends."""
 
     name: Literal["length"] = "length"
     min: PositiveInt = Field(1, description="Minimum number of characters.")

@@ -1,4 +1,4 @@
-"""File formats: one file and one line here for each."""
+"""File formats: one module each, listed here."""
 
 from danlu.text.formats.format import Format, Reading
 from danlu.text.formats.json_lines import JsonLines
@@ -10,6 +10,6 @@ from danlu.text.formats.tables import Tables
 FORMATS: dict[str, Format] = {
     suffix: known for known in (PlainText(), Markdown(), JsonLines(), Tables(), Parquet()) for suffix in known.suffixes
 }
-"""By suffix."""
+"""The formats by suffix."""
 
 __all__ = ["FORMATS", "Format", "Reading"]

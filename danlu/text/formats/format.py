@@ -13,24 +13,24 @@ from danlu.text.documents import Document, Rejected
 
 @dataclass(frozen=True)
 class Reading:
-    """The settings of a recipe that say how to read files."""
+    """The settings of a recipe that control how files are read."""
 
     text_field: str
     """Field or column that holds the text."""
     layout: str = "file"
-    """How documents lie in plain text."""
+    """How plain text is divided into documents: "file", "line" or "paragraphs"."""
 
 
 class Format(ABC):
     """A file format."""
 
     suffixes: ClassVar[tuple[str, ...]]
-    """Suffixes of its files, without that of a compression."""
+    """Suffixes of its files, without `.gz` or `.zst`."""
 
     @abstractmethod
     def layout(self, reading: Reading) -> str:
-        """Return how documents lie in its files, in a word or two."""
+        """Return a short name for how its files are divided into documents, such as "row"."""
 
     @abstractmethod
     def read(self, path: Path, reading: Reading) -> Iterator[Document | Rejected]:
-        """Yield the documents of a file, and every record that is not one with the reason."""
+        """Yield the documents of a file, and a `Rejected` for every record that is not one."""

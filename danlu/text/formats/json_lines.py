@@ -34,7 +34,7 @@ def _record(data: bytes, name: str, offset: int, field: str, encoding: str) -> D
 
 
 def json_lines(path: Path, field: str) -> Iterator[Document | Rejected]:
-    """Yield one document per line. Blank lines are skipped; lines that are not a record with text are rejected."""
+    """Yield one document per line. Blank lines are skipped; lines without a JSON object with text are rejected."""
     for line in raw_lines(path):
         name = f"{path}:{line.number}"
         if line.data is None:

@@ -12,7 +12,7 @@ from danlu.text.formats.plain_text import whole_file
 
 
 class Markdown(Format):
-    """Markdown files, read as they are."""
+    """Markdown files, read as text without conversion."""
 
     suffixes: ClassVar[tuple[str, ...]] = (".md",)
 

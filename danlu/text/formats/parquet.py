@@ -12,7 +12,7 @@ from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
 from danlu.text.formats.format import Format, Reading
 
 BATCH = 256
-"""Rows held in memory."""
+"""Rows held in memory at a time."""
 
 
 def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:

@@ -42,7 +42,7 @@ def line_by_line(path: Path) -> Iterator[Document | Rejected]:
 
 
 def paragraphs(path: Path) -> Iterator[Document | Rejected]:
-    """Yield every run of lines between blank lines, named after the number of its first line."""
+    """Yield every block of lines between blank lines, named after the number of its first line."""
     block: list[Line] = []
     size = 0
     for line in raw_lines(path):

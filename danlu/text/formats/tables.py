@@ -22,7 +22,7 @@ Row = tuple[int, list[str] | Rejected]
 
 
 def _fields_of_csv(text: io.TextIOBase) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield (line, fields or what is wrong)."""
+    """Yield (line, fields) of every row, or (line, error message)."""
     csv.field_size_limit(MAX_BYTES)
     reader = csv.reader(text, strict=True)
     line = 1
@@ -49,9 +49,9 @@ SPLITTERS = {".csv": _fields_of_csv, ".tsv": _fields_of_tsv}
 def rows(path: Path) -> Iterator[Row]:
     """Yield every row that is not blank, the header first. Invalid bytes and broken quoting give `Rejected`."""
     encoding = encoding_of(path)
-    ends = "" if suffix(path) == ".csv" else "\n"
+    newline = "" if suffix(path) == ".csv" else "\n"
     with open_utf8(path, encoding) as file:
-        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=ends)
+        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=newline)
         for line, fields in SPLITTERS[suffix(path)](text):
             name = f"{path}:{line}"
             if isinstance(fields, str):
