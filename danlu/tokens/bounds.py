@@ -19,20 +19,20 @@ FLAGS: Mapping[str, int] = {"word": 1, "sentence": 2}
 SPACE_BEFORE = 4
 """Bit of the end token of a document whose text ends in white space, which then belongs to its last sentence."""
 
-# How a tokenizer writes the boundary in front of the first token of a sentence, or of the end token of a document.
-# These bits show on which side of a boundary a sentence stood, so that objectives can compare only boundaries that look
-# the same (danlu.objectives.sentences.sentence_spans).
+# How a tokenizer writes the boundary before the first token of a sentence, or before the end token of a document.
+# These bits reveal on which side of a boundary a sentence was, so objectives compare only boundaries with equal bits
+# (danlu.objectives.sentences.sentence_spans).
 UNPUNCTUATED = 8
-"""The sentence before ends in a letter or digit."""
+"""The previous sentence ends in a letter or digit."""
 
 OVERHANG = 16
-"""The last token of the sentence before also holds what follows it: white space, such as `.\\n`, or text."""
+"""The last token of the previous sentence also contains white space or text after that sentence, such as `.\\n`."""
 
 NO_SPACE = 32
-"""The first token of this sentence with text in it does not start with white space."""
+"""The first token of the sentence that is not blank does not start with white space."""
 
 CUT = 64
-"""The sentence starts inside the token before, which belongs to another sentence."""
+"""The sentence starts inside the previous token, which belongs to another sentence."""
 
 BLANK = 128
 """Bit of every token that is only white space."""
@@ -41,7 +41,7 @@ VERSION = 2
 """Part of the cache key of stored flags; raise it when the same text gets other flags."""
 
 LIBRARIES: Mapping[str, str] = {"word": "rjieba", "sentence": "sentencex"}
-"""The libraries that find the boundaries, where installed; another version may find others."""
+"""The optional libraries that find the boundaries; another version may find other boundaries."""
 
 FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sentence": sentence_starts}
 
@@ -49,8 +49,8 @@ FINDERS: Mapping[str, Callable[[str], np.ndarray]] = {"word": word_starts, "sent
 def flags(text: str, starts: np.ndarray, stops: np.ndarray, kinds: Iterable[str]) -> np.ndarray:
     """Return the flags [n] uint8 of n tokens that cover the characters `starts` to `stops` - 1 [n] of `text`.
 
-    A token belongs to the word (or sentence) of its first character that is not white space. The first token of each
-    word or sentence has its bit.
+    A token belongs to the word (or sentence) of its first character that is not white space. The first token of a word
+    or sentence has the bit of that kind.
     """
     found = np.zeros(len(starts), np.uint8)
     if not len(starts):
@@ -75,11 +75,11 @@ def boundary_flags(
     Args:
         places: where each sentence starts in the text, [sentences].
         sentence: the index of the sentence that each token belongs to, [n].
-        visible: the characters of the text that are not white space.
+        visible: the offsets of the characters that are not white space.
     """
     blank = np.append(visible, len(text))[np.searchsorted(visible, starts)] >= stops
     found = np.where(blank, BLANK, 0)
-    ends = visible[np.searchsorted(visible, np.append(places[1:], len(text))) - 1] + 1  # behind each sentence
+    ends = visible[np.searchsorted(visible, np.append(places[1:], len(text))) - 1] + 1  # of each sentence
     filled = np.flatnonzero(~blank)
     for i in np.flatnonzero(np.diff(sentence, prepend=-1)).tolist():
         with_text = filled[min(np.searchsorted(filled, i), len(filled) - 1)]
@@ -92,7 +92,7 @@ def boundary_flags(
 
 
 def with_end_tokens(inside: np.ndarray, text: str, kinds: Iterable[str]) -> np.ndarray:
-    """Add the flags of the beginning and end tokens of the document, each of which is a word and a sentence alone."""
+    """Add the flags of the bos and eos tokens of the document; each is a word and a sentence by itself."""
     kinds = list(kinds)
     alone = sum(FLAGS[kind] for kind in kinds)
     last = alone | (SPACE_BEFORE if text[-1:].isspace() else 0)
@@ -102,6 +102,6 @@ def with_end_tokens(inside: np.ndarray, text: str, kinds: Iterable[str]) -> np.n
 
 
 def segment_numbers(found: np.ndarray, kind: str) -> np.ndarray:
-    """Return the index [n] int64, from 0, of the word or sentence of a piece that each token belongs to."""
+    """Return the index of the word or sentence of each token of a piece, counted from 0, [n] int64."""
     first = (found & FLAGS[kind]) > 0
     return np.cumsum(first) - first[:1].sum()

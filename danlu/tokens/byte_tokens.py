@@ -1,4 +1,4 @@
-"""Bytes as entries of a vocabulary.
+"""Byte tokens: bytes as entries of a vocabulary.
 
 Byte-level BPE writes each byte as a printable character (the table of GPT-2, Radford et al. 2019); kinds with byte
 fallback write `<0xE4>`.
@@ -12,7 +12,7 @@ PRINTABLE = (*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE
 """Bytes that are written as their Latin-1 character; the others are numbered from U+0100 in order."""
 
 BYTE_TOKENS = tuple(f"<0x{byte:02X}>" for byte in range(256))
-"""The entries that spell a character without an entry of its own, in kinds with byte fallback."""
+"""The entries that spell characters missing from the vocabulary, in kinds with byte fallback."""
 
 
 @cache
@@ -22,7 +22,7 @@ def byte_of_character() -> dict[str, int]:
     return {chr(byte): byte for byte in PRINTABLE} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
 
 
-def readable(piece: str) -> str:
+def piece_text(piece: str) -> str:
     """Return the text of a byte-level entry; incomplete characters are shown as `\\xe4`."""
     table = byte_of_character()
     return bytes(table[c] for c in piece).decode("utf-8", "backslashreplace")

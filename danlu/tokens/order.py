@@ -1,8 +1,8 @@
-"""The order of an epoch: a keyed permutation of 0 .. n - 1 that is computed and never stored.
+"""The order of an epoch: a keyed permutation of the n units that is computed, not stored.
 
-It is a Feistel network over the smallest power of two that is at least n (Luby & Rackoff 1988). Values outside 0 .. n -
-1 pass through it again until they are inside (cycle walking, Black & Rogaway 2002), less than twice on average. Any
-position can be computed directly, so the position of a run in its data is one integer.
+It is a Feistel network over the smallest power of two that is at least n (Luby & Rackoff 1988). Values of n or more
+pass through it again until they are smaller than n (cycle walking, Black & Rogaway 2002), with fewer than two passes on
+average. Any position can be computed directly, so the position of a run in its data is one integer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _check(n: int, low: int, high: int) -> None:
 
 
 def order(seed: int, epoch: int, i: int, n: int) -> int:
-    """Return which of n units is at position i of an epoch."""
+    """Return the unit, 0 .. n - 1, at position i of an epoch."""
     _check(n, i, i)
     keys, (left_bits, right_bits) = _keys(seed, epoch), _widths(n)
     while True:
@@ -70,7 +70,7 @@ def _pass(x: np.ndarray, keys: tuple[int, ...], a: int, b: int) -> np.ndarray:
 
 
 def order_block(seed: int, epoch: int, positions: np.ndarray, n: int) -> np.ndarray:
-    """Return `order` of each of `positions` [k] as [k] int64. About 10 million per second in blocks of 64 thousand."""
+    """Return `order` of each of `positions` [k], as [k] int64; about 10 million per second in blocks of 64 thousand."""
     x = np.asarray(positions)
     if not x.size:
         return np.zeros(0, np.int64)

@@ -1,7 +1,7 @@
 """Prevent external tokenizers from producing special tokens for raw text.
 
-It is not enough that text is not searched for special tokens, because the model can have them among its pieces: a
-unigram model with `<s>` matches it in the text like any other piece.
+Disabling the search for special tokens in text is not enough, because they can also be pieces of the model: a unigram
+model with the piece `<s>` matches it like any other piece.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 CONTEXTS = ("{}", "a{}a", " {} ", "a {}")
-"""Texts in which each special token is tried."""
+"""Templates of the texts in which each special token is tested."""
 
 
 def unknown_token(inner: Tokenizer) -> str | None:
@@ -31,19 +31,20 @@ def unknown_token(inner: Tokenizer) -> str | None:
 def special_tokens_from_text(inner: Tokenizer) -> list[str]:
     """Return the special tokens that raw text produces, other than the unknown token."""
     special = {i: token.content for i, token in inner.get_added_tokens_decoder().items() if token.special}
-    own = set(special) - {inner.token_to_id(unknown_token(inner) or "")}
+    forbidden = set(special) - {inner.token_to_id(unknown_token(inner) or "")}
     found = []
     for content in special.values():
         encodings = inner.encode_batch([text.format(content) for text in CONTEXTS], add_special_tokens=False)
-        if any(own.intersection(encoding.ids) for encoding in encodings):
+        if any(forbidden.intersection(encoding.ids) for encoding in encodings):
             found.append(content)
     return found
 
 
-def keep_text_ordinary(inner: Tokenizer, where: Path) -> None:
-    """Split text after the first character of anything that equals a special token, if the tokenizer needs it.
+def prevent_special_tokens(inner: Tokenizer, where: Path) -> None:
+    """Change a tokenizer so that raw text never produces special tokens.
 
-    Raises WrongInput if that does not help, as for a special token of one character.
+    If necessary, text is split after the first character of anything that equals a special token. Raises WrongInput if
+    this is not possible, as for a special token of one character.
     """
     from tokenizers import Regex, pre_tokenizers
 
@@ -56,5 +57,5 @@ def keep_text_ordinary(inner: Tokenizer, where: Path) -> None:
     inner.pre_tokenizer = (  # pyright: ignore[reportAttributeAccessIssue]
         split if inner.pre_tokenizer is None else pre_tokenizers.Sequence([inner.pre_tokenizer, split])
     )
-    if left := special_tokens_from_text(inner):
-        raise WrongInput(f"{where}: raw text produces its special token {left[0]!r}; use another tokenizer")
+    if remaining := special_tokens_from_text(inner):
+        raise WrongInput(f"{where}: raw text produces its special token {remaining[0]!r}; use another tokenizer")

@@ -1,4 +1,4 @@
-"""A reader of the wire format of protocol buffers, as far as sentencepiece files need it."""
+"""A minimal reader of the wire format of protocol buffers, for sentencepiece files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ VARINT, EIGHT_BYTES, LENGTH_PREFIXED, FOUR_BYTES = 0, 1, 2, 5
 
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:
-    """Return (value, position after it). Raises IndexError if the data end first."""
+    """Return (value, position after it). Raises IndexError if the data is truncated."""
     value = shift = 0
     while True:
         byte = data[start]

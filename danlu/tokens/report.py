@@ -19,7 +19,7 @@ PLAIN = (DIGITS, PUNCTUATION, SPACE)
 """Classes of characters that are not scripts."""
 
 SHOWN = 10
-"""Tokens listed as the longest and the most frequent ones."""
+"""Number of longest and of most frequent tokens to list."""
 
 
 @lru_cache(maxsize=1 << 17)
@@ -71,13 +71,10 @@ def token_texts(text: str, starts: np.ndarray) -> Iterable[tuple[int, str]]:
     """
     if not len(starts):
         return
-    first, several = np.unique(starts, return_counts=True)
-    bounds = [
-        0,
-        *first[1:].tolist(),
-        len(text),
-    ]  # text that the tokenizer drops at the start belongs to the first token
-    for k, n in enumerate(several.tolist()):
+    first, counts = np.unique(starts, return_counts=True)
+    # text that the tokenizer drops at the start is counted with the first token
+    bounds = [0, *first[1:].tolist(), len(text)]
+    for k, n in enumerate(counts.tolist()):
         yield n, text[bounds[k] : bounds[k + 1]]
 
 
@@ -107,18 +104,18 @@ def examples(tokenizer: TextTokenizer, texts: Sequence[str], characters: int = 6
 def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
     """Return statistics of a tokenizer on some texts, for JSON. One text at a time is held in memory.
 
-    They are: bytes and characters per token, overall and `by_script` (the script of a token is that of its first
-    character); `round_trip`, whether every text is decoded exactly, and the share that is; the shares of unknown tokens
-    and of tokens that are single bytes; the share of the vocabulary that occurs; the longest and the most frequent
-    tokens; three short examples.
+    The statistics are: bytes and characters per token, overall and `by_script` (the script of a token is that of its
+    first character); `round_trip`, whether every text is decoded exactly, and the share that is; the shares of unknown
+    tokens and of single bytes; the share of the vocabulary that occurs; the longest and the most frequent tokens; three
+    short examples.
     """
     counts: dict[str, Count] = {}
     whole, seen, first = Count(), Counter[int](), []
-    number = back = 0
+    number = exact = 0
     for text in texts:
         ((ids, starts),) = tokenizer.encode_starts_batch([text])
         number += 1
-        back += tokenizer.decode(ids) == text
+        exact += tokenizer.decode(ids) == text
         seen.update(ids.tolist())
         whole.add(len(ids), text)
         for n, part in token_texts(text, starts):
@@ -130,8 +127,8 @@ def report(tokenizer: TextTokenizer, texts: Iterable[str]) -> dict[str, Any]:
         "size": tokenizer.vocabulary.size,
         "texts": number,
         **whole.facts(),
-        "round_trip": back == number,
-        "round_trip_share": back / number if number else None,
+        "round_trip": exact == number,
+        "round_trip_share": exact / number if number else None,
         **vocabulary_facts(tokenizer, seen),
         "by_script": by_script(counts),
         "examples": examples(tokenizer, first),

@@ -1,8 +1,8 @@
 """A sentencepiece `.model` (Kudo & Richardson 2018), encoded by the sentencepiece library.
 
-No tokenizer.json is exactly equivalent: normalization tables apply to longest matches; float32 sums decide between the
-segmentations of a unigram model; and of two pairs that give the same piece, BPE merges the one further left, while a
-list of merges has an order. So the file is stored unchanged, and the class below has the interface of
+No tokenizer.json is exactly equivalent: normalisation replaces the longest matches; float32 sums decide between the
+segmentations of a unigram model; and of two pairs that give the same piece, BPE merges the one further left, whereas a
+tokenizer.json ranks its merges. So the file is stored unchanged, and `SentencePiece` has the part of the interface of
 `tokenizers.Tokenizer` that `TextTokenizer` uses.
 """
 
@@ -21,7 +21,7 @@ from danlu.extras import need
 from danlu.tokens.protobuf import integer_field, read_message
 
 FILE = "tokenizer.model"
-"""Its name in a folder written by danlu."""
+"""File name in a folder written by danlu."""
 
 KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 """Model types by their number in the file."""
@@ -32,7 +32,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "eos": ("</s>", "[SEP]"),
     "mask": ("<mask>", "[MASK]"),
 }
-"""Usual names of the control symbols of each role; an added entry has the first."""
+"""Usual names of the control symbol of each role. A missing symbol is added under the first name."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Special:
-    """A special token, as `tokenizers.AddedToken`."""
+    """A special token with the fields of `tokenizers.AddedToken` that are used."""
 
     content: str
     special: bool = True
@@ -54,8 +54,8 @@ class Special:
 class SentencePiece:
     """A sentencepiece model with the interface of `tokenizers.Tokenizer`.
 
-    Roles without a control symbol in the model get entries after its own. So every objective can use it, and the ids of
-    text do not change.
+    Roles without a control symbol get new entries after those of the model. So every objective can use it, and the ids
+    of text do not change.
     """
 
     def __init__(self, data: bytes, where: str = "the model"):
@@ -63,22 +63,24 @@ class SentencePiece:
         self.data = data
         try:
             self.processor = library.SentencePieceProcessor(model_proto=data)
-            self.own: int = self.processor.vocab_size()
+            self.model_size: int = self.processor.vocab_size()
         except (RuntimeError, OSError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise WrongInput(f"{where} is damaged or not a sentencepiece model ({reason})") from None
-        if not self.own:
+        if not self.model_size:
             raise WrongInput(f"{where} is damaged or not a sentencepiece model (it has no entries)")
-        pieces = [self.processor.id_to_piece(i) for i in range(self.own)]
-        control = [i for i in range(self.own) if self.processor.is_control(i)]
+        pieces = [self.processor.id_to_piece(i) for i in range(self.model_size)]
+        control = [i for i in range(self.model_size) if self.processor.is_control(i)]
         self.roles, added = self._roles(pieces, control)
         self._pieces = [*pieces, *added]
         self._ids = {piece: i for i, piece in enumerate(self._pieces)}
-        unknown = [i for i in range(self.own) if self.processor.is_unknown(i)]
-        self.special = {i: Special(self._pieces[i]) for i in (*unknown, *control, *range(self.own, len(self._pieces)))}
+        unknown = [i for i in range(self.model_size) if self.processor.is_unknown(i)]
+        self.special = {
+            i: Special(self._pieces[i]) for i in (*unknown, *control, *range(self.model_size, len(self._pieces)))
+        }
 
     def _roles(self, pieces: Sequence[str], control: Sequence[int]) -> tuple[dict[str, str], list[str]]:
-        """Return {role: piece}, and the pieces to be added."""
+        """Return {role: piece}, and the pieces to add."""
         roles: dict[str, str] = {"unk": pieces[int(self.processor.unk_id())]}
         added: list[str] = []
         named = {pieces[i] for i in control}

@@ -34,7 +34,7 @@ def add_sentinels(inner: Tokenizer, wanted: int) -> Tokenizer:
             raise WrongInput(
                 f"tokenizer: {name!r} is an ordinary token, learnt from the text, and cannot be a special token as well"
             )
-    # with lstrip, "is <extra_id_0>" in transformers has no space before it: the tokens that fill it have the space
+    # with lstrip, transformers drops the space in "is <extra_id_0>": it belongs to the tokens that fill the blank
     new = [AddedToken(sentinel_token(k), special=True, normalized=False, lstrip=True) for k in range(wanted)]
     extended.add_special_tokens(new)
     return extended

@@ -7,7 +7,7 @@ Each split has files `<split>-00000`, `<split>-00001`, ... of whole documents:
 - `.bytes`: int64 [n], the UTF-8 bytes of the text of each document, for bits per byte;
 - `.bounds`, only if an objective needs it: uint8 per token, whether a word or a sentence starts there (bounds.py).
 
-`shards.json` has the counts and the data type. Writing and reading need memory that does not grow with the corpus.
+`shards.json` has the counts and the data type. Shards of any size are written and read in bounded memory.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ShardWriter:
 
 
 def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lists of texts of about 4 million characters: encoding uses all cores and little memory."""
+    """Yield lists of texts of about 4 million characters, enough to encode on all cores in little memory."""
     batch, size = [], 0
     for text in texts:
         batch.append(text)
@@ -142,7 +142,10 @@ def write_shards(
         "format": FORMAT,
         "corpus": corpus.fingerprint,
         "tokenizer": tokenizer.fingerprint,
-        "frame": [tokenizer.vocabulary.bos, tokenizer.vocabulary.eos],  # another file may decide which they are
+        "frame": [
+            tokenizer.vocabulary.bos,
+            tokenizer.vocabulary.eos,
+        ],  # not in the fingerprint, because tokenizer_config.json names them
         "shard_bytes": shard_bytes,
         **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}, "flags": VERSION} if kinds else {}),
     }
@@ -166,7 +169,7 @@ def store_texts(
 
 
 class TokenStore:
-    """The shards of one split, read through memory maps: opening takes no time, whatever the size."""
+    """The shards of one split, read through memory maps, so that opening is fast whatever the size."""
 
     def __init__(self, folder: Path, split: str):
         self.folder, self.split = Path(folder), split
@@ -255,7 +258,7 @@ class TokenStore:
         return found
 
     def _shard_pieces(self, values: np.ndarray, shard: int, start: int, stop: int, overlap: int) -> list[np.ndarray]:
-        """`_cut` within one shard; no document continues in the next one."""
+        """Return the pieces of one shard. No document spans two shards."""
         offsets = self._offsets[shard]
         first = int(np.searchsorted(offsets, start, "right")) - 1
         last = int(np.searchsorted(offsets, stop, "left"))
@@ -268,6 +271,6 @@ class TokenStore:
 
 
 def decodes_exactly(store: TokenStore, texts: Iterable[str], tokenizer: TextTokenizer) -> bool:
-    """Whether the stored tokens of some texts decode to these very texts."""
-    decoded = (tokenizer.decode(store.document(i)[1:-1]) for i in range(store.documents))
-    return all(made == text for made, text in zip(decoded, texts, strict=True))
+    """Return whether the stored tokens of some texts decode to exactly these texts."""
+    decoded_texts = (tokenizer.decode(store.document(i)[1:-1]) for i in range(store.documents))
+    return all(decoded == text for decoded, text in zip(decoded_texts, texts, strict=True))

@@ -1,4 +1,4 @@
-"""Decoding of ids that arrive one by one, never into half a character."""
+"""Incremental decoding of ids into whole characters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ REPLACEMENT = "\ufffd"
 class TextStream:
     """Incremental decoding: the results of `add` and `end`, concatenated, are `decode` of all ids.
 
-    A token is decoded together with the one before it, because some kinds put a space between words but none before the
-    first. If that one is only a space, those before it are included, because some kinds drop leading spaces.
+    A token is decoded together with the previous one, because some kinds put a space between words but not before the
+    first. If the previous token is only a space, earlier ones are included, because some kinds drop leading spaces.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str]):
@@ -23,7 +23,7 @@ class TextStream:
         return self._decode([*self._context, *self._pending])[len(self._decode(self._context)) :]
 
     def add(self, id: int) -> str:
-        """Return the characters that this token completes."""
+        """Add a token and return the characters that it completes."""
         self._pending.append(id)
         text = self._new_text()
         if text.endswith(REPLACEMENT):

@@ -15,8 +15,8 @@ import numpy as np
 
 from danlu import durable
 from danlu.errors import WrongInput
-from danlu.tokens.byte_tokens import readable
-from danlu.tokens.ordinary_text import keep_text_ordinary
+from danlu.tokens.byte_tokens import piece_text
+from danlu.tokens.ordinary_text import prevent_special_tokens
 from danlu.tokens.sentencepiece_model import FILE as MODEL
 from danlu.tokens.sentencepiece_model import SentencePiece, read_model
 from danlu.tokens.sentinels import add_sentinels, sentinel_ids
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SPECIAL = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
-"""Role to token, in the order of their ids 0, 1, 2, 3."""
+"""{role: token}, with the ids 0, 1, 2, 3 in this order."""
 
 TOKENIZER, CONFIG, FACTS = "tokenizer.json", "tokenizer_config.json", "tokenizer_facts.json"
 
 
 FALLBACK_ROLES = {"bos": ("cls",), "eos": ("sep",), "pad": ("eos", "sep")}
-"""Roles of external tokenizers whose token is used if a role has none."""
+"""{role: roles of an external tokenizer whose token stands in for a missing one}."""
 
 
 @dataclass
@@ -48,9 +48,9 @@ class TextTokenizer:
 
     def __post_init__(self) -> None:
         if not isinstance(self.inner, SentencePiece):
-            # not stored in tokenizer.json: text that looks like a special token is text and gets ordinary ids
+            # tokenizer.json does not store this: text that looks like a special token gets ordinary ids
             self.inner.encode_special_tokens = True
-            # external files may request these: a text has all its tokens and no others
+            # external files may enable these, which would drop or add tokens
             self.inner.no_truncation()
             self.inner.no_padding()
 
@@ -112,17 +112,17 @@ class TextTokenizer:
         return [np.array(e.ids, np.int64) for e in encodings]
 
     def encode_starts_batch(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return for each text the ids [n] int64 and the positions of the characters at which tokens start [n] int64.
+        """Return, for each text, the ids [n] int64 and the character offset at which each token starts [n] int64.
 
-        A token that is part of a character starts at the position of that character.
+        A token that is part of a character starts at the offset of that character.
         """
         found = self.inner.encode_batch(list(texts), add_special_tokens=False)
         return [(np.array(e.ids, np.int64), np.array([start for start, _ in e.offsets], np.int64)) for e in found]
 
     def encode_offsets_batch(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Return, for each text, the ids [n] and the characters at which each token starts [n] and stops [n].
+        """Return, for each text, the ids [n] and the offsets at which each token starts [n] and stops [n].
 
-        White space that a token holds is inside its offsets; white space that the tokenizer drops is outside all.
+        The offsets of a token include its white space; white space that the tokenizer drops belongs to no token.
         """
         found = self._without_post_processor.encode_batch(list(texts), add_special_tokens=False)
         offsets = [np.array(e.offsets, np.int64).reshape(-1, 2) for e in found]
@@ -141,8 +141,7 @@ class TextTokenizer:
         return plain
 
     def decode(self, ids: Iterable[int], keep_special: bool = False) -> str:
-        """Return the text of some ids; invalid UTF-8 becomes U+FFFD. Raises IndexError for an id out of the
-        vocabulary."""
+        """Return the text of some ids, with U+FFFD for invalid UTF-8. Raises IndexError for an unknown id."""
         listed = [int(i) for i in ids]
         for i in listed:
             self._check(i)
@@ -158,7 +157,7 @@ class TextTokenizer:
         piece = self.inner.id_to_token(id) or ""
         if id in self.vocabulary.special:
             return piece
-        return readable(piece) if self.byte_level else piece.replace("\u2581", " ")
+        return piece_text(piece) if self.byte_level else piece.replace("\u2581", " ")
 
     def _check(self, id: int) -> None:
         if not 0 <= id < self.vocabulary.size:
@@ -185,17 +184,17 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> TextTokenizer:
-        """Load what `save` wrote. Raises WrongInput if it is missing, damaged or of another kind."""
+        """Load a tokenizer from a folder. Raises WrongInput if it is missing, damaged or not supported."""
         folder = Path(folder)
         facts = durable.read_json(folder / FACTS) if (folder / FACTS).is_file() else {"kind": "file"}
         if (folder / TOKENIZER).is_file():
             inner = read_tokenizer(folder / TOKENIZER)
-            keep_text_ordinary(inner, folder / TOKENIZER)
+            prevent_special_tokens(inner, folder / TOKENIZER)
             return cls(inner, facts, special_token_roles(folder, inner))
         if (folder / MODEL).is_file():
             model = read_model(folder / MODEL)
             return cls(model, facts, model.roles)
-        raise WrongInput(f"{folder} has no {TOKENIZER}; name the folder that a tokenizer was saved to")
+        raise WrongInput(f"{folder} has no {TOKENIZER}; give the folder of a saved tokenizer")
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

@@ -12,7 +12,7 @@ from danlu.tokens.shards import TokenStore
 
 
 def draw_free(taken: Sequence[tuple[int, int]], units: int, rng: np.random.Generator) -> int:
-    """Draw a number below `units` outside the ranges [start, stop) uniformly. Raises WrongInput if none is left."""
+    """Draw uniformly a unit, 0 .. units - 1, outside the ranges [start, stop). Raises WrongInput if there is none."""
     free, gaps = 0, []
     reached = 0
     for start, stop in sorted([*taken, (units, units)]):
@@ -63,7 +63,7 @@ class WindowUnits:
         return self.store.pieces(*self._range(i), overlap)
 
     def draw_apart(self, taken: Sequence[int], rng: np.random.Generator) -> int:
-        """Draw a unit that shares no document with those in `taken` uniformly. Raises WrongInput if none is left."""
+        """Draw uniformly a unit that shares no document with those in `taken`. Raises WrongInput if there is none."""
         ranges = []
         for i in taken:
             start, stop = self.store.documents_around(*self._range(i))

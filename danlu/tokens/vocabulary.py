@@ -1,4 +1,4 @@
-"""The vocabulary of a tokenizer: all that objectives and models know of it."""
+"""The vocabulary of a tokenizer: its size and special ids, which objectives and models use."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ class Vocabulary:
 
     size: int
     bos: int
-    """Stands before every document."""
+    """Placed before every document."""
     eos: int
-    """Stands after every document; may be the same as `bos`."""
+    """Placed after every document; may equal `bos`."""
     pad: int
     mask: int | None
     """None if an external tokenizer has no mask token."""
     special: frozenset[int]
     """Ids of all special tokens. Raw text never produces them, except for the unknown token of kinds that have one."""
     sentinels: tuple[int, ...] = ()
-    """Ids of the sentinels, special as well: the k-th stands for the k-th blank of a text
-    (`danlu.tokens.sentinels`)."""
+    """Ids of the sentinels, which are special too; the k-th stands for the k-th blank of a text."""
 
     @cached_property
     def _is_ordinary(self) -> np.ndarray:
@@ -45,7 +44,7 @@ class Vocabulary:
     def require_mask(self) -> int:
         """Return the id of the mask token. Raises WrongInput if there is none."""
         if self.mask is None:
-            raise WrongInput("tokenizer: it has no mask token, which masked objectives need; use a kind of danlu's own")
+            raise WrongInput("tokenizer: it has no mask token, which masked objectives need; use one that danlu trains")
         return self.mask
 
     def require_sentinels(self, wanted: int) -> np.ndarray:
@@ -58,5 +57,5 @@ class Vocabulary:
         return np.array(self.sentinels[:wanted], np.int64)
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw ordinary tokens uniformly, [n] int64."""
+        """Draw n ordinary tokens uniformly, [n] int64."""
         return self._ordinary[rng.integers(len(self._ordinary), size=n)]

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from danlu.errors import WrongInput
 from danlu.registry import tokenizers
-from danlu.tokens.byte_tokens import byte_of_character, readable
+from danlu.tokens.byte_tokens import byte_of_character, piece_text
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.report import report
 from danlu.tokens.sampling import sample_texts
@@ -63,8 +63,8 @@ def test_special_tokens_stand_first(tokenizer):
 def test_pieces_are_readable(tokenizer):
     assert len(byte_of_character()) == 256
     assert sorted(byte_of_character().values()) == list(range(256))
-    assert readable("Ġthe") == " the"
-    assert readable("ä") == "\\xe4"
+    assert piece_text("Ġthe") == " the"
+    assert piece_text("ä") == "\\xe4"
     assert "".join(tokenizer.token(int(i)) for i in tokenizer.encode("the smoke 炉丹")) == "the smoke 炉丹"
 
 

@@ -1,4 +1,4 @@
-"""Kinds of tokenizers: one file and one import here for each."""
+"""Kinds of tokenizers: one module each, registered by its import here."""
 
 from danlu.tokens.kinds import byte, byte_bpe, character, file, unigram, word, wordpiece
 

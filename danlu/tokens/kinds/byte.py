@@ -7,7 +7,7 @@ from typing import Literal
 
 from danlu.registry import tokenizers as registry
 from danlu.tokens.kinds.kind import TokenizerKind
-from danlu.tokens.kinds.training import special_tokens, trained_tokenizer
+from danlu.tokens.kinds.training import special_tokens, wrap_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 
@@ -18,7 +18,7 @@ class Byte(TokenizerKind):
     name: Literal["byte"] = "byte"
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Return the same tokenizer for all texts."""
+        """Return the tokenizer, which does not depend on the texts."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -27,4 +27,4 @@ class Byte(TokenizerKind):
         inner.add_special_tokens(special_tokens())
         inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)  # pyright: ignore
         inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-        return trained_tokenizer(inner, self.name, len(vocabulary), [])
+        return wrap_tokenizer(inner, self.name, len(vocabulary), [])

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from danlu.registry import tokenizers as registry
 from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
-from danlu.tokens.kinds.training import special_tokens, trained_tokenizer, training_sample
+from danlu.tokens.kinds.training import special_tokens, training_sample, wrap_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 MIN_SIZE = len(SPECIAL) + 256
@@ -17,11 +17,11 @@ MIN_SIZE = len(SPECIAL) + 256
 QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""The pre-tokenization of Qwen2 (2024): as GPT-2, but digits one by one and line ends separate."""
+"""The pre-tokenization of Qwen2 (2024): as in GPT-2, but with single digits and separate line ends."""
 
 
 def pre_tokenizer(kind: str) -> Any:
-    """Return a pre-tokenizer that splits text as GPT-2 or Qwen2 and writes bytes as printable characters."""
+    """Return a pre-tokenizer that splits text as GPT-2 or Qwen2 does and writes bytes as printable characters."""
     from tokenizers import Regex, pre_tokenizers
 
     if kind == "gpt2":
@@ -51,16 +51,16 @@ class ByteBPE(TokenizerKind):
         """Learn the merges. The result depends on the set of texts, not on their order or the number of threads."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        chosen = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes)
         inner = Tokenizer(models.BPE())
         inner.pre_tokenizer = pre_tokenizer(self.pre_tokenization)  # pyright: ignore[reportAttributeAccessIssue]
         inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
         trainer = trainers.BpeTrainer(
             vocab_size=self.size,
-            min_frequency=2,  # a pair that occurs once is no evidence
+            min_frequency=2,  # a pair that occurs once is not frequent enough to merge
             show_progress=False,
             special_tokens=special_tokens(),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         )
-        inner.train_from_iterator(chosen, trainer)
-        return trained_tokenizer(inner, self.name, self.size, chosen)
+        inner.train_from_iterator(sample, trainer)
+        return wrap_tokenizer(inner, self.name, self.size, sample)

@@ -11,7 +11,7 @@ from pydantic import Field
 from danlu.registry import tokenizers as registry
 from danlu.tokens.byte_tokens import BYTE_TOKENS
 from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
-from danlu.tokens.kinds.training import special_tokens, trained_tokenizer, training_sample
+from danlu.tokens.kinds.training import special_tokens, training_sample, wrap_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 MIN_SIZE = len(SPECIAL) + len(BYTE_TOKENS) + 1
@@ -29,7 +29,7 @@ class Character(TokenizerKind):
         "characters.",
     )
     coverage: float = Field(
-        0.9999, gt=0, le=1, description="Share of the characters of the text that entries have to cover."
+        0.9999, gt=0, le=1, description="Share of the characters of the text that the entries must cover."
     )
     sample_bytes: SampleBytes = SAMPLE_BYTES
 
@@ -37,8 +37,8 @@ class Character(TokenizerKind):
         """Count the characters; equal counts are ordered by code point."""
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-        chosen = training_sample(texts, self.sample_bytes)
-        counts = Counter(c for text in chosen for c in text)
+        sample = training_sample(texts, self.sample_bytes)
+        counts = Counter(c for text in sample for c in text)
         available, left = self.size - len(SPECIAL) - len(BYTE_TOKENS), self.coverage * counts.total()
         kept = []
         for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
@@ -51,4 +51,4 @@ class Character(TokenizerKind):
         inner.add_special_tokens(special_tokens())
         inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")  # pyright: ignore
         inner.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])  # pyright: ignore
-        return trained_tokenizer(inner, self.name, self.size, chosen)
+        return wrap_tokenizer(inner, self.name, self.size, sample)

@@ -29,12 +29,12 @@ class File(TokenizerKind):
     path: str = Field(description="A tokenizer.json, a folder with one, or a sentencepiece .model.")
 
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Return the tokenizer of the file for all texts."""
+        """Return the tokenizer of the file, which does not depend on the texts."""
         return tokenizer_at(Path(self.path).expanduser(), "tokenizer.path: ")
 
 
 def tokenizer_at(path: Path, place: str = "") -> TextTokenizer:
-    """Return the tokenizer in a file or folder; `place` is the beginning of the error message if there is none."""
+    """Return the tokenizer in a file or folder; error messages start with `place`."""
     if not path.exists():
         raise WrongInput(f"{place}{path} does not exist; name a {TOKENIZER}, a {SENTENCEPIECE} or a folder with one")
     if path.is_file() and path.suffix == SENTENCEPIECE:

@@ -17,11 +17,11 @@ SAMPLE_BYTES = 200_000_000
 SampleBytes = Annotated[
     int, Field(ge=1, description="Maximum UTF-8 bytes of text to learn from: whole documents, chosen by hash.")
 ]
-"""The setting that all kinds learnt from text have."""
+"""A setting shared by all kinds that learn from text."""
 
 
 class TokenizerKind(Settings, ABC):
-    """Settings from which a tokenizer is trained.
+    """Settings of a kind of tokenizer, and its training.
 
     Register a subclass with a field `name: Literal["..."] = "..."`.
     """
@@ -31,7 +31,7 @@ class TokenizerKind(Settings, ABC):
 
     @abstractmethod
     def train(self, texts: Iterable[str]) -> TextTokenizer:
-        """Return a tokenizer trained on some texts. It depends on the set of texts, not on their order."""
+        """Train a tokenizer on some texts. The result depends on the set of texts, not on their order."""
 
 
 tokenizers.base = TokenizerKind

@@ -17,18 +17,18 @@ UNKNOWN = "<unk>"
 
 def training_sample(texts: Iterable[str], limit: int) -> list[str]:
     """Return a deterministic sample of at most `limit` bytes. Raises WrongInput if there is no text to learn from."""
-    chosen = sample_texts(texts, limit)
-    if not any(chosen):
+    sample = sample_texts(texts, limit)
+    if not any(sample):
         raise WrongInput("tokenizer: the corpus has no text to learn from; check its source and filters")
-    return chosen
+    return sample
 
 
 def special_tokens(unknown: bool = False) -> list[AddedToken]:
-    """Return danlu's special tokens in the order of their ids, with the unknown token last if a kind has one."""
+    """Return danlu's special tokens in the order of their ids, followed by the unknown token if requested."""
     from tokenizers import AddedToken
 
     roles = SPECIAL | ({"unk": UNKNOWN} if unknown else {})
-    # with lstrip, "is <mask>" in transformers has no space before the mask: the token that fills it has the space
+    # with lstrip, transformers drops the space in "is <mask>": it belongs to the token that fills the mask
     return [AddedToken(token, special=True, normalized=False, lstrip=role == "mask") for role, token in roles.items()]
 
 
@@ -39,8 +39,8 @@ def split_before_special() -> Any:
     return pre_tokenizers.Split("<", "isolated")
 
 
-def trained_tokenizer(inner: Tokenizer, kind: str, size: int | None, texts: list[str]) -> TextTokenizer:
-    """Wrap a trained tokenizer with the facts about its training: `size` is the size in the settings."""
+def wrap_tokenizer(inner: Tokenizer, kind: str, size: int | None, texts: list[str]) -> TextTokenizer:
+    """Wrap a trained tokenizer with the facts about its training; `size` is the requested size."""
     facts = {
         "kind": kind,
         "size": inner.get_vocab_size(),

@@ -16,8 +16,8 @@ from danlu.tokens.kinds.training import (
     UNKNOWN,
     special_tokens,
     split_before_special,
-    trained_tokenizer,
     training_sample,
+    wrap_tokenizer,
 )
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
@@ -38,7 +38,7 @@ BATCH = 256
 
 @registry.register
 class Unigram(TokenizerKind):
-    """Pieces chosen by the likelihood of the text. Text is decoded exactly, except for `▁`, which marks a space."""
+    """Pieces selected by the likelihood of the text. Text is decoded exactly, except for `▁`, which marks a space."""
 
     name: Literal["unigram"] = "unigram"
     size: int = Field(
@@ -53,7 +53,7 @@ class Unigram(TokenizerKind):
         """Learn the pieces. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        chosen = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes)
         inner = Tokenizer(models.Unigram())
         metaspace = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never")
         inner.pre_tokenizer = pre_tokenizers.Sequence([split_before_special(), metaspace])  # pyright: ignore
@@ -63,15 +63,15 @@ class Unigram(TokenizerKind):
             special_tokens=special_tokens(unknown=True),
             unk_token=UNKNOWN,
         )
-        inner.train_from_iterator(chosen, trainer)
-        inner = Tokenizer.from_str(rescored(with_bytes(inner.to_str()), chosen))
-        back = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
-        inner.decoder = decoders.Sequence(back)  # pyright: ignore[reportAttributeAccessIssue]
-        return trained_tokenizer(inner, self.name, self.size, chosen)
+        inner.train_from_iterator(sample, trainer)
+        inner = Tokenizer.from_str(rescore(add_byte_pieces(inner.to_str()), sample))
+        steps = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+        inner.decoder = decoders.Sequence(steps)  # pyright: ignore[reportAttributeAccessIssue]
+        return wrap_tokenizer(inner, self.name, self.size, sample)
 
 
-def with_bytes(content: str) -> str:
-    """Return the tokenizer.json with its pieces ordered by code point and a piece for every byte, without scores."""
+def add_byte_pieces(content: str) -> str:
+    """Return the tokenizer.json with a piece for every byte, all pieces ordered by code point and without scores."""
     found = json.loads(content)
     model = found["model"]
     special = len(found["added_tokens"])
@@ -81,12 +81,12 @@ def with_bytes(content: str) -> str:
     return json.dumps(found)
 
 
-def rescored(content: str, texts: Sequence[str]) -> str:
+def rescore(content: str, texts: Sequence[str]) -> str:
     """Return the tokenizer.json with scores from integer counts, the most likely pieces first and the bytes last.
 
     The scores of the library are sums in a random order, and expectation maximization amplifies their rounding errors.
-    Here all pieces start with equal scores, so that a text has as few pieces as possible. Then the score is the
-    logarithm of the share of the piece in the best segmentation of the texts (Viterbi training), for `PASSES` passes.
+    Here all pieces start with equal scores, which segments a text into as few pieces as possible. In each of `PASSES`
+    passes, the score becomes the log of the piece's share in the best segmentation of the texts (Viterbi training).
     """
     from tokenizers import Tokenizer
 
@@ -97,8 +97,8 @@ def rescored(content: str, texts: Sequence[str]) -> str:
         scores[learnt.stop :] = scores[learnt].min() - BYTE_PENALTY
         found["model"]["vocab"] = [[piece, float(score)] for (piece, _), score in zip(vocabulary, scores, strict=True)]
         counts = piece_counts(Tokenizer.from_str(json.dumps(found)), texts, len(vocabulary))
-        seen = np.maximum(counts, 0.5)  # pieces that do not occur are less likely than any that does
-        scores = np.log(seen / seen[learnt].sum())
+        smoothed = np.maximum(counts, 0.5)  # pieces that do not occur are less likely than all that do
+        scores = np.log(smoothed / smoothed[learnt].sum())
     bytes_score = float(scores[learnt].min() - BYTE_PENALTY)
     pieces = sorted(([piece, float(s)] for (piece, _), s in zip(vocabulary[learnt], scores[learnt], strict=True)),
                     key=by_likelihood)  # fmt: skip
@@ -118,5 +118,5 @@ def piece_counts(inner: Tokenizer, texts: Sequence[str], size: int) -> np.ndarra
 
 
 def by_likelihood(piece: list[Any]) -> tuple[float, str]:
-    """Sort key of a piece: the most likely first, then by code point."""
+    """Return the sort key of a piece: by descending likelihood, then by code point."""
     return -piece[1], piece[0]

@@ -1,4 +1,4 @@
-"""Whole words: the most frequent words of the text, and one unknown token for all others. Meant for word vectors."""
+"""Whole words: the most frequent words of the text, and one unknown token for all others. Used for word vectors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import Field
 from danlu.registry import tokenizers as registry
 from danlu.text.words import HAN, words
 from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
-from danlu.tokens.kinds.training import UNKNOWN, special_tokens, trained_tokenizer, training_sample
+from danlu.tokens.kinds.training import UNKNOWN, special_tokens, training_sample, wrap_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 PIECE = rf"[{HAN}]|(?:(?![{HAN}])\w)+(?:['’](?:(?![{HAN}])\w)+)*|\S"
-"""A word other than a Chinese one of several characters: as in danlu.text.words, without white space."""
+"""A word as in danlu.text.words, without white space; of Chinese, a single character."""
 
 CHINESE = re.compile(rf"[{HAN}]{{2,}}")
 
@@ -45,8 +45,8 @@ class Word(TokenizerKind):
         """Count the words; equal counts are ordered by code point."""
         from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-        chosen = training_sample(texts, self.sample_bytes)
-        counts = Counter(word for text in chosen for word in words(text.lower() if self.lowercase else text))
+        sample = training_sample(texts, self.sample_bytes)
+        counts = Counter(word for text in sample for word in words(text.lower() if self.lowercase else text))
         frequent = sorted(
             (word for word, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w)
         )
@@ -57,6 +57,6 @@ class Word(TokenizerKind):
             inner.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
         inner.pre_tokenizer = pre_tokenizers.Split(Regex(PIECE), "removed", invert=True)  # pyright: ignore
         inner.add_special_tokens(special_tokens(unknown=True))
-        # added tokens are matched first, the longest at each position: the words of text without spaces
+        # Chinese words are added tokens, because these are matched first, the longest at each position
         inner.add_tokens([AddedToken(word, normalized=False) for word in kept if CHINESE.fullmatch(word)])
-        return trained_tokenizer(inner, self.name, self.size, chosen)
+        return wrap_tokenizer(inner, self.name, self.size, sample)

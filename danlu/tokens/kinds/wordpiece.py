@@ -10,7 +10,7 @@ from pydantic import Field
 
 from danlu.registry import tokenizers as registry
 from danlu.tokens.kinds.kind import SAMPLE_BYTES, SampleBytes, TokenizerKind
-from danlu.tokens.kinds.training import UNKNOWN, special_tokens, trained_tokenizer, training_sample
+from danlu.tokens.kinds.training import UNKNOWN, special_tokens, training_sample, wrap_tokenizer
 from danlu.tokens.tokenizer import SPECIAL, TextTokenizer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class WordPiece(TokenizerKind):
         """Learn the subwords. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-        chosen = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes)
         inner = Tokenizer(models.WordPiece(unk_token=UNKNOWN))  # pyright: ignore[reportCallIssue]
         inner.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)  # pyright: ignore
         inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
@@ -48,13 +48,13 @@ class WordPiece(TokenizerKind):
             vocab_size=self.size,
             min_frequency=2,
             show_progress=False,
-            # the library numbers these at random and breaks ties by number; as special tokens they have fixed numbers
-            special_tokens=[*special, *continuations(inner, chosen)],
+            # the library assigns these ids in random order and breaks ties by id; special tokens have fixed ids
+            special_tokens=[*special, *continuations(inner, sample)],
             continuing_subword_prefix=PREFIX,
         )
-        inner.train_from_iterator(chosen, trainer)
-        return trained_tokenizer(
-            Tokenizer.from_str(without_other_added_tokens(inner.to_str(), special)), self.name, self.size, chosen
+        inner.train_from_iterator(sample, trainer)
+        return wrap_tokenizer(
+            Tokenizer.from_str(keep_special_tokens(inner.to_str(), special)), self.name, self.size, sample
         )
 
 
@@ -67,8 +67,8 @@ def continuations(inner: Tokenizer, texts: Iterable[str]) -> list[str]:
     return [PREFIX + character for character in sorted(found)]
 
 
-def without_other_added_tokens(content: str, special: list[AddedToken]) -> str:
-    """Return the tokenizer.json in which only `special` are added tokens."""
+def keep_special_tokens(content: str, special: list[AddedToken]) -> str:
+    """Return the tokenizer.json with `special` as its only added tokens."""
     found = json.loads(content)
     found["added_tokens"] = found["added_tokens"][: len(special)]
     return json.dumps(found)
