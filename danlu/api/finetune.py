@@ -27,7 +27,7 @@ from danlu.results import SCHEMA, Results, TaskResult, UsageExamples, write_resu
 from danlu.runs.collect_results import now
 from danlu.runs.directory import RunDirectory
 from danlu.runs.events import Emit, FineTuningStarted, WeightsIgnored, never
-from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task, read_rows
+from danlu.runs.finetune_task import Finetuning, Pretrained, finetune_task, pin_rows, read_rows
 from danlu.runs.preflight import machine_of, require_report
 from danlu.runs.warm_start import modules
 from danlu.tasks import DEFAULT
@@ -161,7 +161,7 @@ def work(
     saved = read_model(folder)
     weights = sha256(folder / WEIGHTS)
     directory.pin("model", {"sha256": weights}, f"the model {folder}")
-    bind_rows(directory, name, rows)
+    pin_rows(directory, name, rows)
     emit(FineTuningStarted(str(folder), facts.objective.name, facts.architecture.name, weights, rows.describe()))
     if saved.ignored:
         emit(WeightsIgnored(modules(list(saved.ignored))))

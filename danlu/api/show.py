@@ -11,7 +11,7 @@ from danlu.api.request import resolve_recipe
 from danlu.config.schema import Recipe
 from danlu.console.reporter import Say, print_line, reporter
 from danlu.runs.directory import RunDirectory
-from danlu.runs.example_display import decoded_example
+from danlu.runs.example_display import decode_example
 from danlu.runs.prepare_data import prepare_data
 from danlu.runs.pretrain_model import Pretraining
 from danlu.runs.warm_start import initialise_from, inspect_checkpoint, pin_checkpoint
@@ -49,9 +49,9 @@ def show(
         for name, model in resolved.models.items():
             start = pin_checkpoint(run, name, model, inspect_checkpoint(run.path, name, resolved))
             job = Pretraining(run, name, model, prepared.data, machine, start=start, earlier={**earlier})
-            earlier[name] = job.untrained
+            earlier[name] = job.build_untrained
             about = {"objective": model.objective.name, "architecture": model.architecture.name}
-            models[name] = about | model_forecast(job, timed) | {"examples": decoded_example(job)}
+            models[name] = about | model_forecast(job, timed) | {"examples": decode_example(job)}
     return {
         "recipe": resolved.model_dump(mode="json"),
         "corpus": prepared.corpus,
@@ -64,7 +64,7 @@ def show(
 def model_forecast(job: Pretraining, timed: bool) -> dict[str, Any]:
     """Return the forecast of one model."""
     samples, settings = job.training_samples(), job.recipe.training
-    model = job.fresh()
+    model = job.build_network()
     start = job.start and job.start | initialise_from(model, job.start, job.name)
     model.to(job.machine.device)
     apply_training_options(model, settings)

@@ -25,7 +25,7 @@ from danlu.training.precision import Machine, environment
 
 
 def now() -> str:
-    """Return the time in UTC, to the second."""
+    """Return the current time in UTC as ISO 8601, to the second."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
@@ -63,7 +63,7 @@ def collect_results(
 
 
 def usage(path: Path, recipe: Recipe) -> UsageExamples:
-    """Return how to use a model of the run: the first that generates text, otherwise the first."""
+    """Return example code for one model of the run: the first that generates text, otherwise the first."""
     generating = [n for n, m in recipe.models.items() if m.objective.continues_text or rewrites(m.objective)]
     if not generating:
         folder = path / "model" / next(iter(recipe.models))

@@ -1,4 +1,4 @@
-"""Choices by the dev rows of a task: validation while training, and the learning rate."""
+"""Selection on the dev rows of a task: validation during training, and the choice of the learning rate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from danlu.training.step import Losses, measure, micro_batches
 VALIDATION_ROWS = 32
 """Rows in a micro-batch of validation."""
 
-MOST_VALIDATIONS = 50
-"""Most validations of a training, where the recipe gives no number: short epochs are validated a few at a time."""
+MAX_VALIDATIONS = 50
+"""Maximum number of validations per training run if the recipe sets none; more epochs are not all validated."""
 
 FACTORS = (1 / 3, 1.0, 3.0)
-"""Learning rates to choose from, relative to that of the recipe, where the recipe gives none."""
+"""Candidate learning rates relative to that of the recipe, if the recipe lists none."""
 
 
 class DevValidation:
@@ -46,16 +46,16 @@ class DevValidation:
         return losses
 
     def facts(self, losses: Losses) -> dict[str, Any]:
-        """Return what the record of a validation holds in addition to the losses: the headline metric."""
+        """Return the headline metric, which the record of a validation holds in addition to the losses."""
         return dict(self.latest)
 
 
 def learning_rates(recipe: TaskRecipe, has_dev: bool) -> tuple[float, ...]:
-    """Return the learning rates to choose from: one if the recipe fixes it, none without dev rows."""
+    """Return the candidate learning rates: one if the recipe fixes it, none without dev rows."""
     if not has_dev:
         return ()
-    own = recipe.training.optimizer.learning_rate
-    return tuple(recipe.learning_rates) or tuple(own * factor for factor in FACTORS)
+    base = recipe.training.optimizer.learning_rate
+    return tuple(recipe.learning_rates) or tuple(base * factor for factor in FACTORS)
 
 
 def with_learning_rate(recipe: TaskRecipe, rate: float) -> TaskRecipe:
@@ -64,17 +64,17 @@ def with_learning_rate(recipe: TaskRecipe, rate: float) -> TaskRecipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"optimizer": optimizer})})
 
 
-def validated_by_epoch(plan: Plan, recipe: TaskRecipe, units: int) -> Plan:
+def validate_every_epoch(plan: Plan, recipe: TaskRecipe, units: int) -> Plan:
     """Return the plan with a validation at the end of each epoch, unless the recipe gives `training.validations`."""
     if "validations" in recipe.training.model_fields_set:
         return plan
     epoch = max(1, round(units / plan.step_units))
-    every = epoch * max(1, -(-plan.steps // (epoch * MOST_VALIDATIONS)))
+    every = epoch * max(1, -(-plan.steps // (epoch * MAX_VALIDATIONS)))
     return replace(plan, validate_every=every, save_every=recipe.training.save_every or every)
 
 
 def best_rate(candidates: Mapping[str, Mapping[str, Any]], higher_is_better: bool) -> float:
-    """Return the learning rate with the best headline metric on the dev rows; among equals, that of the lowest loss."""
+    """Return the learning rate with the best headline metric on the dev rows; the lowest loss breaks ties."""
     sign = -1 if higher_is_better else 1
     best = min(candidates.values(), key=lambda found: (sign * found["score"], found["loss"]))
     return best["learning_rate"]

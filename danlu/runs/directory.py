@@ -26,19 +26,19 @@ def stage_file(run: Path, stage: str, suffix: str = "json") -> Path:
     return run / "stages" / f"{stage}.{suffix}"
 
 
-def finished(run: Path, stage: str) -> bool:
-    """Whether a stage has finished in a directory, which need not exist, nor have a name that could."""
+def is_finished(run: Path, stage: str) -> bool:
+    """Return whether a stage has finished. The directory need not exist, and its name may be invalid."""
     return os.path.exists(stage_file(run, stage))
 
 
-def recorded_recipe(file: Path, kind: type[Settings]) -> Any:
-    """Return the resolved recipe that a file holds; settings of an earlier version get their current names."""
+def read_recorded_recipe(file: Path, kind: type[Settings]) -> Any:
+    """Read the resolved recipe in a file; settings of an earlier version get their current names."""
     found = plain(parse(file.read_text("utf-8"), str(file)))
     try:
         with former_names_accepted():
             return kind.model_validate(found).model_dump(mode="json")
     except ValidationError:
-        return found  # no longer a valid recipe: compared as it is, which names what differs
+        return found  # no longer a valid recipe: returned unchanged, so that the comparison names the difference
 
 
 def abbreviate_digests(text: str) -> str:
@@ -60,8 +60,8 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock", thread_local=False)
         try:
-            self._hold()
-            self._remember(recipe)
+            self._acquire_lock()
+            self._write_or_check_recipe(recipe)
             self.journal = Journal(path / "metrics.jsonl")
         except BaseException:
             self._lock.release()
@@ -77,10 +77,10 @@ class RunDirectory:
         self.close()
 
     @contextmanager
-    def discarded_if_refused(self) -> Iterator[None]:
-        """Remove a directory that this call created if the recipe is refused inside the block.
+    def discard_if_refused(self) -> Iterator[None]:
+        """Remove a new run directory if the block raises WrongInput, and raise it again.
 
-        Raises the same WrongInput. A directory that was started before stays as it is.
+        The directory of a run that was started before is left unchanged.
         """
         try:
             yield
@@ -99,8 +99,8 @@ class RunDirectory:
         if not self._existed:
             self.path.rmdir()
 
-    def _hold(self) -> None:
-        """Hold the run directory until `close`; the system drops the lock when the process ends, however it ends."""
+    def _acquire_lock(self) -> None:
+        """Lock the run directory until `close`; the system also releases the lock if the process is killed."""
         try:
             with explain_disk(self.path):
                 self._lock.acquire(blocking=False)
@@ -109,7 +109,7 @@ class RunDirectory:
                 f"{self.path} is in use by another run; wait for it, or choose another directory with --out"
             ) from None
 
-    def _remember(self, recipe: Settings) -> None:
+    def _write_or_check_recipe(self, recipe: Settings) -> None:
         """Write the resolved recipe, or check that it is the one that the run was started with."""
         file = self.path / "recipe.yaml"
         if not file.exists():
@@ -118,32 +118,33 @@ class RunDirectory:
             self._new = True
             write_text(file, dump_recipe(recipe))
             return
-        self.require_unchanged("the recipe", recorded_recipe(file, type(recipe)), recipe.model_dump(mode="json"))
+        recorded = read_recorded_recipe(file, type(recipe))
+        self.require_unchanged("the recipe", recorded, recipe.model_dump(mode="json"))
 
     def file(self, stage: str, suffix: str = "json") -> Path:
-        """Return the file of a stage, whose folder exists."""
+        """Return the file of a stage and create its folder."""
         path = stage_file(self.path, stage, suffix)
         with explain_disk(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def finished(self, stage: str) -> bool:
-        return finished(self.path, stage)
+    def is_finished(self, stage: str) -> bool:
+        return is_finished(self.path, stage)
 
     @property
     def journal_end(self) -> int:
-        """Where the records of the current stage start in the journal, in bytes."""
+        """Offset in the journal, in bytes, at which the records of the current stage start."""
         return self._journal_end
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the facts of a stage; do its work and record them unless it has finished before.
+        """Return the facts of a stage, from its file if it has finished before, otherwise by doing its work.
 
-        Stages are requested in the same order every time, so whatever the journal holds after the last finished one
-        belongs to work that was interrupted.
+        Stages are requested in the same order every time, so journal records after the last finished stage belong to
+        interrupted work.
         """
         file = self.file(name)
         if not file.exists():
-            cut_off = self.file(f"{name}.cut_off")  # the time earlier processes spent on it
+            cut_off = self.file(f"{name}.cut_off")  # the time that interrupted processes spent on the stage
             before = read_json(cut_off)["seconds"] if cut_off.exists() else 0.0
             start = time.perf_counter()
             try:
@@ -162,25 +163,24 @@ class RunDirectory:
         return done["facts"]
 
     def record_once(self, name: str, choose: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return the facts recorded under `name`; on the first call, record what `choose` returns (a measurement, a
-        choice)."""
+        """Return the facts recorded under `name`; on the first call, record the measurement or choice of `choose`."""
         file = self.file(name)
         if not file.exists():
             write_json(file, choose())
         return read_json(file)
 
     def pin(self, name: str, facts: dict[str, Any], subject: str) -> dict[str, Any]:
-        """Record what the run depends on (hashes of its inputs) and return it; later calls compare.
+        """Record facts about an input of the run, such as its hash, on the first call, and check them on later calls.
 
-        Raises WrongInput when `facts` differ from those of the first call. The message starts with `subject`: which
-        input it is, with its recipe key where it has one.
+        Raises WrongInput if `facts` differ from those of the first call. The message starts with `subject`, which names
+        the input and its recipe key if it has one.
         """
         found = self.record_once(name, lambda: facts)
         self.require_unchanged(subject, found, facts)
         return found
 
     def require_unchanged(self, subject: str, before: Any, now: Any) -> None:
-        """Raise WrongInput that names the first difference between two sets of facts."""
+        """Raise WrongInput with the first difference between two sets of facts."""
         if difference := first_difference(before, now):
             raise WrongInput(
                 f"{subject} changed since the run in {self.path} was started: {abbreviate_digests(difference)}; "

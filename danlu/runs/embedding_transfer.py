@@ -15,16 +15,17 @@ ROLES = ("pad", "bos", "eos", "mask")
 
 
 def spellings(text: str) -> list[str]:
-    """Return how a token may be spelt in another vocabulary, the likeliest spelling first.
+    """Return the spellings under which to look up a token in another vocabulary, the most exact first.
 
-    That is unchanged, without the spaces and signs that mark its place in a word, and in lower case.
+    They are the token itself, the token without the spaces or `##` that mark its position in a word, and the latter in
+    lower case.
     """
     bare = text.strip().removeprefix("##")
     return [text, bare, bare.lower()]
 
 
-def matched(own: TextTokenizer, theirs: TextTokenizer) -> np.ndarray:
-    """Return the id in `theirs` of each token of `own`, [entries of `own`] int64; -1 if there is none.
+def match_tokens(own: TextTokenizer, theirs: TextTokenizer) -> np.ndarray:
+    """Return the id in `theirs` of each token of `own`, [size of `own`] int64; -1 if there is none.
 
     Special tokens are matched by role. Of several entries with the same spelling, the first is used.
     """
@@ -42,8 +43,8 @@ def matched(own: TextTokenizer, theirs: TextTokenizer) -> np.ndarray:
     for i in range(v.size):
         if i not in v.special:
             text, *others = spellings(own.token(i))
-            near = (table[s] for s, table in ((text, exact), *((o, bare) for o in others)) if s in table)
-            found[i] = next(near, -1)
+            matches = (table[s] for s, table in ((text, exact), *((o, bare) for o in others)) if s in table)
+            found[i] = next(matches, -1)
     for role in ROLES:
         mine, other = getattr(v, role), getattr(w, role)
         if mine is not None and other is not None:
@@ -57,11 +58,11 @@ def transfer_embeddings(
 ) -> dict[str, Any]:
     """Copy the donor's token embeddings into `model`, for the tokens that both vocabularies have.
 
-    The vectors are scaled so that their mean length is that of the vectors they replace: the layers above were
-    initialised for these.
+    The vectors are scaled to the root mean square of the vectors that they replace, for which the layers above were
+    initialised.
 
     Args:
-        where: what errors call the donor.
+        where: name of the donor in error messages.
 
     Returns:
         The number of matched tokens, the number of all tokens, and the scale.
@@ -76,14 +77,14 @@ def transfer_embeddings(
         advice = "set architecture.width (or embedding_width) to match"
         raise WrongInput(f"{where} has embeddings {widths}; {advice}")
     table, source = model.embeddings["token"].weight, donor.embeddings["token"].weight
-    at = torch.from_numpy(matched(own, theirs))
-    there = at >= 0
-    if not there.any():
+    ids = torch.from_numpy(match_tokens(own, theirs))
+    found = ids >= 0
+    if not found.any():
         raise WrongInput(f"{where} shares no token with this model's vocabulary; use tokenizers of the same kind")
-    own_rows = torch.nn.functional.pad(there, (0, len(table) - len(there)))  # type: ignore[arg-type]
-    vectors = source[at[there]]  # type: ignore[index]
+    own_rows = torch.nn.functional.pad(found, (0, len(table) - len(found)))  # type: ignore[arg-type]
+    vectors = source[ids[found]]  # type: ignore[index]
     scale = float(table[own_rows].square().mean().sqrt() / vectors.square().mean().sqrt())  # type: ignore[index]
     if not np.isfinite(scale):
         raise WrongInput(f"{where} has embeddings that are all zero")
     table[own_rows] = scale * vectors  # type: ignore[index]
-    return {"matched": int(there.sum()), "tokens": len(there), "scale": scale}
+    return {"matched": int(found.sum()), "tokens": len(found), "scale": scale}

@@ -20,7 +20,7 @@ from danlu.evaluation.text_to_text import rewrites
 from danlu.evaluation.text_vectors import vector_figures
 from danlu.evaluation.unigram import unigram_nats
 from danlu.metrics.intervals import weighted_interval
-from danlu.runs.example_display import decoded_example
+from danlu.runs.example_display import decode_example
 from danlu.runs.prepare_data import HELD_OUT, Data
 from danlu.runs.pretrain_model import Pretraining, continue_prompt, rewrite_prompt
 from danlu.training.precision import Machine
@@ -28,14 +28,14 @@ from danlu.training.step import measure
 
 
 def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
-    """Measure each held-out split by models without a network.
+    """Measure the baselines on each held-out split.
 
-    The n-gram and the unigram are fitted to the same training tokens and predict the same targets as a language model,
-    including the end of each document; the compressors see the same bytes with a newline between documents.
+    The n-gram and the unigram model are fitted to the same training tokens and predict the same targets as a language
+    model, including the end of each document; the compressors read the same bytes with a newline between documents.
 
     Returns:
-        {split: {name: bits per byte}}, None for a split if text is lost in its tokens (`Data.exact`); and the bits of
-        the n-gram for each test document.
+        {split: {name: bits per byte}}, with None for a split if its tokens do not decode exactly (`Data.exact`), and as
+        "test_document_bits" the bits of the n-gram model for each test document.
     """
     if not data.exact:
         return {**dict.fromkeys(HELD_OUT), "test_document_bits": {}}
@@ -45,11 +45,11 @@ def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
     train_text = joined(data.corpus.texts("train"))
     found = {}
     for split in HELD_OUT:
-        held, size_bytes = documents(data, split), data.store(split).bytes
+        held_out, size_bytes = documents(data, split), data.store(split).bytes
         text = joined(data.corpus.texts(split))
-        ngram_bits = model.document_nats(held) / math.log(2)
+        ngram_bits = model.document_nats(held_out) / math.log(2)
         bits = {
-            "unigram": unigram_nats(training, held, size)[0] / math.log(2),
+            "unigram": unigram_nats(training, held_out, size)[0] / math.log(2),
             f"ngram{settings.ngram}": float(ngram_bits.sum()),
             "zstd": zstd_bits(text),
             "zstd_primed": zstd_primed_bits(text, train_text),
@@ -66,22 +66,22 @@ def documents(data: Data, split: str) -> list[np.ndarray]:
 def evaluate_model(
     job: Pretraining, trained: dict[str, Any], settings: EvaluationSettings, controls: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Evaluate one pre-trained model on the test split, in float32 whatever it was trained in.
+    """Evaluate one pre-trained model on the test split, in float32 whatever the training precision.
 
     Args:
         trained: the facts of its training.
-        controls: what `baselines` returned.
+        controls: the result of `baselines`.
 
     Returns:
         The facts for results.json.
     """
-    model = job.trained(trained).to(job.machine.device)
+    model = job.load_trained(trained).to(job.machine.device)
     machine = Machine(job.machine.device, "float32", job.machine.threads)
     store, objective, batches = job.data.store("test"), job.recipe.objective, job.test_batches()
     losses = measure(model, objective, batches, machine)
     facts: dict[str, Any] = {
         "test": {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens},
-        "example": decoded_example(job),
+        "example": decode_example(job),
         "bits_per_byte": None,
         "text_lost": objective.continues_text and not job.data.exact,
         "baselines": None,
@@ -96,8 +96,8 @@ def evaluate_model(
 def likelihood_facts(
     job: Pretraining, model: Network, machine: Machine, settings: EvaluationSettings, controls: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the loss and perplexity of a model that continues text, its samples, and bits per byte if no text is lost
-    in the tokens."""
+    """Return the loss, perplexity and samples of a model that continues text, and its bits per byte if they are
+    defined."""
     context = job.recipe.architecture.context
     found = likelihood(model, job.data.store("test"), context, min(settings.stride, context), machine)
     facts = {
@@ -109,7 +109,7 @@ def likelihood_facts(
 
 
 def bits_facts(found: Likelihood, controls: Mapping[str, Any], settings: EvaluationSettings) -> dict[str, Any]:
-    """Return bits per byte of the test split, alongside the baselines."""
+    """Return the bits per byte of the test split, with those of the baselines."""
     bits, size = found.nats / math.log(2), found.bytes.astype(float)
     interval = weighted_interval(bits, size)
     facts: dict[str, Any] = {
@@ -132,18 +132,18 @@ def objective_metrics(
 ) -> dict[str, Any]:
     """Return the metrics of a model in addition to its loss.
 
-    Those of the objective itself (`Objective.judge`), the prompts rewritten if the model rewrites text, its text
-    vectors if it embeds text, and the recipe's tables of scored pairs.
+    They are the metrics of the objective (`Objective.judge`); the rewritten prompts, if the model rewrites text; the
+    metrics of its text vectors, if it embeds text; and the correlations with the recipe's tables of scored pairs.
     """
     objective, device = job.recipe.objective, torch.device(machine.device)
     with torch.no_grad():
         found = objective.judge(model, model.head, (batch.to(device) for batch in batches), job.source)
     if rewrites(objective) and job.recipe.prompts:
-        made = [rewrite_prompt(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
-        found = {**found, "samples": [*found.get("samples", []), *made]}
+        rewritten = [rewrite_prompt(job, model, text, job.recipe.sampling) for text in job.recipe.prompts]
+        found = {**found, "samples": [*found.get("samples", []), *rewritten]}
     figures = {name: with_interval(value) for name, value in found.get("figures", {}).items()}
     vocabulary = job.data.tokenizer.vocabulary
-    models = {"": model, ", random weights": job.fresh().to(device).eval()}
+    models = {"": model, ", random weights": job.build_network().to(device).eval()}
     if objective.embeds_text:
         figures |= vector_figures(models, job.data.store("test"), vocabulary)
     for name, pairs in settings.similarity.items():

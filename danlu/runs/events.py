@@ -1,4 +1,4 @@
-"""Events: what a run reports while it works. Nothing here is formatted; `danlu.console` turns events into text."""
+"""The events that a run reports. Nothing is formatted here; `danlu.console` turns events into text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ignore(event: Event) -> None:
 
 
 def with_records(emit: Emit, track: Callable[[dict[str, Any]], None]) -> Emit:
-    """Return a callback that passes the records of trainings to `track` first."""
+    """Return a callback that passes training records to `track` before it emits them."""
 
     def both(event: Event) -> None:
         if isinstance(event, TrainingProgress):
@@ -40,7 +40,7 @@ def training_progress(emit: Emit) -> Callable[[dict[str, Any], Plan], None]:
 
 
 def never() -> bool:
-    """Never ask a run to stop."""
+    """Return False: the default of a run's `stop`, which never stops it."""
     return False
 
 
@@ -90,7 +90,7 @@ class WarmStarted(Event):
 
 @dataclass(frozen=True)
 class WeightsTransferred(Event):
-    """The weights of the saved model were copied; `facts` are those of `warm_start.initialise_from`."""
+    """The weights of a saved model have been copied; `facts` are those of `warm_start.initialise_from`."""
 
     model: str
     facts: Mapping[str, Any]
@@ -98,14 +98,14 @@ class WeightsTransferred(Event):
 
 @dataclass(frozen=True)
 class WeightsIgnored(Event):
-    """Modules in a model folder whose weights no network of danlu has."""
+    """Weights of these modules of a model folder have been ignored, because danlu does not use them."""
 
     modules: list[str]
 
 
 @dataclass(frozen=True)
 class TrainingProgress(Event):
-    """A record of the training journal (kind train, validation, sample or warning) and the plan of the training."""
+    """A record has been written to the training journal; its kind is train, validation, sample or warning."""
 
     record: dict[str, Any]
     plan: Plan
@@ -115,7 +115,7 @@ class TrainingProgress(Event):
 class ModelEvaluated(Event):
     """A model has been evaluated on the test split.
 
-    cross_entropies: the terms whose losses are in nats; own_units: whether the objective makes units other than windows
+    cross_entropies: the terms whose losses are in nats; own_units: whether the units of the objective are not windows
     of documents.
     """
 
@@ -144,7 +144,7 @@ class FineTuningStarted(Event):
 
 @dataclass(frozen=True)
 class LearningRateChosen(Event):
-    """The dev rows have chosen the learning rate of one arm of a task; `scores` by learning rate."""
+    """The learning rate of one arm of a task has been chosen on the dev rows; `scores` are by learning rate."""
 
     task: str
     arm: str

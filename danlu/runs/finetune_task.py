@@ -1,4 +1,4 @@
-"""Fine-tuning for a task, next to the same architecture with random weights and to the task's baselines."""
+"""Fine-tune for a task, compared with random weights of the same architecture and with the task's baselines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from danlu.metrics.intervals import mean_interval, paired_difference
 from danlu.metrics.metric import Figure
 from danlu.objective import Objective
 from danlu.results import Score
-from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validated_by_epoch, with_learning_rate
+from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validate_every_epoch, with_learning_rate
 from danlu.runs.directory import RunDirectory
 from danlu.runs.events import Emit, LearningRateChosen, TaskScored, training_progress
 from danlu.tasks.predictor import Predictor
@@ -36,18 +36,19 @@ from danlu.training.training_options import apply_training_options
 
 OURS, RANDOM = "ours", "random_weights"
 ARMS = (OURS, RANDOM)
-"""The model of the first seed of `ours` is saved; the best one would be chosen by the test rows."""
+"""Pre-trained and random weights. The model of the first seed of `ours` is saved; choosing the best seed would select
+on the test rows."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The model that fine-tuning starts from, whoever trained it."""
+    """The model that fine-tuning starts from."""
 
-    objective: Any  # of pre-training
+    objective: Any  # pre-training objective
     architecture: Architecture
     tokenizer: TextTokenizer
     vocabulary_size: int
-    source: Any  # the corpus it was trained on, as a recipe names it; None: unknown
+    source: Any  # `corpus.source` of its pre-training; None if unknown
     load: Callable[[], Network]
 
 
@@ -82,16 +83,16 @@ class Finetuning:
 
     @cached_property
     def learning_rates(self) -> tuple[float, ...]:
-        """The learning rates to choose from by the dev rows; empty: nothing is chosen."""
+        """The candidate learning rates; empty if none is chosen on dev rows."""
         return learning_rates(self.recipe, bool(self.rows.dev))
 
     @property
     def read_before(self) -> bool | None:
-        """Whether pre-training has read the texts of the rows; None if rows or corpus do not say what they are."""
-        own, read = self.rows.facts.get("source"), self.model.source
-        if own is None or read is None:
+        """Whether pre-training has read the texts of the rows; None if the source of either is unknown."""
+        rows, corpus = self.rows.facts.get("source"), self.model.source
+        if rows is None or corpus is None:
             return None
-        return own in ([read] if isinstance(read, str) else read)
+        return rows in ([corpus] if isinstance(corpus, str) else corpus)
 
     def objective(self) -> Objective:
         return self.task.objective(self.rows, self.model.objective)
@@ -105,7 +106,7 @@ class Finetuning:
         model = build_network(self.objective(), source.architecture, source.vocabulary_size, seed, source.objective)
         if arm == OURS:
             trained = source.load()
-            # only the same objective gives the outputs of a head the same meaning
+            # the outputs of a head have the same meaning only if the objective is the same
             with_head = trained.objective == source.objective and isinstance(model.objective, type(source.objective))
             transfer_weights(model, trained.state_dict(), "the pre-trained model", with_head)
         model.to(self.machine.device)
@@ -138,10 +139,10 @@ class Finetuning:
         first = self.seeds[0]
         model, samples = self.network(RANDOM, first), self.samples(first)
         plan = make_plan(settings, model, self.objective(), samples, self.machine, self.validation())
-        return validated_by_epoch(plan, self.recipe, samples.units) if self.rows.dev else plan
+        return validate_every_epoch(plan, self.recipe, samples.units) if self.rows.dev else plan
 
     def train(self, arm: str, seed: int, plan: Plan, run: str) -> tuple[Network, dict[str, Any]]:
-        """Train one arm with one seed; `run` names the training. Return the model and what validation found."""
+        """Train one arm with one seed, under the name `run`. Return the model and the results of validation."""
         model, validation = self.network(arm, seed), self.validation()
         settings = self.recipe.training.model_copy(update={"seed": seed})
         job = Job(
@@ -156,7 +157,7 @@ class Finetuning:
         end = train(job)
         return model, {"steps": end.step, "best_step": end.best_step, "loss": end.best_loss}
 
-    def candidate(self, arm: str, rate: float, plan: Plan, run: str) -> dict[str, Any]:
+    def train_candidate(self, arm: str, rate: float, plan: Plan, run: str) -> dict[str, Any]:
         """Train one arm with one learning rate and score it on the dev rows."""
         model, found = replace(self, recipe=with_learning_rate(self.recipe, rate)).train(arm, self.seeds[0], plan, run)
         return {"learning_rate": rate, "score": self.dev_headline(model)[1], **found}
@@ -196,7 +197,7 @@ def headline(figures: Mapping[str, Figure]) -> float:
 
 
 def read_rows(name: str, recipe: TaskRecipe) -> TaskRows:
-    """Read the rows of a task and check them, before anything is trained."""
+    """Read and check the rows of a task before training."""
     recipe.task.check_extras()
     rows = recipe.task.read()
     try:
@@ -210,15 +211,15 @@ def read_rows(name: str, recipe: TaskRecipe) -> TaskRows:
         ):
             if given:
                 raise WrongInput(
-                    f"tasks.{name}.{setting}: the task has no held-out rows to judge by; give dev rows, or leave it out"
+                    f"tasks.{name}.{setting}: the task has no dev rows to select on; give dev rows, or leave it out"
                 )
     return rows
 
 
-def bind_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
+def pin_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
     """Pin the rows of a task, so that all its scores are measured on the same rows.
 
-    For a table that was split, also write down which line is in which split.
+    For a table that was split, also write the split of each line to `split.tsv`.
     """
     run.pin(f"rows/{name}", {"sha256": rows.fingerprint()}, f"the table of rows of the task {name!r}")
     if rows.assignment:
@@ -239,14 +240,14 @@ def finetune_task(task: Finetuning) -> dict[str, Any]:
 
 
 def choose_learning_rate(task: Finetuning, arm: str, plan: Plan) -> dict[str, Any]:
-    """Choose the learning rate of one arm by the dev rows, with the first seed."""
+    """Choose the learning rate of one arm on the dev rows, with the first seed."""
     if len(task.learning_rates) == 1:
         return {"learning_rate": task.learning_rates[0], "candidates": {}}
     found = {}
     for rate in task.learning_rates:
         run = f"{arm}-rate-{rate:.3g}"
         stage = f"finetune/{task.name}/{run}"
-        found[f"{rate:.3g}"] = task.run.stage(stage, lambda r=rate, n=run: task.candidate(arm, r, plan, n))
+        found[f"{rate:.3g}"] = task.run.stage(stage, lambda r=rate, n=run: task.train_candidate(arm, r, plan, n))
         shutil.rmtree(task.folder / run, ignore_errors=True)
     chosen = best_rate(found, task.task.metrics[0].higher_is_better)
     task.emit(LearningRateChosen(task.name, arm, chosen, {rate: facts["score"] for rate, facts in found.items()}))
@@ -255,17 +256,17 @@ def choose_learning_rate(task: Finetuning, arm: str, plan: Plan) -> dict[str, An
 
 def train_and_score(task: Finetuning, arm: str, plan: Plan, choice: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Train one arm with every seed and score it on the test rows."""
-    own = task if choice is None else replace(task, recipe=with_learning_rate(task.recipe, choice["learning_rate"]))
+    tuned = task if choice is None else replace(task, recipe=with_learning_rate(task.recipe, choice["learning_rate"]))
     found = []
     for seed in task.seeds:
         stage = f"finetune/{task.name}/{arm}-{seed}"
-        found.append(task.run.stage(stage, lambda s=seed: own.score(arm, s, plan)))
+        found.append(task.run.stage(stage, lambda s=seed: tuned.score(arm, s, plan)))
         shutil.rmtree(task.folder / f"{arm}-{seed}", ignore_errors=True)
     return found
 
 
 def baseline_scores(task: Finetuning) -> dict[str, list[float]]:
-    """Score the baselines of the task, each trained on the rows that each seed drew."""
+    """Score the baselines of the task for every seed, each trained on the rows sampled with that seed."""
     scores: dict[str, list[float]] = {}
     for seed in task.seeds:
         found = task.task.baselines(task.task.sample(task.rows, seed), task.rows.test, seed)
@@ -275,13 +276,13 @@ def baseline_scores(task: Finetuning) -> dict[str, list[float]]:
 
 
 def baseline_score(task: Finetuning, predictions: list[Any] | Ties) -> float:
-    """Score the predictions of a baseline: the mean where it has several equally good choices."""
+    """Score the predictions of a baseline, averaged over its equally good choices if it has several."""
     choices = predictions.predictions if isinstance(predictions, Ties) else (predictions,)
     return math.fsum(headline(task.task.score(task.rows.test, choice)) for choice in choices) / len(choices)
 
 
 def describe(task: Finetuning, plan: Plan) -> dict[str, Any]:
-    """Return what results.json says about the task and its rows."""
+    """Return the facts about the task and its rows for results.json."""
     metric, rows = task.task.metrics[0], task.rows
     return {
         "name": task.name,
@@ -326,7 +327,7 @@ def results(
 def dev_facts(
     task: Finetuning, arms: Mapping[str, list[dict[str, Any]]], choices: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return what the dev rows have decided, for each arm: the learning rate and the number of steps of each seed."""
+    """Return what was chosen on the dev rows, for each arm: the learning rate and the number of steps of each seed."""
     if not task.rows.dev:
         return {}
     fixed = {"learning_rate": task.recipe.training.optimizer.learning_rate, "candidates": {}}
@@ -339,13 +340,13 @@ def dev_facts(
 
 
 def mean_figures(stages: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the mean over the seeds of each metric. Runs of earlier versions have only the headline: {}."""
+    """Return the mean over the seeds of each metric; {} for runs of earlier versions, which lack these figures."""
     found = [facts.get("figures", {}) for facts in stages]
     return {name: sum(figures[name] for figures in found) / len(found) for name in found[0]} if all(found) else {}
 
 
 def interval_facts(scores: Sequence[float], bounds: Sequence[float | None]) -> dict[str, Any]:
-    """Return the mean over seeds and its interval, clipped to the least and greatest value of the metric."""
+    """Return the mean over seeds and its interval, clipped to the range of the metric."""
     found, (least, greatest) = mean_interval(scores), bounds
     if found.low is not None and least is not None:
         found = replace(found, low=max(least, found.low))

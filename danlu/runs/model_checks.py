@@ -14,12 +14,14 @@ from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
 
 PROMPT_CHARACTERS = 40
-"""Characters of a refused prompt that the message shows."""
+"""Characters of an invalid prompt that the error message shows."""
 
 
 def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> None:
-    """Raise WrongInput, with its key, for a prompt that the model cannot rewrite. A model that continues text takes
-    any."""
+    """Raise WrongInput, with its key, for a prompt that the model cannot rewrite.
+
+    A model that continues text accepts every prompt.
+    """
     if not rewrites(recipe.objective):
         return
     for number, prompt in enumerate(recipe.prompts):
@@ -31,13 +33,13 @@ def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> N
             raise WrongInput(f"models.{name}.prompts.{number}: {shown!r}: {error}") from None
 
 
-def held_out_batches(name: str, objective: Objective, split: str, make: Callable[[], list[Batch]]) -> list[Batch]:
-    """Return the batches that `make` builds of a held-out split of the model `name`.
+def held_out_batches(name: str, objective: Objective, split: str, build: Callable[[], list[Batch]]) -> list[Batch]:
+    """Return the batches that `build` makes of a held-out split, for the model `name`.
 
-    Raises WrongInput, with model and split, where they cannot be built or contain no target.
+    Raises WrongInput, with model and split, if they cannot be built or contain no target.
     """
     try:
-        batches = make()
+        batches = build()
     except WrongInput as error:
         raise WrongInput(f"models.{name}, {split} split: {error}") from None
     if not any(total_counts(objective, batches).values()):
@@ -60,8 +62,8 @@ def terms_not_measured(
 ) -> list[str]:
     """Return the terms that have targets in training but not in the held-out batches.
 
-    Raises WrongInput for a term that has none in the first batches of training either: the model would not be trained
-    for what its objective promises.
+    Raises WrongInput for a term that has none in the first batches of training either: the model would never be trained
+    on that term.
     """
     missing = terms_without_targets(objective, held_out)
     if not missing:

@@ -1,5 +1,4 @@
-"""Preflight: everything that can be refused is refused before a run trains, and as much as possible before it has a
-directory."""
+"""Preflight checks: reject invalid input before training, and where possible before the run directory exists."""
 
 from __future__ import annotations
 
@@ -12,8 +11,8 @@ from typing import Any
 from danlu.config.schema import MachineSettings, Recipe
 from danlu.durable import read_json
 from danlu.extras import require
-from danlu.runs.directory import finished, stage_file
-from danlu.runs.export_model import require_checker
+from danlu.runs.directory import is_finished, stage_file
+from danlu.runs.export_model import require_transformers
 from danlu.runs.finetune_task import read_rows
 from danlu.runs.pretrain_model import Pretraining
 from danlu.runs.warm_start import inspect_checkpoint
@@ -25,7 +24,7 @@ from danlu.training.precision import Machine, recorded
 
 @dataclass(frozen=True)
 class Preflight:
-    """What the checks found: the machine, the rows of each task, the saved model each model starts from."""
+    """The results of the checks: the machine, the rows of each task, the saved model that each model starts from."""
 
     machine: Machine
     rows: Mapping[str, TaskRows]
@@ -33,7 +32,7 @@ class Preflight:
 
 
 def preflight(path: Path, recipe: Recipe, with_tasks: bool = True) -> Preflight:
-    """Check a recipe before its run directory exists. Raises WrongInput for whatever would end the run later."""
+    """Check a recipe before its run directory exists. Raises WrongInput for anything that would stop the run later."""
     machine = machine_of(path, recipe.machine)
     require_extras(path, recipe)
     find_sources(recipe.corpus)
@@ -45,7 +44,7 @@ def preflight(path: Path, recipe: Recipe, with_tasks: bool = True) -> Preflight:
 
 
 def machine_of(path: Path, settings: MachineSettings) -> Machine:
-    """Return the machine that the run in `path` was started with; that of the recipe where there is none yet."""
+    """Return the machine that the run in `path` was started with, or that of the recipe for a new run."""
     file = stage_file(path, "machine")
     return recorded(read_json(file)) if os.path.isfile(file) else settings.resolve()
 
@@ -54,8 +53,8 @@ def require_extras(path: Path, recipe: Recipe) -> None:
     """Require the optional libraries that the run will need."""
     require_report()
     for name, model in recipe.models.items():
-        require_checker(path, name, model)
-        if not finished(path, f"pretrain/{name}"):
+        require_transformers(path, name, model)
+        if not is_finished(path, f"pretrain/{name}"):
             for module, extra in model.objective.required_libraries.items():
                 require(module, extra, f"models.{name}.objective: {model.objective.name}")
     for cleaning in recipe.corpus.clean:
@@ -74,8 +73,8 @@ def require_report() -> None:
 def check_models(jobs: Mapping[str, Pretraining]) -> None:
     """Check the prompts and the held-out splits of every model before the first one trains.
 
-    What depends on an earlier model of the run can only be checked when that one has been trained.
+    Models that depend on an earlier model of the run are checked after that one has been trained.
     """
     for name, job in jobs.items():
-        if not job.run.finished(f"pretrain/{name}") and not job.recipe.objective.referenced_models():
+        if not job.run.is_finished(f"pretrain/{name}") and not job.recipe.objective.referenced_models():
             job.check()

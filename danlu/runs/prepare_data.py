@@ -1,4 +1,4 @@
-"""From raw text to shards: corpus, tokenizer and tokens, before any training."""
+"""Prepare the data of a run: corpus, tokenizer and token shards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from danlu.tokens.shards import TokenStore, decodes_exactly, write_shards
 from danlu.tokens.tokenizer import TextTokenizer
 
 REPORTED_TEXTS = 200
-"""Validation texts that the tokenizer's report is computed on."""
+"""Number of validation texts on which the statistics of the tokenizer are computed."""
 
 HELD_OUT = ("validation", "test")
 
@@ -37,8 +37,8 @@ class Data:
 
     @cached_property
     def exact(self) -> bool:
-        """Whether the tokens of every held-out document decode to its text. Otherwise bits per byte are meaningless:
-        what is lost costs no bits."""
+        """Whether the tokens of every held-out document decode to its text. Otherwise bits per byte are meaningless,
+        because lost text costs no bits."""
         return all(decodes_exactly(self.store(split), self.corpus.texts(split), self.tokenizer) for split in HELD_OUT)
 
 
@@ -52,7 +52,7 @@ class PreparedData:
 
 
 def prepare_data(run: RunDirectory, recipe: Recipe, emit: Emit) -> PreparedData:
-    """Read the corpus, train the tokenizer and tokenize all splits; what was done before is loaded."""
+    """Read the corpus, train the tokenizer and tokenize all splits; finished steps are loaded."""
     corpus = build_corpus(recipe.corpus)
     corpus_facts = read_corpus(run, corpus, emit)
     tokenizer = load_or_train_tokenizer(run, recipe, corpus)
@@ -71,7 +71,7 @@ def prepare_data(run: RunDirectory, recipe: Recipe, emit: Emit) -> PreparedData:
 
 
 def read_corpus(run: RunDirectory, corpus: Corpus, emit: Emit) -> dict[str, Any]:
-    """Return the facts of the corpus; its text must be the one that the run was started with."""
+    """Return the facts of the corpus. Raises WrongInput if its text has changed since the run was started."""
     facts = run.stage("corpus", lambda: corpus.facts | {"fingerprint": corpus.fingerprint})
     run.require_unchanged(
         f"the text of {facts['source']}", {"fingerprint": facts["fingerprint"]}, {"fingerprint": corpus.fingerprint}
@@ -83,7 +83,7 @@ def read_corpus(run: RunDirectory, corpus: Corpus, emit: Emit) -> dict[str, Any]
 
 
 def load_or_train_tokenizer(run: RunDirectory, recipe: Recipe, corpus: Corpus) -> TextTokenizer:
-    """Load the tokenizer of the run directory; train it first where there is none, or a damaged one."""
+    """Load the tokenizer of the run directory; train it first if it is missing or damaged."""
     folder = run.path / "tokenizer"
     if not folder.exists() or damage(folder):
         sentinels = max(model.objective.num_sentinels for model in recipe.models.values())

@@ -33,29 +33,29 @@ from danlu.training.step import Losses, measure, micro_batches, total_counts
 from danlu.training.training_options import apply_training_options
 
 VALIDATION_SEED = 1_000_000_007
-"""Masks and other samples of validation are the same at every validation, and differ from those of training."""
+"""Random draws, such as masks, are the same at every validation and differ from those of training."""
 
 TEST_SEED = 1_000_000_009
 TEST_WINDOWS = 16
 """Windows per batch of the test split."""
 
 FIRST_UNITS, FIRST_MICRO_UNITS = 256, 16
-"""Units of training that are checked for targets, and how many of them at a time."""
+"""Training units that are checked for targets, and units per micro-batch of the check."""
 
 
 @dataclass(frozen=True)
 class Validation:
     """The losses on the validation batches, which are the same every time.
 
-    bytes: those of the split, if every token except the first of each document is predicted exactly once and no text
-    is lost in its tokens, so that the losses give bits per byte; otherwise None.
+    The losses give bits per byte if every token except the first of each document is predicted exactly once and the
+    tokens decode exactly.
     """
 
     measure: Callable[[nn.Module], Losses]
-    bytes: int | None
+    bytes: int | None  # of the split; None if the losses do not give bits per byte
 
     def facts(self, losses: Losses) -> dict[str, Any]:
-        """Return what a validation adds to its record: bits per byte, where they are defined."""
+        """Return the bits per byte, which the record of a validation holds if they are defined."""
         if self.bytes is None or len(losses.sums) != 1:
             return {}
         return {"bits_per_byte": sum(losses.sums.values()) / math.log(2) / self.bytes}
@@ -73,7 +73,7 @@ class Pretraining:
     emit: Emit = ignore
     stop: Callable[[], bool] = never
     start: dict[str, Any] | None = None  # facts of the saved model that training starts from (`pin_checkpoint`)
-    earlier: Mapping[str, Callable[[], Network]] = field(default_factory=dict)  # models trained before, to be loaded
+    earlier: Mapping[str, Callable[[], Network]] = field(default_factory=dict)  # loaders of models trained before
     checked: bool = False
 
     @property
@@ -91,27 +91,28 @@ class Pretraining:
 
     # Networks
 
-    def fresh(self, seed: int | None = None) -> Network:
+    def build_network(self, seed: int | None = None) -> Network:
         """Build the network with random weights."""
         seed = self.recipe.training.seed if seed is None else seed
         return build_network(self.recipe.objective, self.recipe.architecture, self.vocabulary_size, seed)
 
-    def untrained(self) -> Network:
-        """Build what stands for the trained network where nothing is trained, as in `danlu show`."""
-        return self.fresh().eval()
+    def build_untrained(self) -> Network:
+        """Build a substitute for the trained network if nothing is trained, as in `danlu show`."""
+        return self.build_network().eval()
 
-    def trained(self, facts: dict[str, Any]) -> Network:
+    def load_trained(self, facts: dict[str, Any]) -> Network:
         """Load the chosen weights of a finished pre-training."""
-        model = self.fresh()
+        model = self.build_network()
         self.checkpoints.load_weights(facts["chosen_step"], model)
         return model.eval()
 
-    def initialised(self) -> tuple[Network, dict[str, Any]]:
-        """Build the network before its first step, and return it with the facts of its initialisation for results.json.
+    def initialise(self) -> tuple[Network, dict[str, Any]]:
+        """Build and initialise the network; return it with the facts of its initialisation for results.json.
 
-        Random weights, the weights of a saved model (`start`), or the token embeddings of another model (`embeddings`).
+        It gets random weights, the weights of a saved model (`start`), or the token embeddings of another model
+        (`embeddings`).
         """
-        model = self.fresh()
+        model = self.build_network()
         if self.start is not None:
             transfer = initialise_from(model, self.start, self.name)
             self.emit(WeightsTransferred(self.name, transfer))
@@ -122,7 +123,7 @@ class Pretraining:
         return model, {"start": None}
 
     def _transfer_embeddings(self, model: Network, donor: str) -> dict[str, Any]:
-        """Copy the token embeddings of another model; once there is a checkpoint, that model is not read again."""
+        """Copy the token embeddings of another model, which is no longer read once there is a checkpoint."""
         stage = f"pretrain/{self.name}-embeddings"
         if self.checkpoints.newest([]) is not None:
             return self.run.record_once(stage, dict)
@@ -142,8 +143,8 @@ class Pretraining:
     def samples(self, split: str, seed: int, shuffled: bool = True) -> Samples:
         """Return the units of a split: windows of its tokens, or the units that the objective builds."""
         objective, vocabulary = self.recipe.objective, self.data.tokenizer.vocabulary
-        if (made := objective.units(self.source, split)) is not None:
-            return RowSamples(made.rows, made.tokens_per_unit, vocabulary, seed, shuffled)
+        if (built := objective.units(self.source, split)) is not None:
+            return RowSamples(built.rows, built.tokens_per_unit, vocabulary, seed, shuffled)
         context: int = self.recipe.architecture.context
         return WindowSamples(self.data.store(split), context, vocabulary, seed, shuffled, objective.units_per_example)
 
@@ -151,33 +152,33 @@ class Pretraining:
         return self.samples("train", self.recipe.training.seed)
 
     def first_batches(self) -> list[Batch]:
-        """Return the first units of training, sampled as in the middle of the run."""
+        """Return batches of the first training units, sampled as in the middle of the run."""
         samples = self.training_samples()
         units = min(FIRST_UNITS, samples.units)
         return micro_batches(self.recipe.objective, samples, 0, units, FIRST_MICRO_UNITS, 0.5)
 
     def test_batches(self) -> list[Batch]:
-        """Return the whole test split, the same every time."""
+        """Return the batches of the whole test split, the same every time."""
         objective, samples = self.recipe.objective, self.samples("test", TEST_SEED, shuffled=False)
-        each = max(1, round(TEST_WINDOWS / objective.units_per_example))
+        size = max(1, round(TEST_WINDOWS / objective.units_per_example))
         return held_out_batches(
-            self.name, objective, "test", lambda: micro_batches(objective, samples, 0, samples.units, each, 1.0)
+            self.name, objective, "test", lambda: micro_batches(objective, samples, 0, samples.units, size, 1.0)
         )
 
     def validation_batches(self) -> list[Batch]:
-        """Return the validation units, the same at every validation."""
+        """Return the batches of validation, the same every time."""
         objective, settings = self.recipe.objective, self.recipe.training
         samples = self.samples("validation", VALIDATION_SEED)
         units = min(max(1, round(settings.validation_tokens / samples.tokens_per_unit)), samples.units)
-        each = max(1, int(settings.micro_batch_tokens / samples.tokens_per_unit))
+        size = max(1, int(settings.micro_batch_tokens / samples.tokens_per_unit))
         capacity = capacity_of(settings, self.training_samples(), self.machine)
         return held_out_batches(
-            self.name, objective, "validation", lambda: micro_batches(objective, samples, 0, units, each, 1.0, capacity)
+            self.name, objective, "validation", lambda: micro_batches(objective, samples, 0, units, size, 1.0, capacity)
         )
 
     def check(self) -> None:
-        """Raise WrongInput for whatever would end the run when its training is done: a prompt that cannot be
-        rewritten, a held-out split that cannot be measured, a term without targets."""
+        """Raise WrongInput for everything that would fail after training: a prompt that cannot be rewritten, a held-out
+        split that cannot be measured, a term without targets."""
         if self.checked:
             return
         check_prompts(self.name, self.recipe, self.data.tokenizer)
@@ -209,24 +210,24 @@ class Pretraining:
         """Train the model to the end of its plan and return the facts of the training."""
         self.check()
         validation = self.validation()
-        model, initialisation = self.initialised()
+        model, initialisation = self.initialise()
         model.to(self.machine.device)
         objective, settings, samples = self.recipe.objective, self.recipe.training, self.training_samples()
         operations = operations_of(model, objective, samples, *units_of(settings, samples), self.machine)
         apply_training_options(model, settings)
         plan = self._plan(model, samples, validation)
-        position = train(self._job(model, samples, plan, validation))
+        state = train(self._job(model, samples, plan, validation))
         final = validation.measure(model)
-        facts = training_facts(position, plan, samples) | {
+        facts = training_facts(state, plan, samples) | {
             "parameters": sum(p.numel() for p in model.parameters()),
-            "operations": position.step * operations,
-            "chosen_step": chosen_step(settings, position),
+            "operations": state.step * operations,
+            "chosen_step": chosen_step(settings, state),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
         }
         return facts | initialisation
 
     def _plan(self, model: Network, samples: Samples, validation: Validation) -> Plan:
-        """Return the plan of the training, made once: a budget in time becomes a number of steps."""
+        """Return the plan of the training, made once: it converts a time budget to a number of steps."""
         settings, objective = self.recipe.training, self.recipe.objective
         return Plan.of(
             self.run.record_once(
@@ -254,16 +255,16 @@ class Pretraining:
         )
 
 
-def training_facts(position: TrainingState, plan: Plan, samples: Samples) -> dict[str, Any]:
-    """Return what a training has done: steps, tokens, epochs, time and speed."""
+def training_facts(state: TrainingState, plan: Plan, samples: Samples) -> dict[str, Any]:
+    """Return the steps, tokens, epochs, time and speed of a finished training."""
     return {
-        "steps": position.step,
+        "steps": state.step,
         "planned_steps": plan.steps,
-        "tokens": position.tokens,
-        "epochs": position.step * plan.step_units / samples.units,
-        "seconds": position.seconds,
-        "tokens_per_second": position.tokens / position.seconds,
-        "best_step": position.best_step,
+        "tokens": state.tokens,
+        "epochs": state.step * plan.step_units / samples.units,
+        "seconds": state.seconds,
+        "tokens_per_second": state.tokens / state.seconds,
+        "best_step": state.best_step,
     }
 
 
@@ -278,8 +279,8 @@ def continue_prompt(job: Pretraining, model: Any, prompt: str, sampling: Samplin
 
 
 def rewrite_prompt(job: Pretraining, model: Any, text: str, sampling: Sampling) -> dict[str, str]:
-    """Return a text with what the model rewrites it to, as a sample of its objective's metrics."""
+    """Return a text and the model's rewriting of it, for the samples of the objective metrics."""
     tokenizer, context = job.data.tokenizer, job.recipe.architecture.context
     parts = [tokenizer.encode(part) for part in BLANK.split(text)]
-    made = rewrite_many(model, [parts], tokenizer.vocabulary, sampling, context, job.machine)[0]
-    return {"given": text, "made": tokenizer.decode(made)}
+    rewritten = rewrite_many(model, [parts], tokenizer.vocabulary, sampling, context, job.machine)[0]
+    return {"given": text, "made": tokenizer.decode(rewritten)}

@@ -1,4 +1,4 @@
-"""A whole run: from the raw text of a recipe to its models, tasks, results and report."""
+"""Run a recipe: from raw text to models, tasks, results and report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from danlu.runs.directory import RunDirectory
 from danlu.runs.evaluate_model import baselines, evaluate_model
 from danlu.runs.events import Emit, ModelEvaluated, ModelExported, WarmStarted, ignore, never, with_records
 from danlu.runs.export_model import export_model
-from danlu.runs.finetune_task import Finetuning, Pretrained, bind_rows, finetune_task
+from danlu.runs.finetune_task import Finetuning, Pretrained, finetune_task, pin_rows
 from danlu.runs.preflight import Preflight, check_models, preflight
 from danlu.runs.prepare_data import prepare_data
 from danlu.runs.pretrain_model import Pretraining
@@ -27,7 +27,7 @@ from danlu.tokens.tokenizer import TextTokenizer
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What is to be run, and where."""
+    """A recipe to run, and the directory to run it in."""
 
     recipe: Recipe
     name: str  # of the recipe, in the report
@@ -50,13 +50,13 @@ def run(request: RunRequest, emit: Emit = ignore, stop: Callable[[], bool] = nev
     """Run a recipe from raw text to report, or resume an interrupted run; return the content of results.json.
 
     Raises:
-        WrongInput: if the recipe is refused; a directory that did not exist before does not exist afterwards.
-        Stopped: if `stop` asked for it; the state is saved, and the same request resumes.
+        WrongInput: if the recipe is refused; a new run directory is removed.
+        Stopped: if `stop` returned True; the state is saved, and the same request resumes the run.
     """
     recipe, path = request.recipe, request.path
     checks = preflight(path, recipe, request.with_tasks)
     with RunDirectory(path, recipe) as directory:
-        with directory.discarded_if_refused():
+        with directory.discard_if_refused():
             started = directory.record_once("started", lambda: {"time": now()})["time"]
             directory.record_once("machine", checks.machine.facts)
             checks.machine.apply()
@@ -97,26 +97,26 @@ def pin_inputs(directory: RunDirectory, recipe: Recipe, checks: Preflight) -> di
         starts[name] = pin_checkpoint(directory, name, model, checks.checkpoints[name])
         pin_data_files(directory, name, model.objective)
     for name, rows in checks.rows.items():
-        bind_rows(directory, name, rows)
+        pin_rows(directory, name, rows)
     return starts
 
 
 def refuse_other_tokenizers(
     directory: RunDirectory, starts: Mapping[str, dict[str, Any] | None], tokenizer: TextTokenizer
 ) -> None:
-    """Refuse a tokenizer other than that of a saved model that a training starts from."""
+    """Raise WrongInput if the tokenizer is not that of every saved model from which a training still has to start."""
     for name, start in starts.items():
-        if start and not directory.finished(f"pretrain/{name}"):
+        if start and not directory.is_finished(f"pretrain/{name}"):
             refuse_other_tokenizer(start["folder"], tokenizer)
 
 
 def with_tracker(emit: Emit, recipe: Recipe, path: Path) -> Emit:
-    """Return a callback that also passes the records of trainings to the recipe's tracker."""
+    """Return a callback that also passes training records to the recipe's tracker."""
     return emit if recipe.track is None else with_records(emit, recipe.track.open(path))
 
 
 def train_evaluate_export(job: Pretraining, recipe: Recipe, controls: Mapping[str, Any]) -> FinishedModel:
-    """Train, evaluate and export one model; whatever finished before is read from the run directory."""
+    """Train, evaluate and export one model; finished steps are read from the run directory."""
     name, objective = job.name, job.recipe.objective
     if job.start:
         job.emit(WarmStarted(name, job.start["folder"], job.start["sha256"]))
@@ -128,7 +128,7 @@ def train_evaluate_export(job: Pretraining, recipe: Recipe, controls: Mapping[st
     job.emit(ModelEvaluated(result, cross_entropies, objective.has_own_units))
     exported = ExportResult.model_validate(job.run.stage(f"export/{name}", lambda: export_model(job, trained)))
     job.emit(ModelExported(exported))
-    return FinishedModel(job, result, exported, lambda: job.trained(trained))
+    return FinishedModel(job, result, exported, lambda: job.load_trained(trained))
 
 
 def finetune(

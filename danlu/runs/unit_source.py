@@ -1,4 +1,4 @@
-"""The data from which an objective may build units of its own."""
+"""The data from which an objective builds units that are not windows of text."""
 
 from __future__ import annotations
 

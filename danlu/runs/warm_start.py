@@ -1,4 +1,4 @@
-"""Pre-training that starts from a saved model: whether the model fits the recipe, and its weights."""
+"""Warm start: check that a saved model fits the recipe, and copy its weights."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from danlu.interop.model_folder import WEIGHTS, ModelFacts
 from danlu.interop.model_loading import SavedModel
 from danlu.interop.tokenizer_files import load_tokenizer
 from danlu.objective import LogitsFrom, Objective
-from danlu.runs.directory import RunDirectory, finished
+from danlu.runs.directory import RunDirectory, is_finished
 from danlu.tokens.tokenizer import TextTokenizer
 
 CHANGEABLE = frozenset({"name", "context", "dropout"})
 """Settings of an architecture that may differ from the saved model's: the weights have the same meaning."""
 
-OF_OUTPUT = frozenset({"tied", "output_bias"})
-"""Settings that may differ as well if the saved model predicts no tokens: it has no weights of an output layer."""
+OUTPUT_SETTINGS = frozenset({"tied", "output_bias"})
+"""Settings that may also differ if the saved model predicts no tokens, because it has no output layer."""
 
 NOT_TOKENIZATION = ("post_processor", "truncation", "padding")
-"""Sections of a tokenizer.json that change no token id of a text."""
+"""Sections of a tokenizer.json that do not affect the token ids of a text."""
 
 
 def inspect_checkpoint(run: Path, name: str, recipe: Recipe) -> dict[str, Any] | None:
@@ -38,13 +38,13 @@ def inspect_checkpoint(run: Path, name: str, recipe: Recipe) -> dict[str, Any] |
 
     Returns:
         The folder, the hash of its weights, its vocabulary size and its objective; None if the model starts from random
-        weights, or if its training in the directory `run` has ended and needs the folder no more.
+        weights, or if its training in the directory `run` has finished and no longer needs the folder.
 
     Raises:
         WrongInput: if the folder is damaged or does not fit the recipe.
     """
     model = recipe.models[name]
-    if model.start is None or finished(run, f"pretrain/{name}"):
+    if model.start is None or is_finished(run, f"pretrain/{name}"):
         return None
     folder = Path(model.start).expanduser()
     facts, tokenizer = describe_model(folder)
@@ -55,7 +55,7 @@ def inspect_checkpoint(run: Path, name: str, recipe: Recipe) -> dict[str, Any] |
             f"models.{name}.architecture.context: {wanted['context']} exceeds the maximum of {saved['context']} tokens "
             f"of the model in {folder}; lower it to at most {saved['context']}"
         )
-    changeable = CHANGEABLE | (OF_OUTPUT if facts.objective.logits_from is LogitsFrom.NOTHING else set())
+    changeable = CHANGEABLE | (OUTPUT_SETTINGS if facts.objective.logits_from is LogitsFrom.NOTHING else set())
     old, new = ({key: value for key, value in each.items() if key not in changeable} for each in (saved, wanted))
     if difference := first_difference(old, new):
         raise WrongInput(
@@ -78,7 +78,7 @@ def pin_checkpoint(
     """Pin the saved model that a training starts from, until that training has finished.
 
     Args:
-        found: what `inspect_checkpoint` returned.
+        found: the result of `inspect_checkpoint`.
 
     Returns:
         The recorded facts; None if the model starts from random weights.
@@ -113,14 +113,14 @@ def refuse_missing_sentinels(folder: Path, tokenizer: TextTokenizer, recipe: Rec
 
 
 def refuse_other_tokenizer(start: str, tokenizer: TextTokenizer) -> None:
-    """Raise WrongInput if the tokenizer gives a text other ids than that of the model in the folder `start`."""
+    """Raise WrongInput if the tokenizer encodes text differently from that of the model in the folder `start`."""
     saved = load_tokenizer(Path(start).expanduser())
     if tokenization_rules(saved) == tokenization_rules(tokenizer) and saved.vocabulary == tokenizer.vocabulary:
         return
     sizes = [each.vocabulary.size for each in (saved, tokenizer)]
     what = f"it has {sizes[1]} entries, the model's {sizes[0]}"
     if sizes[0] == sizes[1]:
-        what = first_other_entry(saved, tokenizer)
+        what = first_different_entry(saved, tokenizer)
     raise WrongInput(
         f"tokenizer: is not the one that the model in {start} was trained with ({what}); leave the tokenizer out of "
         f"the recipe, or give {{name: file, path: {start}}}"
@@ -134,22 +134,23 @@ def tokenization_rules(tokenizer: TextTokenizer) -> Any:
     return {k: v for k, v in json.loads(tokenizer.content).items() if k not in NOT_TOKENIZATION}
 
 
-def first_other_entry(saved: TextTokenizer, given: TextTokenizer) -> str:
-    """Describe the first entry in which two vocabularies of one size differ."""
+def first_different_entry(saved: TextTokenizer, given: TextTokenizer) -> str:
+    """Describe the first entry in which two vocabularies of equal size differ."""
     for i in range(saved.vocabulary.size):
         if (a := saved.inner.id_to_token(i)) != (b := given.inner.id_to_token(i)):
             return f"entry {i} is {b!r}, the model's {a!r}"
-    return "the entries are the same, the rules of tokenization are not"
+    return "the entries are equal, but the tokenization rules differ"
 
 
 def initialise_from(model: Network, start: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Copy the weights of the saved model into a freshly initialised network.
 
-    Another objective may bring a decoder, segments or output layers of its own, and have no use for those of the first.
+    A different objective may add a decoder, segment embeddings or output layers, which keep their initial weights.
+    Weights of the saved model that it does not use are dropped.
 
     Returns:
-        The facts of the transfer (`WeightTransfer.facts`), and as "ignored" the weights of the folder that no network
-        of danlu has.
+        The facts of the transfer (`WeightTransfer.facts`), and as "ignored" the weights in the folder that danlu does
+        not use.
     """
     folder = Path(start["folder"]).expanduser()
     saved = read_model(folder)

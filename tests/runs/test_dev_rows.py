@@ -65,7 +65,7 @@ def test_validations_and_patience_are_honoured(folder):
     (task,) = finetune(folder, "three", given, **files)["tasks"]
     assert len(records(folder, "three", "finetune/labels/ours-0")) == 3
     assert task["chosen_by_dev"]["ours"]["candidates"] == {}
-    with pytest.raises(WrongInput, match="has no held-out rows to judge by"):
+    with pytest.raises(WrongInput, match="has no dev rows to select on"):
         finetune(folder, "none", ["training.patience=1"], test=folder / "test.tsv")
 
 

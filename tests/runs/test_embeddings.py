@@ -14,7 +14,7 @@ from danlu.architectures import build_network
 from danlu.errors import Stopped, WrongInput
 from danlu.interop import load_model, save_native
 from danlu.registry import architectures, objectives
-from danlu.runs.embedding_transfer import matched, transfer_embeddings
+from danlu.runs.embedding_transfer import match_tokens, transfer_embeddings
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.tokens.kinds.word import Word
 from danlu.tokens.kinds.wordpiece import WordPiece
@@ -37,15 +37,15 @@ def network(tokenizer, width=8, seed=0):
 
 def test_tokens_meet_by_their_text_and_special_ones_by_their_role():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
-    found = matched(bpe, word)
+    found = match_tokens(bpe, word)
     by_name = {bpe.token(i): found[i] for i in range(bpe.vocabulary.size)}
     assert word.token(by_name[" furnace"]) == "furnace"
     assert word.token(by_name["."]) == "."
     assert by_name["Q"] == -1
     assert found[bpe.vocabulary.mask] == word.vocabulary.mask
     pieces = WordPiece(size=60).train(TEXTS)
-    assert word.token(matched(pieces, word)[pieces.encode("the")[0]]) == "the"
-    assert np.array_equal(matched(bpe, ByteBPE(size=300).train(TEXTS)), np.arange(bpe.vocabulary.size))
+    assert word.token(match_tokens(pieces, word)[pieces.encode("the")[0]]) == "the"
+    assert np.array_equal(match_tokens(bpe, ByteBPE(size=300).train(TEXTS)), np.arange(bpe.vocabulary.size))
 
 
 def test_directions_are_taken_and_lengths_kept():
@@ -55,7 +55,7 @@ def test_directions_are_taken_and_lengths_kept():
         donor.embeddings["token"].weight *= 50
     before = model.embeddings["token"].weight.detach().clone()
     facts = transfer_embeddings(model, bpe, donor, word, "here")
-    after, at = model.embeddings["token"].weight.detach(), torch.from_numpy(matched(bpe, word))
+    after, at = model.embeddings["token"].weight.detach(), torch.from_numpy(match_tokens(bpe, word))
     there = at >= 0
     assert facts == {"matched": int(there.sum()), "tokens": len(at), "scale": pytest.approx(1 / 50, rel=0.3)}
     assert torch.equal(after[~there], before[~there])

@@ -9,7 +9,7 @@ import danlu
 from danlu.batch import Seq, full_order
 from danlu.objectives.mixture import Mixture
 from danlu.objectives.replaced import Replaced
-from danlu.runs.example_display import decoded
+from danlu.runs.example_display import decode_sequence
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.samples import UnitSample
 
@@ -21,16 +21,16 @@ def test_a_target_is_a_token_or_a_number_and_the_whole_has_its_marks():
     n = len(ids)
     labels = {"score": np.full((n, 2), 0.5), "hidden": np.array([ids[0], *[-1] * (n - 1)])}
     seq = Seq({"token": ids}, full_order(n), labels=labels, sequence_labels={"follows": 1, "noise": np.zeros(3)})
-    shown = decoded(seq, frozenset(), TOKENIZER)
+    shown = decode_sequence(seq, frozenset(), TOKENIZER)
     assert shown["targets"] == [TOKENIZER.token(int(ids[0])), *[None] * (n - 1)]
     assert shown["sequence_labels"] == {"follows": "1"}
-    assert decoded(seq, frozenset({"hidden"}), TOKENIZER)["targets"][0] == str(int(ids[0]))
+    assert decode_sequence(seq, frozenset({"hidden"}), TOKENIZER)["targets"][0] == str(int(ids[0]))
 
 
 def test_yes_and_no_are_shown_as_numbers_whatever_token_has_that_id():
     objective = Replaced(generator=None)
     (seq,) = objective.example(UnitSample(0, 0, 0.0, TOKENIZER.vocabulary, lambda overlap: [np.arange(6, 30)]))["text"]
-    shown = decoded(seq, objective.class_labels, TOKENIZER)["targets"]
+    shown = decode_sequence(seq, objective.class_labels, TOKENIZER)["targets"]
     assert set(shown) == {"0", "1"}
 
 

@@ -199,7 +199,7 @@ def test_other_rows_in_their_place_are_refused(tuned):
         ({"labels_per_class": 16}, "16 labels per class are asked for, but class 'gold' has 15 rows"),
         ({"overrides": ["task.max_tokens=64"]}, "task.max_tokens: 64 is more than the 16 tokens that the model reads"),
         ({"overrides": ["training.bugdet=1s"]}, "training.bugdet: unknown key 'bugdet'; did you mean 'budget'"),
-        ({"overrides": ["training.patience=2"]}, "has no held-out rows to judge by"),
+        ({"overrides": ["training.patience=2"]}, "has no dev rows to select on"),
         ({"overrides": ["training.seed=7"]}, "training.seed: every draw of a task has its own number; give first_seed"),
         ({"overrides": ["training.optimizer.betas=[0.9, 1.0]"]}, "less than 1"),
         ({"train": "tran.tsv"}, "tran.tsv does not exist; did you mean .*train.tsv"),
