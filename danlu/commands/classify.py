@@ -6,8 +6,10 @@ import json
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("classify")
+
+@click.command("classify", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
 @click.option("--json", "as_json", is_flag=True, help="Print the probability of every label as JSON.")

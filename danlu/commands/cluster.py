@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("cluster")
+
+@click.command("cluster", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("source", nargs=-1, required=True)
 @click.option("--k", "groups", default=20, type=click.IntRange(min=1), show_default=True, help="Number of clusters.")

@@ -9,8 +9,10 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("compare")
+
+@click.command("compare", cls=Command)
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE... [KEY.PATH=VALUE]...")
 @click.option("--tokens", help="Tokens each training sees, such as 500k.")
 @click.option("--time", "seconds", help="Time for each training, such as 4min.")

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Group
+
 SETTINGS = click.option(
     "--set",
     "settings",
@@ -19,7 +21,7 @@ SETTINGS = click.option(
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
 
 
-@click.group("corpus")
+@click.group("corpus", cls=Group)
 def command() -> None:
     """Check the text of a corpus, or build its cleaned and split documents as files."""
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from danlu.commands.help import Command
 from danlu.commands.run import run_recipe
 
 
-@click.command("demo")
+@click.command("demo", cls=Command)
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/demo).")
 @click.option("--budget", help="Time for all training together, such as 4min.")

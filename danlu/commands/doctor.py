@@ -8,10 +8,12 @@ from dataclasses import asdict
 
 import click
 
+from danlu.commands.help import Command
+
 CHECK_FAILED = 3
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(as_json: bool) -> None:
     """Check this machine: what is installed, what is missing and how to install it.

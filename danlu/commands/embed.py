@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("embed")
+
+@click.command("embed", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")

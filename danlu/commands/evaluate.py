@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("evaluate")
+
+@click.command("evaluate", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("text", type=click.Path())
 @click.option("--train", type=click.Path(), help="A training text, for baselines that are fitted to one.")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("export")
+
+@click.command("export", cls=Command)
 @click.argument("source", metavar="RUN|MODEL", type=click.Path())
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--model", help="Which model of the run, where it has several.")

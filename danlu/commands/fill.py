@@ -6,8 +6,10 @@ import json
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("fill")
+
+@click.command("fill", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("text")
 @click.option("--top", default=5, type=click.IntRange(min=1), show_default=True, help="Candidates for each blank.")

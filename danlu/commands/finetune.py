@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Command
 from danlu.commands.run import with_progress
 
 
-@click.command("finetune")
+@click.command("finetune", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--train", required=True, type=click.Path(), help="Labelled rows to train on (.tsv or .csv).")

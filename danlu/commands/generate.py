@@ -7,8 +7,10 @@ import sys
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("generate")
+
+@click.command("generate", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("prompt")
 @click.option(
@@ -19,19 +21,25 @@ import click
     default=0.8,
     type=click.FloatRange(min=0),
     show_default=True,
-    help="0 takes the likeliest token each time.",
+    help="Temperature of the sampling; 0 always takes the most likely token.",
 )
-@click.option("--top-k", type=click.IntRange(min=1), help="Draw among the K likeliest tokens only.")
+@click.option("--top-k", type=click.IntRange(min=1), help="Sample among the K most likely tokens only.")
 @click.option(
     "--top-p",
     default=0.95,
     type=click.FloatRange(0, 1, min_open=True),
     show_default=True,
-    help="Draw among the likeliest tokens of this share only.",
+    help="Sample among the most likely tokens up to this cumulative probability.",
 )
-@click.option("--repetition-penalty", default=1.0, type=click.FloatRange(min=0, min_open=True), show_default=True)
+@click.option(
+    "--repetition-penalty",
+    default=1.0,
+    type=click.FloatRange(min=0, min_open=True),
+    show_default=True,
+    help="Above 1: make tokens that occurred before less probable.",
+)
 @click.option("--stop", multiple=True, help="End before this text (may be given more than once).")
-@click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True)
+@click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True, help="Seed of the sampling.")
 @click.option("--json", "as_json", is_flag=True, help="Print prompt and text as JSON.")
 def command(
     model: str,
@@ -45,8 +53,8 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL, shown as it is written; an encoder-decoder gives PROMPT
-    with its blanks (___) filled or its noise taken out instead."""
+    """Continue PROMPT with the model in the folder MODEL and print the text as it is generated; an encoder-decoder
+    prints PROMPT with its blanks (___) filled or its noise removed."""
     import danlu
 
     loaded = danlu.load(model)

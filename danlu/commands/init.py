@@ -9,13 +9,14 @@ from shlex import quote
 
 import click
 
+from danlu.commands.help import Command
 from danlu.errors import WrongInput
 
 LANGUAGES = ("auto", "en", "zh")
 DEFAULT_TIME = "9min"
 
 
-@click.command("init")
+@click.command("init", cls=Command)
 @click.argument("text", required=False)
 @click.option("--source", help="The same as TEXT: a file or folder of text, or builtin:pydocs.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Of the report and for the vocabulary (default: auto).")

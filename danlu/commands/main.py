@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 import danlu
+from danlu.commands.help import Group
 from danlu.console import language
 from danlu.errors import DanluError, RenamedKey, nearest
 
@@ -42,8 +43,11 @@ VERBS = {
 """Verb -> its line in `danlu --help`; each is `danlu/commands/<verb>.py` with a click command of that name."""
 
 
-class Verbs(click.Group):
+class Verbs(Group):
     """Imports a command's module only when it is used, so that help stays fast."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, language_first(args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -63,6 +67,16 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def language_first(arguments: list[str]) -> list[str]:
+    """Move `--lang` to the front, so that it may stand anywhere: after a command, or after `--help`."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    for i, word in enumerate(options):
+        if word == "--lang" or word.startswith("--lang="):
+            end = i + (1 if "=" in word else 2)
+            return [*arguments[i:end], *arguments[:i], *arguments[end:]]
+    return arguments
+
+
 def set_language(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
     language.choose(option=value)
 
@@ -75,7 +89,8 @@ def set_language(ctx: click.Context, option: click.Parameter, value: str | None)
     is_eager=True,
     expose_value=False,
     callback=set_language,
-    help="Language of help and messages (default: DANLU_LANG, the recipe's language, the locale).",
+    help="Language of help and messages; may stand anywhere on the line (default: DANLU_LANG, the recipe's language, "
+    "the locale).",
 )
 def danlu_command() -> None:
     """Raw text in, a language model out."""
@@ -100,6 +115,9 @@ def exit_code(arguments: list[str]) -> int:
     """Run a command; its errors become one line on stderr and an exit code."""
     try:
         code = danlu_command.main(args=arguments, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
     except click.ClickException as error:
         complain(error.format_message())
         return 2

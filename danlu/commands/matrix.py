@@ -7,8 +7,10 @@ from dataclasses import asdict
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("matrix")
+
+@click.command("matrix", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print every pair as JSON.")
 def command(as_json: bool) -> None:
     """Show which architectures support which objectives, and why others do not."""

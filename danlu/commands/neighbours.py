@@ -6,8 +6,10 @@ import json
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("neighbours")
+
+@click.command("neighbours", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("word")
 @click.option("--top", default=10, type=click.IntRange(min=1), show_default=True, help="Number of tokens.")

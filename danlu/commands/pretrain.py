@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from danlu.commands.help import Command
 from danlu.commands.run import run_recipe, run_text
 
 
-@click.command("pretrain")
+@click.command("pretrain", cls=Command)
 @click.argument("recipe", metavar="RECIPE|TEXT")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--from", "start", type=click.Path(), help="Continue from the model in this folder, with its tokenizer.")

@@ -8,8 +8,10 @@ from textwrap import fill
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("recipes")
+
+@click.command("recipes", cls=Command)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
 def command(name: str | None, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Command
 from danlu.console import language
 from danlu.errors import Stopped
 
@@ -104,7 +105,7 @@ def run_text(
     run_recipe(work, str(recipe), overrides, folder, None, as_json, [*draft.findings.lines(), *draft.plan(), line])
 
 
-@click.command("run")
+@click.command("run", cls=Command)
 @click.argument("recipe", metavar="RECIPE|TEXT")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<name>).")

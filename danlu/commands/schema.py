@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("schema")
+
+@click.command("schema", cls=Command)
 @click.option("--json-file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file.")
 def command(file: Path | None) -> None:
     """Print the JSON schema of recipes, for completion and checks in an editor.

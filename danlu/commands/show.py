@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Command
 
-@click.command("show")
+
+@click.command("show", cls=Command)
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--budget", help="Time for all training together, such as 4min.")

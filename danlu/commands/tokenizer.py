@@ -9,10 +9,12 @@ from typing import Any
 
 import click
 
+from danlu.commands.help import Group
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 
 
-@click.group("tokenizer")
+@click.group("tokenizer", cls=Group)
 def command() -> None:
     """Train a tokenizer on a text, or report on one."""
 
