@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.config.prompts import prompts_from
+from danlu.config.wording import ENGLISH, Wording
 from danlu.errors import WrongInput
 from danlu.text.compressed import suffix
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
@@ -27,9 +28,6 @@ LABELS = {"label", "labels", "class", "category", "target", "sentiment", "标签
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 TABLES_LOOKED_AT = 100
-
-LAYOUTS = {"paragraphs": "paragraph (blank lines between them)", "jsonl": "line of .jsonl", "row": "row of a table"}
-"""What the corpus calls a layout -> what a document is, where that is not the same word."""
 
 
 @dataclass(frozen=True)
@@ -73,38 +71,38 @@ class Findings:
             "corpus": self.corpus.facts,
         }
 
-    def lines(self) -> list[str]:
+    def lines(self, wording: Wording = ENGLISH) -> list[str]:
         """Return the findings as lines to print."""
-        facts = self.corpus.facts
+        facts, line = self.corpus.facts, wording.line
         documents, rejected = facts["documents"], Counter(facts["documents"]["rejected"])
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.files.items())
-        layout = " or ".join(LAYOUTS.get(word, word) for word in str(facts["layout"]).split(" and "))
+        layout = line("or").join(wording.layout(word) for word in str(facts["layout"]).split(" and "))
         found = [
-            f"text       {self.source}: {counted(sum(self.files.values()), 'file')} ({kinds})"
+            line("text", source=self.source, files=counted(sum(self.files.values()), "file", wording), kinds=kinds)
             if self.files
-            else f"text       {self.source}",
-            f"documents  {documents['kept']:,}, {size(self.bytes)} of text; one for each {layout}",
-            f"scripts    {shares(self.scripts)} of the letters",
+            else line("builtin", source=self.source),
+            line("corpus", count=documents["kept"], size=wording.size(size(self.bytes)), layout=layout),
+            line("scripts", shares=shares(self.scripts, wording)),
         ]
         encodings: Counter[str] = Counter()
         for each in facts["files"]:
             encodings.update(each.get("encodings", {}))
         if set(encodings) - {"utf-8"}:
-            named = ", ".join(f"{counted(n, 'file')} {name.upper()}" for name, n in encodings.most_common())
-            found.insert(1, f"encodings  {named}")
+            named = ", ".join(f"{counted(n, 'file', wording)} {name.upper()}" for name, n in encodings.most_common())
+            found.insert(1, line("encodings", encodings=named))
         if rejected:
-            each = ", ".join(f"{n:,} {reason}" for reason, n in rejected.most_common(4))
-            found.append(f"left out   {counted(rejected.total(), 'document')}: {each}")
+            each = ", ".join(f"{n:,} {wording.reason(reason)}" for reason, n in rejected.most_common(4))
+            left_out = counted(rejected.total(), "document", wording)
+            found.append(line("rejected", documents=left_out, reasons=each))
             found += [f"           {facts['rejected_examples'][reason]}" for reason, _ in rejected.most_common(2)]
         for table in self.tables[:3]:
-            found.append(
-                f"labels     {table.path} has a column {table.column!r}: the recipe says how to fine-tune for it"
-            )
+            found.append(line("labels", path=table.path, column=table.column))
         return found
 
 
-def counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'s' * (n != 1)}"
+def counted(n: int, noun: str, wording: Wording = ENGLISH) -> str:
+    """Return a number of files, documents or layers."""
+    return wording.line(noun if n == 1 else f"{noun}s", n=n)
 
 
 def size(count: float) -> str:
@@ -115,8 +113,9 @@ def size(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
-def shares(scripts: dict[str, float]) -> str:
-    return ", ".join(f"{script} {share:.1%}" for script, share in scripts.items()) or "no letters"
+def shares(scripts: dict[str, float], wording: Wording = ENGLISH) -> str:
+    named = ", ".join(f"{wording.script(script)} {share:.1%}" for script, share in scripts.items())
+    return named or wording.line("no_letters")
 
 
 def kind_of(path: Path) -> str:

@@ -10,6 +10,7 @@ from danlu.config.corpus_survey import Findings, counted, look
 from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped
 from danlu.config.recipe_template import Choices, commented, time
 from danlu.config.schema import Recipe
+from danlu.config.wording import ENGLISH, Wording
 from danlu.durable import explain_disk, write_text
 from danlu.errors import WrongInput
 from danlu.text.compressed import suffix
@@ -53,16 +54,22 @@ class Draft:
     recipe: Recipe
     findings: Findings
 
-    def plan(self) -> list[str]:
+    def plan(self, wording: Wording = ENGLISH) -> list[str]:
         """What will be trained, for people."""
         entries = getattr(self.recipe.tokenizer, "size", None)
-        lines = [f"tokenizer  {entries:,} entries, learnt from this text"] if entries else []
+        lines = [wording.line("tokenizer", entries=entries)] if entries else []
         for name, model in self.recipe.models.items():
             shape = model.architecture
-            use = "continues text" if model.objective.continues_text else "fills blanks, embeds texts"
             lines.append(
-                f"{name:10s} {model.objective.name}, {counted(shape.layers, 'layer')} of width {shape.width}, "
-                f"{time(model.training.budget.amount)}; {use}"
+                wording.line(
+                    "model",
+                    name=name,
+                    objective=model.objective.name,
+                    layers=counted(shape.layers, "layer", wording),
+                    width=shape.width,
+                    time=time(model.training.budget.amount),
+                    use=wording.line("continues_text" if model.objective.continues_text else "fills_blanks"),
+                )
             )
         return lines
 
@@ -115,10 +122,10 @@ def is_recipe(name: str) -> bool:
     return name in shipped() or Path(name).suffix.lower() in YAML
 
 
-def shadowed(name: str) -> list[str]:
+def shadowed(name: str, wording: Wording = ENGLISH) -> list[str]:
     """A line when a shipped recipe hides a file or folder of the same name."""
     if name in shipped() and Path(name).exists():
-        return [f"recipe     the shipped {name!r}; for your own text of that name: danlu run ./{name}"]
+        return [wording.line("shadowed", name=name)]
     return []
 
 
