@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from danlu.cache import MOVED_BY, cache_root
-from danlu.config.corpus_survey import size
+from danlu.console.formatting import byte_size
+from danlu.console.language import message
 from danlu.extras import installed
 
 if TYPE_CHECKING:
@@ -53,15 +54,17 @@ def programs() -> Iterator[Finding]:
 
     yield Finding("danlu", __version__)
     old = sys.version_info < PYTHON
-    mend = f"install Python {PYTHON[0]}.{PYTHON[1]} or later" if old else ""
+    mend = message("doctor.install_python", version=f"{PYTHON[0]}.{PYTHON[1]}") if old else ""
     yield Finding("Python", f"{platform.python_version()} ({platform.system()})", "missing" if old else "ok", mend)
     cuda = torch.version.cuda
-    yield Finding("torch", f"{torch.__version__}, built for {f'CUDA {cuda}' if cuda else 'CPU'}")
+    platform_name = f"CUDA {cuda}" if cuda else "CPU"
+    yield Finding("torch", message("doctor.torch", version=torch.__version__, platform=platform_name))
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     if compiler:
-        yield Finding("compiler", f"{compiler}, for torch.compile")
+        yield Finding(message("doctor.compiler"), message("doctor.compiler_found", path=compiler))
     else:
-        yield Finding("compiler", "none, only torch.compile needs one", "optional", "apt-get install g++")
+        none = message("doctor.compiler_none")
+        yield Finding(message("doctor.compiler"), none, "optional", "apt-get install g++")
 
 
 def machine() -> Iterator[Finding]:
@@ -74,57 +77,61 @@ def machine() -> Iterator[Finding]:
     names += [f"CUDA {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     names += ["MPS"] if torch.backends.mps.is_available() else []
     if shutil.which("nvidia-smi") and not torch.cuda.is_available():
-        value = f"{'; '.join(names)}; there is an NVIDIA driver, and this torch does not reach a GPU by it"
-        yield Finding("devices", value, "optional", "pip install --force-reinstall torch")
+        value = message("doctor.driver", devices="; ".join(names))
+        yield Finding(message("doctor.devices"), value, "optional", "pip install --force-reinstall torch")
     else:
-        yield Finding("devices", "; ".join(names))
-    yield Finding("device chosen", chosen.device)
+        yield Finding(message("doctor.devices"), "; ".join(names))
+    yield Finding(message("doctor.device"), chosen.device)
     yield attention(torch.device(chosen.device))
-    reason = "the CPU has no bfloat16 products"
+    reason = message("doctor.dtype_none")
     if chosen.device != "cpu":
-        reason = "what this device is best at"
+        reason = message("doctor.dtype_gpu")
     elif native_bfloat16("cpu"):
         ratio = product_seconds(torch.float32) / product_seconds(torch.bfloat16)
-        reason = f"bfloat16 products measured {ratio:.2f} times as fast as float32"
-    yield Finding("dtype chosen", f"{chosen.dtype}; {reason}")
-    yield Finding("threads", f"{chosen.threads} of {os.cpu_count()} cores ({usable_cores()} may be used)")
+        reason = message("doctor.dtype_measured", ratio=ratio)
+    yield Finding(message("doctor.dtype"), message("doctor.dtype_line", dtype=chosen.dtype, reason=reason))
+    counts = {"threads": chosen.threads, "cores": os.cpu_count(), "usable": usable_cores()}
+    yield Finding(message("doctor.threads"), message("doctor.threads_line", **counts))
     yield openmp("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS"), usable_cores())
-    yield Finding("GOMP_SPINCOUNT", os.environ.get("GOMP_SPINCOUNT", "not set"))
+    yield Finding("GOMP_SPINCOUNT", os.environ.get("GOMP_SPINCOUNT", message("doctor.not_set")))
 
 
 def attention(device: torch.device) -> Finding:
     """Report which attention kernels the device supports in addition to those that run everywhere."""
     from danlu.architectures.transformer import flex, varlen
 
-    name = "attention"
+    name = message("doctor.attention")
     if device.type != "cuda":
-        return Finding(name, "plain products and torch's fused kernel; varlen and flex are for CUDA")
+        return Finding(name, message("doctor.attention_cpu"))
     if not varlen.available(device):
-        return Finding(name, "torch's fused kernel; varlen needs an Ampere GPU or later", "optional", "another GPU")
+        return Finding(name, message("doctor.attention_old"), "optional", message("doctor.attention_other_gpu"))
     if not flex.available(device):
-        value = "varlen; prefix and permutation orders run by a dense mask without triton"
-        return Finding(name, value, "optional", "pip install triton")
-    return Finding(name, "varlen for causal and full orders, flex for any other")
+        return Finding(name, message("doctor.attention_no_triton"), "optional", "pip install triton")
+    return Finding(name, message("doctor.attention_all"))
 
 
 def openmp(name: str, value: str | None, cores: int) -> Finding:
     """A recipe's own number of threads wins for products, but not for libraries that read the variable."""
     if value is None or value == str(cores):
-        return Finding(name, value or "not set: all cores")
-    return Finding(name, f"{value}, though {cores} cores may be used", "optional", f"unset {name}")
+        return Finding(name, value or message("doctor.all_cores"))
+    return Finding(name, message("doctor.fewer_cores", value=value, cores=cores), "optional", f"unset {name}")
 
 
 def places() -> Iterator[Finding]:
-    for name, path, way in (("runs", Path("runs").absolute(), "--out"), ("cache", cache_root().absolute(), MOVED_BY)):
+    for key, path, way in (("runs", Path("runs").absolute(), "--out"), ("cache", cache_root().absolute(), MOVED_BY)):
+        name = message(f"doctor.{key}")
         there = next(p for p in (path, *path.parents) if p.exists())
         if not there.is_dir() or not os.access(there, os.W_OK):
-            yield Finding(name, f"{path}, cannot be written", "missing", f"choose another folder with {way}")
+            other = message("doctor.other_folder", way=way)
+            yield Finding(name, message("doctor.not_writable", path=path), "missing", other)
             continue
         free = shutil.disk_usage(there).free
-        held = f"holds {size(folder_bytes(path))}, " if name == "cache" else ""
+        value = message("doctor.free", path=path, size=byte_size(free))
+        if key == "cache":
+            value = message("doctor.held", path=path, held=byte_size(folder_bytes(path)), size=byte_size(free))
         little = free < DISK
-        mend = f"free some space, or choose another disk with {way}" if little else ""
-        yield Finding(name, f"{path}, {held}{size(free)} free", "missing" if little else "ok", mend)
+        mend = message("doctor.little", way=way) if little else ""
+        yield Finding(name, value, "missing" if little else "ok", mend)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -144,17 +151,20 @@ def extras() -> Iterator[Finding]:
     try:
         wanted = requirements(metadata.requires("danlu") or [])
     except metadata.PackageNotFoundError:
-        yield Finding("extras", "unknown: danlu is not installed as a package", "optional", "pip install 'danlu[demo]'")
+        unknown = message("doctor.extras_unknown")
+        yield Finding(message("doctor.extras"), unknown, "optional", "pip install 'danlu[demo]'")
         return
     for extra, names in sorted(wanted.items()):
         if extra in DEVELOPERS:
             continue
-        absent = [name for name in names if installed(name) is None]
+        name = message("doctor.extra", name=extra)
+        absent = [each for each in names if installed(each) is None]
         if not absent:
-            yield Finding(f"extra {extra}", "there")
+            yield Finding(name, message("doctor.extra_there"))
             continue
         state: State = "missing" if extra in NEEDED else "optional"
-        yield Finding(f"extra {extra}", f"without {', '.join(absent)}", state, f"pip install 'danlu[{extra}]'")
+        without = message("doctor.extra_without", names=", ".join(absent))
+        yield Finding(name, without, state, f"pip install 'danlu[{extra}]'")
 
 
 def requirements(lines: list[str]) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from danlu.commands.help import Command
 def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
     """Predict the label of each TEXT by a fine-tuned model: its folder, or the directory of `danlu finetune`."""
     import danlu
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
 
     found = danlu.load(model).classify(texts)
     if as_json:
@@ -24,4 +24,4 @@ def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     first = [next(iter(labels.items())) for labels in found]
-    print_table(["label", "probability", "text"], [[*best, text] for best, text in zip(first, texts, strict=True)])
+    print_table(heads("label", "probability", "text"), [[*best, text] for best, text in zip(first, texts, strict=True)])

@@ -23,7 +23,7 @@ def command(model: str, source: Sequence[str], groups: int, settings: Sequence[s
     """
     import danlu
     from danlu.api.corpus import read_corpus
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
     from danlu.evaluation.document_clusters import document_clusters
     from danlu.text.split import SPLITS
 
@@ -43,6 +43,6 @@ def command(model: str, source: Sequence[str], groups: int, settings: Sequence[s
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    print_table(["documents", "distinctive words", "most typical"], [
+    print_table(heads("documents", "distinctive_words", "most_typical"), [
         [c.size, " ".join(word for word, _ in c.words), ", ".join(documents[i].name for i in c.typical)] for c in found
     ])  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message, named
 
 
 @click.command("compare", cls=Command)
@@ -37,14 +38,16 @@ def command(
     command resumes an interrupted comparison.
     """
     import danlu
-    from danlu.commands.run import with_progress
+    from danlu.commands.run import use_recipe_language, with_progress
 
     budgets = [seconds, tokens and f"{tokens} tokens", flops and f"{flops} flops"]
     given = [budget for budget in budgets if budget]
     if len(given) != 1:
-        raise click.UsageError("give the budget of each training by exactly one of --tokens, --time and --flops")
+        raise click.UsageError(message("compare.budget"))
     names = [word for word in recipes if "=" not in word]
     overrides = [word for word in recipes if "=" in word]
+    if names:
+        use_recipe_language(names[0], overrides)
     made = with_progress(partial(danlu.compare, names, given[0], seeds, task, overrides, out))
     if as_json:
         click.echo(json.dumps(made, ensure_ascii=False, indent=1))
@@ -55,22 +58,23 @@ def command(
 
 def print_comparison(made: dict[str, Any]) -> None:
     """Print one row per model, and the controls below."""
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
 
     task = made["task"]
-    columns = ["model", "parameters", "tokens", "bits per byte"]
-    columns += [f"{task['name']}, {task['metric']}", "random weights"] if task else []
+    columns = heads("model", "parameters", "tokens", "bits_per_byte")
+    if task:
+        columns += [message("columns.task", task=task["name"], metric=task["metric"]), *heads("random_weights")]
     rows = []
     for model in made["models"]:
         figures = [model["bits_per_byte"], *([model["task"], model["random_weights"]] if task else [])]
         rows.append([model["name"], model["parameters"], round(model["tokens"]), *map(score_text, figures)])
     print_table(columns, rows)
     if made["baselines"]:
-        values = ", ".join(f"{name} {value:.3f}" for name, value in made["baselines"].items())
-        click.echo(f"bits per byte without a network: {values}")
+        values = ", ".join(f"{named('baseline', name)} {value:.3f}" for name, value in made["baselines"].items())
+        click.echo(message("compare.bits", values=values))
     if task:
-        values = ", ".join(f"{name} {score_text(value)}" for name, value in task["controls"].items())
-        click.echo(f"without pre-training: {values}")
+        values = ", ".join(f"{named('baseline', name)} {score_text(value)}" for name, value in task["controls"].items())
+        click.echo(message("compare.task", values=values))
 
 
 def score_text(found: dict[str, Any] | None, sign: str = "") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from danlu.commands.help import Group
+from danlu.console.language import message, named, translated
 
 SETTINGS = click.option(
     "--set",
@@ -55,30 +56,36 @@ def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Pa
 
 
 def tell(facts: dict[str, Any], as_json: bool) -> None:
-    from danlu.commands.tables import print_table
+    """Print the sizes of the splits, what was rejected, near-duplicates, scripts and words."""
+    from danlu.commands.tables import heads, print_table
+    from danlu.console.draft_text import rejected_example
 
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
-    print_table(["split", "documents", "bytes", "characters"], [
-        [split, n["documents"], n["bytes"], n["characters"]] for split, n in facts["splits"].items()
+    print_table(heads("split", "documents", "bytes", "characters"), [
+        [named("split", split), n["documents"], n["bytes"], n["characters"]] for split, n in facts["splits"].items()
     ])  # fmt: skip
-    click.echo(f"\n{facts['documents']['in']:,} read, {facts['documents']['kept']:,} kept; layout {facts['layout']}")
-    if facts["documents"]["rejected"]:
+    read, kept, rejected = (facts["documents"][key] for key in ("in", "kept", "rejected"))
+    layout = " and ".join(named("layout", word) for word in facts["layout"].split(" and "))
+    click.echo("\n" + message("corpus.documents", read=read, kept=kept, layout=layout))
+    if rejected:
         click.echo()
-        print_table(["left out", "documents", "such as"], [
-            [reason, n, facts["rejected_examples"][reason]] for reason, n in facts["documents"]["rejected"].items()
+        print_table(heads("left_out", "documents", "such_as"), [
+            [translated("reason", reason), n, rejected_example(reason, facts["rejected_examples"][reason])]
+            for reason, n in rejected.items()
         ])  # fmt: skip
     click.echo()
     compared = facts["near_duplicates"]["compared"]
-    print_table(["split", "documents compared", "near-duplicate in train"], [
-        [split, compared[split]["documents"], n["documents"]]
+    print_table(heads("split", "documents_compared", "near_duplicate_in_train"), [
+        [named("split", split), compared[split]["documents"], n["documents"]]
         for split, n in facts["near_duplicates"]["found"].items()
     ])  # fmt: skip
     if compared["train"]["share"] < 1:
-        click.echo(f"compared with a sample of {compared['train']['share']:.1%} of train: the counts are lower bounds")
+        click.echo(message("corpus.sample", share=compared["train"]["share"]))
     click.echo()
-    print_table(["script", "share of letters"], [[name, share] for name, share in facts["scripts"].items()])
+    scripts = [[named("script", name), share] for name, share in facts["scripts"].items()]
+    print_table(heads("script", "share_of_letters"), scripts)
     if "words" in facts:
         click.echo()
         tell_words(facts["words"])
@@ -86,13 +93,19 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
 
 def tell_words(report: dict[str, Any]) -> None:
     """One row for each language that has words at all."""
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
 
     rows = [
-        [name, found["words"], found["different"], found["stop_word_share"], " ".join(w for w, _ in shown[:8])]
+        [
+            named("text_language", name),
+            found["words"],
+            found["different"],
+            found["stop_word_share"],
+            " ".join(w for w, _ in shown[:8]),
+        ]
         for name in ("english", "chinese")
         if (found := report[name])["words"] and (shown := found["most_frequent_content"] or found["most_frequent"])
     ]
-    print_table(["language", "words", "different", "share of stop words", "most frequent others"], rows)
+    print_table(heads("language", "words", "different", "stop_words", "most_frequent"), rows)
     if report["chinese"]["words"]:
-        click.echo(f"Chinese is counted by {report['chinese']['unit']}")
+        click.echo(message("corpus.unit", unit=translated("unit", report["chinese"]["unit"])))

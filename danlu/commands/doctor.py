@@ -9,6 +9,8 @@ from dataclasses import asdict
 import click
 
 from danlu.commands.help import Command
+from danlu.console import language
+from danlu.console.language import message
 
 CHECK_FAILED = 3
 
@@ -21,17 +23,18 @@ def command(as_json: bool) -> None:
     Exit code 0 when the demo can run, else 3.
     """
     from danlu.api.doctor import examine
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
 
-    findings = examine()
+    with language.using("en" if as_json else language.current()):
+        findings = examine()
     able = all(finding.state != "missing" for finding in findings)
     if as_json:
         click.echo(json.dumps({"demo": able, "findings": [asdict(f) for f in findings]}, ensure_ascii=False, indent=1))
     else:
         print_table(
-            ["", "", "state", "how to fix it"],
-            [[f.name, f.value, f.state if f.state != "ok" else "", f.mend] for f in findings],
+            heads("", "", "state", "how_to_fix"),
+            [[f.name, f.value, message(f"doctor.{f.state}") if f.state != "ok" else "", f.mend] for f in findings],
         )
-        click.echo("\nthe demo can run: danlu demo" if able else "\nthe demo cannot run yet: see 'missing' above")
+        click.echo("\n" + message("doctor.able" if able else "doctor.unable"))
     if not able:
         sys.exit(CHECK_FAILED)

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message
 
 
 @click.command("embed", cls=Command)
@@ -16,10 +17,10 @@ from danlu.commands.help import Command
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")
 @click.option("--pooling", default="mean", show_default=True, help="mean of all positions, the first or the last.")
-@click.option("--raw", is_flag=True, help="Leave the vectors as long as they come instead of length 1.")
+@click.option("--raw", is_flag=True, help="Do not scale the vectors to length 1.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the vectors, or what was written where.")
 def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: bool, as_json: bool) -> None:
-    """Turn every line of FILE (default: what comes on stdin) into a vector: one JSON list a line, or a .npy file."""
+    """Embed every line of FILE (default: stdin) as a vector: print one JSON list per line, or write a .npy file."""
     import numpy as np
 
     import danlu
@@ -30,10 +31,10 @@ def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: boo
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise WrongInput(f"{file.name}:{line}: is not UTF-8; save it as UTF-8") from None
+        raise WrongInput(message("embed.not_utf8", file=file.name, line=line)) from None
     lines = text.removesuffix("\n").split("\n") if text else []
     if not lines:
-        raise WrongInput(f"{file.name} holds no line; give one text a line")
+        raise WrongInput(message("embed.empty", file=file.name))
     vectors = danlu.load(model).embed(lines, pooling=pooling, normalize=not raw)
     facts = {"pooling": pooling, "normalized": not raw, "texts": vectors.shape[0], "width": vectors.shape[1]}
     rounded = ([round(float(x), 6) for x in vector] for vector in vectors)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message, named
 
 
 @click.command("evaluate", cls=Command)
@@ -41,26 +42,25 @@ def command(model: str, text: str, as_json: bool, **options: Any) -> None:
 
 def print_evaluation(facts: dict[str, Any]) -> None:
     """Print the metric with its interval, and the baselines, best first."""
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
+    from danlu.console.formatting import with_interval
 
     if "pseudo_loss" in facts:
-        head = ["", "nats per token", "from", "to"]
-        print_table(
-            head, [[facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]]
-        )
+        row = [facts["objective"], facts["pseudo_loss"], *(facts["pseudo_loss_interval"] or (None, None))]
+        print_table(heads("", "nats_per_token", "from", "to"), [row])
         return
     if facts.get("text_lost"):
-        from danlu.console.language import message
-
-        print_table(["", "nats per token", "perplexity"], [[facts["objective"], facts["loss"], facts["perplexity"]]])
-        click.echo(f"\nno bits per byte: {message('evaluation.text_lost_reason')}")
+        row = [facts["objective"], facts["loss"], facts["perplexity"]]
+        print_table(heads("", "nats_per_token", "perplexity"), [row])
+        click.echo("\n" + message("evaluate.lost", reason=message("evaluation.text_lost_reason")))
         return
     others = sorted(facts["baselines"].items(), key=lambda item: item[1])
     rows = [[facts["objective"], facts["bits_per_byte"], *(facts["bits_per_byte_interval"] or (None, None))]]
-    print_table(["", "bits per byte", "from", "to"], rows + [[name, value, None, None] for name, value in others])
+    rows += [[named("baseline", name), value, None, None] for name, value in others]
+    print_table(heads("", "bits_per_byte", "from", "to"), rows)
     for name, found in facts["differences"].items():
-        low, high = found["low"], found["high"]
-        bounds = "" if low is None else f" [{low:.3f}, {high:.3f}]"
-        click.echo(f"\n{facts['objective']} - {name}: {found['mean']:.3f}{bounds} bits per byte, document by document")
+        about = {"objective": facts["objective"], "name": named("baseline", name)}
+        difference = with_interval(found["mean"], found["low"], found["high"])
+        click.echo("\n" + message("evaluate.difference", **about, difference=difference))
     if repeated := facts.get("documents_also_in_train"):
-        click.echo(f"{repeated} documents of the text are also in the training text")
+        click.echo(message("evaluate.repeated", count=repeated))

@@ -7,6 +7,7 @@ import json
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message
 
 
 @click.command("fill", cls=Command)
@@ -25,4 +26,5 @@ def command(model: str, text: str, top: int, joint: bool, as_json: bool) -> None
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     for number, blank in enumerate(found, 1):
-        click.echo(f"blank {number}: " + ", ".join(f"{token!r} {chance:.3f}" for token, chance in blank))
+        candidates = ", ".join(f"{token!r} {chance:.3f}" for token, chance in blank)
+        click.echo(message("fill.blank", number=number, candidates=candidates))

@@ -11,6 +11,7 @@ import click
 
 from danlu.commands.help import Command
 from danlu.commands.run import with_progress
+from danlu.console.language import message
 
 
 @click.command("finetune", cls=Command)
@@ -52,7 +53,7 @@ def command(
     from danlu.tasks import DEFAULT
 
     if given["test"] is None and given["split"] is None:
-        raise click.UsageError("which rows to test on is missing; give --test FILE or --split 0.2")
+        raise click.UsageError(message("finetune.no_test"))
     chosen = task or DEFAULT
     options = {name: value for name, value in given.items() if value is not None}
     results = with_progress(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))

@@ -10,6 +10,7 @@ from shlex import quote
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message
 from danlu.errors import WrongInput
 
 LANGUAGES = ("auto", "en", "zh")
@@ -26,26 +27,28 @@ DEFAULT_TIME = "9min"
 def command(
     text: str | None, source: str | None, language: str | None, budget: str | None, out: Path | None, as_json: bool
 ) -> None:
-    """Write a commented recipe for TEXT and stop there; what no option says is asked on a terminal."""
+    """Write a commented recipe for TEXT without running it; on a terminal, ask for what no option gives."""
     from danlu.config.drafting import draft_recipe, run_name, write_draft
+    from danlu.console.draft_text import wording
 
     if text and source:
-        raise WrongInput(f"the text is named twice, {text!r} and --source {source!r}; name it once")
+        raise WrongInput(message("init.twice", text=text, source=source))
     source = text or source
     asking = sys.stdin.isatty()
     if source is None and not asking:
-        raise WrongInput("which text? name it: danlu init FOLDER_OR_FILE")
-    source = source or click.prompt("Where is the text (a file or folder)", err=True)
+        raise WrongInput(message("init.which"))
+    source = source or click.prompt(message("init.ask_text"), err=True)
     if language is None and asking:
-        language = click.prompt("Language", type=click.Choice(LANGUAGES), default="auto", err=True)
+        language = click.prompt(message("init.ask_language"), type=click.Choice(LANGUAGES), default="auto", err=True)
     if budget is None and asking:
-        budget = click.prompt("How much time to train", default=DEFAULT_TIME, err=True)
+        budget = click.prompt(message("init.ask_budget"), default=DEFAULT_TIME, err=True)
     draft = draft_recipe(source, budget or DEFAULT_TIME, language or "auto")  # type: ignore[arg-type]
     path = out or Path(f"{run_name(source)}.yaml")
     fresh = write_draft(draft, path)
-    for line in [*draft.findings.lines(), *draft.plan()]:
+    words = wording()
+    for line in [*draft.findings.lines(words), *draft.plan(words)]:
         click.echo(line, err=True)
-    click.echo(f"recipe     {'written' if fresh else 'unchanged'}; run it with: danlu run {quote(str(path))}", err=True)
+    click.echo(message("init.written" if fresh else "init.unchanged", path=quote(str(path))), err=True)
     if as_json:
         facts = {
             "recipe": str(path),

@@ -119,7 +119,7 @@ def exit_code(arguments: list[str]) -> int:
         print(error.format_message(), file=sys.stderr)
         return 2
     except click.ClickException as error:
-        complain(error.format_message())
+        complain(language.translated("click", error.format_message()))
         return 2
     except DanluError as error:
         complain(str(error))

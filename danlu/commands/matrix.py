@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from danlu.commands.help import Command
+from danlu.console.language import message, translated
 
 
 @click.command("matrix", cls=Command)
@@ -17,18 +18,23 @@ def command(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from danlu.commands.tables import heads
     from danlu.config.compatibility import matrix
 
     pairs = matrix()
     if as_json:
         click.echo(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
         return
-    table = Table("objective", "architectures")
+    table = Table(*heads("objective", "architectures"))
     for objective in dict.fromkeys(pair.objective for pair in pairs):
         fitting = [pair for pair in pairs if pair.objective == objective and pair.allowed]
-        table.add_row(objective, ", ".join(f"{pair.architecture} {pair.reason}".strip() for pair in fitting))
+        named = [
+            message("matrix.fitting", architecture=p.architecture, settings=translated("matrix_reason", p.reason))
+            for p in fitting
+        ]
+        table.add_row(objective, ", ".join(name.strip() for name in named))
     console = Console()
     console.print(table)
     for pair in pairs:
         if not pair.allowed:
-            console.print(f"no: {pair.reason}", highlight=False)
+            console.print(message("matrix.no", reason=translated("matrix_reason", pair.reason)), highlight=False)

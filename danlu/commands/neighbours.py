@@ -17,10 +17,10 @@ from danlu.commands.help import Command
 def command(model: str, word: str, top: int, as_json: bool) -> None:
     """List the tokens whose vectors are nearest to that of WORD, with their cosines."""
     import danlu
-    from danlu.commands.tables import print_table
+    from danlu.commands.tables import heads, print_table
 
     found = danlu.load(model).neighbours(word, top=top)
     if as_json:
         click.echo(json.dumps([{"token": token, "cosine": cosine} for token, cosine in found], ensure_ascii=False))
         return
-    print_table(["token", "cosine"], [[token, cosine] for token, cosine in found])
+    print_table(heads("token", "cosine"), [[token, cosine] for token, cosine in found])

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from danlu.commands.help import Command
-from danlu.commands.run import run_recipe, run_text
+from danlu.commands.run import hidden_text, run_recipe, run_text
 
 
 @click.command("pretrain", cls=Command)
@@ -34,10 +34,10 @@ def command(
     tokenizer, and the recipe's corpus, training and prompts.
     """
     import danlu
-    from danlu.config.drafting import is_text, shadowed
+    from danlu.config.drafting import is_text
 
     if is_text(recipe):
         run_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
     else:
         work = partial(danlu.pretrain, start=start, model=model)
-        run_recipe(work, recipe, overrides, out, budget, as_json, shadowed(recipe))
+        run_recipe(work, recipe, overrides, out, budget, as_json, hidden_text(recipe, overrides))

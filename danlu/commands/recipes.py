@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from shutil import get_terminal_size
-from textwrap import fill
 
 import click
 
 from danlu.commands.help import Command
+from danlu.console.columns import padded, wrapped
+from danlu.console.language import catalogue, current
 
 
 @click.command("recipes", cls=Command)
@@ -27,13 +28,12 @@ def command(name: str | None, as_json: bool) -> None:
         listed = [{"name": each, "description": line} for each, line in described.items()]
         click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
         return
-    width = max(map(len, described)) + 2
+    if current() == "zh":
+        described = catalogue("zh", "recipes")
+    first = max(map(len, described)) + 2
     for each, line in described.items():
-        click.echo(
-            fill(
-                line, columns(), initial_indent=each.ljust(width), subsequent_indent=" " * width, break_on_hyphens=False
-            )
-        )
+        begin, *rest = wrapped(line, columns() - first)
+        click.echo("\n".join([padded(each, first) + begin, *(" " * first + part for part in rest)]))
 
 
 def columns() -> int:

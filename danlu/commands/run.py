@@ -14,6 +14,7 @@ import click
 
 from danlu.commands.help import Command
 from danlu.console import language
+from danlu.console.language import message
 from danlu.errors import Stopped
 
 
@@ -63,6 +64,15 @@ def use_recipe_language(recipe: str, overrides: Sequence[str]) -> None:
         language.of_recipe(data)
 
 
+def hidden_text(recipe: str, overrides: Sequence[str]) -> list[str]:
+    """Return a line when a shipped recipe hides a file or folder of the same name."""
+    from danlu.config.drafting import shadowed
+    from danlu.console.draft_text import wording
+
+    use_recipe_language(recipe, overrides)
+    return shadowed(recipe, wording())
+
+
 def run_recipe(
     work: Callable[..., dict[str, Any]],
     recipe: str,
@@ -94,15 +104,18 @@ def run_text(
     """
     from danlu.config.continuation_draft import draft_continuation
     from danlu.config.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
-    from danlu.console.language import message
+    from danlu.console.draft_text import wording
 
     folder = out or Path("runs") / run_name(source)
     refuse_inside(folder, source)
     draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
     recipe = folder.with_name(f"{folder.name}.yaml")
     written = write_draft(draft, recipe)
+    use_recipe_language(str(recipe), overrides)
+    words = wording()
     line = message("draft.written" if written else "draft.unchanged", recipe=recipe)
-    run_recipe(work, str(recipe), overrides, folder, None, as_json, [*draft.findings.lines(), *draft.plan(), line])
+    news = [*draft.findings.lines(words), *draft.plan(words), line]
+    run_recipe(work, str(recipe), overrides, folder, None, as_json, news)
 
 
 @click.command("run", cls=Command)
@@ -118,9 +131,9 @@ def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: s
     run.
     """
     import danlu
-    from danlu.config.drafting import is_text, shadowed
+    from danlu.config.drafting import is_text
 
     if is_text(recipe):
         run_text(danlu.run, recipe, overrides, out, budget, as_json)
     else:
-        run_recipe(danlu.run, recipe, overrides, out, budget, as_json, shadowed(recipe))
+        run_recipe(danlu.run, recipe, overrides, out, budget, as_json, hidden_text(recipe, overrides))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 import click
 
+from danlu.console.columns import padded, width
+from danlu.console.language import message, named
 
-def width(text: str) -> int:
-    """Columns on a terminal: wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+def heads(*keys: str) -> list[str]:
+    """Return the heads of columns in the language of the console; "" is a column without a head."""
+    return [message(f"columns.{key}") if key else "" for key in keys]
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -32,14 +34,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     lines = [list(columns), *cells]
     wide = [max(width(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
-        padded = [
-            " " * (w - width(cell)) + cell if numeric else cell + " " * (w - width(cell))
-            for cell, w, numeric in zip(line, wide, right, strict=True)
-        ]
-        click.echo("  ".join(padded).rstrip())
+        filled = [padded(cell, w, numeric) for cell, w, numeric in zip(line, wide, right, strict=True)]
+        click.echo("  ".join(filled).rstrip())
 
 
 def shown(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Return the text of a cell: numbers with thousands separated, nothing for None."""
+    if isinstance(value, bool):
+        return named("answer", str(value))
+    if not isinstance(value, int | float):
         return "" if value is None else str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from danlu.commands.help import Group
+from danlu.console.language import named
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 
@@ -59,23 +60,27 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
     single = {k: v for k, v in facts.items() if not isinstance(v, dict | list)}
-    print_table(["", ""], [[name.replace("_", " "), shown(value)] for name, value in single.items()])
+    print_table(["", ""], [[fact_name(name), shown(value)] for name, value in single.items()])
     for name, value in facts.items():
-        title = name.replace("_", " ")
         if isinstance(value, dict):
-            tell_rows(title, [{"": key} | each for key, each in value.items()])
+            tell_rows(fact_name(name), [{"": named("script", key)} | each for key, each in value.items()])
         elif isinstance(value, list) and name != "examples":
-            tell_rows(title, value)
+            tell_rows(fact_name(name), value)
     for example in facts.get("examples", ()):
         click.echo("\n" + "|".join(example["tokens"]))
 
 
+def fact_name(key: str) -> str:
+    """Return the name of a fact of the report: an entry of the catalogue, else the key itself."""
+    found = named("tokenizer", key)
+    return found if found != key else key.replace("_", " ")
+
+
 def tell_rows(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """A table of rows that have the same keys, under a title; nothing where there is no row."""
+    """A table of rows that have the same keys, the first column under the title; nothing where there is no row."""
     from danlu.commands.tables import print_table
 
     if rows:
-        first, *others = rows[0]
-        heads = [f"{title} {first}".strip(), *(key.replace("_", " ") for key in others)]
+        _, *others = rows[0]
         click.echo()
-        print_table(heads, [list(row.values()) for row in rows])
+        print_table([title, *(fact_name(key) for key in others)], [list(row.values()) for row in rows])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from danlu.console.formatting import metric, with_interval
-from danlu.console.language import message
+from danlu.console.language import message, named
 from danlu.results import ModelResult
 from danlu.runs import events
 from danlu.runs.events import Event
@@ -77,7 +77,7 @@ def model_evaluated(event: events.ModelEvaluated) -> list[str]:
     if result.bits_per_byte is None:
         return [*term_losses(event), *objective_metrics(result)]
     bits = with_interval(result.bits_per_byte, *(result.bits_per_byte_interval or (None, None)))
-    baselines = ", ".join(f"{name} {value:.3f}" for name, value in (result.baselines or {}).items())
+    baselines = ", ".join(f"{named('baseline', name)} {value:.3f}" for name, value in (result.baselines or {}).items())
     return [message("evaluation.bits", model=result.name, bits=bits, baselines=baselines)]
 
 
@@ -119,14 +119,14 @@ def fine_tuning_started(event: events.FineTuningStarted) -> list[str]:
 
 def learning_rate_chosen(event: events.LearningRateChosen) -> list[str]:
     scores = ", ".join(f"{rate}: {score:.3f}" for rate, score in event.scores.items())
-    return [
-        message("finetuning.learning_rate", task=event.task, arm=event.arm, rate=event.learning_rate, scores=scores)
-    ]
+    about = {"task": event.task, "arm": named("baseline", event.arm), "rate": event.learning_rate}
+    return [message("finetuning.learning_rate", **about, scores=scores)]
 
 
 def task_scored(event: events.TaskScored) -> list[str]:
     score = with_interval(event.score.mean, event.score.low, event.score.high)
-    return [message("finetuning.task", task=event.task, arm=event.arm, metric=event.metric, score=score)]
+    arm = named("baseline", event.arm)
+    return [message("finetuning.task", task=event.task, arm=arm, metric=event.metric, score=score)]
 
 
 FORMATTERS: dict[type[Event], Callable[[Any], list[str]]] = {

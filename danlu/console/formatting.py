@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from danlu.config.corpus_survey import size
+from danlu.console.language import translated
 from danlu.report.formatting import places
 from danlu.results import Figure
 
@@ -31,3 +33,8 @@ def duration(seconds: float) -> str:
     """Return minutes and seconds, as in 12:05."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     return f"{minutes}:{rest:02d}"
+
+
+def byte_size(count: float) -> str:
+    """Return an amount of bytes, as in 1.2 MB."""
+    return translated("size", size(count))

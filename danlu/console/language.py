@@ -1,15 +1,18 @@
-"""The language of the console: help, messages of runs and error frames, in English or Chinese.
+"""The language of the console: help, messages, tables and error frames, in English or Chinese.
 
 `message("run.saved", step=3)` returns the entry `saved` of the table `run` in `messages/en.toml` or `messages/zh.toml`.
-Every key is in both files, with the same placeholders; a test compares them.
+Every key is in both files, with the same placeholders; a test compares them. `translated` is for texts that arrive in
+English, from files or from packages below the console.
 """
 
 from __future__ import annotations
 
 import locale
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -42,6 +45,17 @@ def current() -> str:
     return next((language for language in asked if language in LANGUAGES), "en")
 
 
+@contextmanager
+def using(language: str) -> Iterator[None]:
+    """Print in one language for the duration of the block, whatever was asked for."""
+    before = Choice.option
+    Choice.option = language
+    try:
+        yield
+    finally:
+        Choice.option = before
+
+
 def of_locale() -> str:
     """`zh` of `zh_CN.UTF-8`."""
     named = next(filter(None, (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
@@ -61,3 +75,28 @@ def message(key: str, /, **values: object) -> str:
     for part in key.split("."):
         found = found[part]
     return found.format(**values)
+
+
+def named(table: str, name: str) -> str:
+    """The text of a name that stands in facts, such as a script or a split; the name itself where it has none."""
+    return catalogue(current())[table].get(name, name)
+
+
+@cache
+def pattern(template: str) -> re.Pattern[str]:
+    """A regular expression that matches a template with anything in place of its placeholders."""
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(template)), re.DOTALL)
+
+
+def translated(table: str, text: str) -> str:
+    """An English text in the current language: by the first template of the English table that matches all of it.
+
+    The values of its placeholders are translated in the same way. A text that no template matches stays as it is.
+    """
+    if current() == "en":
+        return text
+    for key, template in catalogue("en")[table].items():
+        if found := pattern(template).fullmatch(text):
+            values = {name: translated(table, value) for name, value in found.groupdict().items()}
+            return catalogue(current())[table][key].format(**values)
+    return text
