@@ -27,15 +27,16 @@ WORDS = {
     },
     "README.zh.md": {
         "head": (
-            "", "参数", "词元", "秒", "每字节比特数", "与 {first} 之差", "任务", "随机权重", "增益",
+            "", "参数量", "词元数", "秒", "每字节比特数", "与 {first} 之差", "任务", "随机权重", "增益",
             "与 {first} 之差",
         ),
-        "baselines": "不用网络的每字节比特数：{found}。",
-        "controls": "不预训练：{found}。",
+        "baselines": "基线的每字节比特数：{found}。",
+        "controls": "基线的任务得分：{found}。",
         "language": "zh",
-        "and": "，",
+        "and": "、",
         "seconds": "{seconds} 秒",
-        "told": "{corpus}；每次训练 {budget}，每种 {seeds} 个种子；用 {rows} 条有标签的文本微调，抽取 {draws} 次。",
+        "told": "语料：{corpus}。每次训练 {budget}，每个模型训练 {seeds} 次；"
+                "用 {rows} 条标注文本微调，抽取 {draws} 次。",
     },
 }  # fmt: skip
 PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -44,6 +45,11 @@ PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL
 def said(section: str, name: str, language: str) -> str:
     """A name out of a run in the words of the report."""
     return in_language(word(section, name), language)
+
+
+def listed(words: dict[str, Any], key: str, items: list[str]) -> str:
+    """A sentence with a list of names and values; no space follows a full-width bracket."""
+    return words[key].format(found=words["and"].join(items)).replace("） ", "）")
 
 
 def table(made: dict[str, Any], words: dict[str, Any]) -> str:
@@ -58,15 +64,15 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
         cells += [score_text(model["task"]), score_text(model["random_weights"])]
         cells += [score_text(model["pretraining_gain"], "+"), score_text(apart["task"], "+")]
         lines.append(" | ".join(cells))
-    listed, language = words["and"].join, words["language"]
-    baselines = listed(f"{said('baseline', name, language)} {v:.3f}" for name, v in made["baselines"].items())
-    controls = listed(f"{said('condition', name, language)} {score_text(v)}" for name, v in task["controls"].items())
-    corpus = listed(f"`{one}`" for one in made["corpus"].split(", "))
+    language = words["language"]
+    baselines = [f"{said('baseline', name, language)} {v:.3f}" for name, v in made["baselines"].items()]
+    controls = [f"{said('condition', name, language)} {score_text(v)}" for name, v in task["controls"].items()]
+    corpus = words["and"].join(f"`{one}`" for one in made["corpus"].split(", "))
     budget = words["seconds"].format(seconds=made["budget"].removesuffix(" seconds"))
     facts = {"budget": budget, "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
     told = words["told"].format(corpus=corpus, **facts)
     rows = "\n".join(f"| {line} |" for line in lines)
-    notes = (told, words["baselines"].format(found=baselines), words["controls"].format(found=controls))
+    notes = (told, listed(words, "baselines", baselines), listed(words, "controls", controls))
     return f"\n{rows}\n\n" + "\n".join(notes) + "\n\n"
 
 
