@@ -1,1 +1,1 @@
-"""Speed and early quality beside what people have: `python -m bench`, or `make bench` (bench/README.md)."""
+"""Speed and early quality compared with other libraries: `python -m bench`, or `make bench`."""

@@ -173,7 +173,7 @@ class Objective(Settings, ABC):
 
     @property
     def required_libraries(self) -> Mapping[str, str]:
-        """The optional modules that training or judging needs, each with the extra that installs it."""
+        """The optional Python modules that training or `judge` needs, each with the extra that installs it."""
         return {}
 
     @property
@@ -183,13 +183,13 @@ class Objective(Settings, ABC):
 
     @property
     def required_context(self) -> int:
-        """Length in tokens of the longest sequence, where it does not follow the model's context."""
+        """Length in tokens of the longest sequence, if it does not depend on the model's context."""
         return 0
 
     def units(self, source: UnitSource, split: str) -> Units | None:
-        """Return the objective's own units, a pure function of the source; None: windows of the text.
+        """Return the units that the objective builds from the source, or None for windows of the text.
 
-        `Sample.row` then returns one of the rows.
+        Units are rows, of which `Sample.row` returns one, and a pure function of the source.
         """
         return None
 
@@ -220,7 +220,7 @@ class Objective(Settings, ABC):
         return {}
 
     def is_cross_entropy(self, term: str) -> bool:
-        """Whether a term is a sum of cross-entropies: its targets are integers, not measurements."""
+        """Whether a term is a sum of cross-entropies: its targets are integers, not real numbers."""
         for name, spec in self.streams.items():
             for label, declared in (*spec.labels.items(), *spec.sequence_labels.items()):
                 if label_scope(name) + label == term:
@@ -245,7 +245,7 @@ class Objective(Settings, ABC):
         return LogitsFrom.HIDDEN_STATES
 
     def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
-        """Return one sentence that says what to set if the models, by role, lack more than an attention order."""
+        """Return one sentence on what to set if the models, by role, lack something other than an attention order."""
         return None
 
     def referenced_models(self) -> dict[str, str]:
@@ -266,24 +266,24 @@ class Objective(Settings, ABC):
 
     @property
     def origin(self) -> str:
-        """How a model of this objective came about, as the predicate of a sentence."""
+        """How a model of this objective was trained, as the predicate of a sentence."""
         return f"was trained by {self.name!r}"
 
     @property
     def reading_order(self) -> str:
         """The attention order, a key of `ATTENTION_ORDERS`, in which the trained model reads a whole text.
 
-        Fine-tuning, text embedding and generation all read by it. It is the widest order that training covers: full for
+        Fine-tuning, text embedding and generation use it. It is the widest order that training covers: full for
         objectives that need "full" or "any" (masked, prefix, permutation), otherwise causal, otherwise pointwise.
         """
         return widest_order(self.needs["backbone"])
 
     def prompt_order(self, length: int) -> np.ndarray:
-        """Return the key [length] with which a prompt is read before it is continued: by `reading_order`."""
+        """Return the keys [length] with which a prompt is read before continuation, by default in `reading_order`."""
         return ATTENTION_ORDERS[self.reading_order](length)[0]
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """Return what represents each position of whole texts, [T, any width]; text embeddings are pooled from it."""
+        """Return the states [T, any width] of the positions of whole texts, from which text embeddings are pooled."""
         return model.hidden(text)
 
     @property
@@ -311,7 +311,7 @@ class Objective(Settings, ABC):
         return self.rewriter is not None and self.rewriter.requires_blank
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure a trained model on held-out batches by more than its loss.
+        """Measure a trained model on held-out batches, in addition to its loss.
 
         Returns:
             Any of {"figures": {name: a number, {"value", "low", "high"}, or an array [n] with one value for each of n
@@ -359,7 +359,7 @@ def widest_order(orders: Iterable[str]) -> str:
 
 def describe_orders(orders: frozenset[str]) -> str:
     """Name attention orders in a sentence."""
-    return " and ".join(sorted("free to attend in any order" if order == "any" else order for order in orders))
+    return "attention in any order" if "any" in orders else f"{' and '.join(sorted(orders))} attention"
 
 
 def unmet_needs(objective: Objective, offers: Mapping[str, frozenset[str]], name: str) -> str | None:
@@ -367,10 +367,10 @@ def unmet_needs(objective: Objective, offers: Mapping[str, frozenset[str]], name
     for role, needed in objective.needs.items():
         offered, what = offers.get(role), "an architecture" if role == "backbone" else f"a {role}"
         if offered is None:
-            return f"{objective.name} needs {what} that is {describe_orders(needed)}; {name} has none"
+            return f"{objective.name} needs {what} with {describe_orders(needed)}; {name} has none"
         if "any" not in offered and (lacking := needed - offered):
             supported = ", ".join(sorted(offered))
-            return f"{objective.name} needs {what} that is {describe_orders(lacking)}; {name} offers {supported}"
+            return f"{objective.name} needs {what} with {describe_orders(lacking)}; {name} offers {supported}"
     return None
 
 

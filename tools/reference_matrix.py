@@ -1,4 +1,4 @@
-"""docs/reference/matrix.md: what goes with what, and what each objective and architecture is, from the registries."""
+"""docs/reference/matrix.md: compatibility and properties of objectives and architectures, from the registries."""
 
 from __future__ import annotations
 
@@ -13,66 +13,70 @@ from danlu.objective import Objective
 from danlu.registry import Registry, architectures, objectives
 
 ORDERS = {
-    "causal": "what came before",
-    "full": "both sides",
-    "pointwise": "itself alone",
-    "any": "what any order says",
+    "causal": "itself and earlier positions",
+    "full": "all positions of its sequence",
+    "pointwise": "only itself",
+    "any": "whatever the objective defines, such as a prefix or a random permutation",
 }
-"""What a position sees, see `danlu/batch.py`."""
+"""The positions that a position attends to, see `danlu/batch.py`."""
 
 ROLES = ("backbone", "decoder")
 NONE = "–"
 
 INTRODUCTION = """\
-# What goes with what
+# Compatibility of objectives and architectures
 
-`danlu matrix` prints the first table. How a position sees the others of its text has four names:
+`danlu matrix` prints the first table. There are four attention orders, which define the positions that a position
+attends to:
 
 {orders}
 
-Objectives say in `needs` what their models must see, architectures in `offers` what theirs do; `any` is enough for all.
-The settings of each are among [what a recipe can say](recipe.md); [CONTRIBUTING](../../CONTRIBUTING.md) shows how to
-add one.
+An objective lists the attention orders that it needs in `needs`, an architecture those that it supports in `offers`. An
+architecture that supports `any` supports every order. All settings are in the [recipe reference](recipe.md);
+[CONTRIBUTING](../../CONTRIBUTING.md) shows how to add an objective or an architecture.
 """
 
 PAIRS = """\
 ## Objectives and architectures
 
-Yes: under all settings of the architecture. A setting: under that one only. No: a recipe with the two is refused
-before any text is read, for the reason below the table. An objective stands here with its own settings.
+"yes": compatible under all settings of the architecture. A setting: compatible only with that setting. "no": a recipe
+with this pair is refused before any text is read, for the reason given below the table. Objectives have their default
+settings.
 """
 
 OBJECTIVES = """\
-## What each objective is
+## Properties of each objective
 
-Terms are the names of its losses, with their weight where it is not 1. Boundaries: it reads where words or sentences
-start. Units: what one example is built from. Overrides: the [optional members](#optional-members-of-an-objective) that
-its class defines; sentinel tokens that the tokenizer needs; windows of text per example where it is not one.
+Terms: the terms of the loss, with weights other than 1. Needs: the attention orders that the model must support, by
+role. Boundaries: the objective reads where words or sentences start. Units: what an example is built from. Overrides:
+the [optional members](#optional-members-of-an-objective) that the class defines, the number of sentinel tokens that it
+needs, and the number of text windows per example if it is not one.
 """
 
 STREAMS = """\
-## What each objective lays out
+## Streams of each objective
 
-The streams, and what each position (inputs, labels) or each sequence (sequence labels) of them carries. A label with
-the name of a term counts its targets.
+The streams of a batch, with the inputs and labels of each position and the labels of each sequence. A label with the
+name of a loss term counts the targets of that term.
 """
 
 MEMBERS = """\
 ## Optional members of an objective
 
-From `danlu/objective.py`; each has a default.
+Defined in `danlu/objective.py`; each has a default.
 """
 
 ARCHITECTURES = """\
-## What each architecture offers
+## Attention orders of each architecture
 
-By role, under each setting that changes it. An objective that needs a decoder goes with those that have one.
+By role, for each setting that changes them. An objective that needs a decoder is compatible only with architectures
+that have one.
 """
 
 EXEMPTIONS = """\
 ## Exempt from the conformance suite
 
-What an objective or architecture says in `exempt` that it cannot do; the suite asks for all else.
+The checks that an objective or architecture lists in `exempt`, because they cannot apply to it.
 """
 
 
@@ -104,7 +108,10 @@ def pairs_section() -> list[str]:
         for why in dict.fromkeys(why for why, *_ in refused):
             lacks = (rest for first, _, rest in refused if first == why and rest)
             reasons.setdefault((why.removeprefix(objective), *lacks), []).append(objective)
-    said = [f"- What{why} ({code(names)}): {'; '.join(lacks)}." for (why, *lacks), names in reasons.items()]
+    said = [
+        f"- {why.removeprefix(' needs ').capitalize()} is needed by {code(names)}; {'; '.join(lacks)}."
+        for (why, *lacks), names in reasons.items()
+    ]
     return [PAIRS, *table(["", *(f"`{a}`" for a in architectures)], rows), *said, ""]
 
 
@@ -126,7 +133,7 @@ def ways(name: str) -> list[tuple[str, Any]]:
 
 
 def objectives_section() -> list[str]:
-    head = ["", "terms", "its models see", "continues text", "boundaries", "units", "overrides"]
+    head = ["", "terms", "needs", "continues text", "boundaries", "units", "overrides"]
     rows = [[label, *traits_of(objective)] for name in objectives for label, objective in ways(name)]
     return [OBJECTIVES, *table(head, rows)]
 
@@ -208,7 +215,7 @@ def architectures_section() -> list[str]:
         for settings, models in offered(name):
             offers = [", ".join(sorted(models[role].offers)) if role in models else NONE for role in ROLES]
             rows.append([f"`{name}`", setting(settings) or NONE, *offers])
-    return [ARCHITECTURES, *table(["", "with", *ROLES], rows)]
+    return [ARCHITECTURES, *table(["", "setting", *ROLES], rows)]
 
 
 def exemptions_section() -> list[str]:
@@ -219,7 +226,7 @@ def exemptions_section() -> list[str]:
         for name in kind
         for what, why in sorted(kind[name].exempt.items())
     ]
-    return [EXEMPTIONS, *table(["", "what", "why"], rows)]
+    return [EXEMPTIONS, *table(["", "check", "reason"], rows)]
 
 
 def matrix_page() -> str:

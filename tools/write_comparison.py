@@ -14,16 +14,16 @@ from danlu.report.phrases import in_language, word
 WORDS = {
     "README.md": {
         "head": (
-            "", "parameters", "tokens", "seconds", "bits per byte", "from {first}", "task", "random weights", "gain",
-            "from {first}",
+            "", "parameters", "tokens", "seconds", "bits per byte", "vs. {first}", "task", "random weights", "gain",
+            "vs. {first}",
         ),
-        "baselines": "Without a network, bits per byte: {found}.",
-        "controls": "Without pre-training: {found}.",
+        "baselines": "Baselines, bits per byte: {found}.",
+        "controls": "Baselines, task: {found}.",
         "language": "en",
         "and": ", ",
         "seconds": "{seconds} seconds",
-        "told": "{corpus}; {budget} for each training, seeds of each: {seeds}; fine-tuned on {rows} labelled texts, "
-                "{draws} draws of them.",
+        "told": "Corpus: {corpus}. {budget} per training; trainings per model: {seeds}. Fine-tuned on {draws} samples "
+                "of {rows} labelled texts.",
     },
     "README.zh.md": {
         "head": (
@@ -43,7 +43,7 @@ PLACE = re.compile(r"(<!-- table (\S+\.json) -->\n).*?(<!-- end -->)", re.DOTALL
 
 
 def said(section: str, name: str, language: str) -> str:
-    """A name out of a run in the words of the report."""
+    """A name from a run as the report writes it."""
     return in_language(word(section, name), language)
 
 
@@ -53,7 +53,7 @@ def listed(words: dict[str, Any], key: str, items: list[str]) -> str:
 
 
 def table(made: dict[str, Any], words: dict[str, Any]) -> str:
-    """One row a model, controls and circumstances below."""
+    """One row per model; the settings and the baselines below."""
     first, task = made["models"][0]["name"], made["task"]
     head = [cell.format(first=first) for cell in words["head"]]
     lines = [" | ".join(head), " | ".join(["---"] * len(head))]
@@ -77,7 +77,7 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
 
 
 def filled(page: str, folder: Path, words: dict[str, Any]) -> str:
-    """The page with every table between its sequence_labels as the file named there has it."""
+    """The page, with the table of every marked place made from the file named there."""
 
     def one(found: re.Match[str]) -> str:
         made = json.loads((folder / found[2]).read_text("utf-8"))

@@ -1,5 +1,4 @@
-"""Write docs/reference/ from the code: what a recipe can say, what goes with what, the commands, the Python names. Run
-by `make docs`."""
+"""Write docs/reference/ from the code: recipes, compatibility, commands, Python functions. Run by `make docs`."""
 
 from __future__ import annotations
 
@@ -22,6 +21,9 @@ from danlu.registry import REGISTRIES, Registry, RegistryField
 from danlu.settings import Settings
 
 BAR = "\\|"
+INTRODUCTION = """\
+Every setting of a recipe, followed by the objectives, architectures and other components that a recipe chooses by name,
+either as `objective: causal` or with settings, as `objective: {name: masked, rate: 0.3}`."""
 NOTE = "<!-- Written by `make docs` from the code; edit the docstrings instead. -->\n"
 
 
@@ -110,7 +112,7 @@ def nested(cls: type[Settings], seen: dict[str, type[Settings]]) -> None:
 
 
 def recipe_page() -> str:
-    parts = [NOTE, "# What a recipe can say", ""]
+    parts = [NOTE, "# Recipe reference", "", INTRODUCTION, ""]
     sections: dict[str, type[Settings]] = {"Recipe": Recipe}
     nested(Recipe, sections)
     for name, cls in sections.items():

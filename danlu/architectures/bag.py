@@ -23,7 +23,7 @@ class Bag(Architecture):
 
     name: Literal["bag"] = "bag"
     width: PositiveInt = Field(128, description="Width of the vectors.")
-    context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; it costs nothing.")
+    context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; has no effect on cost.")
     tied: bool = Field(
         False,
         description="Use the token embeddings as output embeddings. Best for word vectors, which have no output layer; "

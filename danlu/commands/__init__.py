@@ -1,4 +1,4 @@
-"""One file a verb; heavy parts are imported when a verb runs."""
+"""The command line: one file per command; heavy modules are imported when a command runs."""
 
 from danlu.commands.main import main
 

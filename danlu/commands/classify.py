@@ -14,7 +14,7 @@ from danlu.commands.help import Command
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT...")
 @click.option("--json", "as_json", is_flag=True, help="Print the probability of every label as JSON.")
 def command(model: str, texts: tuple[str, ...], as_json: bool) -> None:
-    """Predict the label of each TEXT by a fine-tuned model: its folder, or the directory of `danlu finetune`."""
+    """Predict the label of each TEXT. MODEL is a fine-tuned model or a run directory of `danlu finetune`."""
     import danlu
     from danlu.commands.tables import heads, print_table
 

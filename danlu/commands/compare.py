@@ -15,11 +15,11 @@ from danlu.console.language import message, named
 
 @click.command("compare", cls=Command)
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE... [KEY.PATH=VALUE]...")
-@click.option("--tokens", help="Tokens each training sees, such as 500k.")
+@click.option("--tokens", help="Tokens of each training, such as 500k.")
 @click.option("--time", "seconds", help="Time for each training, such as 4min.")
 @click.option("--flops", help="Floating-point operations of each training, such as 20T.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Trainings of each model.")
-@click.option("--task", help="Which task of the recipes all models are fine-tuned for (default: the first).")
+@click.option("--task", help="The task that all models are fine-tuned for (default: the first of the recipes).")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/compare).")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON on stdout.")
 def command(
@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Train the models of several recipes on one corpus, with one tokenizer and one budget, and compare them.
 
-    A RECIPE is a file or a shipped name; KEY.PATH=VALUE changes all of them, such as corpus.source=my_texts/. The same
-    command resumes an interrupted comparison.
+    A RECIPE is a file or the name of a shipped recipe. KEY.PATH=VALUE changes all of them, such as
+    corpus.source=my_texts/. The same command resumes an interrupted comparison.
     """
     import danlu
     from danlu.commands.run import use_recipe_language, with_progress

@@ -24,7 +24,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the facts 
 
 @click.group("corpus", cls=Group)
 def command() -> None:
-    """Check the text of a corpus, or build its cleaned and split documents as files."""
+    """Inspect the text of a corpus, or write its cleaned and split documents to files."""
 
 
 def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +35,7 @@ def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
 @command.command("check")
 @reads
 def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None:
-    """Read SOURCE (files, folders) and print what is found: documents, sizes, scripts, what is left out and why."""
+    """Read SOURCE (files, folders) and print its documents, sizes, scripts and rejected records with reasons."""
     from danlu.api.corpus import corpus_facts, read_corpus
     from danlu.text.word_report import word_report
 
@@ -47,7 +47,7 @@ def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None
 @reads
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Path) -> None:
-    """Read SOURCE and write train, validation and test (.jsonl.zst) and corpus.json to a folder."""
+    """Read SOURCE and write its train, validation and test splits (.jsonl.zst) and corpus.json to a folder."""
     from danlu.api.corpus import corpus_facts, read_corpus, save_corpus
 
     corpus = read_corpus(source, settings)

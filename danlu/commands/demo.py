@@ -16,7 +16,7 @@ from danlu.commands.run import run_recipe
 @click.option("--budget", help="Time for all training together, such as 4min.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
-    """Run the shipped recipe `demo` on the documentation inside your Python: no download."""
+    """Run the shipped recipe `demo` on the documentation of the installed Python; nothing is downloaded."""
     import danlu
 
     run_recipe(danlu.run, "demo", overrides, out, budget, as_json)

@@ -20,7 +20,7 @@ CHECK_FAILED = 3
 def command(as_json: bool) -> None:
     """Check this machine: what is installed, what is missing and how to install it.
 
-    Exit code 0 when the demo can run, else 3.
+    The exit code is 0 if the demo can run, otherwise 3.
     """
     from danlu.api.doctor import examine
     from danlu.commands.tables import heads, print_table

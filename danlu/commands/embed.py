@@ -16,11 +16,11 @@ from danlu.console.language import message
 @click.argument("model", type=click.Path())
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the vectors to this .npy file.")
-@click.option("--pooling", default="mean", show_default=True, help="mean of all positions, the first or the last.")
-@click.option("--raw", is_flag=True, help="Do not scale the vectors to length 1.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the vectors, or what was written where.")
+@click.option("--pooling", default="mean", show_default=True, help="mean (of all positions), first or last.")
+@click.option("--raw", is_flag=True, help="Do not normalise the vectors to length 1.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the vectors, or the file written.")
 def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: bool, as_json: bool) -> None:
-    """Embed every line of FILE (default: stdin) as a vector: print one JSON list per line, or write a .npy file."""
+    """Embed every line of FILE (default: stdin) and print one JSON list per line, or write a .npy file."""
     import numpy as np
 
     import danlu

@@ -14,22 +14,22 @@ from danlu.console.language import message, named
 @click.command("evaluate", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("text", type=click.Path())
-@click.option("--train", type=click.Path(), help="A training text, for baselines that are fitted to one.")
-@click.option("--stride", type=click.IntRange(min=1), help="Positions each window scores beyond the first (128).")
+@click.option("--train", type=click.Path(), help="Text to fit the baselines to.")
+@click.option("--stride", type=click.IntRange(min=1), help="Positions scored per window after the first (128).")
 @click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Mask one token in this many.")
-@click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram.")
+@click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram baseline.")
 @click.option(
     "--documents",
     default="auto",
     show_default=True,
     help="How .txt files are divided into documents, as in a recipe's corpus.",
 )
-@click.option("--text-field", default="text", show_default=True, help="The field or column of the text in tables.")
+@click.option("--text-field", default="text", show_default=True, help="Field or column that holds the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
 def command(model: str, text: str, as_json: bool, **options: Any) -> None:
-    """Bits per byte of the model in the folder MODEL on TEXT (a file or folder), with baselines.
+    """Compute bits per byte of the model in the folder MODEL on TEXT (a file or folder), with baselines.
 
-    For a model that fills blanks: nats per masked token.
+    For a model that fills blanks, compute nats per masked token.
     """
     import danlu
 

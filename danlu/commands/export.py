@@ -13,10 +13,10 @@ from danlu.commands.help import Command
 @click.command("export", cls=Command)
 @click.argument("source", metavar="RUN|MODEL", type=click.Path())
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder to write.")
-@click.option("--model", help="Which model of the run, where it has several.")
+@click.option("--model", help="The model of the run, if it has several.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON on stdout.")
 def command(source: str, to: Path, model: str | None, as_json: bool) -> None:
-    """Write a model as a Hugging Face folder, and check that transformers computes the same logits from it."""
+    """Export a model to a Hugging Face folder, and check that transformers computes the same logits."""
     import danlu
     from danlu.console.language import message
 

@@ -19,15 +19,15 @@ from danlu.console.language import message
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--train", required=True, type=click.Path(), help="Labelled rows to train on (.tsv or .csv).")
 @click.option("--test", type=click.Path(), help="Labelled rows to test on.")
-@click.option("--dev", type=click.Path(), help="Labelled rows to choose the learning rate and the steps by.")
+@click.option("--dev", type=click.Path(), help="Labelled rows on which the learning rate and steps are chosen.")
 @click.option(
     "--split",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Fraction of the rows of --train to test on, of each label, instead of --test.",
+    help="Instead of --test: fraction of the --train rows of each label to test on.",
 )
 @click.option("--text", help="Column of the text.  [default: text]")
 @click.option("--label", help="Column of the label.  [default: label]")
-@click.option("--group", help="Column of the group, such as the author; --split never divides a group.")
+@click.option("--group", help="Column of a group, such as the author; --split keeps groups together.")
 @click.option("--labels-per-class", type=click.IntRange(min=1), help="Rows per class and seed.  [default: all]")
 @click.option("--task", help="Kind of the task.  [default: classify]")
 @click.option(
@@ -35,18 +35,18 @@ from danlu.console.language import message
     default=5,
     type=click.IntRange(min=1),
     show_default=True,
-    help="Trainings, each with other rows and order.",
+    help="Number of trainings, each with its own sample and order of rows.",
 )
-@click.option("--budget", help="For all trainings together, such as 2min; or 30 steps, for each.  [default: 60s]")
-@click.option("--out", type=click.Path(path_type=Path), help="The directory to write (runs/<model>-labels).")
+@click.option("--budget", help="Time for all trainings, such as 2min, or steps of each.  [default: 60s]")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<model>-labels).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(
     model: str, overrides: tuple[str, ...], as_json: bool, out: Path | None, task: str | None, **given: Any
 ) -> None:
-    """Fine-tune the model in the folder MODEL on labelled rows, compared with random weights, TF-IDF and the majority.
+    """Fine-tune the model in the folder MODEL on labelled rows, and compare it with baselines.
 
-    An interrupted run resumes when the command is repeated. Pass other settings as KEY=VALUE, such as
-    task.max_tokens=64 or training.optimizer.learning_rate=1e-4.
+    The baselines are random weights, TF-IDF and the majority class. The same command resumes an interrupted run.
+    Other settings are given as KEY.PATH=VALUE, such as task.max_tokens=64 or training.optimizer.learning_rate=1e-4.
     """
     import danlu
     from danlu.api.finetune import directory_of

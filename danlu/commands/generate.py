@@ -14,22 +14,22 @@ from danlu.commands.help import Command
 @click.argument("model", type=click.Path())
 @click.argument("prompt")
 @click.option(
-    "--tokens", default=60, type=click.IntRange(min=1), show_default=True, help="At most this many new tokens."
+    "--tokens", default=60, type=click.IntRange(min=1), show_default=True, help="Maximum number of new tokens."
 )
 @click.option(
     "--temperature",
     default=0.8,
     type=click.FloatRange(min=0),
     show_default=True,
-    help="Temperature of the sampling; 0 always takes the most likely token.",
+    help="Softmax temperature; 0 is greedy decoding.",
 )
-@click.option("--top-k", type=click.IntRange(min=1), help="Sample among the K most likely tokens only.")
+@click.option("--top-k", type=click.IntRange(min=1), help="Sample from the K most probable tokens.")
 @click.option(
     "--top-p",
     default=0.95,
     type=click.FloatRange(0, 1, min_open=True),
     show_default=True,
-    help="Sample among the most likely tokens up to this cumulative probability.",
+    help="Sample from the most probable tokens with this total probability.",
 )
 @click.option(
     "--repetition-penalty",
@@ -38,7 +38,7 @@ from danlu.commands.help import Command
     show_default=True,
     help="Above 1: make tokens that occurred before less probable.",
 )
-@click.option("--stop", multiple=True, help="End before this text (may be given more than once).")
+@click.option("--stop", multiple=True, help="Stop before this text; can be given several times.")
 @click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True, help="Seed of the sampling.")
 @click.option("--json", "as_json", is_flag=True, help="Print prompt and text as JSON.")
 def command(
@@ -53,8 +53,10 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL and print the text as it is generated; an encoder-decoder
-    prints PROMPT with its blanks (___) filled or its noise removed."""
+    """Continue PROMPT with the model in the folder MODEL.
+
+    An encoder-decoder instead fills the blanks (___) of PROMPT, or restores a corrupted text.
+    """
     import danlu
 
     loaded = danlu.load(model)

@@ -20,14 +20,14 @@ DEFAULT_TIME = "9min"
 @click.command("init", cls=Command)
 @click.argument("text", required=False)
 @click.option("--source", help="The same as TEXT: a file or folder of text, or builtin:pydocs.")
-@click.option("--language", type=click.Choice(LANGUAGES), help="Of the report and for the vocabulary (default: auto).")
+@click.option("--language", type=click.Choice(LANGUAGES), help="Language of report and vocabulary (default: auto).")
 @click.option("--budget", help=f"Time for all training together, such as 30min (default: {DEFAULT_TIME}).")
-@click.option("--out", type=click.Path(path_type=Path), help="The recipe's file (default: <name of the text>.yaml).")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write (default: <name of the text>.yaml).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found and written as JSON on stdout.")
 def command(
     text: str | None, source: str | None, language: str | None, budget: str | None, out: Path | None, as_json: bool
 ) -> None:
-    """Write a commented recipe for TEXT without running it; on a terminal, ask for what no option gives."""
+    """Write a commented recipe for TEXT without running it. On a terminal, missing options are asked for."""
     from danlu.config.drafting import draft_recipe, run_name, write_draft
     from danlu.console.draft_text import wording
 

@@ -18,12 +18,12 @@ from danlu.console import language
 from danlu.errors import DanluError, RenamedKey, nearest
 
 VERBS = {
-    "demo": "Run the demonstration recipe on the documentation inside your Python.",
-    "run": "Run a recipe, or a folder of text without one: from raw text to models, evaluation and a report.",
-    "compare": "Train the models of several recipes on equal terms and compare them, with intervals.",
+    "demo": "Run the demonstration recipe on the documentation of the installed Python.",
+    "run": "Run a recipe, or a folder of text without a recipe, from raw text to models, evaluation and report.",
+    "compare": "Train the models of several recipes under equal conditions and compare them, with intervals.",
     "pretrain": "Pre-train the models of a recipe without its tasks, or continue from a saved model.",
     "finetune": "Fine-tune a saved model on labelled rows, with controls.",
-    "evaluate": "Bits per byte of a saved model on a text, with baselines.",
+    "evaluate": "Compute the bits per byte of a saved model on a text, with baselines.",
     "export": "Export a model as a Hugging Face folder and check its logits.",
     "init": "Write a commented recipe for a text, without running it.",
     "show": "Show what a recipe will do: parameters, operations, memory, examples with their targets.",

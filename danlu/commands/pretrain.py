@@ -15,7 +15,7 @@ from danlu.commands.run import hidden_text, run_recipe, run_text
 @click.argument("recipe", metavar="RECIPE|TEXT")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--from", "start", type=click.Path(), help="Continue from the model in this folder, with its tokenizer.")
-@click.option("--model", help="Only this one of the recipe's models.")
+@click.option("--model", help="Train only this model of the recipe.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<name>).")
 @click.option("--budget", help="Time for all training together, such as 4min (a text without a recipe: 9min).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Pre-train the models of RECIPE without its tasks; `danlu run` with the same arguments adds those later.
 
-    With --from, training continues from a saved model, danlu's own or a Hugging Face folder: its architecture and its
-    tokenizer, and the recipe's corpus, training and prompts.
+    With --from, training continues from a saved model (a danlu or Hugging Face folder). Architecture and tokenizer are
+    then those of the saved model; corpus, training settings and prompts are those of the recipe.
     """
     import danlu
     from danlu.config.drafting import is_text

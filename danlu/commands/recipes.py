@@ -16,7 +16,7 @@ from danlu.console.language import catalogue, current
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the shipped recipes, or print the one called NAME as a start for your own."""
+    """List the shipped recipes, or print the recipe NAME as a starting point for your own."""
     from danlu.config.loading import find_recipe, load_recipe, shipped
 
     if name is not None:

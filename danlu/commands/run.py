@@ -125,7 +125,7 @@ def run_text(
 @click.option("--budget", help="Time for all training together, such as 4min (a text without a recipe: 9min).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(recipe: str, overrides: tuple[str, ...], out: Path | None, budget: str | None, as_json: bool) -> None:
-    """Run RECIPE (a .yaml file or a shipped name), or TEXT: a file or folder of text that needs no recipe.
+    """Run RECIPE (a .yaml file or the name of a shipped recipe), or TEXT (a file or folder of text).
 
     For a text, a commented recipe is written next to the run directory first. The same command resumes an interrupted
     run.

@@ -15,7 +15,7 @@ from danlu.commands.help import Command
 def command(file: Path | None) -> None:
     """Print the JSON schema of recipes, for completion and checks in an editor.
 
-    The first line of a recipe names the file: "# yaml-language-server: $schema=recipe.schema.json".
+    To use it, start a recipe with the line "# yaml-language-server: $schema=recipe.schema.json".
     """
     from danlu.config.json_schema import recipe_schema
     from danlu.durable import write_text

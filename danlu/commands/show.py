@@ -19,10 +19,10 @@ NO_TERMINAL = 122
 @click.argument("recipe")
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--budget", help="Time for all training together, such as 4min.")
-@click.option("--time", "timed", is_flag=True, help="Also time a few steps and say how long the training takes.")
+@click.option("--time", "timed", is_flag=True, help="Also time a few steps and estimate the training time.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: bool, as_json: bool) -> None:
-    """Show what RECIPE will do without doing it: settings, parameters, work, memory, examples with their targets."""
+    """Show what RECIPE would do: settings, parameters, operations, memory, and examples with their targets."""
     from danlu.api.request import resolve_recipe
     from danlu.api.show import show
     from danlu.commands.run import use_recipe_language

@@ -22,9 +22,9 @@ def command() -> None:
 
 @command.command("train")
 @click.argument("source", nargs=-1, required=True)
-@click.option("--kind", default="byte_bpe", show_default=True, help="As below a recipe's tokenizer.")
-@click.option("--size", type=click.IntRange(min=1), help="Entries (default: the kind's own).")
-@click.option("--sample", type=click.IntRange(min=1), help="Bytes of text to learn from, at most (default: 200 MB).")
+@click.option("--kind", default="byte_bpe", show_default=True, help="Kind of tokenizer, as in a recipe.")
+@click.option("--size", type=click.IntRange(min=1), help="Vocabulary size (default: that of the kind).")
+@click.option("--sample", type=click.IntRange(min=1), help="Maximum bytes of text to train on (default: 200 MB).")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @AS_JSON
 def train(source: Sequence[str], kind: str, size: int | None, sample: int | None, out: Path, as_json: bool) -> None:
@@ -43,9 +43,11 @@ def train(source: Sequence[str], kind: str, size: int | None, sample: int | None
 @click.argument("source", nargs=-1, required=True)
 @AS_JSON
 def report(tokenizer: Path, source: Sequence[str], as_json: bool) -> None:
-    """Report on TOKENIZER (a folder, a tokenizer.json or a sentencepiece .model) with documents of the held-out share
-    of SOURCE: bytes and characters a token by script, what comes back, what is covered, what of the vocabulary is used,
-    the longest and the most frequent tokens."""
+    """Report on TOKENIZER (a folder, a tokenizer.json or a sentencepiece .model) on the held-out documents of SOURCE.
+
+    Prints bytes and characters per token by script, whether texts are decoded exactly, coverage, the share of the
+    vocabulary in use, and the longest and most frequent tokens.
+    """
     from danlu.api.corpus import read_corpus, tokenizer_facts
     from danlu.tokens.kinds.file import tokenizer_at
 

@@ -73,7 +73,8 @@ def of_all(objective: Settings, offers: Sequence[Offer], architecture: str) -> s
     settings = " or ".join(sorted({key for given, _ in offers for key in given}))
     needed = describe_orders(wanted.needs["backbone"])
     return unmet_needs(wanted, together, architecture) or (
-        f"{wanted.name} needs an architecture that is {needed} at once; {architecture} is either, by {settings}"
+        f"{wanted.name} needs an architecture with {needed} at once; "
+        f"{architecture} offers one or the other, by {settings}"
     )
 
 

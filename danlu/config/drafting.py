@@ -75,11 +75,15 @@ class Draft:
 
 
 def draft_recipe(source: str | Path, budget: str = TIME, language: Language = "auto") -> Draft:
-    """Look at a text and write a recipe for it.
+    """Inspect a text and draft a recipe for it. The same text and arguments give the same draft.
 
-    source: a file, a folder or `builtin:pydocs`; budget: time for all training together; language: of the report, and
-    "zh" for a larger vocabulary ("auto": "zh" where Han characters dominate). The same text and arguments give the
-    same draft. WrongInput when there is no text to train on.
+    Args:
+        source: a file, a folder or `builtin:pydocs`.
+        budget: time for all training together.
+        language: of the report; "zh" also means a larger vocabulary. "auto" is "zh" if Han characters dominate.
+
+    Raises:
+        WrongInput: if there is no text to train on.
     """
     seconds = time_of(budget)
     findings = look(str(source))

@@ -56,7 +56,7 @@ class ModelRecipe(Settings):
     embeddings: str | None = Field(
         default=None,
         description="Initialise the token embeddings from an earlier model of the recipe or a saved model (a folder); "
-        "token by token where the vocabularies differ.",
+        "token by token if the vocabularies differ.",
     )
     prompts: list[str] = Field(
         default_factory=list,
@@ -85,8 +85,8 @@ class ModelRecipe(Settings):
 class TaskRecipe(Settings):
     """One task to fine-tune a model for, compared with random weights and the baselines of the task.
 
-    With dev rows the learning rate and the number of steps are chosen by them, for pre-trained and random weights
-    separately; without, the recipe's are used.
+    If there are dev rows, the learning rate and the number of steps are chosen on them, separately for pre-trained and
+    random weights; otherwise those of the recipe are used.
     """
 
     model: str = Field(description="Name of the model in the recipe; for `danlu finetune` a model folder.")
@@ -98,10 +98,11 @@ class TaskRecipe(Settings):
     )
     learning_rates: list[PositiveFloat] = Field(
         default_factory=list,
-        description="Learning rates to choose from by the headline metric on the dev rows. Empty: a third of, exactly, "
-        "and three times that of the optimizer; one rate: nothing is chosen. Each rate costs two more trainings.",
+        description="Learning rates to choose from by the headline metric on the dev rows. Empty: the optimizer's "
+        "learning rate, a third of it and three times it. A single rate is used as it is. Each rate costs two more "
+        "trainings.",
     )
-    seeds: PositiveInt = Field(5, description="Number of seeds: draws of training rows, orders and new weights.")
+    seeds: PositiveInt = Field(5, description="Seeds, each with its own training rows, order and new weights.")
     first_seed: int = Field(0, ge=0, description="The first seed.")
 
     @model_validator(mode="after")
@@ -128,8 +129,8 @@ class EvaluationSettings(Settings):
     documents: bool = Field(default=False, description="Also save the bits of each test document.")
     similarity: dict[str, ScoredPairs] = Field(
         default_factory=dict,
-        description="Tables of text pairs with human scores, by names of your choice; their order is compared with the "
-        "similarity of each model's embeddings.",
+        description="Tables of text pairs with human scores, by names of your choice; the scores are compared with the "
+        "similarities of each model's embeddings by rank correlation.",
     )
 
 

@@ -75,8 +75,8 @@ class Accuracy(Metric):
 
 @metrics.register
 class MacroF1(Metric):
-    """Mean over the classes of F1, the harmonic mean of precision and recall: rare and frequent classes count alike.
-    The classes are those among the labels or the predictions."""
+    """Mean over the classes of F1, the harmonic mean of precision and recall; rare and frequent classes count equally.
+    The classes are all that occur among the labels or the predictions."""
 
     name: Literal["macro_f1"] = "macro_f1"
 
@@ -90,8 +90,8 @@ class MacroF1(Metric):
 
 @metrics.register
 class Matthews(Metric):
-    """Correlation of labels and predictions (Matthews 1975; several classes: Gorodkin 2004). 1: all right; 0: no better
-    than chance, and also if all labels or all predictions are of one class."""
+    """Correlation of labels and predictions (Matthews 1975; several classes: Gorodkin 2004). 1: every prediction is
+    right. 0: no better than chance, or all labels or all predictions are of one class."""
 
     name: Literal["matthews"] = "matthews"
 

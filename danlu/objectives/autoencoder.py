@@ -166,9 +166,9 @@ class Autoencoder(Objective):
         default="bag",
         description=("`bag`: which tokens the text has; `average`: the mean of a fixed random vector per token."),
     )
-    code: PositiveInt = Field(default=32, description="Entries of the code.")
+    code: PositiveInt = Field(default=32, description="Size of the code.")
     hidden: PositiveInt = Field(default=256, description="Width of the layer between the code and the output.")
-    size: PositiveInt = Field(default=128, description="Entries of the random vectors of `average`.")
+    size: PositiveInt = Field(default=128, description="Size of the random vectors of `average`.")
     drop: float = Field(
         default=0.0,
         ge=0,

@@ -32,12 +32,12 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Denoising(Objective, TextRewriter):
-    """Corrupt each piece in three steps (permute sentences, delete tokens, infill spans) and write the original.
+    """Corrupt each piece in three steps (permute sentences, delete tokens, infill spans) and reconstruct it.
 
-    A span becomes one mask token. At least one token is between two spans: at a high rate, spans are merged into longer
-    ones. The encoder reads bos, the corrupted text, eos. The decoder starts from eos, as in BART, and writes bos, the
-    text, eos. No sequence is longer than the unit: a window as long as the model's context loses the tokens that bos
-    and eos need.
+    A span becomes one mask token. At least one token separates two spans; at a high rate, spans are merged into longer
+    ones. The encoder reads bos, the corrupted text, eos. The decoder starts from eos, as in BART, and generates bos,
+    the text, eos. No sequence is longer than its unit: a window that fills the model's context is shortened to make
+    room for bos and eos.
     """
 
     name: Literal["denoising"] = "denoising"

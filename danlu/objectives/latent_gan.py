@@ -60,7 +60,7 @@ class LatentGAN(Objective):
 
     name: Literal["latent_gan"] = "latent_gan"
     reconstruct: Reconstruct = Field(default=Reconstruct(), description="Settings of the autoencoder.")
-    noise: PositiveInt = Field(default=32, description="Entries of the standard normal noise vector of each sentence.")
+    noise: PositiveInt = Field(default=32, description="Size of the standard normal noise vector of each sentence.")
     hidden: PositiveInt = Field(default=128, description="Width of the hidden layers of generator and critic.")
     game: Literal["least_squares", "hinge"] = Field(
         default="least_squares", description="Loss of generator and critic."
@@ -72,8 +72,8 @@ class LatentGAN(Objective):
     boundaries: ClassVar[frozenset[str]] = Reconstruct.boundaries
     continues_text: ClassVar[bool] = False
     exempt: ClassVar[Mapping[str, str]] = {
-        "learns: critic": "its loss is as high as a guess's where the generator has won",
-        "learns: generator": "its loss is high where the critic has won",
+        "learns: critic": "its loss is that of guessing if the generator wins",
+        "learns: generator": "its loss is high if the critic wins",
     }
 
     @property

@@ -56,7 +56,7 @@ class Masked(Objective):
         default="token",
         description=(
             "What is hidden as a whole: a token, a whole word (found in the text, whatever the "
-            "tokenizer), or a span. All tokens of it are treated alike."
+            "tokenizer), or a span. All its tokens are treated alike."
         ),
     )
     mean_span: float = Field(

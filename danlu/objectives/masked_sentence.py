@@ -36,7 +36,7 @@ class MaskedSentence(Objective):
     The query is the mean hidden state of the context plus a linear map of the mask's hidden state. The candidates are
     the mean hidden states of the hidden sentences, each encoded alone; the loss is the cross-entropy of their cosines.
     The first sentence of a document is never hidden, nor is the last if the document ends in white space, and all
-    hidden sentences of a group start and end alike: how they are written would reveal their place.
+    hidden sentences of a group start and end alike; otherwise white space and punctuation would reveal their place.
     """
 
     name: Literal["masked_sentence"] = "masked_sentence"

@@ -42,15 +42,15 @@ class Mixture(Objective):
     shares: dict[str, float | tuple[float, float]] = Field(
         default_factory=dict,
         description=(
-            "Relative frequency with which each objective is drawn; 1 where not given. A pair such as [1, "
+            "Relative frequency with which each objective is drawn; default 1. A pair such as [1, "
             "0.2] changes linearly from the start to the end of the run. A share also weights the terms "
-            "of its objective in the loss: each term is a mean over what a step drew of it, so that a "
-            "rarely drawn objective would otherwise weigh as much as the others. Held-out text is drawn "
+            "of its objective in the loss: each term is a mean over the units drawn for it in a step, so without "
+            "this weight a rarely drawn objective would count as much as the others. Held-out text is drawn "
             "with the shares at the end of the run; an objective whose final share is 0 is not evaluated."
         ),
     )
     loss_weights: dict[str, float] = Field(
-        default_factory=dict, description="Further factor on the terms of each objective; 1 where not given."
+        default_factory=dict, description="Additional factor on the terms of each objective; default 1."
     )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": {"causal": "causal", "masked": "masked"}},)

@@ -63,7 +63,7 @@ class Patches(Objective):
     span: PositiveInt = Field(
         default=1, description=("Number of neighbours hidden together, for data whose neighbours are nearly equal.")
     )
-    features: int = Field(default=0, ge=0, description="Numbers per patch; determined from the data.")
+    features: int = Field(default=0, ge=0, description="Numbers per patch; 0 to take it from the data.")
 
     terms: ClassVar[tuple[str, ...]] = ("patch",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}

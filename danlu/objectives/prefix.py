@@ -20,7 +20,7 @@ from danlu.registry import objectives
 
 @objectives.register
 class Prefix(Objective):
-    """Predict every token behind a prefix of random length from the prefix and the tokens in between."""
+    """Predict every token after a prefix of random length from the prefix and the tokens in between."""
 
     name: Literal["prefix"] = "prefix"
     shortest: float = Field(default=0.0, ge=0, le=1, description="Minimum share of a piece that is the prefix.")

@@ -55,7 +55,7 @@ class Reconstruct(Objective):
         default=0.0, ge=0, lt=1, description="Share of the tokens that are hidden from the encoder (TSDAE: 0.6)."
     )
     code: int | None = Field(
-        default=None, ge=3, description="Entries of the code; null for the width of the architecture."
+        default=None, ge=3, description="Size of the code; null for the width of the architecture."
     )
 
     streams: ClassVar[Mapping[str, StreamSpec]] = {

@@ -40,7 +40,7 @@ class SimilarityHead(nn.Module):
 
 @objectives.register
 class Relatedness(Objective):
-    """Cut each text in two near its middle, replace the second part by one of another document with probability 1/2,
+    """Cut each text in two near its middle, replace the second part by one from another document with probability 1/2,
     and classify from the cosine of their vectors whether they belong together. Each part is encoded alone."""
 
     name: Literal["relatedness"] = "relatedness"

@@ -61,10 +61,10 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 
 @objectives.register
 class SentenceOrder(Objective):
-    """Predict whether two neighbouring spans of a document are in their order or swapped, with probability 1/2 each.
+    """Predict whether two neighbouring spans of a document are in order or swapped, with probability 1/2 each.
 
     Both are in one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span,
-    nor is the last if the document ends in white space: how they are written would reveal their place (`neighbours`).
+    nor is the last if the document ends in white space, because white space would reveal their place (`neighbours`).
     """
 
     name: Literal["sentence_order"] = "sentence_order"

@@ -32,7 +32,7 @@ from danlu.registry import objectives
 class Skipgram(Objective):
     """Predict the words around each word, against noise words.
 
-    The context is 1 to `window` words on either side; its reach is drawn for each word. Attention is pointwise: the
+    The context is 1 to `window` words on either side; the number is drawn for each word. Attention is pointwise: the
     hidden state of a position is the vector of its word.
     """
 

@@ -32,12 +32,12 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Spans(Objective, TextRewriter):
-    """Replace random spans of each piece by sentinels and write the spans; at least one token is hidden.
+    """Replace random spans of each piece by sentinels and generate the spans; at least one token is hidden.
 
     The encoder reads the text with sentinel 0 in place of the first span, sentinel 1 in place of the second and so on,
-    and eos. The decoder starts from the padding token, as in T5, and writes sentinel 0, the first span, sentinel 1,
-    ..., a last sentinel and eos. No sequence is longer than the unit: a window as long as the model's context loses the
-    token that eos needs.
+    and eos. The decoder starts from the padding token, as in T5, and generates sentinel 0, the first span, sentinel
+    1, ..., a last sentinel and eos. No sequence is longer than its unit: a window that fills the model's context is
+    shortened to make room for eos.
     """
 
     name: Literal["spans"] = "spans"

@@ -22,7 +22,7 @@ class TrainingSettings(Settings):
     )
     batch_tokens: PositiveInt = Field(default=2048, description="Tokens per step.")
     micro_batch_tokens: PositiveInt = Field(
-        default=4096, description="Tokens per forward pass; changes memory only, apart from rounding and dropout."
+        default=4096, description="Tokens per forward pass; affects memory only, apart from rounding and dropout."
     )
     optimizer: optimizers.choice() = Field(default=Muon(), description="The optimizer.")  # type: ignore[valid-type]
     schedule: schedules.choice() = Field(  # type: ignore[valid-type]
@@ -30,8 +30,8 @@ class TrainingSettings(Settings):
     )
     clip: float = Field(default=1.0, gt=0, description="Maximum norm of the gradients; larger ones are scaled down.")
     validations: PositiveInt = Field(default=10, description="Number of validations; a checkpoint is saved at each.")
-    validation_tokens: PositiveInt = Field(default=16384, description="Tokens of the validation split that are used.")
-    save_every: PositiveInt | None = Field(default=None, description="Steps between further checkpoints.")
+    validation_tokens: PositiveInt = Field(default=16384, description="Tokens evaluated at each validation.")
+    save_every: PositiveInt | None = Field(default=None, description="Steps between additional checkpoints.")
     log_every: PositiveInt = Field(default=1, description="Steps between records of the training loss.")
     keep: Literal["best", "last"] = Field(
         default="best", description="Weights to keep: of the best validation, or the last."
@@ -55,7 +55,7 @@ class TrainingSettings(Settings):
         default_factory=list, description="Names of weights or modules that are not trained; `*` matches any letters."
     )
     activation_checkpointing: bool = Field(
-        default=False, description="Recompute activations in the backward pass: less memory, about a third more work."
+        default=False, description="Recompute activations in the backward pass: less memory, a third more operations."
     )
     compile: bool = Field(default=False, description="Use torch.compile; worthwhile on a GPU, rarely on a CPU.")
     capacity: PositiveInt | None = Field(

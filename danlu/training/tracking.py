@@ -35,7 +35,7 @@ trackers.base = Tracker
 
 @trackers.register
 class TensorBoard(Tracker):
-    """Scalars and samples of each stage in `tensorboard/`, for `tensorboard --logdir`."""
+    """Write the scalars and samples of each training to `tensorboard/`, for `tensorboard --logdir`."""
 
     name: Literal["tensorboard"] = "tensorboard"
 

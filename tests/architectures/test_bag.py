@@ -54,11 +54,11 @@ def test_a_causal_bag_is_a_bigram_model():
 
 
 def test_what_needs_both_sides_is_refused_and_word_vectors_need_no_context():
-    with pytest.raises(WrongInput, match="masked needs an architecture that is full; bag offers causal, pointwise"):
+    with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal, point"):
         build_network(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
     sentence_of_refusal = misfit(objectives.validate("skipgram"), recurrent)
-    assert sentence_of_refusal.startswith("skipgram needs an architecture that is pointwise; recurrent offers causal")
+    assert sentence_of_refusal.startswith("skipgram needs an architecture with pointwise attention; recurrent offers")
     assert " bag or " in sentence_of_refusal
     assert objectives.validate("skipgram").reading_order == "pointwise"
     assert objectives.validate("causal").reading_order == "causal"

@@ -91,7 +91,7 @@ def test_a_causal_convolution_is_torchs_own_after_padding_on_the_left():
     ],
 )
 def test_what_it_cannot_express_is_refused_in_a_sentence(objective, settings):
-    with pytest.raises(WrongInput, match=f"{objective} needs an architecture that is .*; {settings['name']} offers"):
+    with pytest.raises(WrongInput, match=f"{objective} needs an architecture with .*; {settings['name']} offers"):
         build_network(objectives.validate(objective), architectures.validate(settings), 12, 0)
 
 

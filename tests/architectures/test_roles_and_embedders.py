@@ -88,7 +88,7 @@ def test_a_further_backbone_is_of_the_same_make():
 
 
 def test_a_decoder_that_is_not_there_is_refused():
-    with pytest.raises(WrongInput, match="rewriting needs a decoder that is causal; convolutional has none"):
+    with pytest.raises(WrongInput, match="rewriting needs a decoder with causal attention; convolutional has none"):
         build_network(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
 
 

@@ -34,12 +34,15 @@ def test_the_command_prints_a_table_and_json(danlu_command):
 
 def test_the_reason_is_that_of_all_variants():
     reasons = {(pair.objective, pair.architecture): pair.reason for pair in matrix() if not pair.allowed}
-    assert reasons["spans", "convolutional"] == "spans needs a decoder that is causal; convolutional has none"
-    assert reasons["cbow", "recurrent"] == "cbow needs an architecture that is pointwise; recurrent offers causal, full"
-    assert reasons["mixture", "recurrent"] == (
-        "mixture needs an architecture that is causal and full at once; recurrent is either, by directions"
+    assert reasons["spans", "convolutional"] == "spans needs a decoder with causal attention; convolutional has none"
+    assert reasons["cbow", "recurrent"] == (
+        "cbow needs an architecture with pointwise attention; recurrent offers causal, full"
     )
-    assert reasons["prefix", "bag"].startswith("prefix needs an architecture that is free to attend in any order; bag")
+    assert reasons["mixture", "recurrent"] == (
+        "mixture needs an architecture with causal and full attention at once; "
+        "recurrent offers one or the other, by directions"
+    )
+    assert reasons["prefix", "bag"].startswith("prefix needs an architecture with attention in any order; bag")
 
 
 def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp_path):
@@ -51,7 +54,7 @@ def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp
         load_recipe(str(path))
     line = str(refused.value)
     assert line.startswith(
-        f"{path}:3: models.m: masked needs an architecture that is full; recurrent offers causal; use "
+        f"{path}:3: models.m: masked needs an architecture with full attention; recurrent offers causal; use "
     )
     assert "recurrent with directions both" in line
     assert "transformer" in line

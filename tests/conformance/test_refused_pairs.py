@@ -51,7 +51,7 @@ def test_masked_is_refused_where_only_causal_is_offered(one_sided, objective):
     chosen = objectives.validate(objective)
     with pytest.raises(WrongInput) as refused:
         build_network(chosen, one_sided, VOCABULARY.size, seed=0)
-    assert str(refused.value) == f"{chosen.name} needs an architecture that is full; one_sided offers causal"
+    assert str(refused.value) == f"{chosen.name} needs an architecture with full attention; one_sided offers causal"
 
 
 def test_causal_goes_with_it(one_sided):

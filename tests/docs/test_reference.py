@@ -1,4 +1,4 @@
-"""docs/reference is what the code says today, and its matrix what a recipe of each pair would be told."""
+"""docs/reference is up to date with the code, and its matrix agrees with the check of recipes."""
 
 import re
 import runpy
@@ -77,9 +77,9 @@ def agrees(objective, architecture, cell):
 
 def test_everything_is_in_the_tables_that_say_what_it_is():
     found = tables()
-    for title, kinds in (("What each objective is", objectives), ("What each objective lays out", objectives)):
+    for title, kinds in (("Properties of each objective", objectives), ("Streams of each objective", objectives)):
         assert {row[0].split(",")[0].strip("`") for row in found[title][2:]} == set(kinds)
-    assert {row[0].strip("`") for row in found["What each architecture offers"][2:]} == set(architectures)
+    assert {row[0].strip("`") for row in found["Attention orders of each architecture"][2:]} == set(architectures)
     orders = re.findall(r"^- `(\w+)`: ", (PAGES / "matrix.md").read_text("utf-8"), re.MULTILINE)
     assert set(ATTENTION_ORDERS) < set(orders)
     exempt = {

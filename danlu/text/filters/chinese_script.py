@@ -28,7 +28,7 @@ class Traditional(Filter):
 
     name: Literal["traditional"] = "traditional"
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)
-    phrases: bool = Field(False, description="Whether to use the words of Taiwan as well: 软件 becomes 軟體, not 軟件.")
+    phrases: bool = Field(False, description="Whether to use Taiwanese words as well: 软件 becomes 軟體, not 軟件.")
 
     def build(self) -> Clean:
         return need("opencc", "zh", "the filter traditional").OpenCC("s2twp" if self.phrases else "s2t").convert

@@ -19,7 +19,7 @@ MIN_SIZE = len(SPECIAL) + len(BYTE_TOKENS) + 1
 
 @registry.register
 class Character(TokenizerKind):
-    """One token per character. Characters that are not among the most frequent are written as their UTF-8 bytes."""
+    """One token per character. Characters outside the vocabulary are encoded as their UTF-8 bytes."""
 
     name: Literal["character"] = "character"
     size: int = Field(

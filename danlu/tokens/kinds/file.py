@@ -19,7 +19,7 @@ SENTENCEPIECE = ".model"
 
 @registry.register
 class File(TokenizerKind):
-    """An existing tokenizer; nothing is learnt.
+    """An existing tokenizer, used without training.
 
     Special tokens are those named in tokenizer_config.json. Those of a sentencepiece model are its control symbols;
     missing ones are added after its own entries.
