@@ -1,4 +1,4 @@
-"""Ragged streams of every case of rule 1, and heads to attend with."""
+"""Hypothesis strategies for ragged streams in every attention order, and random attention heads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ even = st.tuples(st.integers(1, 7), st.integers(1, 5)).map(lambda x: [x[0]] * x[
 
 @st.composite
 def orders(draw, length):
-    """(key, query) of one sequence, by any case of rule 1."""
+    """Draw the (key, query) of one sequence in any attention order."""
     kind = draw(st.sampled_from(["causal", "full", "prefix", "permutation", "asks", "free"]))
     if kind == "causal":
         return causal_order(length), None
@@ -44,7 +44,7 @@ def streams(draw, sizes=lengths | even):
     return pack([{"text": [s]} for s in seqs], {"text": StreamSpec()})["text"]
 
 
-def heads_of(stream, heads=4, groups=4, width=6, seed=0):
+def heads_of(stream, heads=4, kv_heads=4, width=6, seed=0):
     rng = torch.Generator().manual_seed(seed)
-    shapes = ((len(stream.key), h, width) for h in (heads, groups, groups))
+    shapes = ((len(stream.key), h, width) for h in (heads, kv_heads, kv_heads))
     return [torch.randn(s, generator=rng, dtype=torch.float64) for s in shapes]

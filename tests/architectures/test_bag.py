@@ -1,4 +1,4 @@
-"""A bag of vectors: a bigram model at most, and refused where a token must be predicted from others."""
+"""A bag of vectors: at most a bigram model, and refused for objectives that need context."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_hidden_states_are_embeddings_in_every_order(order):
     assert torch.equal(model.hidden(stream), model.embeddings["token"].weight[ids])
 
 
-def test_pointwise_positions_see_themselves_alone():
+def test_pointwise_positions_attend_only_to_themselves():
     seq = Seq({"token": sentence(0, 5)}, *ATTENTION_ORDERS["pointwise"](5))
     assert torch.equal(
         pack([{"text": [seq, seq]}], {"text": StreamSpec()})["text"].attention_mask(), torch.eye(10, dtype=torch.bool)
@@ -37,7 +37,7 @@ def test_pointwise_positions_see_themselves_alone():
 
 
 def test_a_causal_bag_is_a_bigram_model():
-    """Two words follow the first with chances 3/4 and 1/4: the loss comes down to that entropy and no further."""
+    """Two words follow the first with probabilities 3/4 and 1/4: the loss converges to that entropy."""
     model = build_network(objectives.validate("causal"), bag(), VOCABULARY.size, seed=0)
     piece = np.array([4, 5, 4, 5, 4, 5, 4, 6])
     seqs = [
@@ -53,13 +53,13 @@ def test_a_causal_bag_is_a_bigram_model():
     assert float(loss.detach()) / 4 == pytest.approx(-0.75 * math.log(0.75) - 0.25 * math.log(0.25), abs=1e-3)
 
 
-def test_what_needs_both_sides_is_refused_and_word_vectors_need_no_context():
-    with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal, point"):
+def test_masked_is_refused_and_word_vectors_need_no_context():
+    with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal, pointwise"):
         build_network(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
-    sentence_of_refusal = misfit(objectives.validate("skipgram"), recurrent)
-    assert sentence_of_refusal.startswith("skipgram needs an architecture with pointwise attention; recurrent offers")
-    assert " bag or " in sentence_of_refusal
+    message = misfit(objectives.validate("skipgram"), recurrent)
+    assert message.startswith("skipgram needs an architecture with pointwise attention; recurrent offers")
+    assert " bag or " in message
     assert objectives.validate("skipgram").reading_order == "pointwise"
     assert objectives.validate("causal").reading_order == "causal"
     assert objectives.validate("masked").reading_order == "full"

@@ -1,6 +1,5 @@
-"""The layouts for CUDA as far as they can be tested without a device: the arguments of the kernels, as documented.
-
-test_on_cuda.py runs the kernels themselves."""
+"""The CUDA layouts as far as they can be tested without a device: the kernels get their documented arguments.
+`test_on_cuda.py` runs the kernels themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ windows = st.none() | st.integers(0, 9)
 
 
 def stream_of(sizes, order, start=0):
-    """`start`: the first position."""
+    """Pack sequences of these sizes, with positions from `start`."""
     seqs = [Seq({"token": np.zeros(n, np.int64), "position": start + np.arange(n)}, order(n)) for n in sizes]
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
@@ -40,8 +39,8 @@ def case(stream, windows=(None, 4), head_dim=64, dtype=torch.bfloat16):
 
 
 def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=(-1, -1), enable_gqa=False):
-    """What torch says of varlen_attn: each sequence alone, a window of so many steps to the left and to the right (-1:
-    no bound), heads in groups where that is allowed."""
+    """Reference for varlen_attn as torch documents it: sequences are separate, the window counts steps to the left and
+    to the right (-1: unbounded), and query heads may be grouped if that is enabled."""
     assert cu_seq_q.dtype == torch.int32
     assert enable_gqa or query.shape[1] == key.shape[1]
     left, right = (len(query) if n < 0 else n for n in window_size)
@@ -60,7 +59,7 @@ def documented(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_si
 @given(
     lengths, st.sampled_from([causal_order, full_order]), windows, st.sampled_from([(4, 4), (4, 2)]), st.integers(0, 3)
 )
-def test_the_varlen_kernel_is_told_the_rule(sizes, order, window, counts, start):
+def test_varlen_arguments_reproduce_the_dense_reference(sizes, order, window, counts, start):
     stream = stream_of(sizes, order, start)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(varlen, "kernel", lambda: documented)
@@ -77,8 +76,8 @@ def test_the_varlen_kernel_is_told_the_rule(sizes, order, window, counts, start)
 
 @pytest.mark.parametrize("window", [None, 5])
 @pytest.mark.parametrize("counts", [(4, 4), (4, 2)])
-def test_torchs_own_varlen_kernel_takes_what_it_is_given(window, counts):
-    """On torch's device without storage: names, kinds and shapes of the arguments, forward and backward."""
+def test_torch_varlen_kernel_accepts_the_arguments(window, counts):
+    """Checks names, dtypes and shapes of the arguments on the meta device, forward and backward."""
     stream = stream_of((3, 7, 1), causal_order)
     layout = Varlen(stream, case(stream))
     layout.offsets = layout.offsets.to("meta")
@@ -90,7 +89,7 @@ def test_torchs_own_varlen_kernel_takes_what_it_is_given(window, counts):
 
 
 @given(streams(), windows)
-def test_the_rule_of_flex_is_what_the_stream_sees(stream, window):
+def test_flex_mask_equals_the_attention_mask(stream, window):
     seen = (
         stream.attention_mask()
         if window is None
@@ -104,7 +103,7 @@ def test_the_rule_of_flex_is_what_the_stream_sees(stream, window):
 @given(streams(), windows, st.sampled_from([(4, 4), (4, 2)]))
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_flex_equals_the_reference(stream, window, counts):
-    """By torch's own attention for the rule, which is not compiled here and has no way back on a CPU."""
+    """Uses torch's flex_attention uncompiled, which has no backward pass on a CPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flex, "kernel", lambda: flex_attention)
         layout = Flex(stream, case(stream, (window,)))
@@ -113,7 +112,7 @@ def test_flex_equals_the_reference(stream, window, counts):
 
 
 @given(streams(st.lists(st.integers(1, 40), min_size=1, max_size=8)), st.integers(1, 20), windows)
-def test_blocks_hold_all_that_is_seen_and_whole_blocks_are_seen_whole(stream, size, window):
+def test_block_table_covers_the_mask_and_full_blocks_are_fully_visible(stream, size, window):
     seen = (
         stream.attention_mask()
         if window is None
@@ -134,13 +133,13 @@ def test_blocks_hold_all_that_is_seen_and_whole_blocks_are_seen_whole(stream, si
     whole = np.zeros_like(table[0])
     for row, count in enumerate(mask.full_kv_num_blocks[0, 0].tolist()):
         whole[row, mask.full_kv_indices[0, 0, row, :count]] = True
-    asked_for = np.kron(whole, np.ones((size, size), bool))[:length, :length]
-    assert not (asked_for & ~seen.numpy()).any()
+    full_blocks = np.kron(whole, np.ones((size, size), bool))[:length, :length]
+    assert not (full_blocks & ~seen.numpy()).any()
 
 
-def test_blocks_without_anything_are_left_out():
-    """Four sequences of a block each, causal: of sixteen blocks the four of the diagonal, none of them whole; full: the
-    same four, all of them whole; one long causal sequence: below the diagonal all are whole."""
+def test_empty_blocks_are_left_out():
+    """Four causal sequences of one block each: the four diagonal blocks of sixteen, none full. With full attention: the
+    same four, all full. One long causal sequence: all blocks below the diagonal are full."""
     diagonal = np.eye(4, dtype=bool)
     some, every = block_table(stream_of([flex.BLOCK] * 4, causal_order))
     assert np.array_equal(some, diagonal)
@@ -154,12 +153,12 @@ def test_blocks_without_anything_are_left_out():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.filterwarnings("ignore")  # warnings of the compiler
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a compiler")
 @pytest.mark.parametrize("window", [None, 40])
 @torch.no_grad()
-def test_the_compiled_kernel_reads_the_blocks(window):
-    """On a CPU torch compiles the forward pass of it, which skips blocks and rules as the GPU's does."""
+def test_compiled_kernel_uses_the_block_table(window):
+    """On a CPU torch compiles the forward pass, which skips blocks as the GPU kernel does."""
     seqs = [
         Seq({"token": np.zeros(n, np.int64)}, np.maximum(np.arange(n) - n // 3, 0)) for n in (3, 300, 1, 128, 129, 400)
     ]
@@ -176,11 +175,11 @@ def prefix_order(n):
 
 
 FILLED_UP = ((3, 7, 1, 5), (4, 8, 2, 2), (16,), (2,) * 8, (5, 5, 6), (9, 7), (1, 1, 1, 13))
-"""Streams of one capacity."""
+"""Sizes of streams that fill the same capacity."""
 
 
 def block_and_counter():
-    """A block and its twin, captured as one graph or not at all, with a count of how often."""
+    """Return a backbone, its first block compiled as a single graph, and a counter of compilations."""
     torch._dynamo.reset()
     backbone = Transformer(layers=1, width=64, heads=4, kv_heads=2, context=64).build()
     counter = CompileCounterWithBackend("aot_eager")
@@ -191,8 +190,8 @@ def angles_of(backbone, stream):
     return angles_by_window(backbone.settings, stream, (None,))[None]
 
 
-@pytest.mark.filterwarnings("ignore")  # the compiler's own
-def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_anew():
+@pytest.mark.filterwarnings("ignore")  # warnings of the compiler
+def test_block_with_varlen_compiles_to_one_graph_with_few_recompilations():
     backbone, block, counter = block_and_counter()
     backbone.to("meta", torch.bfloat16)
     for sizes in FILLED_UP:
@@ -208,7 +207,7 @@ def test_a_block_with_varlen_is_captured_whole_forward_and_backward_and_seldom_a
 
 @torch.no_grad()
 @pytest.mark.filterwarnings("ignore")
-def test_a_block_with_flex_is_captured_whole_once_and_never_keeps_an_old_rule():
+def test_block_with_flex_compiles_once_and_uses_each_new_mask():
     backbone, block, counter = block_and_counter()
     for sizes in FILLED_UP:
         stream = stream_of(sizes, prefix_order)
@@ -219,7 +218,7 @@ def test_a_block_with_flex_is_captured_whole_once_and_never_keeps_an_old_rule():
 
 
 @given(st.integers(1, 10**6))
-def test_what_the_varlen_kernel_is_told_is_one_of_few_numbers(n):
+def test_varlen_lengths_are_rounded_to_few_values(n):
     assert n <= varlen.rounded(n) <= n + n // 8 + (n < 8)
     assert varlen.rounded(varlen.rounded(n)) == varlen.rounded(n)
     assert len({varlen.rounded(k) for k in range(256, 512)}) == 9
@@ -231,7 +230,7 @@ ON_CUDA = {
     "ragged, full": ((4, 5), full_order, {}, Varlen),
     "even with a window": ((4, 4), full_order, {"windows": (None, 4)}, Varlen),
     "in float32": ((4, 5), causal_order, {"dtype": torch.float32}, Rows),
-    "heads of no multiple of eight": ((4, 5), causal_order, {"head_dim": 20}, Rows),
+    "head width not a multiple of eight": ((4, 5), causal_order, {"head_dim": 20}, Rows),
     "heads too wide": ((4, 5), causal_order, {"head_dim": 264}, Rows),
     "a prefix": ((4, 5), prefix_order, {}, Flex),
     "a prefix in float32": ((4, 4), prefix_order, {"dtype": torch.float32}, Flex),
@@ -241,14 +240,14 @@ ON_CUDA = {
 
 
 @pytest.mark.parametrize(("sizes", "order", "given", "expected"), ON_CUDA.values(), ids=ON_CUDA)
-def test_each_case_has_its_layout_on_a_gpu(sizes, order, given, expected, monkeypatch):
+def test_layout_chosen_on_a_gpu(sizes, order, given, expected, monkeypatch):
     monkeypatch.setattr(varlen, "available", lambda device: True)
     monkeypatch.setattr(flex, "available", lambda device: True)
     given = {"windows": (None,), "head_dim": 64, "dtype": torch.bfloat16, **given}
     assert type(layout_of(stream_of(sizes, order), **given)) is expected
 
 
-def test_positions_with_gaps_are_no_steps_to_count_windows_in(monkeypatch):
+def test_windows_over_positions_with_gaps_use_flex(monkeypatch):
     monkeypatch.setattr(varlen, "available", lambda device: True)
     monkeypatch.setattr(flex, "available", lambda device: True)
     seqs = [Seq({"token": np.zeros(4, np.int64), "position": np.array([0, 1, 3, 4])}, causal_order(4))] * 2
@@ -257,11 +256,11 @@ def test_positions_with_gaps_are_no_steps_to_count_windows_in(monkeypatch):
     assert type(layout_of(stream, (None,), 64, torch.bfloat16)) is Even
 
 
-def test_a_cpu_has_no_use_for_either():
+def test_cuda_layouts_are_not_offered_on_a_cpu():
     assert layouts.layouts_on(torch.device("cpu")) == [Even, Rows]
 
 
-def test_what_products_are_made_in_is_known_before_they_are():
+def test_product_dtype_follows_autocast():
     x = torch.zeros(2)
     assert product_dtype(x) == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
@@ -270,10 +269,10 @@ def test_what_products_are_made_in_is_known_before_they_are():
 
 
 @given(streams())
-def test_a_stream_that_was_sent_away_is_known_here(stream):
-    """Its layout is chosen from the host's copy, which a changed stream has not."""
-    away = stream.to(torch.device("meta"))
-    assert away.host is stream
-    assert away.to(torch.device("meta")).host is stream
-    assert case(away) == case(stream)
-    assert replace(away, key=away.key).host is None
+def test_a_moved_stream_keeps_its_host_copy(stream):
+    """The layout is chosen from the host copy; a changed stream has none."""
+    moved = stream.to(torch.device("meta"))
+    assert moved.host is stream
+    assert moved.to(torch.device("meta")).host is stream
+    assert case(moved) == case(stream)
+    assert replace(moved, key=moved.key).host is None

@@ -1,4 +1,4 @@
-"""Whole passes over ragged sequences are those that torch makes over packed ones."""
+"""Padded passes over ragged sequences equal torch's passes over packed sequences."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 @pytest.mark.parametrize("cell", [nn.RNN, nn.LSTM, nn.GRU])
 @settings(max_examples=15, deadline=None)
 @given(lengths=LENGTHS)
-def test_outputs_and_gradients_are_torchs(cell, both, lengths):
+def test_outputs_and_gradients_equal_torch(cell, both, lengths):
     torch.manual_seed(0)
     cells = cell(6, 4, 2, bidirectional=both).double()
     stream = stream_of(lengths, "full" if both else "causal")
@@ -45,7 +45,7 @@ def test_each_sequence_starts_from_its_own_state(cell):
     torch.testing.assert_close(Steps(stream)(cells, x, state), expected, rtol=0, atol=1e-12)
 
 
-def test_layers_are_dropped_out_between_only_and_in_training_only():
+def test_dropout_applies_between_layers_in_training_only():
     torch.manual_seed(0)
     cells = nn.LSTM(6, 4, 2, bidirectional=True, dropout=1.0)
     stream, x = stream_of([3, 5], "full"), torch.randn(8, 6)
@@ -55,7 +55,7 @@ def test_layers_are_dropped_out_between_only_and_in_training_only():
 
 
 @given(lengths=LENGTHS)
-def test_groups_hold_every_sequence_once_and_little_padding(lengths):
+def test_groups_hold_every_sequence_once_with_little_padding(lengths):
     groups = similar(lengths)
     assert sorted(k for group in groups for k in group) == list(range(len(lengths)))
     for group in groups:

@@ -1,4 +1,4 @@
-"""Narrow embeddings and layers that share a block (ALBERT): counted once, saved once, trained as one."""
+"""Factorised embeddings and layers that share a block (ALBERT): counted once, saved once, trained as one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def size(model):
 
 
 @given(st.integers(1, 24), st.integers(1, 24))
-def test_groups_of_layers_are_alberts(layers, groups):
+def test_layer_groups_equal_those_of_albert(layers, groups):
     groups = min(groups, layers)
     found = Transformer(layers=layers, shared_layers=groups).block_indices
     assert found == tuple(int(i / (layers / groups)) for i in range(layers))
@@ -68,7 +68,7 @@ def test_a_shared_block_is_counted_and_saved_once(tmp_path):
 
 
 @torch.no_grad()
-def test_a_shared_block_is_that_many_equal_blocks():
+def test_a_shared_block_equals_repeated_blocks():
     shared, own = network(shared_layers=2), network()
     state = shared.state_dict()
     for i, number in enumerate(shared.backbone.order):
@@ -83,7 +83,7 @@ def test_a_shared_block_is_that_many_equal_blocks():
     assert torch.equal(own.hidden(stream), shared.hidden(stream))
 
 
-def test_sharing_saves_no_work_and_depths_follow_the_blocks():
+def test_sharing_keeps_the_operation_count_and_depths_follow_the_blocks():
     (batch,) = micro_batches(Causal(), ToySamples(), 0, 4, 4, 0.0)
     shared, own = network(shared_layers=2), network()
     assert forward_operations(shared.float(), batch) == forward_operations(own.float(), batch)
@@ -96,8 +96,8 @@ def test_sharing_saves_no_work_and_depths_follow_the_blocks():
 
 
 @pytest.mark.parametrize("name", list(optimizers))
-def test_an_optimiser_updates_each_shared_weight_once(name):
-    """By the sum of what its layers ask for."""
+def test_an_optimizer_updates_each_shared_weight_once(name):
+    """The gradients of the layers that share it are summed."""
     batches = micro_batches(Causal(), ToySamples(), 0, 6, 3, 0.0)
     model = network(shared_layers=1, embedding_width=6).float()
     built = optimizers.validate(name).build(model, MACHINE)
@@ -110,7 +110,7 @@ def test_an_optimiser_updates_each_shared_weight_once(name):
     assert all(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_recomputed_shared_blocks_give_the_same_gradients():
+def test_activation_checkpointing_of_shared_blocks_preserves_gradients():
     batches = micro_batches(Causal(), ToySamples(), 0, 6, 3, 0.0)
     found = []
     for recomputed in (False, True):
@@ -123,14 +123,14 @@ def test_recomputed_shared_blocks_give_the_same_gradients():
         torch.testing.assert_close(a, b, rtol=0, atol=1e-12)
 
 
-def test_narrow_embeddings_have_the_parameters_of_two_factors():
+def test_factorised_embeddings_have_the_parameters_of_two_factors():
     wide, narrow = network(Masked(), embedding_width=None), network(Masked(), embedding_width=6)
     tables, head = VOCABULARY.size * (16 - 6), (16 * 16 + 16) - (16 * 6 + 6)
     assert size(wide) - size(narrow) == tables + head - 6 * 16
     assert narrow.embeddings["token"].weight.shape == (VOCABULARY.size, 6)
 
 
-@pytest.mark.parametrize("settings", [{}, {"tied": False}], ids=["tied", "own table"])
+@pytest.mark.parametrize("settings", [{}, {"tied": False}], ids=["tied", "untied"])
 @pytest.mark.parametrize("objective", [Causal(), Prefix(), Masked(), BOTH], ids=lambda o: o.name)
 def test_the_output_layers_of_an_objective_are_created_and_trained(objective, settings):
     model = network(objective, embedding_width=6, **settings)
@@ -140,7 +140,7 @@ def test_the_output_layers_of_an_objective_are_created_and_trained(objective, se
 
 
 @torch.no_grad()
-def test_logits_of_a_factorised_model_are_those_of_the_product():
+def test_factorised_logits_equal_those_of_the_product():
     model = network(embedding_width=6)
     hidden = torch.randn(5, 16, dtype=torch.float64)
     table = model.embeddings["token"].weight @ model.output_map.weight
@@ -148,7 +148,7 @@ def test_logits_of_a_factorised_model_are_those_of_the_product():
 
 
 @pytest.mark.parametrize("name", ["transformer", "llama", "bert", "recurrent", "convolutional"])
-def test_a_smaller_model_takes_the_same_embeddings(name):
+def test_a_scaled_model_reads_the_same_embeddings(name):
     whole = architectures.validate(name)
     small = scaled(whole, 0.25, 0.5)
     assert small.width == whole.width // 4
@@ -159,22 +159,22 @@ def test_a_smaller_model_takes_the_same_embeddings(name):
     assert made(torch.randn(6, whole.width), stream).shape == (6, whole.width // 4)
 
 
-def test_a_smaller_model_as_wide_as_the_embeddings_has_no_map():
+def test_a_scaled_model_as_wide_as_its_embeddings_has_no_map():
     small = scaled(Transformer(width=64, heads=8, kv_heads=4, ffn_dim=100, embedding_width=24), 3 / 8, 1)
     assert (small.width, small.heads, small.kv_heads, small.ffn_dim, small.embedding_width) == (24, 3, 1, 38, None)
 
 
 @pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256), (5, 320)])
-def test_a_smaller_model_has_the_share_of_the_width_that_is_asked_for_whatever_its_heads(heads, width):
-    """A quarter of one head is one head, and the generator of `replaced` was as wide as the model."""
+def test_scaled_width_does_not_depend_on_the_number_of_heads(heads, width):
+    """Regression: a quarter of one head is one head, so the generator of `replaced` was as wide as the model."""
     small = scaled(Transformer(width=width, heads=heads), 0.25, 1)
     assert small.width == width // 4
     assert small.build()(torch.randn(6, width), continuation(0, sentence(0, 6), "cpu")).shape == (6, width // 4)
 
 
 @pytest.mark.parametrize("name", ["transformer", "hybrid", "convolutional", "recurrent"])
-def test_layers_add_to_wide_numbers_also_behind_narrow_embeddings(name):
-    """The map into the width gave bfloat16 under autocast, and so did every sum after it."""
+def test_residual_stream_stays_float32_behind_factorised_embeddings(name):
+    """Regression: the embedding map returned bfloat16 under autocast, and so did every sum after it."""
     cell = {"cell": "gru"} if name in ("hybrid", "recurrent") else {}
     backbone = architectures.validate({"name": name, "width": 16, "embedding_width": 8, "layers": 1} | cell).build()
     seen = []
@@ -184,6 +184,6 @@ def test_layers_add_to_wide_numbers_also_behind_narrow_embeddings(name):
     assert seen == [torch.float32]
 
 
-def test_layers_that_share_blocks_are_rounded_as_transformers_does():
+def test_block_indices_are_rounded_as_in_transformers():
     """9 / (18 / 14) is just below 7 in floating point; an exported ALBERT used another block."""
     assert Transformer(layers=18, shared_layers=14).block_indices[9] == 6

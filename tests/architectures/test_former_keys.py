@@ -31,14 +31,14 @@ def test_every_former_key_is_accepted_with_a_warning(name):
 
 
 @pytest.mark.parametrize("name", sorted(architectures))
-def test_every_setting_is_described_also_where_a_preset_has_another_default(name):
+def test_every_setting_has_a_description_even_with_a_preset_default(name):
     kind = architectures[name]
     assert [key for key, field in kind.model_fields.items() if key != "name" and not field.description] == []
     properties = kind.model_json_schema()["properties"]
     assert all(properties[key]["description"] for key in properties if key != "name")
 
 
-def test_no_module_of_architectures_imports_itself_through_others():
+def test_architectures_have_no_import_cycle():
     graph = grimp.build_graph("danlu", exclude_type_checking_imports=False)
     modules = [name for name in graph.modules if name.startswith("danlu.architectures.")]
     for name in modules:

@@ -1,4 +1,4 @@
-"""Hybrids: each mixer is the one it is called after, and a continuation keeps the state of each layer."""
+"""Hybrids: each mixer equals the layer it is named after, and incremental decoding keeps the state of each layer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def backbone_of(**settings):
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("mixers", [ALL, ("recurrent",), ("convolution", "recurrent"), ("attention", "convolution")])
-def test_several_sequences_are_continued_together(mixers, cell):
+def test_extending_several_sequences_equals_the_full_pass(mixers, cell):
     backbone = backbone_of(mixers=mixers, cell=cell)
     lengths, cut = (6, 9, 4), (2, 5, 1)
     x = torch.randn(sum(lengths), 16, dtype=torch.float64)
@@ -57,7 +57,7 @@ def test_several_sequences_are_continued_together(mixers, cell):
 
 @pytest.mark.parametrize("reach", ["causal", "full"])
 @pytest.mark.parametrize("mixers", [ALL, ("recurrent", "convolution")])
-def test_sequences_together_are_sequences_one_by_one(reach, mixers):
+def test_packed_sequences_equal_single_sequences(reach, mixers):
     backbone, order = backbone_of(mixers=mixers, reach=reach), causal_order if reach == "causal" else full_order
     lengths = (3, 7, 1)
     x = torch.randn(sum(lengths), 16, dtype=torch.float64)
@@ -65,7 +65,7 @@ def test_sequences_together_are_sequences_one_by_one(reach, mixers):
     torch.testing.assert_close(backbone(x, stream_of(lengths, order)), torch.cat(alone), rtol=0, atol=1e-12)
 
 
-def test_a_hybrid_of_attention_alone_is_the_transformer():
+def test_a_hybrid_of_attention_only_equals_the_transformer():
     hybrid = build_network(Causal(), Hybrid(mixers=("attention",), **SMALL), VOCABULARY.size, 0).double()
     sizes = {k: v for k, v in SMALL.items() if k != "kernel"}
     plain = build_network(Causal(), Transformer(**sizes), VOCABULARY.size, 1).double()
@@ -89,7 +89,7 @@ def test_a_hybrid_of_attention_alone_is_the_transformer():
     assert hybrid.backbone.offers == plain.backbone.offers
 
 
-def test_recurrence_is_torchs_own_and_convolution_is_the_convolutional_networks():
+def test_mixers_equal_torch_recurrence_and_the_convolutional_block():
     sizes = Hybrid(**SMALL).sizes
     stream = stream_of((6,))
     x = torch.randn(6, 16, dtype=torch.float64)
@@ -114,18 +114,18 @@ def test_recurrence_is_torchs_own_and_convolution_is_the_convolutional_networks(
         ({"mixers": ("attention", "recurrent"), "layers": 1}, {"causal", "full", "any"}),
     ],
 )
-def test_what_it_offers_is_what_all_its_layers_do(settings, offers):
+def test_offered_orders_are_those_that_all_layers_support(settings, offers):
     assert backbone_of(**settings).offers == offers
 
 
-def test_mixers_begin_again_and_each_layer_has_a_depth():
+def test_mixers_repeat_and_each_layer_has_a_depth():
     chosen = Hybrid(**{**SMALL, "layers": 5}, mixers=("recurrent", "attention"))
     assert chosen.pattern == ("recurrent", "attention", "recurrent", "attention", "recurrent")
     found = depths(build_network(Causal(), chosen, VOCABULARY.size, 0))
     assert {d for n, d in found.items() if n.startswith("backbone.blocks.")} == {1, 2, 3, 4, 5}
 
 
-def test_a_layer_is_the_identity_at_first():
+def test_a_layer_is_the_identity_at_initialisation():
     model = build_network(Causal(), Hybrid(**SMALL, mixers=ALL), VOCABULARY.size, 0)
     stream = stream_of((5,))
     x = model.embed(stream)
@@ -145,6 +145,6 @@ def test_a_layer_is_the_identity_at_first():
         ({"mixers": ("attention", "mamba")}, "'attention', 'recurrent' or 'convolution'"),
     ],
 )
-def test_settings_that_do_not_fit(settings, message):
+def test_incompatible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         architectures.validate({"name": "hybrid", **settings})

@@ -52,13 +52,13 @@ def vocabulary(size):
     return Vocabulary(size=size, bos=1, eos=2, mask=3, pad=0, special=frozenset(range(4)))
 
 
-def test_every_family_is_here():
+def test_every_family_has_base_settings():
     assert set(BASE) == set(BY_NAME)
 
 
 @st.composite
 def models(draw):
-    """A family and settings of it."""
+    """Draw a family, settings that fit it and a vocabulary size."""
     name = draw(st.sampled_from(sorted(BASE)))
     groups, share, half = draw(st.integers(1, 2)), draw(st.integers(1, 3)), draw(st.integers(1, 4))
     chosen = {"tied": draw(st.booleans())} | BASE[name] | {"context": 16}
@@ -114,7 +114,7 @@ def test_tables_are_exact_inverses(model):
 
 @settings(max_examples=40, deadline=None)
 @given(models())
-def test_settings_come_back_from_the_config(model):
+def test_settings_round_trip_through_the_config(model):
     family, chosen, size = model
     config = json.loads(json.dumps(family.config(chosen, vocabulary(size), "float32")))
     assert family_of(config) is family
@@ -124,7 +124,7 @@ def test_settings_come_back_from_the_config(model):
     assert family.fits(again, OBJECTIVES[family.head]) is None
 
 
-def test_a_transposed_weight_comes_back():
+def test_a_transposed_weight_round_trips():
     table = (Weight("c_attn.weight", ("query.weight", "key.weight"), (2, 4), transposed=True),)
     state = {"query.weight": torch.randn(2, 3), "key.weight": torch.randn(4, 3)}
     theirs = to_hf(table, state)
@@ -132,8 +132,8 @@ def test_a_transposed_weight_comes_back():
     assert all(torch.equal(value, state[name]) for name, value in from_hf(table, theirs).items())
 
 
-def test_every_family_has_an_answer_for_every_setting():
-    """A setting added to the Transformer is refused away from its default until a family says what it means there."""
+def test_families_refuse_settings_that_they_do_not_handle():
+    """A setting added to the Transformer must stay at its default until a family handles it."""
 
     class Grown(Transformer):
         sinks: int = 0
@@ -190,7 +190,7 @@ def test_every_family_has_an_answer_for_every_setting():
         ("gpt2", {"positions": "relative"}, "set positions: learned (now relative)"),
     ],
 )
-def test_what_does_not_fit_is_named(name, change, clause):
+def test_an_incompatible_setting_is_named(name, change, clause):
     family = BY_NAME[name]
     assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.head]) == clause
 
@@ -209,12 +209,12 @@ def test_the_family_of_a_model():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_an_architecture_of_its_own_name(name):
+def test_a_preset_is_an_architecture_of_the_same_name(name):
     family = BY_NAME[name]
     assert family_for(architectures.validate(name), OBJECTIVES[family.head]) is family
 
 
-def test_an_offset_that_is_not_the_paddings_is_refused():
+def test_a_position_offset_that_does_not_follow_the_padding_id_is_refused():
     with pytest.raises(WrongInput, match="this one's is 0: set it to 1"):
         BY_NAME["roberta"].config(Transformer(**BASE["roberta"] | {"position_offset": 2}), vocabulary(9), "float32")
 
@@ -253,7 +253,7 @@ def llama_config(**change):
         ({"num_attention_heads": 3}, "multiple"),
     ],
 )
-def test_a_config_danlu_cannot_compute_is_refused(change, words):
+def test_an_unsupported_llama_config_is_refused(change, words):
     with pytest.raises(WrongInput) as caught:
         BY_NAME["llama"].settings_of(llama_config(**change))
     assert words in str(caught.value)
@@ -268,7 +268,7 @@ def test_a_config_danlu_cannot_compute_is_refused(change, words):
         ({"embedding_size": None}, "has no embedding_size"),
     ],
 )
-def test_an_albert_danlu_cannot_compute_is_refused(change, words):
+def test_an_unsupported_albert_config_is_refused(change, words):
     chosen = Transformer(**BASE["albert"], layers=2, width=8, heads=2, context=16)
     config = BY_NAME["albert"].config(chosen, vocabulary(9), "float32")
     with pytest.raises(WrongInput) as caught:
@@ -331,7 +331,7 @@ def test_weights_of_another_model_are_refused():
         ("bart", {"activation_function": "relu"}, "activation_function is relu"),
     ],
 )
-def test_an_encoder_decoder_danlu_cannot_compute_is_refused(name, change, words):
+def test_an_unsupported_encoder_decoder_config_is_refused(name, change, words):
     config = BY_NAME[name].config(Transformer(**BASE[name]), vocabulary(9), "float32") | change
     with pytest.raises(WrongInput) as caught:
         BY_NAME[name].settings_of(config)
@@ -339,8 +339,8 @@ def test_an_encoder_decoder_danlu_cannot_compute_is_refused(name, change, words)
 
 
 def test_published_t5_configs_are_read():
-    """Version 1.0 says nothing of its head; 1.1 says that it is not tied, and what transformers saves of it that its
-    outputs are not scaled."""
+    """Version 1.0 does not mention the head; 1.1 states that it is untied, and a config saved by transformers states
+    that its outputs are not scaled."""
     config = dict(BY_NAME["t5"].config(Transformer(**BASE["t5"]), vocabulary(9), "float32"))
     for name in ("scale_decoder_outputs", "tie_word_embeddings", "n_positions", "feed_forward_proj"):
         config.pop(name)
@@ -363,6 +363,6 @@ def test_published_t5_configs_are_read():
     ],
     ids=str,
 )
-def test_a_preset_keeps_the_bounds_of_the_settings_it_gives_another_default(settings):
+def test_preset_defaults_keep_the_bounds_of_their_settings(settings):
     with pytest.raises(ValidationError, match=r"greater than|less than"):
         architectures.validate(settings)

@@ -1,4 +1,4 @@
-"""Recurrent and convolutional backbones on ragged sequences: together as one by one, and torch's own results."""
+"""Recurrent and convolutional backbones on ragged sequences: packed equals single, and both equal torch."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def stream_of(lengths, order):
 
 @pytest.mark.parametrize(("settings", "order"), KINDS)
 @pytest.mark.parametrize("lengths", [(3, 7, 1, 7), (5,), (2, 2)])
-def test_sequences_together_are_sequences_one_by_one(settings, order, lengths):
+def test_packed_sequences_equal_single_sequences(settings, order, lengths):
     backbone = backbone_of(settings)
     x = torch.randn(sum(lengths), 8, dtype=torch.float64)
     together = backbone(x, stream_of(lengths, order))
@@ -48,7 +48,7 @@ def test_sequences_together_are_sequences_one_by_one(settings, order, lengths):
 
 
 @pytest.mark.parametrize(("settings", "order"), [k for k in KINDS if k[1] == "causal"])
-def test_several_sequences_are_continued_together(settings, order):
+def test_extending_several_sequences_equals_the_full_pass(settings, order):
     backbone = backbone_of(settings)
     lengths, cut = (6, 9, 4), (2, 5, 1)
     x = torch.randn(sum(lengths), 8, dtype=torch.float64)
@@ -61,14 +61,14 @@ def test_several_sequences_are_continued_together(settings, order):
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)
 
 
-def test_the_lstm_is_torchs_own():
+def test_the_lstm_equals_torch():
     backbone = backbone_of({"name": "recurrent"})
     x = torch.randn(6, 8, dtype=torch.float64)
     expected, _ = backbone.cells(x)
     torch.testing.assert_close(backbone(x, stream_of([6], "causal")), backbone.norm(expected))
 
 
-def test_a_causal_convolution_is_torchs_own_after_padding_on_the_left():
+def test_a_causal_convolution_equals_torch_after_left_padding():
     backbone = backbone_of({"name": "convolutional", "reach": "causal", "kernel": 4})
     block = backbone.blocks[0]
     x = torch.randn(6, 8, dtype=torch.float64)
@@ -90,7 +90,7 @@ def test_a_causal_convolution_is_torchs_own_after_padding_on_the_left():
         ("masked", {"name": "convolutional", "reach": "causal"}),
     ],
 )
-def test_what_it_cannot_express_is_refused_in_a_sentence(objective, settings):
+def test_an_unsupported_objective_is_refused_with_a_message(objective, settings):
     with pytest.raises(WrongInput, match=f"{objective} needs an architecture with .*; {settings['name']} offers"):
         build_network(objectives.validate(objective), architectures.validate(settings), 12, 0)
 
@@ -105,6 +105,6 @@ def test_what_it_cannot_express_is_refused_in_a_sentence(objective, settings):
         ),
     ],
 )
-def test_sizes_that_do_not_fit(settings, message):
+def test_incompatible_sizes_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         architectures.validate(settings)

@@ -1,4 +1,4 @@
-"""The recurrent decoder: each sequence attends to its own memory, and a continuation equals the full pass."""
+"""The recurrent decoder: each sequence attends to its own memory, and incremental decoding equals the full pass."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def memory_of(lengths, seed=1):
 
 @CELLS
 @pytest.mark.parametrize("lengths", [(3, 7, 1, 7), (5,), (2, 2)])
-def test_sequences_together_are_sequences_one_by_one(cell, lengths):
+def test_packed_sequences_equal_single_sequences(cell, lengths):
     decoder, sizes = decoder_of(cell), [4, 1, 6, 2][: len(lengths)]
     x = torch.randn(sum(lengths), WIDTH, dtype=torch.float64)
     memory = memory_of(sizes)
@@ -49,7 +49,7 @@ def test_sequences_together_are_sequences_one_by_one(cell, lengths):
 
 
 @CELLS
-def test_a_position_sees_what_stands_before_it_and_its_own_memory(cell):
+def test_a_position_attends_only_to_its_past_and_its_own_memory(cell):
     decoder, lengths, sizes = decoder_of(cell), (4, 3), (2, 5)
     stream, memory = stream_of(lengths), memory_of(sizes)
     x = torch.randn(sum(lengths), WIDTH, dtype=torch.float64)
@@ -70,7 +70,7 @@ def test_a_position_sees_what_stands_before_it_and_its_own_memory(cell):
 
 @CELLS
 @pytest.mark.parametrize("cut", [(2, 5, 1), (1, 1, 1), (5, 8, 3)])
-def test_a_continuation_equals_the_full_pass(cell, cut):
+def test_incremental_decoding_equals_the_full_pass(cell, cut):
     decoder, lengths, memory = decoder_of(cell), (6, 9, 4), memory_of((3, 1, 2))
     x = torch.randn(sum(lengths), WIDTH, dtype=torch.float64)
     whole = decoder(x, stream_of(lengths), memory).split(lengths)
@@ -82,7 +82,7 @@ def test_a_continuation_equals_the_full_pass(cell, cut):
     torch.testing.assert_close(torch.cat(found), torch.cat(whole), rtol=0, atol=1e-12)
 
 
-def test_the_attention_is_luongs():
+def test_the_attention_is_that_of_luong():
     decoder = decoder_of("gru", layers=1)
     memory, stream = memory_of((3,)), stream_of((2,))
     hidden = torch.randn(2, WIDTH, dtype=torch.float64)
@@ -92,12 +92,12 @@ def test_the_attention_is_luongs():
     torch.testing.assert_close(decoder.attention(hidden, stream, memory), expected)
 
 
-def test_a_memory_of_another_number_of_sequences_is_refused():
+def test_a_memory_with_another_number_of_sequences_is_refused():
     x = torch.zeros(4, WIDTH, dtype=torch.float64)
     with pytest.raises(ValueError, match="stream has 2 sequences and its memory 1"):
         decoder_of("gru")(x, stream_of((2, 2)), memory_of((3,)))
 
 
-def test_nothing_to_decode_is_nothing():
+def test_an_empty_stream_decodes_to_nothing():
     x = torch.zeros(0, WIDTH, dtype=torch.float64)
     assert decoder_of("lstm")(x, stream_of(()), memory_of(())).shape == (0, WIDTH)

@@ -1,4 +1,4 @@
-"""A model's roles, and what its inputs are embedded by."""
+"""The roles of a model and the embedders of its inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = {
 
 
 class Images(Objective):
-    """An objective over patches and tokens, as small as one can be."""
+    """A minimal objective over patches and tokens."""
 
     name: str = "images"
     terms: ClassVar = ("shade",)
@@ -51,7 +51,7 @@ def small(name="transformer", **settings):
     return architectures.validate({"name": name, **shape, **settings})
 
 
-def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
+def test_a_stream_is_embedded_as_the_sum_of_its_inputs():
     model = build_network(Images(), small(), 10, seed=0)
     assert set(model.embeddings) == {"patch", "token", "segment"}
     patches = np.arange(6.0).reshape(2, 3)
@@ -67,8 +67,9 @@ def test_each_input_has_its_embedder_and_each_stream_the_sum_of_its_own():
     torch.testing.assert_close(model.embed(batch["text"]), read)
 
 
-def test_different_patches_begin_as_different_vectors():
-    """A bias as large as torch makes it drowned them: all images were alike, and contrastive learning stood still."""
+def test_different_patches_have_different_initial_vectors():
+    """Regression: torch's default bias dominated the patches; all images looked alike, and contrastive training
+    stalled."""
 
     class Squares(Images):
         streams: ClassVar = {"image": StreamSpec({"patch": (np.float32, (4,))})}
@@ -80,20 +81,20 @@ def test_different_patches_begin_as_different_vectors():
     assert seen.std(0).norm() > 0.3 * seen.norm(dim=1).mean()
 
 
-def test_a_further_backbone_is_of_the_same_make():
+def test_an_additional_backbone_has_the_same_settings():
     shape = build_network(Images(), small(), 10, seed=0).shape(small(heads=4, norm="layer"))
     other = shape.backbone(layers=3)
     assert len(other.blocks) == 3
     assert other.settings.norm == "layer"
 
 
-def test_a_decoder_that_is_not_there_is_refused():
+def test_an_architecture_without_the_needed_decoder_is_refused():
     with pytest.raises(WrongInput, match="rewriting needs a decoder with causal attention; convolutional has none"):
         build_network(Rewriting(), small("convolutional", reach="centred", kernel=3), 10, seed=0)
 
 
 @pytest.mark.parametrize("segments", [0, 1, 2, 3])
-def test_an_objective_with_two_segments_finds_both(segments):
-    """RoBERTa's table has one row; the second segment of a pair must not fall outside."""
+def test_the_segment_table_covers_the_segments_of_the_objective(segments):
+    """RoBERTa's table has one row; the second segment of a pair must not be out of range."""
     model = build_network(Images(), small(segments=segments), 10, seed=0)
     assert len(model.embeddings["segment"].weight) == max(2, segments)

@@ -1,4 +1,4 @@
-"""The Transformer's settings, and that each choice of parts keeps the promises of an architecture."""
+"""The Transformer's settings; every variant equals the reference."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from danlu.evaluation.generation import continuation
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 
-PARTS = {
+VARIANTS = {
     "grouped queries": {"kv_heads": 2},
     "one shared key and value": {"kv_heads": 1},
     "wide heads": {"head_dim": 10},
-    "head norm": {"qk_norm": True},
+    "query-key norm": {"qk_norm": True},
     "layer norm": {"norm": "layer", "embedding_norm": True, "first_norm": False},
     "learned positions": {"positions": "learned"},
     "relative positions": {"positions": "relative", "relative_buckets": 8, "scaled_attention": False},
     "relative positions, grouped queries": {"positions": "relative", "kv_heads": 2},
     "plain feed-forward": {"gated": False, "activation": "relu2"},
     "biases": {"bias": True},
-    "own output table": {"tied": False},
+    "untied output": {"tied": False},
     "windows": {"layers": 3, "window": 4, "global_every": 2, "local_theta": 50.0},
     "narrow embeddings": {"embedding_width": 6, "positions": "learned", "embedding_norm": True},
     "one shared block": {"layers": 3, "shared_layers": 1},
@@ -45,7 +45,7 @@ def network(**settings):
     return model
 
 
-@pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
 @torch.no_grad()
 def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
     model = network(**settings)
@@ -67,7 +67,7 @@ def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
 @pytest.mark.parametrize("settings", [{}, {"positions": "learned"}, {"positions": "relative"}], ids=str)
 @torch.no_grad()
 def test_positions_matter(settings):
-    """The same tokens in another order have another last state, in a single layer too."""
+    """The same tokens in another order have another last hidden state."""
     model = network(**settings)
     a, b = np.array([5, 6, 7, 8]), np.array([6, 5, 7, 8])
     ends = [model.hidden(continuation(0, ids, "cpu"))[-1] for ids in (a, b)]
@@ -81,7 +81,7 @@ def test_rotary_attention_depends_on_distances_only():
     torch.testing.assert_close(near, far, rtol=0, atol=1e-3)
 
 
-def test_a_block_is_the_identity_at_first():
+def test_a_block_is_the_identity_at_initialisation():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
     model = build_network(Causal(), chosen, VOCABULARY.size, seed=0)
     stream = continuation(0, sentence(0, 5), "cpu")
@@ -97,7 +97,7 @@ def test_dropout_is_on_in_training_and_off_in_evaluation():
     assert not torch.equal(model.hidden(stream), model.hidden(stream))
 
 
-def test_parameters_follow_the_settings():
+def test_the_parameter_count_follows_the_settings():
     count = {kv: sum(p.numel() for p in network(kv_heads=kv).parameters()) for kv in (4, 2, 1)}
     per_head = 2 * 2 * 16 * 4  # keys and values, two layers, [width, head_dim]
     assert count[4] - count[2] == 2 * per_head
@@ -131,8 +131,8 @@ def test_impossible_settings_are_refused(settings, sentence):
         Transformer.model_validate(settings)
 
 
-@pytest.mark.parametrize("settings", PARTS.values(), ids=PARTS)
-def test_bfloat16_casts_raise_no_warning_of_torch(settings):
+@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
+def test_bfloat16_autocast_raises_no_torch_warning(settings):
     """Warnings are errors here; torch gives some of them only once per process by default."""
     model = network(**settings).float()
     stream = pack([{"text": [Seq({"token": sentence(0, 9)}, causal_order(9))]}], {"text": StreamSpec()})["text"]

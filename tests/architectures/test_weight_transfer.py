@@ -1,4 +1,4 @@
-"""Weights by name from one network to another: every role, the head as a whole, tables by rows."""
+"""Transfer of weights by name between networks: every role, the head as a whole, tables by rows."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def network(objective, architecture, seed, **settings):
 
 
 def changed(target, transfer):
-    """The state after a transfer, and the names of weights that it left alone."""
+    """Return the report of a transfer and the names of the weights that it left unchanged."""
     fresh = {name: value.clone() for name, value in target.state_dict().items()}
     report = transfer()
     return report, {name for name, value in target.state_dict().items() if torch.equal(value, fresh[name])}
@@ -66,7 +66,7 @@ def test_a_classifier_takes_the_encoder_and_reports_the_rest():
     assert all(torch.equal(v, before[n]) for n, v in target.state_dict().items() if not n.startswith("head."))
 
 
-def test_segments_that_a_task_adds_are_new():
+def test_a_segment_table_added_by_a_task_is_reported_as_new():
     source = network(Causal(), "llama", 1)
     target = network(Pairs(classes=2, order="causal"), "llama", 2)
     report = transfer_weights(target, source.state_dict())
@@ -74,7 +74,7 @@ def test_segments_that_a_task_adds_are_new():
     assert report.resized == ()
 
 
-def test_rows_that_both_tables_have_are_copied():
+def test_rows_common_to_both_tables_are_copied():
     source, target = network(Masked(), "roberta", 1), network(NextSentence(), "roberta", 2)
     fresh = target.state_dict()["embeddings.segment.weight"].clone()
     report = transfer_weights(target, source.state_dict())
@@ -98,13 +98,13 @@ def test_the_head_is_copied_as_a_whole_or_not_at_all():
     assert transfer_weights(target, source.state_dict()) == WeightTransfer()
 
 
-def test_another_shape_is_refused_in_one_line():
+def test_a_shape_mismatch_is_refused_in_one_line():
     source, target = network(Causal(), "llama", 1), network(Causal(), "llama", 2, width=32)
     with pytest.raises(WrongInput, match=r"^m: weight backbone\..* is .*16.*, not .*32.*; the architectures differ$"):
         transfer_weights(target, {n: v for n, v in source.state_dict().items() if "backbone" in n}, "m")
 
 
-def test_the_source_is_left_alone():
+def test_the_source_is_not_modified():
     """One source serves all seeds of a fine-tuning."""
     source, target = network(Causal(), "llama", 1), network(Causal(), "llama", 2)
     before = {name: value.clone() for name, value in source.state_dict().items()}
