@@ -1,4 +1,4 @@
-"""The bench for GPUs works but for the device: here at a tiny size on the CPU."""
+"""The GPU benchmark at a tiny size on the CPU."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TINY = gpu.Work(
 
 
 class Here:
-    """A side in this process."""
+    """A side of the comparison that runs in this process."""
 
     def ask(self, function, *arguments):
         return function(*arguments)
 
 
-def test_all_have_their_turn_in_every_round(capsys):
+def test_every_side_is_measured_in_every_round(capsys):
     found = gpu.measure(Here(), Here(), TINY, rounds=2, steps=2, compiled=False, product=64)
     assert list(found["rounds"]) == ["plain loop", "danlu", "danlu, short documents"]
     assert all(len(rates) == 2 and min(rates) > 0 for rates in found["rounds"].values())
@@ -41,7 +41,7 @@ def test_all_have_their_turn_in_every_round(capsys):
     assert "tokens/s" in capsys.readouterr().out
 
 
-def test_both_sides_have_the_same_model_and_as_many_tokens():
+def test_both_sides_have_the_same_model_size_and_token_count():
     ours, theirs = gpu.Danlu(TINY, compiled=False), gpu.PlainLoop(TINY, compiled=False)
     assert sum(p.numel() for p in ours.model.parameters()) == sum(p.numel() for p in theirs.parameters)
     assert ours.round(3).tokens == theirs.round(3).tokens == 3 * TINY.batch_tokens
@@ -54,7 +54,7 @@ def test_the_size_is_that_of_gpt2_small():
 
 
 @pytest.mark.parametrize("document", [None, 3, 8])
-def test_units_are_one_context_of_text_however_it_is_cut(document):
+def test_units_hold_one_context_of_tokens_for_any_document_length(document):
     draws = gpu.EvenDraws(TINY, document)
     for n in range(20):
         pieces, longer = draws.pieces(n, 0), draws.pieces(n, 1)
@@ -65,11 +65,11 @@ def test_units_are_one_context_of_text_however_it_is_cut(document):
     assert (max(len(draws.pieces(n, 0)) for n in range(20)) > 1) == (document is not None)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what it wants")
-def test_without_a_device_it_says_so_in_one_line(monkeypatch, capsys):
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_without_a_device_it_exits_with_a_one_line_message(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["bench.gpu"])
     with pytest.raises(SystemExit) as end:
         gpu.main()
-    said = capsys.readouterr()
-    assert (end.value.code, said.out, said.err.count("\n")) == (2, "", 1)
-    assert "no CUDA device" in said.err
+    printed = capsys.readouterr()
+    assert (end.value.code, printed.out, printed.err.count("\n")) == (2, "", 1)
+    assert "no CUDA device" in printed.err

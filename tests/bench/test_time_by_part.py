@@ -1,4 +1,4 @@
-"""The table of where a step's time goes can be made: here at a tiny size, over a text of a few lines."""
+"""The table of the time per part of a step, at a tiny size on a text of a few lines."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from danlu.commands import main
 
 @pytest.fixture(scope="package", autouse=True)
 def threads_restored():
-    """A run sets the threads of the whole process."""
+    """A run sets the number of threads of the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
@@ -18,9 +18,9 @@ def threads_restored():
 
 @pytest.fixture
 def danlu_command(capsys, monkeypatch, tmp_path):
-    """The real command inside this process, in a folder of its own: (exit code, stdout, lines of stderr).
+    """Run the real command in this process, in a temporary folder: (exit code, stdout, lines of stderr).
 
-    What it does not turn into a line comes out here as it is and fails the test.
+    An exception that the command does not turn into a message is raised here and fails the test.
     """
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

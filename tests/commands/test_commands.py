@@ -1,4 +1,4 @@
-"""The commands when all goes well, and what they leave on stdout."""
+"""Successful commands and what they print on stdout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_recipes_lists_the_shipped_ones(danlu_command):
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_recipes_prints_one_to_begin_from(danlu_command, tmp_path, name):
+def test_recipes_prints_a_recipe_that_loads_equal(danlu_command, tmp_path, name):
     code, out, err = danlu_command("recipes", name)
     assert (code, err) == (0, [])
     (tmp_path / "mine.yaml").write_text(out, "utf-8")
@@ -52,7 +52,7 @@ def test_run_then_generate(danlu_command, tmp_path):
     assert texts[0].startswith("The furnace")
 
 
-def test_a_run_without_out_goes_to_runs(danlu_command, tmp_path):
+def test_a_run_without_out_is_written_to_runs(danlu_command, tmp_path):
     code, out, _ = danlu_command("run", write_tiny_recipe(tmp_path))
     assert (code, out) == (0, "runs/tiny/report.html\n")
     assert (tmp_path / "runs" / "tiny" / "results.json").exists()

@@ -15,7 +15,7 @@ from danlu.text.corpus import CorpusSettings, build_corpus
 
 @pytest.fixture
 def texts(tmp_path):
-    """40 documents, one of them twice, and a line that is no JSON."""
+    """40 documents, one of them twice, and a line that is not JSON."""
     folder = tmp_path / "texts"
     folder.mkdir()
     lines = [json.dumps({"text": f"Furnace {i} burns. 第{i}座丹炉。" * 5}) for i in range(40)]
@@ -64,7 +64,7 @@ def test_corpus_build_writes_what_a_recipe_would_read(danlu_command, texts, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["corpus", "check"], "Missing argument 'SOURCE...'"),
         (["corpus", "check", "text"], "text does not exist; did you mean texts?"),
@@ -79,11 +79,11 @@ def test_corpus_build_writes_what_a_recipe_would_read(danlu_command, texts, tmp_
         (["tokenizer", "report", "texts", "texts"], "texts has no tokenizer.json"),
     ],
 )
-def test_wrong_words(danlu_command, texts, arguments, told):
-    assert told in one_line(danlu_command(*arguments))
+def test_wrong_arguments_are_refused_in_one_line(danlu_command, texts, arguments, expected):
+    assert expected in one_line(danlu_command(*arguments))
 
 
-def test_a_tokenizer_is_learnt_saved_and_reported_on(danlu_command, texts):
+def test_a_tokenizer_is_trained_saved_and_reported(danlu_command, texts):
     code, out, _ = danlu_command("tokenizer", "train", "texts", "--size", 300, "--out", "tok", "--json")
     assert code == 0
     learnt = json.loads(out)
@@ -116,7 +116,7 @@ def test_recipes_as_json(danlu_command):
     assert (code, json.loads(out)) == (0, load_recipe("smoke").model_dump(mode="json"))
 
 
-def test_doctor_says_what_is_there(danlu_command):
+def test_doctor_lists_its_findings(danlu_command):
     code, out, _err = danlu_command("doctor", "--json")
     facts = json.loads(out)
     missing = [f for f in facts["findings"] if f["state"] == "missing"]
@@ -143,30 +143,30 @@ def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch
 
 
 KERNELS = {
-    "a GPU with all": ("cuda", True, True, "ok", "varlen for causal and full orders, flex for any other"),
+    "a GPU with both kernels": ("cuda", True, True, "ok", "varlen for causal and full orders, flex for any other"),
     "an old GPU": ("cuda", False, True, "optional", "an Ampere GPU or later"),
     "a GPU without triton": ("cuda", True, False, "optional", "pip install triton"),
     "a CPU": ("cpu", False, False, "ok", "varlen and flex are for CUDA"),
 }
 
 
-@pytest.mark.parametrize(("device", "varlen", "flex", "state", "said"), KERNELS.values(), ids=KERNELS)
-def test_doctor_says_which_attention_there_is(monkeypatch, device, varlen, flex, state, said):
+@pytest.mark.parametrize(("device", "varlen", "flex", "state", "advice"), KERNELS.values(), ids=KERNELS)
+def test_doctor_reports_the_attention_kernels(monkeypatch, device, varlen, flex, state, advice):
     monkeypatch.setattr("danlu.architectures.transformer.varlen.available", lambda device: varlen)
     monkeypatch.setattr("danlu.architectures.transformer.flex.available", lambda device: flex)
     found = doctor.attention(torch.device(device))
     assert found.state == state
-    assert said in f"{found.value} {found.mend}"
+    assert advice in f"{found.value} {found.mend}"
 
 
-def test_doctor_says_when_torch_does_not_reach_the_gpu(monkeypatch):
+def test_doctor_reports_a_gpu_that_torch_cannot_use(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     (devices,) = [f for f in doctor.machine() if f.name == "devices"]
     assert (devices.state, devices.mend) == ("optional", "pip install --force-reinstall torch")
 
 
-def test_doctor_says_when_nothing_can_be_written(monkeypatch, tmp_path):
+def test_doctor_reports_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "file"))
     monkeypatch.chdir(tmp_path)
@@ -174,6 +174,6 @@ def test_doctor_says_when_nothing_can_be_written(monkeypatch, tmp_path):
     assert (cache.state, "DANLU_CACHE" in cache.mend) == ("missing", True)
 
 
-def test_a_plain_table_is_aligned_also_for_wide_characters(capsys):
+def test_a_plain_table_aligns_wide_characters(capsys):
     print_table(["name", "n"], [["丹炉", 12], ["a", 1234], ["", 5]])
     assert capsys.readouterr().out.splitlines() == ["name      n", "丹炉     12", "a     1,234", "          5"]

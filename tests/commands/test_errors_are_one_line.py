@@ -1,4 +1,4 @@
-"""Whatever the user gets wrong is one line on stderr that says what and what to do, exit code 2, and no traceback."""
+"""Every user error is one line on stderr that names the problem and the remedy, with exit code 2 and no traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tiny(tmp_path):
     return write_tiny_recipe(tmp_path)
 
 
-def begun(path, recipe):
+def start_run(path, recipe):
     RunDirectory(Path(path), load_recipe(recipe)).close()
 
 
@@ -38,7 +38,7 @@ def one_line(result):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["rnu"], "no command 'rnu'; did you mean 'run'?"),
         (["run"], "Missing argument 'RECIPE|TEXT'."),
@@ -64,12 +64,12 @@ def one_line(result):
     ],
     ids=lambda x: " ".join(x) if isinstance(x, list) else "",
 )
-def test_wrong_arguments(danlu_command, arguments, told):
-    assert told in one_line(danlu_command(*arguments))
+def test_wrong_arguments(danlu_command, arguments, expected):
+    assert expected in one_line(danlu_command(*arguments))
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("models: [\n", "mine.yaml:2: not YAML"),
         ("corpus: {source: a}\ncorpus: {source: b}\n", "mine.yaml:2: found duplicate key"),
@@ -78,9 +78,9 @@ def test_wrong_arguments(danlu_command, arguments, told):
         ("", "mine.yaml:1: a recipe is a mapping"),
     ],
 )
-def test_wrong_recipes(danlu_command, tmp_path, text, told):
+def test_invalid_recipes(danlu_command, tmp_path, text, expected):
     (tmp_path / "mine.yaml").write_text(text)
-    assert told in one_line(danlu_command("run", "mine.yaml"))
+    assert expected in one_line(danlu_command("run", "mine.yaml"))
 
 
 def test_several_errors_are_a_line_each(danlu_command, tmp_path):
@@ -92,24 +92,24 @@ def test_several_errors_are_a_line_each(danlu_command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "text.txt"),
         ("short\n" * 10, "text.txt"),
         ("x" * 3000, "text.txt"),
         (b"\xff\xfe" * 900, "text.txt"),
     ],
-    ids=["empty", "small", "one document", "no UTF-8"],
+    ids=["empty", "small", "one document", "not UTF-8"],
 )
-def test_texts_that_cannot_be_used(danlu_command, tiny, tmp_path, text, told):
+def test_unusable_texts(danlu_command, tiny, tmp_path, text, expected):
     (tmp_path / "text.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert told in one_line(danlu_command("run", tiny))
+    assert expected in one_line(danlu_command("run", tiny))
 
 
 def test_a_run_folder_of_another_recipe(danlu_command, tiny):
-    begun("run", tiny)
-    told = one_line(danlu_command("run", tiny, "models.small.training.seed=1", "--out", "run"))
-    assert "the recipe changed since the run in run was started: models.small.training.seed was 0, is 1" in told
+    start_run("run", tiny)
+    line = one_line(danlu_command("run", tiny, "models.small.training.seed=1", "--out", "run"))
+    assert "the recipe changed since the run in run was started: models.small.training.seed was 0, is 1" in line
 
 
 def test_a_run_folder_in_use(danlu_command, tiny, tmp_path):
@@ -120,24 +120,24 @@ def test_a_run_folder_in_use(danlu_command, tiny, tmp_path):
         directory.close()
 
 
-def test_a_run_folder_of_other_things(danlu_command, tiny, tmp_path):
+def test_a_run_folder_with_other_files(danlu_command, tiny, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("")
     assert "mine is not a run directory and not empty" in one_line(danlu_command("run", tiny, "--out", "mine"))
 
 
 @pytest.mark.parametrize("out", ["text.txt", "text.txt/run", "x" * 300])
-def test_a_run_folder_that_cannot_be(danlu_command, tiny, out):
+def test_a_run_folder_that_cannot_be_created(danlu_command, tiny, out):
     assert "with --out" in one_line(danlu_command("run", tiny, "--out", out))
 
 
 def test_a_damaged_recipe_of_a_run_folder(danlu_command, tiny, tmp_path):
-    begun("run", tiny)
+    start_run("run", tiny)
     write_text(tmp_path / "run" / "recipe.yaml", "corpus: [")
     assert "recipe.yaml:1: not YAML" in one_line(danlu_command("run", tiny, "--out", "run"))
 
 
-def test_checkpoints_that_are_all_damaged(danlu_command, tiny, tmp_path):
+def test_all_checkpoints_damaged(danlu_command, tiny, tmp_path):
     code, _, _ = danlu_command("run", tiny, "--out", "run")
     assert code == 0
     (tmp_path / "run" / "stages" / "pretrain" / "small.json").unlink()
@@ -159,7 +159,7 @@ def test_a_training_that_diverges_is_one_line_and_exit_code_1(danlu_command, tin
 
 @pytest.mark.parametrize("good", [0, 1, 3, 8, 20, 45])
 def test_a_full_disk_is_one_line_and_nothing_is_lost(danlu_command, tiny, tmp_path, monkeypatch, good):
-    """The disk takes so many syncs, then nothing more; with space again the same command ends the run."""
+    """The disk accepts this many syncs and then none; with free space the same command completes the run."""
     left = [good]
     sync = os.fsync
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(danlu_command, tiny, tmp_pa
         left[0] -= 1
         sync(handle)
 
-    # a corpus of its own, so that building it comes under the full disk too
+    # another corpus in each case, so that building it hits the full disk too
     (tmp_path / "text.txt").write_text((tmp_path / "text.txt").read_text() + f"\nA line of its own, number {good}.")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", fsync)
@@ -192,7 +192,7 @@ SLOWER = [["run", "nowhere.yaml"], ["run", "smoke", "--out", "text.txt"]]
 
 
 @pytest.mark.parametrize("arguments", [["rnu"], *(pytest.param(words, marks=pytest.mark.slow) for words in SLOWER)])
-def test_the_installed_command_too(tiny, tmp_path, arguments):
+def test_the_installed_command_prints_one_line(tiny, tmp_path, arguments):
     done = subprocess.run(
         [sys.executable, "-m", "danlu", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
     )
@@ -211,31 +211,31 @@ tasks:
 
 
 @pytest.mark.parametrize(
-    ("rows", "labels", "told"),
+    ("rows", "labels", "expected"),
     [
         (None, 1, "train.tsv"),
         ("text\tlabel\nhot\tfire\nwet\twater\n", 2, "tasks.topic.task.labels_per_class: 2 labels per class are asked"),
     ],
     ids=["no table", "too few labels"],
 )
-def test_a_task_that_cannot_be_done_is_told_before_any_training(danlu_command, tiny, tmp_path, rows, labels, told):
+def test_an_impossible_task_is_refused_before_training(danlu_command, tiny, tmp_path, rows, labels, expected):
     with (tmp_path / "tiny.yaml").open("a") as file:
         file.write(TASK.format(labels=labels))
     if rows:
         (tmp_path / "train.tsv").write_text(rows)
         (tmp_path / "test.tsv").write_text(rows.replace("hot", "warm").replace("wet", "damp"))
-    assert told in one_line(danlu_command("run", tiny, "--out", "run"))
+    assert expected in one_line(danlu_command("run", tiny, "--out", "run"))
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told_by_its_own_setting(danlu_command, tiny, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_names_its_environment_variable(danlu_command, tiny, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "file"))
-    told = one_line(danlu_command("run", tiny, "--out", "run"))
-    assert "choose another folder with the environment variable DANLU_CACHE" in told
+    line = one_line(danlu_command("run", tiny, "--out", "run"))
+    assert "choose another folder with the environment variable DANLU_CACHE" in line
 
 
-def test_a_text_that_changed_since_the_run_was_begun(danlu_command, tiny, tmp_path):
+def test_a_text_that_changed_since_the_run_started(danlu_command, tiny, tmp_path):
     assert danlu_command("run", tiny, "--out", "mine")[0] == 0
     text = tmp_path / "text.txt"
     text.write_text(text.read_text("utf-8") + "\nA line that was not there before.", "utf-8")

@@ -1,4 +1,4 @@
-"""A run that cannot be lost: killed at any moment or asked to stop, the same command ends it as if nothing had been."""
+"""A run that is killed at any moment or asked to stop is completed by the same command, with equal results."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ STAGES = [
     "stages/finetune/library_part/plan.json",
     "stages/finetune/library_part/random_weights-0.json",
 ]
-"""Where a run is killed, a random moment after each of these is there."""
+"""The run is killed a random moment after each of these exists."""
 
 
-def begin(folder, *arguments):
-    """`danlu run` in `folder`, always with the same --out, so that nothing written names the place."""
+def start(folder, *arguments):
+    """Start `danlu run` in `folder`, always with the same --out, so that no file contains the path."""
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("a") as log:
         return subprocess.Popen(
@@ -46,7 +46,7 @@ def begin(folder, *arguments):
         )
 
 
-def there(run, what):
+def is_present(run, what):
     name, _, count = what.partition(": ")
     if not (run / name).exists():
         return False
@@ -54,12 +54,12 @@ def there(run, what):
 
 
 def wait_for(process, run, what):
-    """Until it is there or the process has ended."""
-    while process.poll() is None and not there(run, what):
+    """Wait until it exists or the process has ended."""
+    while process.poll() is None and not is_present(run, what):
         time.sleep(0.005)
 
 
-def end(process, folder):
+def finish(process, folder):
     code = process.wait()
     assert code == 0, (folder / "log").read_text()[-3000:]
 
@@ -70,8 +70,8 @@ def without_clocks(value):
     return [without_clocks(v) for v in value] if isinstance(value, list) else value
 
 
-def left_by(run):
-    """Everything that has to be equal, by file: weights as bytes, the rest without its clock fields."""
+def outputs_of(run):
+    """Everything that must be equal, by file: weights as bytes, the rest without clock fields."""
     found: dict[str, object] = {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*.safetensors")}
     found |= {str(p.relative_to(run)): p.read_bytes() for p in (run / "model").rglob("*") if p.is_file()}
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
@@ -80,10 +80,10 @@ def left_by(run):
     return found
 
 
-def same(one: Path, other: Path):
+def assert_same_outputs(one: Path, other: Path):
     names = [sorted(str(p.relative_to(run)) for p in run.rglob("*")) for run in (one, other)]
     assert names[0] == names[1]
-    a, b = left_by(one), left_by(other)
+    a, b = outputs_of(one), outputs_of(other)
     different = [name for name in a if a[name] != b[name]]
     assert not different
     assert len([name for name in a if name.endswith(".safetensors")]) >= 2
@@ -91,36 +91,36 @@ def same(one: Path, other: Path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-def test_killed_ten_times_equals_undisturbed(tmp_path):
-    end(begin(tmp_path / "undisturbed", "smoke"), tmp_path / "undisturbed")
+def test_run_killed_ten_times_equals_an_undisturbed_run(tmp_path):
+    finish(start(tmp_path / "undisturbed", "smoke"), tmp_path / "undisturbed")
     moments, killed = random.Random(20261124), []
     folder = tmp_path / "killed"
     for what in STAGES:
-        process = begin(folder, "smoke")
+        process = start(folder, "smoke")
         wait_for(process, folder / "run", what)
         time.sleep(moments.uniform(0, 0.5))
         process.send_signal(signal.SIGKILL)
         killed.append(process.wait() == -signal.SIGKILL)
     assert all(killed)
-    end(begin(folder, "smoke"), folder)
-    same(tmp_path / "undisturbed" / "run", folder / "run")
+    finish(start(folder, "smoke"), folder)
+    assert_same_outputs(tmp_path / "undisturbed" / "run", folder / "run")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
-def test_asked_to_stop_it_saves_and_the_same_command_goes_on(tmp_path, number, code):
+def test_stopped_run_saves_and_the_same_command_resumes_it(tmp_path, number, code):
     tiny = [write_tiny_recipe(tmp_path), "models.small.training.budget=60 steps"]
-    end(begin(tmp_path / "undisturbed", *tiny), tmp_path / "undisturbed")
+    finish(start(tmp_path / "undisturbed", *tiny), tmp_path / "undisturbed")
     folder = tmp_path / "stopped"
-    process = begin(folder, *tiny)
+    process = start(folder, *tiny)
     wait_for(process, folder / "run", "metrics.jsonl: 3 records")
     process.send_signal(number)
     assert process.wait() == code
     last = (folder / "log").read_text().splitlines()[-1]
     assert last.startswith("danlu: stopped at step ")
     assert last.endswith("of 60 of pretrain/small, saved; run it again to resume")
-    end(begin(folder, *tiny), folder)
-    a, b = left_by(tmp_path / "undisturbed" / "run"), left_by(folder / "run")
+    finish(start(folder, *tiny), folder)
+    a, b = outputs_of(tmp_path / "undisturbed" / "run"), outputs_of(folder / "run")
     assert a["metrics.jsonl"] == b["metrics.jsonl"]
     assert a["results.json"] == b["results.json"]
     assert a["model/small/model.safetensors"] == b["model/small/model.safetensors"]

@@ -1,4 +1,4 @@
-"""The command line in English and Chinese: which language, and catalogues that say the same things."""
+"""The command line in English and Chinese: choice of the language, and equal message catalogues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from danlu.console.language import catalogue, choose, current, message
 
 
 @pytest.fixture(autouse=True)
-def nothing_chosen(monkeypatch):
+def no_language_chosen(monkeypatch):
     for name in ("DANLU_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     choose()
@@ -42,7 +42,7 @@ def test_both_catalogues_have_the_same_messages():
     assert all(text.strip() for text in (*english.values(), *chinese.values()))
 
 
-def test_option_then_variable_then_recipe_then_locale(monkeypatch):
+def test_language_precedence_is_option_variable_recipe_locale(monkeypatch):
     assert current() == "en"
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     assert current() == "zh"
@@ -54,7 +54,7 @@ def test_option_then_variable_then_recipe_then_locale(monkeypatch):
     assert current() == "en"
 
 
-def test_messages_are_of_the_current_language():
+def test_messages_are_in_the_current_language():
     english = message("frame.interrupted")
     choose(option="zh")
     assert message("frame.interrupted") not in (english, "")

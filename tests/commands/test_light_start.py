@@ -1,4 +1,4 @@
-"""Help is instant because nothing heavy is loaded for it."""
+"""Help is fast because it loads no heavy package."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-def test_help_loads_nothing_heavy():
-    """All of them in one process; what one loads is still there after the next."""
+def test_help_loads_no_heavy_package():
+    """All in one process; what one command loads is still loaded after the next."""
     asked = [["--help"], ["--version"], [], *([verb, "--help"] for verb in VERBS)]
     command = [sys.executable, "-c", SCRIPT.format(heavy=HEAVY), json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The matrix of objectives and architectures, and the sentence of a recipe that mixes what does not go together."""
+"""The compatibility matrix of objectives and architectures, and the message for an incompatible pair in a recipe."""
 
 import json
 
@@ -10,7 +10,7 @@ from danlu.errors import WrongInput
 from danlu.registry import architectures, objectives
 
 
-def test_every_pair_has_one_entry_with_a_reason_where_it_is_refused():
+def test_every_pair_has_one_entry_and_every_refusal_a_reason():
     pairs = matrix()
     assert {(p.objective, p.architecture) for p in pairs} == {(o, a) for o in objectives for a in architectures}
     assert len(pairs) == len(objectives) * len(architectures)
@@ -32,7 +32,7 @@ def test_the_command_prints_a_table_and_json(danlu_command):
     )
 
 
-def test_the_reason_is_that_of_all_variants():
+def test_the_reason_covers_all_variants():
     reasons = {(pair.objective, pair.architecture): pair.reason for pair in matrix() if not pair.allowed}
     assert reasons["spans", "convolutional"] == "spans needs a decoder with causal attention; convolutional has none"
     assert reasons["cbow", "recurrent"] == (
@@ -45,7 +45,7 @@ def test_the_reason_is_that_of_all_variants():
     assert reasons["prefix", "bag"].startswith("prefix needs an architecture with attention in any order; bag")
 
 
-def test_a_recipe_whose_pair_does_not_fit_is_refused_before_any_data_is_read(tmp_path):
+def test_an_incompatible_pair_is_refused_before_data_is_read(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "corpus: {source: nowhere}\nmodels:\n  m:\n    objective: masked\n    architecture: recurrent\n", "utf-8"

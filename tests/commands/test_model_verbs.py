@@ -1,4 +1,4 @@
-"""`danlu pretrain`, `finetune`, `classify`, `evaluate`, `export`; and that every verb has --json."""
+"""`danlu pretrain`, `finetune`, `classify`, `evaluate`, `export`; every verb has --json."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def leaves(command, name):
         yield name, command
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])  # which prints nothing but JSON
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])  # prints nothing but JSON
 def test_every_verb_has_json(verb):
     for name, command in leaves(importlib.import_module(f"danlu.commands.{verb}").command, verb):
         assert "--json" in {option for p in command.params for option in p.opts}, name
@@ -39,7 +39,7 @@ def test_every_verb_has_json(verb):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with a tiny run of a Qwen3 shape, rows to fine-tune on, and a text."""
+    """A folder with a tiny Qwen3 run, rows for fine-tuning and a text."""
     pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("trained")
     danlu.pretrain(write_tiny_recipe(folder), [FITTING], out=folder / "run")
@@ -51,12 +51,12 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def here(trained, tmp_path):
-    """A copy of it, which is where commands run."""
+    """A copy of that folder, in which commands run."""
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
-def test_the_model_verbs_print_json_alone_on_stdout(danlu_command, here):
+def test_model_verbs_print_only_json_on_stdout(danlu_command, here):
     pytest.importorskip("sklearn")
     model = "run/model/small"
     found = {}
@@ -83,7 +83,7 @@ def test_the_model_verbs_print_json_alone_on_stdout(danlu_command, here):
     assert found["embed to a file"] == {k: v for k, v in found["embed"].items() if k != "vectors"} | {"file": "v.npy"}
 
 
-def test_the_model_verbs_print_for_people(danlu_command, here):
+def test_model_verbs_print_readable_text(danlu_command, here):
     pytest.importorskip("sklearn")
     code, out, err = danlu_command(
         "evaluate", "run/model/small", "text.txt", "--documents", "line", "--train", "text.txt"
@@ -104,7 +104,7 @@ def test_the_model_verbs_print_for_people(danlu_command, here):
     assert "largest difference of logits" in err[0]
 
 
-def test_a_text_without_a_recipe_goes_on_too(danlu_command, here):
+def test_continues_pretraining_on_a_text_without_a_recipe(danlu_command, here):
     words = ["models.continued.training.budget=2 steps", "--out", "on"]
     code, out, err = danlu_command("pretrain", "text.txt", "--from", "run/model/small", *words)
     assert (code, out) == (0, "on/report.html\n")
@@ -113,11 +113,11 @@ def test_a_text_without_a_recipe_goes_on_too(danlu_command, here):
     assert danlu.load("on").generate("The", tokens=2)
 
 
-def test_one_model_of_several(danlu_command, here):
-    told = one_line(danlu_command("pretrain", "smoke", "--from", "run/model/small"))
-    assert told == "danlu: --from: smoke.yaml has the models decoder, encoder; choose one with --model"
-    told = one_line(danlu_command("pretrain", "smoke", "--model", "decodr"))
-    assert "--model: smoke.yaml has no model 'decodr'; did you mean 'decoder'?" in told
+def test_a_recipe_with_several_models_needs_the_model_option(danlu_command, here):
+    message = one_line(danlu_command("pretrain", "smoke", "--from", "run/model/small"))
+    assert message == "danlu: --from: smoke.yaml has the models decoder, encoder; choose one with --model"
+    message = one_line(danlu_command("pretrain", "smoke", "--model", "decodr"))
+    assert "--model: smoke.yaml has no model 'decodr'; did you mean 'decoder'?" in message
 
 
 def one_line(result):
@@ -170,8 +170,8 @@ DAMAGE = {
     "broken tokenizer": (
         without_manifest(lambda f: (f / "tokenizer.json").write_text("{}")), "is not a file of the tokenizers library",
     ),
-    "broken facts": (without_manifest(lambda f: (f / "danlu.json").write_text("{")), "danlu.json is damaged"),
-    "facts of a later version": (
+    "broken metadata": (without_manifest(lambda f: (f / "danlu.json").write_text("{")), "danlu.json is damaged"),
+    "metadata of a later version": (
         without_manifest(lambda f: (f / "danlu.json").write_text('{"format": 3}')), "reads formats 1 to 2: upgrade",
     ),
     "an unknown family": (without_manifest(other_family), "model_type 'qwen2' is not supported; did you mean 'qwen3'?"),
@@ -181,7 +181,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, here, damage):
-    change, told = DAMAGE[damage]
+    change, expected = DAMAGE[damage]
     change(here / "run" / "model" / "small")
     model = "run/model/small"
     rows = ["--train", "train.tsv", "--test", "test.tsv", "--out", "ft", MACHINE, "task.max_tokens=16"]
@@ -194,7 +194,7 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
     ):
         code, out, err = danlu_command(*words)
         assert (code, out) == (2, ""), words
-        assert told in err[-1], words
+        assert expected in err[-1], words
         assert err[-1].startswith("danlu: ")
         assert not any("Traceback" in line for line in err)
     assert not (here / "on" / "checkpoints").exists()
@@ -202,7 +202,7 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["pretrain", "tiny.yaml", "--from", "run/model/smal"], "run/model/smal is not a folder"),
         (
@@ -238,13 +238,13 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
     ],
     ids=lambda x: " ".join(x[:4]) if isinstance(x, list) else "",
 )
-def test_what_is_wrong_is_one_line(danlu_command, here, words, told):
+def test_wrong_arguments_and_files_are_one_line(danlu_command, here, words, expected):
     (here / "latin.tsv").write_bytes("text\tlabel\ncaf\xe9\tiron\nbar\tgold\n".encode("latin-1"))
     (here / "latin.txt").write_bytes("coffee\ncaf\xe9".encode("latin-1"))
-    assert told in one_line(danlu_command(*words))
+    assert expected in one_line(danlu_command(*words))
 
 
-def test_a_tokenizer_that_is_not_the_models_is_told_before_step_1(danlu_command, here):
+def test_a_tokenizer_other_than_the_models_is_refused_before_step_1(danlu_command, here):
     words = ["tokenizer={name: byte_bpe, size: 280}", "--from", "run/model/small", "--out", "on"]
     code, out, err = danlu_command("pretrain", "tiny.yaml", *words)
     assert (code, out) == (2, "")
@@ -256,7 +256,7 @@ def test_a_tokenizer_that_is_not_the_models_is_told_before_step_1(danlu_command,
 
 
 class Absent:
-    """A finder that says of one package what Python says where it is not installed."""
+    """A finder that raises the import error of one package that is not installed."""
 
     def __init__(self, name):
         self.name = name
@@ -275,19 +275,19 @@ class Absent:
         ("pyarrow", ["evaluate", "run/model/small", "a.parquet"]),
     ],
 )
-def test_a_missing_extra_is_told_before_anything_is_done(danlu_command, here, monkeypatch, absent, words):
+def test_a_missing_extra_is_reported_before_any_work(danlu_command, here, monkeypatch, absent, words):
     (here / "a.parquet").write_bytes(b"PAR1")
     for name in [name for name in sys.modules if name.partition(".")[0] == absent]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(absent), *sys.meta_path])
-    told = one_line(danlu_command(*words))
-    assert "install it with: pip install 'danlu[" in told
-    assert f" needs {absent}" in told
+    message = one_line(danlu_command(*words))
+    assert "install it with: pip install 'danlu[" in message
+    assert f" needs {absent}" in message
     assert not (here / "ft").exists()
     assert not (here / "hf").exists()
 
 
-def test_two_on_one_directory(danlu_command, here):
+def test_a_directory_in_use_by_another_run_is_refused(danlu_command, here):
     directory = RunDirectory(here / "other", load_recipe("tiny.yaml"))
     try:
         assert "other is in use by another run" in one_line(danlu_command("pretrain", "tiny.yaml", "--out", "other"))
@@ -297,13 +297,13 @@ def test_two_on_one_directory(danlu_command, here):
         directory.close()
 
 
-def test_a_finetuning_is_stopped_and_goes_on(danlu_command, here, monkeypatch):
+def test_a_stopped_finetuning_resumes(danlu_command, here, monkeypatch):
     pytest.importorskip("sklearn")
     words = [MACHINE, "--train", "train.tsv", "--test", "test.tsv", "--seeds", 1, "--budget", "2 steps", "--out", "ft"]
     original = danlu.finetune
 
-    def stopped(*given, **told):
-        return original(*given, **told | {"stop": lambda: True})
+    def stopped(*given, **options):
+        return original(*given, **options | {"stop": lambda: True})
 
     monkeypatch.setattr(danlu, "finetune", stopped, raising=False)
     code, out, err = danlu_command("finetune", "run/model/small", *words)

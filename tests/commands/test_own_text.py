@@ -15,7 +15,7 @@ TINY = [
     *(f"models.{m}.architecture.{s}" for m in ("decoder", "encoder") for s in ("width=32", "context=32", "heads=2")),
     "models.decoder.sampling.tokens=5", "tokenizer.size=400", "machine.threads=1", "machine.dtype=float32",
 ]  # fmt: skip
-"""Overrides that make a drafted recipe end in seconds."""
+"""Overrides with which a drafted recipe finishes in seconds."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def texts(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_folder_ends_in_a_report_and_the_same_command_takes_it_up(danlu_command, texts, tmp_path):
+def test_a_folder_of_texts_becomes_a_report_and_the_same_command_resumes(danlu_command, texts, tmp_path):
     code, out, err = danlu_command("run", "texts", *TINY)
     assert (code, out) == (0, "runs/texts/report.html\n"), err
     assert err[0] == "text       texts: 81 files (81 .txt)"
@@ -60,13 +60,13 @@ def test_another_budget_does_not_overwrite_the_recipe(danlu_command, texts, tmp_
     assert (tmp_path / "runs/texts.yaml").read_text("utf-8") == before
 
 
-def test_a_run_inside_the_text(danlu_command, texts):
+def test_a_run_inside_the_text_is_refused(danlu_command, texts):
     code, _, err = danlu_command("run", ".")
     assert (code, len(err)) == (2, 1)
     assert "would lie inside the text . and be read as text the next time" in err[0]
 
 
-def test_a_shipped_name_wins_and_says_so(danlu_command, texts, tmp_path):
+def test_a_shipped_recipe_takes_precedence_and_is_reported(danlu_command, texts, tmp_path):
     texts.rename(tmp_path / "smoke")
     code, _, err = danlu_command("run", "smoke", "tasks={}", "corpus.source=nowhere.txt")
     assert code == 2
@@ -105,7 +105,7 @@ def test_init_as_json(danlu_command, texts):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["init"], "which text? name it: danlu init FOLDER_OR_FILE"),
         (["init", "nowhere"], "nowhere does not exist"),
@@ -115,8 +115,8 @@ def test_init_as_json(danlu_command, texts):
         (["run", "text"], "no recipe 'text': neither a file nor a shipped recipe; did you mean 'texts'?"),
     ],
 )
-def test_wrong_words(danlu_command, texts, arguments, told):
+def test_wrong_arguments_are_refused_in_one_line(danlu_command, texts, arguments, expected):
     code, out, err = danlu_command(*arguments)
     assert (code, out) == (2, "")
     assert len(err) == 1
-    assert told in err[0]
+    assert expected in err[0]

@@ -1,4 +1,4 @@
-"""`danlu show`: the figures are those of the run to come, and masks show by eye."""
+"""`danlu show`: its figures equal those of the run, and its examples show the masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def shown(danlu_command, *arguments):
     return json.loads(out)
 
 
-def test_what_is_shown_is_what_a_run_has(danlu_command, tiny, tmp_path):
+def test_shown_figures_equal_those_of_the_run(danlu_command, tiny, tmp_path):
     facts = shown(danlu_command, tiny)
     assert not (tmp_path / "runs").exists()
     code, _, _ = danlu_command("run", tiny, "--out", "run")
@@ -44,19 +44,19 @@ def test_time_is_measured_when_asked_for(danlu_command, tiny):
     assert time["seconds"] > 0
 
 
-def test_the_example_of_a_causal_objective_is_the_next_token(danlu_command, tiny):
+def test_causal_examples_have_the_next_token_as_target(danlu_command, tiny):
     (example,) = shown(danlu_command, tiny)["models"]["small"]["examples"]
     assert example["tokens"][1:] == example["targets"][:-1]
 
 
-def test_the_examples_of_a_masked_objective_hide_what_they_ask_for(danlu_command, tiny):
+def test_masked_examples_hide_their_targets(danlu_command, tiny):
     (example,) = shown(danlu_command, tiny, ENCODER)["models"]["small"]["examples"]
     pairs = list(zip(example["tokens"], example["targets"], strict=True))
     assert any(target is not None for _, target in pairs)
     assert all((token == "<mask>") == (target is not None) for token, target in pairs)
 
 
-def test_for_people(danlu_command, tiny):
+def test_readable_output(danlu_command, tiny):
     code, out, _ = danlu_command("show", tiny, ENCODER)
     assert code == 0
     assert "source: " in out
@@ -68,7 +68,7 @@ def test_for_people(danlu_command, tiny):
     assert "<mask>" in sees[0]
 
 
-def test_two_rows_stand_in_columns_and_wrap():
+def test_two_rows_are_aligned_and_wrapped():
     lines = two_rows(["丹炉", "<mask>", "\n", "a"], [None, "火", "a", None], columns=14)
     assert lines == [
         "  sees      丹炉|<mask>|⏎",
@@ -80,7 +80,7 @@ def test_two_rows_stand_in_columns_and_wrap():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["show"], "Missing argument 'RECIPE'."),
         (["show", "smok"], "did you mean 'smoke'?"),
@@ -88,7 +88,7 @@ def test_two_rows_stand_in_columns_and_wrap():
         (["show", "smoke", "corpus.source=nowhere.txt"], "nowhere.txt"),
     ],
 )
-def test_wrong_words(danlu_command, arguments, told):
+def test_wrong_arguments_are_refused_in_one_line(danlu_command, arguments, expected):
     code, out, err = danlu_command(*arguments)
     assert (code, out, len(err)) == (2, "", 1)
-    assert told in err[0]
+    assert expected in err[0]

@@ -1,4 +1,4 @@
-"""Recipes for texts that have none: what is found, what is chosen, and that it is what the YAML says."""
+"""Draft recipes for texts without one: what is found, what is chosen, and that the YAML says the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHINESE = "第{i}座丹炉烧了{n}天，火候正好。" * 12
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Makes a folder of files of text in the working directory."""
+    """Return a function that makes a folder of text files in the working directory."""
     monkeypatch.chdir(tmp_path)
 
     def made(english=0, chinese=0, name="my texts"):
@@ -57,14 +57,14 @@ def test_chinese_gets_a_larger_vocabulary_and_a_chinese_report(folder):
     assert draft_recipe("my texts", language="en").recipe.language == "en"
 
 
-def test_time_decides_the_size_of_the_models(folder):
+def test_the_time_budget_determines_the_model_sizes(folder):
     name = folder(english=60)
     layers = [draft_recipe(name, t).recipe.models["decoder"].architecture.layers for t in ("1min", "2h", "10h")]
     assert layers == sorted(set(layers))
     assert sum(m.training.budget.amount for m in draft_recipe(name, "90s").recipe.models.values()) == pytest.approx(90)
 
 
-def test_the_text_is_the_recipe_and_says_what_was_found(folder, tmp_path):
+def test_the_drafted_text_loads_as_the_recipe_and_lists_the_findings(folder, tmp_path):
     draft = draft_recipe(folder(english=30, chinese=30))
     (tmp_path / "x.yaml").write_text(draft.text, "utf-8")
     assert load_recipe("x.yaml") == draft.recipe
@@ -73,7 +73,7 @@ def test_the_text_is_the_recipe_and_says_what_was_found(folder, tmp_path):
     assert draft_recipe("my texts") == draft
 
 
-def test_a_table_with_labels_is_told_and_stands_in_the_commented_task(folder, tmp_path):
+def test_a_labelled_table_is_reported_and_used_in_the_commented_task(folder, tmp_path):
     name = folder(english=30)
     (tmp_path / name / "reviews.tsv").write_text("text\tLabel\n" + "good\tyes\n" * 40)
     draft = draft_recipe(name)
@@ -94,7 +94,7 @@ def test_any_characters_are_quoted_on_one_line(text):
         assert plain(parse(f"a: {found}", "x"))["a"] == text
 
 
-def test_a_written_recipe_is_taken_up_and_never_overwritten(folder, tmp_path):
+def test_a_written_recipe_is_reused_and_never_overwritten(folder, tmp_path):
     name, path = folder(english=60), tmp_path / "runs" / "my texts.yaml"
     assert write_draft(draft_recipe(name), path)
     path.write_text(path.read_text("utf-8") + "# my own remark\n", "utf-8")
@@ -118,13 +118,13 @@ def test_a_written_recipe_is_taken_up_and_never_overwritten(folder, tmp_path):
         ("b", "b"),
     ],
 )
-def test_what_a_run_is_called(tmp_path, monkeypatch, source, name):
+def test_the_run_is_named_after_its_source(tmp_path, monkeypatch, source, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "b").mkdir()
     assert run_name(source) == name
 
 
-def test_what_is_text_and_what_a_recipe(tmp_path, monkeypatch):
+def test_texts_are_distinguished_from_recipes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("demo", "texts", "odd.yaml"):
         (tmp_path / name).mkdir()
@@ -134,8 +134,8 @@ def test_what_is_text_and_what_a_recipe(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
-def test_a_built_in_text_is_drafted_from_and_has_no_tables():
-    """It is no folder, and looking for tables in it was refused once the corpus was built."""
+def test_a_built_in_corpus_is_drafted_without_tables():
+    """Regression: it is not a folder, and the search for tables in it was refused once the corpus was built."""
     draft = draft_recipe("builtin:digit_captions")
     assert draft.recipe.corpus.source == "builtin:digit_captions"
     assert draft.findings.tables == []
@@ -148,9 +148,11 @@ def test_a_run_inside_its_own_text_is_refused(folder, tmp_path):
     refuse_inside(tmp_path / "runs" / name, name)
 
 
-@pytest.mark.parametrize(("budget", "told"), [("3 epochs", "is not a time"), ("soon", "is not a budget such as 5min")])
-def test_a_budget_that_is_no_time(folder, budget, told):
-    with pytest.raises(WrongInput, match=told):
+@pytest.mark.parametrize(
+    ("budget", "expected"), [("3 epochs", "is not a time"), ("soon", "is not a budget such as 5min")]
+)
+def test_a_budget_that_is_not_a_time_is_refused(folder, budget, expected):
+    with pytest.raises(WrongInput, match=expected):
         draft_recipe(folder(english=30), budget)
 
 
@@ -166,11 +168,11 @@ def test_a_budget_that_is_no_time(folder, budget, told):
         ("", None),
     ],
 )
-def test_how_a_document_begins(text, found):
+def test_script_and_beginning_of_a_document(text, found):
     assert beginning(text) == found
 
 
-def test_each_script_at_home_gets_prompts():
+def test_each_common_script_gets_prompts():
     texts = [f"Document {i} has a beginning and goes on for a while after it" for i in range(5)]
     texts += [f"第{i}篇文章的开头在这里，然后它继续写下去。" for i in range(5)]
     found = prompts_from(texts, {"Latin": 0.6, "Han": 0.39, "Greek": 0.01}, 4)

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes accepts what a recipe accepts, and refuses what it refuses."""
+"""The JSON schema of recipes accepts and refuses the same recipes as danlu."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_every_registered_name_is_in_the_schema(validator):
         ("corpus.clean", ["spaces", {"name": "length"}]),
     ],
 )
-def test_right_recipes_validate(validator, place, value):
+def test_valid_recipes_validate(validator, place, value):
     assert [error.message for error in validator.iter_errors(changed(place, value))] == []
 
 
@@ -99,12 +99,12 @@ def test_right_recipes_validate(validator, place, value):
         ("corpus.clean", ["space"]),
     ],
 )
-def test_wrong_recipes_do_not(validator, place, value):
+def test_invalid_recipes_do_not_validate(validator, place, value):
     assert list(validator.iter_errors(changed(place, value)))
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_masked_setting_of_pairs_is_that_of_the_schema(name):
+def test_the_masked_setting_of_pairs_agrees_with_the_schema(name):
     for value in MASKED:
         objectives.validate({"name": name, "masked": value})
     for value in NOT_MASKED:

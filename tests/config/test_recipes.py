@@ -1,4 +1,4 @@
-"""Recipes: the shipped ones, text and back, overrides, and one line with its place for whatever is wrong."""
+"""Recipes: shipped ones, round trips through text, overrides, and one-line errors with their place."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def write(tmp_path):
 
 @pytest.fixture
 def refused(write, tmp_path):
-    """The one line that a recipe is refused with, its folder left out."""
+    """Return a function that returns the one-line error for a recipe, without its folder."""
 
     def line(text, overrides=()):
-        with pytest.raises(WrongInput) as told:
+        with pytest.raises(WrongInput) as error:
             load_recipe(write(text), overrides)
-        assert "\n" not in str(told.value)
-        return str(told.value).replace(f"{tmp_path}/", "")
+        assert "\n" not in str(error.value)
+        return str(error.value).replace(f"{tmp_path}/", "")
 
     return line
 
@@ -62,7 +62,7 @@ def test_smoke_and_demo_are_shipped():
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_recipe_loads_and_comes_back_from_text(name, write):
+def test_every_shipped_recipe_round_trips_through_text(name, write):
     recipe = load_recipe(name)
     again = load_recipe(write(dump_recipe(recipe)))
     assert again == recipe
@@ -70,7 +70,7 @@ def test_every_shipped_recipe_loads_and_comes_back_from_text(name, write):
     assert first_difference(plain(parse(dump_recipe(recipe), "")), recipe.model_dump(mode="json")) is None
 
 
-def test_a_file_loads_and_comes_back(write):
+def test_a_file_round_trips_through_text(write):
     recipe = load_recipe(write(SMALL))
     assert recipe.models["decoder"].training.optimizer.learning_rate == 3e-4
     assert load_recipe(write(dump_recipe(recipe))) == recipe
@@ -120,7 +120,7 @@ def test_a_file_loads_and_comes_back(write):
         ((SMALL, "models: {}\ncorpus: {source: a}\n"), ":1: models: dictionary should have at least 1 item"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(refused, change, line):
+def test_errors_are_reported_with_their_line(refused, change, line):
     text = SMALL.replace(*change, 1)
     assert text != SMALL
     assert refused(text).removeprefix("mine.yaml").startswith(line)
@@ -167,23 +167,23 @@ def test_errors_between_models_and_tasks_are_reported_at_once(write):
     assert [line.split(": ")[1] for line in lines] == ["models.decoder.objective.teacher", "models.encoder.embeddings"]
 
 
-def test_text_that_is_not_utf8(refused):
+def test_text_that_is_not_utf8_is_refused(refused):
     assert refused(b"corpus: {source: \xff}\n") == "mine.yaml: not UTF-8 text (byte 17)"
 
 
-def test_the_words_of_yaml_1_2(write):
+def test_yaml_1_2_keeps_no_as_a_string(write):
     recipe = load_recipe(write(SMALL.replace("text.txt", "no")))
     assert recipe.corpus.source == "no"
 
 
 @pytest.mark.parametrize(("name", "advice"), [("smok", "did you mean 'smoke'?"), ("nothing-like-it", "known: ")])
-def test_an_unknown_recipe_names_the_nearest(name, advice):
-    with pytest.raises(WrongInput, match=f"no recipe '{name}': neither a file nor a shipped recipe; ") as told:
+def test_an_unknown_recipe_suggests_the_nearest(name, advice):
+    with pytest.raises(WrongInput, match=f"no recipe '{name}': neither a file nor a shipped recipe; ") as error:
         load_recipe(name)
-    assert advice in str(told.value)
+    assert advice in str(error.value)
 
 
-def test_overrides_win(write):
+def test_overrides_take_precedence(write):
     path = write(SMALL)
     recipe = load_recipe(
         path,
@@ -204,7 +204,7 @@ def test_overrides_win(write):
     assert recipe.models["decoder"].prompts == ["Once upon"]
 
 
-def test_an_override_can_choose_another_thing(write):
+def test_an_override_can_replace_a_whole_block(write):
     recipe = load_recipe(write(SMALL), ["models.encoder.objective=causal", "models.encoder.objective={name: masked}"])
     assert recipe.models["encoder"].objective == Masked()
 
@@ -231,7 +231,7 @@ def test_an_override_can_choose_another_thing(write):
         ("machine.threads=[1", "machine.threads=[1:1: not YAML"),
     ],
 )
-def test_wrong_overrides_are_told_as_such(refused, assignment, line):
+def test_errors_in_overrides_are_attributed_to_the_override(refused, assignment, line):
     assert refused(SMALL, [assignment]).removeprefix("mine.yaml").startswith(line)
 
 
@@ -239,7 +239,7 @@ keys = st.lists(st.text("abc", min_size=1, max_size=2), min_size=1, max_size=4)
 
 
 @given(st.lists(st.tuples(keys, st.integers()), min_size=1, max_size=3))
-def test_an_override_is_where_it_was_put(assignments):
+def test_an_override_is_stored_at_its_path(assignments):
     data = {}
     keys, value = assignments[0]
     for path, number in assignments[1:]:
@@ -257,7 +257,7 @@ def test_an_override_is_where_it_was_put(assignments):
     assert data == value
 
 
-def test_time_is_shared_out_in_proportion(write):
+def test_a_time_budget_is_divided_in_proportion(write):
     recipe = load_recipe(write(SMALL)).with_time(30)
     assert recipe.models["decoder"].training.budget == Budget(20, "seconds")
     assert recipe.models["encoder"].training.budget == Budget(10, "seconds")
@@ -265,14 +265,14 @@ def test_time_is_shared_out_in_proportion(write):
 
 
 @given(st.floats(1e-3, 1e6))
-def test_scaled_times_add_up_and_come_back_from_text(seconds):
+def test_scaled_times_add_up_and_round_trip_through_text(seconds):
     recipe = Recipe.model_validate(plain(parse(SMALL, ""))).with_time(seconds)
     budgets = [m.training.budget for m in recipe.models.values()]
     assert sum(b.amount for b in budgets) == pytest.approx(seconds)
     assert Recipe.model_validate(plain(parse(dump_recipe(recipe), ""))) == recipe
 
 
-def test_without_a_time_there_is_nothing_to_scale():
+def test_recipes_without_time_budgets_cannot_be_scaled():
     with pytest.raises(ValueError, match=r"no time budget to scale; set models.NAME.training.budget instead"):
         load_recipe("smoke").with_time(30)
 
@@ -291,5 +291,5 @@ def test_nothing_differs_from_itself(data):
 
 def test_the_first_difference_names_its_key():
     old, new = load_recipe("smoke"), load_recipe("smoke", ["models.encoder.objective.rate=0.3"])
-    told = first_difference(old.model_dump(mode="json"), new.model_dump(mode="json"))
-    assert told == "models.encoder.objective.rate was 0.15, is 0.3"
+    difference = first_difference(old.model_dump(mode="json"), new.model_dump(mode="json"))
+    assert difference == "models.encoder.objective.rate was 0.15, is 0.3"
