@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_serializer
 
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
@@ -113,12 +113,12 @@ class GeneratedSample(ResultPart):
 
 
 class ExampleStream(ResultPart):
-    """One stream of a training example: its tokens, the target of each, and the labels of the whole sequence."""
+    """One stream of a training example: its tokens, the target of each, and the labels of the whole (once `marks`)."""
 
     stream: str
     tokens: list[str]
     targets: list[str | None] = []
-    sequence_labels: dict[str, str] = {}
+    sequence_labels: dict[str, str] = Field(default={}, validation_alias=AliasChoices("sequence_labels", "marks"))
 
 
 class TermLoss(ResultPart):

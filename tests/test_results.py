@@ -8,7 +8,7 @@ from tiny_recipe import write_tiny_recipe
 
 import danlu
 from danlu.durable import read_json
-from danlu.results import Results, TokenizerFacts, read_results
+from danlu.results import ExampleStream, Results, TokenizerFacts, read_results
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,14 @@ def test_every_key_of_a_run_is_declared(folder):
 def test_results_are_written_as_they_were_read(folder):
     found = read_json(folder / "results.json")
     assert Results.model_validate(found).json_facts() == found
+
+
+def test_labels_that_an_earlier_version_recorded_keep_their_values_and_get_the_current_name():
+    recorded = {"stream": "text", "tokens": ["a"], "targets": [None], "marks": {"next": "1"}}
+    found = ExampleStream.model_validate(recorded)
+    assert found.sequence_labels == {"next": "1"}
+    del recorded["marks"]
+    assert found.json_facts() == recorded | {"sequence_labels": {"next": "1"}}
 
 
 def test_the_json_schema_has_the_stable_keys():
