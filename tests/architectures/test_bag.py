@@ -54,7 +54,7 @@ def test_a_causal_bag_is_a_bigram_model():
 
 
 def test_masked_is_refused_and_word_vectors_need_no_context():
-    with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal, pointwise"):
+    with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal"):
         build_network(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
     message = misfit(objectives.validate("skipgram"), recurrent)
