@@ -107,12 +107,12 @@ def table(rows: list[tuple[str, str]], columns: int) -> list[str]:
     first = min(max(width(cell) for cell, _ in rows), FIRST_COLUMN) + 2
     lines = []
     for cell, text in rows:
-        told = wrapped(text, columns - first - 2)
+        description = wrapped(text, columns - first - 2)
         if width(cell) > first - 2:
             lines.append(cell)
         else:
-            lines.append(padded(cell, first) + told.pop(0))
-        lines += [" " * first + line for line in told]
+            lines.append(padded(cell, first) + description.pop(0))
+        lines += [" " * first + line for line in description]
     return indented(lines)
 
 
