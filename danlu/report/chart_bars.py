@@ -24,7 +24,7 @@ class Bar:
 
 
 def bars_of(models: list[ModelResult]) -> list[Bar]:
-    """Return bars for the models, then for the baselines that they share."""
+    """Return the bars of the models, followed by those of their common baselines."""
     bars = [
         Bar(model.name, model.bits_per_byte, interval_of(model), True)
         for model in models

@@ -10,17 +10,17 @@ from markupsafe import Markup
 from danlu.report.drawing import INK, MUTED, OURS, RULE, SECOND, Drawing, drawing, svg
 from danlu.report.formatting import number, short_count
 from danlu.report.phrases import Text, phrase, word
-from danlu.report.training_log import Metrics, Record, of, thinned
+from danlu.report.training_log import Metrics, Record, downsample, records_of
 from danlu.results import ModelResult
 
 WIDTH, HEIGHT = 370, 260
-MOST_POINTS = 500
+MAX_POINTS = 500
 LABEL_GAP = 16  # pixels between two labels at the edge
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through measured points; `marked` shows each point as a dot."""
+    """A line through measured points; `marked` draws a dot at each point."""
 
     points: list[tuple[float, float]]
     colour: str
@@ -29,19 +29,21 @@ class Curve:
 
 
 def loss_curves(metrics: Metrics, model: ModelResult) -> list[Curve]:
-    train = points(of(metrics, f"pretrain/{model.name}", "train"), "loss")
-    validation = points(of(metrics, f"pretrain/{model.name}", "validation"), "loss")
+    train = points(records_of(metrics, f"pretrain/{model.name}", "train"), "loss")
+    validation = points(records_of(metrics, f"pretrain/{model.name}", "validation"), "loss")
     return [Curve(train, SECOND), Curve(validation, OURS, marked=True)]
 
 
 def bits_curve(metrics: Metrics, model: ModelResult) -> Curve:
-    return Curve(points(of(metrics, f"pretrain/{model.name}", "validation"), "bits_per_byte"), OURS, marked=True)
+    return Curve(
+        points(records_of(metrics, f"pretrain/{model.name}", "validation"), "bits_per_byte"), OURS, marked=True
+    )
 
 
 def points(records: list[Record], name: str) -> list[tuple[float, float]]:
     """Return (tokens, value) where both were recorded."""
     found = [(record.tokens, getattr(record, name)) for record in records]
-    return thinned([(x, y) for x, y in found if x is not None and y is not None and math.isfinite(y)], MOST_POINTS)
+    return downsample([(x, y) for x, y in found if x is not None and y is not None and math.isfinite(y)], MAX_POINTS)
 
 
 def tokens_at_best(metrics: Metrics, model: ModelResult) -> int | None:
@@ -56,9 +58,9 @@ def finetune_curves(metrics: Metrics, task: str) -> list[Curve]:
     for condition, colour in (("random_weights", SECOND), ("ours", OURS)):
         prefix = f"finetune/{task}/{condition}/"
         for stage in sorted({record.stage for record in metrics.records if record.stage.startswith(prefix)}):
-            records = of(metrics, stage, "train")
+            records = records_of(metrics, stage, "train")
             line = [(float(r.step), r.loss) for r in records if r.loss is not None and math.isfinite(r.loss)]
-            curves.append(Curve(thinned(line, MOST_POINTS), colour, faint=True))
+            curves.append(Curve(downsample(line, MAX_POINTS), colour, faint=True))
     return curves
 
 
@@ -76,7 +78,7 @@ def curve_chart(
         axes = drawn.axes(left=44, top=26, right=112 if baselines else 14, bottom=46)
         for curve in curves:
             draw_curve(axes, curve)
-        frame(axes, curves, baselines or {}, top)
+        style_axes(axes, curves, baselines or {}, top)
         axes.set_xlabel(drawn.placeholder(across), fontsize=12, labelpad=6)
         if best:
             draw_best(drawn, axes, *best)
@@ -84,10 +86,10 @@ def curve_chart(
         return svg(drawn, name, "panel")
 
 
-def frame_top(curve: Curve, baselines: dict[str, float]) -> float | None:
+def axis_limit(curve: Curve, baselines: dict[str, float]) -> float | None:
     """Return an upper limit of the axis that shows how the curve approaches the baselines; None if everything fits.
 
-    The bits per byte of an untrained model would compress everything of interest to the bottom.
+    Without a limit, the bits per byte of the untrained model would compress the rest of the curve.
     """
     lowest = min(y for _, y in curve.points)
     top = round(max(1.6 * min([lowest, *baselines.values()]), 1.25 * lowest), 1)
@@ -105,8 +107,8 @@ def draw_curve(axes, curve: Curve) -> None:
     )  # fmt: skip
 
 
-def frame(axes, curves: list[Curve], baselines: dict[str, float], top: float | None) -> None:
-    """Set limits that contain every point and baseline (up to `top`), the axis line and grid lines."""
+def style_axes(axes, curves: list[Curve], baselines: dict[str, float], top: float | None) -> None:
+    """Set the axis line, the grid, and limits that contain every point and baseline up to `top`."""
     up = [y for curve in curves for _, y in curve.points] + list(baselines.values())
     across = [x for curve in curves for x, _ in curve.points]
     room = (max(up) - min(up)) * 0.06 or 0.1
@@ -127,7 +129,7 @@ def frame(axes, curves: list[Curve], baselines: dict[str, float], top: float | N
 def draw_best(drawn: Drawing, axes, tokens: float, step: int) -> None:
     axes.axvline(tokens, color=INK, linewidth=1, linestyle=(0, (2, 3)))
     left, right = axes.get_xlim()
-    # The label leans to the side that has room for it.
+    # Place the label on the side that has room for it.
     side = "right" if tokens > (left + right) / 2 else "left"
     drawn.add_text(
         axes, tokens, 1.03, phrase("curves.best_here", step=str(step)), ha=side, va="bottom",
@@ -155,8 +157,8 @@ def short_name(baseline: str) -> Text:
 
 
 def spread(values: list[float], gap: float) -> list[float]:
-    """Move increasing values as little as needed for neighbours to be `gap` apart; centres of clusters stay."""
-    clusters: list[tuple[float, int]] = []  # (mean of the wanted places, how many)
+    """Move ascending values as little as needed to keep neighbours `gap` apart, around the centre of each cluster."""
+    clusters: list[tuple[float, int]] = []  # (mean position, number of values)
     for value in values:
         clusters.append((value, 1))
         while len(clusters) > 1:

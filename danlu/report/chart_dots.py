@@ -23,7 +23,7 @@ def rows_of(scores: dict[str, Score | None]) -> list[tuple[str, Score]]:
 
 
 def dot_chart(rows: Sequence[tuple[Text, Score]], name: str, ours: Collection[Text] = ("ours",)) -> Markup:
-    """Draw the rows; `ours` are those in the colour of trained models, the others are baselines."""
+    """Draw the rows; those in `ours` have the colour of trained models, the others that of baselines."""
     return Markup("").join(draw(rows, f"{name}--{form}", form, ours) for form in WIDTHS)
 
 

@@ -88,8 +88,8 @@ def bits_figure(found: ComparisonResults) -> FigureView:
 def without_bits(found: ComparisonResults) -> list[Text]:
     """Return why some models have no bits per byte, one sentence per reason."""
     lost = [model.name for model in found.models if model.text_lost]
-    silent = [model.name for model in found.models if model.bits_per_byte is None and not model.text_lost]
-    reasons = (("compare.text_lost", lost), ("compare.no_likelihood", silent))
+    undefined = [model.name for model in found.models if model.bits_per_byte is None and not model.text_lost]
+    reasons = (("compare.text_lost", lost), ("compare.no_likelihood", undefined))
     return [phrase(key, names=", ".join(names)) for key, names in reasons if names]
 
 
@@ -110,7 +110,7 @@ def task_figure(found: ComparisonResults) -> FigureView:
 
 
 def steps_of(models: list[ComparedModel]) -> list[Text]:
-    """Return the number of fine-tuning steps of each model; it differs within a time budget."""
+    """Return the sentence on the number of fine-tuning steps, which can differ within a time budget."""
     counts = [steps for model in models for steps in model.task_steps]
     if not counts:
         return []
@@ -121,7 +121,7 @@ def steps_of(models: list[ComparedModel]) -> list[Text]:
 
 
 def gain_figure(found: ComparisonResults) -> FigureView:
-    """Return the table of scores from random weights of each architecture."""
+    """Return the table of scores of each architecture from random weights."""
     rows = [
         Row(model.name, model.random_weights, model=False) for model in found.models if model.random_weights is not None
     ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Any colour not otherwise used would do; each becomes var(--name) of page.css.
+# Placeholder colours, replaced by the variables of page.css; any unused colours would do.
 OURS, CONTROL, SECOND = "#010101", "#020202", "#030303"
 INK, MUTED, RULE, GROUND = "#040404", "#050505", "#060606", "#070707"
 VARIABLES = {
@@ -36,7 +36,7 @@ VARIABLES = {
 }
 TEXT_SIZE = 12
 
-LOOK: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "danlu",
     "font.size": TEXT_SIZE,
@@ -64,7 +64,7 @@ class Drawing:
     figure: Figure
     width: int
     height: int
-    said: list[Text] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
 
     def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
         """Add axes without a frame, with margins in pixels."""
@@ -80,8 +80,8 @@ class Drawing:
 
     def placeholder(self, text: Text) -> str:
         """Return the placeholder that matplotlib draws for a text."""
-        self.said.append(text)
-        return f"@{len(self.said) - 1}@"
+        self.texts.append(text)
+        return f"@{len(self.texts) - 1}@"
 
 
 @contextmanager
@@ -92,8 +92,8 @@ def drawing(width: int, height: int) -> Iterator[Drawing]:
         from matplotlib.figure import Figure
     except ImportError:
         raise WrongInput("the report's plots need matplotlib; install it with: pip install 'danlu[report]'") from None
-    with rc_context(LOOK):
-        # 72 dots an inch make a point of the SVG one pixel of the page.
+    with rc_context(STYLE):
+        # At 72 dots per inch, one point of the SVG is one pixel of the page.
         yield Drawing(Figure(figsize=(width / 72, height / 72), dpi=72), width, height)
 
 
@@ -107,15 +107,15 @@ def svg(drawn: Drawing, name: str, css_class: str) -> Markup:
     root = ElementTree.fromstring(written.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
-            if local(child.tag) in ("metadata", "style"):  # its style sheet would apply to the whole page
+            if local_name(child.tag) in ("metadata", "style"):  # its style sheet would apply to the whole page
                 parent.remove(child)
-    plain_names(root)
-    own_ids(root, name)
+    remove_namespaces(root)
+    prefix_ids(root, name)
     for element in root.iter():
         if "style" in element.attrib:
-            element.set("style", page_style(element.attrib["style"]))
+            element.set("style", convert_style(element.attrib["style"]))
         if element.tag == "text":
-            insert_texts(element, drawn.said)
+            insert_texts(element, drawn.texts)
     root.attrib.clear()
     root.attrib.update(
         {
@@ -130,19 +130,19 @@ def svg(drawn: Drawing, name: str, css_class: str) -> Markup:
     return Markup(re.sub(r"\s*\n\s*", " ", ElementTree.tostring(root, encoding="unicode")))
 
 
-def local(tag: str) -> str:
+def local_name(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def plain_names(root: ElementTree.Element) -> None:
+def remove_namespaces(root: ElementTree.Element) -> None:
     """Remove namespaces, which SVG inside HTML does not need."""
     for element in root.iter():
-        element.tag = local(element.tag)
+        element.tag = local_name(element.tag)
         for key in [key for key in element.attrib if key.startswith("{")]:
-            element.set(local(key), element.attrib.pop(key))
+            element.set(local_name(key), element.attrib.pop(key))
 
 
-def own_ids(root: ElementTree.Element, name: str) -> None:
+def prefix_ids(root: ElementTree.Element, name: str) -> None:
     """Prefix referenced ids with the name of the drawing, so that they are unique on the page; remove all others."""
     used = set(re.findall(r"#([\w.-]+)", " ".join(value for e in root.iter() for value in e.attrib.values())))
     for element in root.iter():
@@ -154,19 +154,19 @@ def own_ids(root: ElementTree.Element, name: str) -> None:
                 element.set(key, re.sub(r"#([\w.-]+)", rf"#{name}-\1", element.attrib[key]))
 
 
-def page_style(style: str) -> str:
+def convert_style(style: str) -> str:
     """Replace placeholder colours by CSS variables and remove fonts."""
     for colour, variable in VARIABLES.items():
         style = style.replace(colour, f"var(--{variable})")
     return re.sub(r"font-family:[^;]*;?\s*", "", style)
 
 
-def insert_texts(element: ElementTree.Element, said: list[Text]) -> None:
+def insert_texts(element: ElementTree.Element, texts: list[Text]) -> None:
     """Replace a placeholder by its text in every language."""
     found = re.fullmatch(r"@(\d+)@", element.text or "")
     if not found:
         return
-    text = said[int(found.group(1))]
+    text = texts[int(found.group(1))]
     if isinstance(text, str):
         element.text = text
         return

@@ -1,4 +1,4 @@
-"""Formatting of numbers; nothing but rounding happens to them."""
+"""Formatting of numbers, which are only rounded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def places(value: float) -> int:
 
 
 def figure(value: float | None) -> str:
-    """Format a number of any magnitude; integers are counts."""
+    """Format a number of any magnitude; integers are formatted as counts."""
     return count(value) if isinstance(value, int) else number(value, places(value or 0.0))
 
 
@@ -71,7 +71,7 @@ def size(value: float | None) -> str:
     return f"{value:.0f} B"
 
 
-def tiny(value: float | None) -> str:
+def scientific(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1e}"
 
 
@@ -87,8 +87,8 @@ def duration(seconds: float | None) -> Phrase | str:
     return phrase("duration.minutes", minutes=str(minutes), seconds=str(rest))
 
 
-def moment(when: datetime | None) -> str:
-    """Format a time in UTC; without a time zone, as recorded."""
+def timestamp(when: datetime | None) -> str:
+    """Format a time in UTC, or unchanged if it has no time zone."""
     if when is None:
         return NOTHING
     if when.tzinfo is None:

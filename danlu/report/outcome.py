@@ -26,12 +26,12 @@ class Sentence:
 def outcome(results: Results) -> list[Sentence]:
     tested = {task.model for task in results.tasks}
     sentences = [
-        of_likelihood(model, model.bits_per_byte) for model in results.pretrain if model.bits_per_byte is not None
+        likelihood_sentence(model, model.bits_per_byte) for model in results.pretrain if model.bits_per_byte is not None
     ]
     sentences += [
-        of_loss(model) for model in results.pretrain if model.bits_per_byte is None and model.name not in tested
+        loss_sentence(model) for model in results.pretrain if model.bits_per_byte is None and model.name not in tested
     ]
-    return sentences + [of_task(task) for task in results.tasks]
+    return sentences + [task_sentence(task) for task in results.tasks]
 
 
 def introduction(model: ModelResult) -> dict[str, Text]:
@@ -41,15 +41,15 @@ def introduction(model: ModelResult) -> dict[str, Text]:
     }
 
 
-def of_likelihood(model: ModelResult, bits: float) -> Sentence:
+def likelihood_sentence(model: ModelResult, bits: float) -> Sentence:
     figure = with_interval(bits, model.bits_per_byte_interval)
     if not finite(bits):
         return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
-    known = model.measured()
-    spoken = {name: value for name, value in known.items() if name.startswith(STRONG_BASELINES)} or known
-    if not spoken:
+    measured = model.measured()
+    mentioned = {name: value for name, value in measured.items() if name.startswith(STRONG_BASELINES)} or measured
+    if not mentioned:
         return Sentence(model.name, phrase("outcome.bits_alone", bits=figure, **introduction(model)), None)
-    compared = [compare_baseline(model, bits, name, value) for name, value in spoken.items()]
+    compared = [compare_baseline(model, bits, name, value) for name, value in mentioned.items()]
     sides = list(dict.fromkeys(one.side for one in compared))
     clauses = [
         phrase(f"outcome.{side}_controls", controls=[one.clause for one in compared if one.side == side])
@@ -62,7 +62,7 @@ def of_likelihood(model: ModelResult, bits: float) -> Sentence:
 
 @dataclass(frozen=True)
 class ComparedBaseline:
-    """A baseline and the verdict on the model compared with it; `clear` if the interval supports it."""
+    """A baseline and the verdict on the model compared with it, which is `clear` if an interval supports it."""
 
     side: str
     clear: bool
@@ -82,12 +82,12 @@ def compare_baseline(model: ModelResult, bits: float, name: str, value: float) -
     return ComparedBaseline(verdicts.of_bits(bits, value), outside, phrase(key, control=control, value=number(value)))
 
 
-def of_loss(model: ModelResult) -> Sentence:
+def loss_sentence(model: ModelResult) -> Sentence:
     key = "outcome.text_lost" if model.text_lost else "outcome.loss"
     return Sentence(model.name, phrase(key, loss=number(model.loss), **introduction(model)), None)
 
 
-def of_task(task: TaskResult) -> Sentence:
+def task_sentence(task: TaskResult) -> Sentence:
     metric = word("metric", task.metric)
     ours = task.scores.get("ours")
     if ours is None:
@@ -104,8 +104,8 @@ def of_task(task: TaskResult) -> Sentence:
         return Sentence(
             task.name, phrase("outcome.task_alone", model=model, metric=metric, value=score_text(ours)), None
         )
-    said: Text = phrase("outcome.two", first=compared[0], second=compared[1]) if len(compared) == 2 else compared
-    text = phrase("outcome.task", model=model, metric=metric, value=score_text(ours), against=against, verdicts=said)
+    both: Text = phrase("outcome.two", first=compared[0], second=compared[1]) if len(compared) == 2 else compared
+    text = phrase("outcome.task", model=model, metric=metric, value=score_text(ours), against=against, verdicts=both)
     return Sentence(task.name, text, overall(task))
 
 
@@ -116,7 +116,7 @@ def mentioned_controls(task: TaskResult) -> tuple[str, ...]:
 
 
 def overall(task: TaskResult) -> str | None:
-    """Return "better" only if pre-training helped and no mentioned baseline is clearly ahead."""
+    """Return the verdict of the sentence: "better" only if pre-training helped and no mentioned baseline is better."""
     found = {
         name: verdicts.of_difference(task.differences.get(name), task.higher_is_better)
         for name in mentioned_controls(task)

@@ -17,7 +17,7 @@ from danlu.report.template_environment import TEMPLATE, environment
 from danlu.report.training_log import read_metrics
 from danlu.results import read_results
 
-# Control characters are not allowed in HTML and are shown as bytes.
+# Control characters, which HTML does not allow, are shown as bytes.
 UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
 
 
@@ -47,10 +47,10 @@ def write_report(run: Path, language: str = "en") -> Path:
             panels=sections.panels(results, metrics),
             terms=sections.terms(results),
             tasks=sections.tasks(results),
-            judged=sections.judged(results),
+            objective_metrics=sections.objective_metrics(results),
             samples=sections.samples(results, metrics),
             examples=sections.examples(results),
-            cuts=sections.cuts(results),
+            tokenized=sections.tokenized_examples(results),
             exports=sections.exports(results),
             script=Markup(script),
             script_hash=hash_of(script),
@@ -66,7 +66,7 @@ def page_script() -> str:
 
 
 def hash_of(script: str) -> str:
-    """Return the hash by which the Content-Security-Policy of the page allows this script only."""
+    """Return the hash with which the Content-Security-Policy of the page allows only this script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 

@@ -25,7 +25,7 @@ class Phrase:
     values: Mapping[str, Text]
 
 
-# A plain string is the same in every language: a number, a name. A sequence is rendered as a list.
+# A string is the same in every language, such as a number or a name. A sequence is rendered as a list.
 Text: TypeAlias = "str | Phrase | Sequence[Text]"
 
 
@@ -48,11 +48,11 @@ def word(section: str, name: str) -> Phrase | str:
 
 def in_language(text: Text, language: str) -> str:
     """Render a text in one language."""
-    said = render(text, language)
-    return said if language != "zh" or isinstance(text, str) else spaced(said)
+    rendered = render(text, language)
+    return rendered if language != "zh" or isinstance(text, str) else add_spaces(rendered)
 
 
-def spaced(text: str) -> str:
+def add_spaces(text: str) -> str:
     """Insert spaces between Chinese characters and Latin letters or digits."""
     return re.sub(rf"(?<={HAN})(?=[A-Za-z0-9+\[])|(?<=[A-Za-z0-9%\]])(?={HAN})", " ", text)
 
@@ -67,8 +67,8 @@ def render(text: Text, language: str) -> str:
     return table["list.comma"].join(head) + table["list.and"] + last if head else last
 
 
-def both(text: Text) -> Markup:
-    """Return escaped markup with the text in every language; the CSS of the page shows one."""
+def bilingual(text: Text) -> Markup:
+    """Return escaped markup with the text in both languages; the CSS of the page shows one of them."""
     if isinstance(text, str):
         return escape(text)
     return Markup("").join(

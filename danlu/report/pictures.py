@@ -1,4 +1,4 @@
-"""Small grey-level pictures drawn as squares: inputs and outputs of models of patches."""
+"""Small grey-level pictures drawn as squares: the inputs and outputs of models of image patches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def grey_picture(picture: Picture) -> Markup:
     width = SIDE * max((len(row) for row in picture.rows), default=0)
     height = SIDE * len(picture.rows)
     squares = Markup("").join(
-        square(x, y, level) for y, row in enumerate(picture.rows) for x, level in enumerate(row) if visible(level)
+        square(x, y, level) for y, row in enumerate(picture.rows) for x, level in enumerate(row) if is_visible(level)
     )
     return Markup(
         '<svg class="grey" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}" '
@@ -25,7 +25,7 @@ def grey_picture(picture: Picture) -> Markup:
     ).format(picture.title, width, height, width, height, squares)
 
 
-def visible(level: float | None) -> bool:
+def is_visible(level: float | None) -> bool:
     return level is None or not math.isfinite(level) or level > 0.005
 
 

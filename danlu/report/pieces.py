@@ -15,17 +15,17 @@ def byte_of() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(rest)}
 
 
-def readable(tokens: list[str], byte_level: bool) -> list[str]:
-    """Make tokens readable, with visible white space and bytes for incomplete characters.
+def readable_tokens(tokens: list[str], byte_level: bool) -> list[str]:
+    """Return tokens in readable form, with visible white space and bytes for incomplete characters.
 
-    A list with a character that represents no byte, such as a real space, is decoded already.
+    Tokens with a character that represents no byte, such as a space, are already decoded.
     """
-    stands_for = byte_of()
-    encoded = byte_level and all(letter in stands_for for token in tokens for letter in token)
-    return [visible(decoded(token) if encoded else token) for token in tokens]
+    table = byte_of()
+    encoded = byte_level and all(letter in table for token in tokens for letter in token)
+    return [show_white_space(decode(token) if encoded else token) for token in tokens]
 
 
-def decoded(token: str) -> str:
+def decode(token: str) -> str:
     data = bytes(byte_of()[letter] for letter in token)
     try:
         return data.decode("utf-8")
@@ -33,5 +33,5 @@ def decoded(token: str) -> str:
         return "".join(chr(byte) if byte < 0x80 else f"⟨{byte:02X}⟩" for byte in data)
 
 
-def visible(token: str) -> str:
+def show_white_space(token: str) -> str:
     return "".join(VISIBLE.get(letter, letter) for letter in token)

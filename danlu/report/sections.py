@@ -1,4 +1,4 @@
-"""The content of each section of the page, from the results and the training log; empty if there is nothing to show."""
+"""The content of each section of the page, from the results and the training log; empty sections are empty lists."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from markupsafe import Markup
 from danlu.metrics.table import DetailTable
 from danlu.report import verdicts
 from danlu.report.chart_bars import bar_chart, bars_of, groups
-from danlu.report.chart_curves import bits_curve, curve_chart, finetune_curves, frame_top, loss_curves, tokens_at_best
+from danlu.report.chart_curves import axis_limit, bits_curve, curve_chart, finetune_curves, loss_curves, tokens_at_best
 from danlu.report.chart_dots import dot_chart, rows_of
 from danlu.report.formatting import number
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.pictures import grey_picture
-from danlu.report.pieces import readable
-from danlu.report.training_log import Metrics, Record, of, thinned
+from danlu.report.pieces import readable_tokens
+from danlu.report.training_log import Metrics, Record, downsample, records_of
 from danlu.results import (
     Difference,
     ExampleStream,
@@ -34,8 +34,8 @@ from danlu.results import (
     finite,
 )
 
-MOST_SAMPLES = 8  # during training
-MOST_TOKENS = 200  # of one stream
+MAX_SAMPLES = 8  # during training
+MAX_TOKENS = 200  # of one stream
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Control:
 
     label: Text
     value: float
-    sides: list[Text]  # whether each model is lower or higher
+    sides: list[Text]  # whether each model has lower or higher bits per byte
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def model_panels(i: int, model: ModelResult, metrics: Metrics) -> list[Panel]:
     curve = bits_curve(metrics, model)
     if curve.points:
         baselines = model.across_validation()
-        top = frame_top(curve, baselines)
+        top = axis_limit(curve, baselines)
         chart = curve_chart([curve], f"curve-{i}", across, best, baselines, top)
         title = phrase("curves.bits", name=model.name)
         key = [("ours", phrase("curves.validation"))]
@@ -123,7 +123,7 @@ def model_panels(i: int, model: ModelResult, metrics: Metrics) -> list[Panel]:
 
 
 def frame_notes(baselines: dict[str, float], top: float | None) -> list[Text]:
-    """Say that the axis is cut off, and which baselines lie above it."""
+    """Return a note that the axis is truncated, with the baselines above its end."""
     if top is None:
         return []
     above: list[Text] = [
@@ -157,8 +157,8 @@ def terms(results: Results) -> list[tuple[str, str, TermLoss]]:
 
 
 @dataclass(frozen=True)
-class JudgedView:
-    """The metrics of an objective."""
+class MetricsView:
+    """The metrics that an objective defines for its model."""
 
     id: str
     name: str
@@ -168,17 +168,17 @@ class JudgedView:
     drawn: list[tuple[str, Markup]]  # (title, picture)
 
 
-def judged(results: Results) -> list[JudgedView]:
+def objective_metrics(results: Results) -> list[MetricsView]:
     found = []
     for i, model in enumerate(results.pretrain):
-        said = model.judged or ObjectiveMetrics()
+        measured = model.judged or ObjectiveMetrics()
         figures = [
             (figure_name(name), value if isinstance(value, Figure) else Figure(value=value))
-            for name, value in said.figures.items()
+            for name, value in measured.figures.items()
         ]
-        drawn = [(picture.title, grey_picture(picture)) for picture in said.pictures]
-        if figures or said.samples or drawn:
-            found.append(JudgedView(f"judged-{i}", model.name, model.objective, figures, said.samples, drawn))
+        drawn = [(picture.title, grey_picture(picture)) for picture in measured.pictures]
+        if figures or measured.samples or drawn:
+            found.append(MetricsView(f"evaluation-{i}", model.name, model.objective, figures, measured.samples, drawn))
     return found
 
 
@@ -188,9 +188,9 @@ def figure_name(name: str) -> Text:
         return known
     part, colon, figure = name.partition(": ")
     if colon:
-        return phrase("judged.part", part=part, figure=figure_name(figure))
-    figure, comma, whose = name.rpartition(", ")
-    return phrase("judged.of", figure=word("figure", figure), whose=word("figure", whose)) if comma else name
+        return phrase("evaluation.part", part=part, figure=figure_name(figure))
+    figure, comma, model = name.rpartition(", ")
+    return phrase("evaluation.of", figure=word("figure", figure), model=word("figure", model)) if comma else name
 
 
 @dataclass(frozen=True)
@@ -246,22 +246,23 @@ def tasks(results: Results) -> list[TaskView]:
 
 
 @dataclass(frozen=True)
-class Writer:
+class SamplesView:
     """The generated samples of a model."""
 
     name: str
-    end: list[GeneratedSample]  # after training
-    along: list[Record]  # during training, thinned out
-    all: int  # number of samples during training
+    after: list[GeneratedSample]  # after training
+    during: list[Record]  # during training, downsampled
+    total: int  # number of samples during training
 
 
-def samples(results: Results, metrics: Metrics) -> list[Writer]:
+def samples(results: Results, metrics: Metrics) -> list[SamplesView]:
     found = []
     for model in results.pretrain:
-        records = [record for record in of(metrics, f"pretrain/{model.name}", "sample") if record.text is not None]
-        end = model.samples or []
-        if end or records:
-            found.append(Writer(model.name, end, thinned(records, MOST_SAMPLES), len(records)))
+        records = records_of(metrics, f"pretrain/{model.name}", "sample")
+        during = [record for record in records if record.text is not None]
+        after = model.samples or []
+        if after or during:
+            found.append(SamplesView(model.name, after, downsample(during, MAX_SAMPLES), len(during)))
     return found
 
 
@@ -271,8 +272,8 @@ class StreamView:
 
     name: str
     tokens: list[tuple[str, str | None]]  # (input token, target or None)
-    all: int
-    sequence_labels: dict[str, str]  # targets of the whole sequence
+    total: int  # number of tokens
+    sequence_labels: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -294,23 +295,26 @@ def examples(results: Results) -> list[ExampleView]:
 
 
 def stream_view(shown: ExampleStream, byte_level: bool) -> StreamView:
-    """Pair each token with its target; inputs and targets are made readable together."""
-    pieces = shown.tokens[:MOST_TOKENS]
-    asked = [target for target in shown.targets if target is not None]
-    seen = iter(readable(pieces + asked, byte_level))
-    pieces = [next(seen) for _ in pieces]
-    answers = [None if target is None else next(seen) for target in shown.targets]
-    answers += [None] * (len(pieces) - len(answers))
+    """Pair each token with its target, both in readable form."""
+    pieces = shown.tokens[:MAX_TOKENS]
+    # inputs and targets are converted together, because whether they are decoded is detected from all of them
+    readable = iter(readable_tokens(pieces + [target for target in shown.targets if target is not None], byte_level))
+    pieces = [next(readable) for _ in pieces]
+    targets = [None if target is None else next(readable) for target in shown.targets]
+    targets += [None] * (len(pieces) - len(targets))
     return StreamView(
-        shown.stream, list(zip(pieces, answers[: len(pieces)], strict=True)), len(shown.tokens), shown.sequence_labels
+        shown.stream, list(zip(pieces, targets[: len(pieces)], strict=True)), len(shown.tokens), shown.sequence_labels
     )
 
 
-def cuts(results: Results) -> list[TokenizedText]:
+def tokenized_examples(results: Results) -> list[TokenizedText]:
     if results.tokenizer is None:
         return []
     byte_level = is_byte_level(results)
-    return [TokenizedText(text=cut.text, tokens=readable(cut.tokens, byte_level)) for cut in results.tokenizer.examples]
+    return [
+        TokenizedText(text=example.text, tokens=readable_tokens(example.tokens, byte_level))
+        for example in results.tokenizer.examples
+    ]
 
 
 def is_byte_level(results: Results) -> bool:

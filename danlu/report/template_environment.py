@@ -9,14 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from danlu.report import formatting
-from danlu.report.phrases import both, phrase, word
+from danlu.report.phrases import bilingual, phrase, word
 
 TEMPLATE = Path(__file__).parent / "template"
 
 
 def environment() -> Environment:
-    """Return the environment; everything that comes from the run is escaped."""
-    made = Environment(
+    """Return the environment, which escapes everything that comes from the run."""
+    jinja = Environment(
         loader=FileSystemLoader(TEMPLATE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -24,29 +24,30 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=False,
     )
-    made.filters |= {
-        "both": both,
+    jinja.filters |= {
+        "bilingual": bilingual,
         "number": formatting.number,
         "signed": formatting.signed,
         "interval": formatting.interval,
         "figure": formatting.figure,
         "count": formatting.count,
         "size": formatting.size,
-        "tiny": formatting.tiny,
+        "scientific": formatting.scientific,
     }
-    made.globals |= {
+    jinja.globals |= {
         "nothing": formatting.NOTHING,
         "signed": formatting.signed,
-        "moment": formatting.moment,
+        "timestamp": formatting.timestamp,
         "duration": formatting.duration,
         "figure": formatting.figure,
         "phrase": phrase,
         "word_of": word,
-        "say": say,
-        "word": lambda section, name: both(word(section, name)),
+        "t": translate,
+        "word": lambda section, name: bilingual(word(section, name)),
     }
-    return made
+    return jinja
 
 
-def say(key: str, **values: Any) -> Markup:
-    return both(phrase(key, **values))
+def translate(key: str, **values: Any) -> Markup:
+    """Return the text of a key in both languages."""
+    return bilingual(phrase(key, **values))

@@ -1,4 +1,4 @@
-"""The records of `metrics.jsonl`, from which the page draws curves and samples."""
+"""The records of `metrics.jsonl`, which the page shows as curves and samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 
 class Record(ResultPart):
-    """One line: the measurements at a step of a stage."""
+    """One line of the log: the measurements at a step of a stage."""
 
     stage: str
     kind: str
@@ -30,7 +30,7 @@ class Record(ResultPart):
 
 @dataclass(frozen=True)
 class Metrics:
-    """All records in order; `unfinished` is the number of an incomplete last line, which a killed run leaves."""
+    """All records in order; `unfinished` is the number of an incomplete last line, left by an interrupted run."""
 
     present: bool
     records: list[Record]
@@ -64,12 +64,12 @@ def read_record(path: Path, number: int, line: bytes) -> Record:
         raise WrongInput(f"{path}, line {number}: {place}: {first['msg'].splitlines()[0]}") from None
 
 
-def of(metrics: Metrics, stage: str, kind: str) -> list[Record]:
+def records_of(metrics: Metrics, stage: str, kind: str) -> list[Record]:
     return [record for record in metrics.records if record.stage == stage and record.kind == kind]
 
 
-def thinned(items: list[Item], most: int) -> list[Item]:
-    """Select at most `most` items, evenly spaced, including the first and the last."""
-    if len(items) <= most:
+def downsample(items: list[Item], limit: int) -> list[Item]:
+    """Select at most `limit` items, evenly spaced, including the first and the last."""
+    if len(items) <= limit:
         return items
-    return [items[round(i * (len(items) - 1) / (most - 1))] for i in range(most)]
+    return [items[round(i * (len(items) - 1) / (limit - 1))] for i in range(limit)]

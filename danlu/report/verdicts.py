@@ -1,4 +1,4 @@
-"""Verdicts on two values from given numbers and intervals: better, worse or level."""
+"""Verdicts on two values from their numbers and intervals: better, worse or level."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from synthetic_run_folder import DANGEROUS, metrics, results, write_run
 from danlu.durable import write_json
 from danlu.report import write_report
 
-SECTIONS = ["outcome", "bits", "curves", "task", "judged", "samples", "example", "data", "exports", "again"]
+SECTIONS = ["outcome", "bits", "curves", "task", "evaluation", "samples", "example", "data", "exports", "reproduce"]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
@@ -187,8 +187,8 @@ def test_a_run_whose_objectives_say_nothing_more_has_no_such_section(tmp_path: P
     del found["pretrain"][1]["judged"]
     write_json(folder / "results.json", found)
     shown = write_report(folder).read_text("utf-8")
-    assert "judged" not in Outline(shown).sections
-    assert 'href="#judged"' not in shown
+    assert "evaluation" not in Outline(shown).sections
+    assert 'href="#evaluation"' not in shown
 
 
 def test_samples_along_the_way(page: str) -> None:
@@ -197,7 +197,7 @@ def test_samples_along_the_way(page: str) -> None:
 
 
 def test_hidden_tokens_stand_beneath(page: str) -> None:
-    assert '<span class="token asked"><span>[MASK]</span><span class="answer">·an</span></span>' in page
+    assert '<span class="token labelled"><span>[MASK]</span><span class="target">·an</span></span>' in page
     assert "⟨E4⟩⟨B8⟩" in page
     assert "<span>炉</span>" in page
 

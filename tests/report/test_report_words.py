@@ -14,8 +14,8 @@ import danlu.objectives
 import danlu.report
 from danlu.registry import architectures, objectives
 from danlu.report.chart_curves import spread
-from danlu.report.phrases import LANGUAGES, both, in_language, phrase, words
-from danlu.report.pieces import readable
+from danlu.report.phrases import LANGUAGES, bilingual, in_language, phrase, words
+from danlu.report.pieces import readable_tokens
 
 ROOM = Path(danlu.report.__file__).parent
 PACKAGE = ROOM.parent
@@ -79,7 +79,7 @@ def test_a_figure_with_a_word_is_said_by_some_objective_or_measurement() -> None
 
 
 def test_values_are_escaped_in_every_language() -> None:
-    assert "<b>" not in both(phrase("curves.loss", name="<b>"))
+    assert "<b>" not in bilingual(phrase("curves.loss", name="<b>"))
     assert in_language(["a", "b", "c"], "en") == "a, b and c"
     assert in_language(["甲", "乙"], "zh") == "甲和乙"
 
@@ -116,6 +116,6 @@ def test_labels_are_spread_just_enough() -> None:
 
 
 def test_pieces_are_made_readable() -> None:
-    assert readable(["Ġthe", "Ċ", "é"], byte_level=False) == ["Ġthe", "Ċ", "é"]
-    assert readable(["Ġthe", "Ċ", "Ã©"], byte_level=True) == ["·the", "⏎", "é"]
-    assert readable([" the", "é", "丹"], byte_level=True) == ["·the", "é", "丹"], "already decoded"
+    assert readable_tokens(["Ġthe", "Ċ", "é"], byte_level=False) == ["Ġthe", "Ċ", "é"]
+    assert readable_tokens(["Ġthe", "Ċ", "Ã©"], byte_level=True) == ["·the", "⏎", "é"]
+    assert readable_tokens([" the", "é", "丹"], byte_level=True) == ["·the", "é", "丹"], "already decoded"

@@ -92,7 +92,7 @@ def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
     assert [model["task_steps"] for model in made["models"]] == [[2], [2]]
     page = (tmp_path / "out" / "comparison.html").read_text("utf-8")
     table, steps = "<code>training.patience</code>", "Each fine-tuning run had 2 steps."
-    for said in ("Settings that differ", table, steps, "Intervals of differences: "):
+    for said in ("Settings that differ", table, steps, " intervals of differences at the 95 % level"):
         assert said in page
 
 
