@@ -1,4 +1,4 @@
-"""How a text with blanks is written, by the kind of head: for checking exported models and for model cards."""
+"""The blanks in a text for each kind of head, used to check exported models and in model cards."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ EVERY = 5
 class Blank:
     """One kind of blank."""
 
-    text: str  # how it is written in a text
-    cover: Callable[[np.ndarray, Vocabulary], np.ndarray]  # hide some of the ids [n]
+    text: str  # its notation in a text
+    hide: Callable[[np.ndarray, Vocabulary], np.ndarray]  # replace some of the ids [n] by blanks
 
 
-def masked(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+def mask_tokens(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """Replace one id in `EVERY` by the mask."""
     return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
 
 
-def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """Replace one id in `EVERY` by the next sentinel, as long as there are any."""
+def insert_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+    """Replace one id in `EVERY` by the next sentinel, until no sentinels are left."""
     shown = ids.copy()
     places = np.arange(EVERY // 2, len(ids), EVERY)[: len(vocabulary.sentinels)]
     shown[places] = vocabulary.sentinels[: len(places)]
@@ -36,7 +36,7 @@ def with_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
 
 BLANKS: Mapping[str | None, Blank] = {
     None: Blank("", lambda ids, vocabulary: ids),
-    "mask": Blank("<mask>", masked),
-    "sentinels": Blank("<extra_id_0>", with_sentinels),
+    "mask": Blank("<mask>", mask_tokens),
+    "sentinels": Blank("<extra_id_0>", insert_sentinels),
 }
-"""By the `blank` of a head."""
+"""The kinds of blanks, by the `blank` of a head."""

@@ -1,4 +1,4 @@
-"""The kinds of heads of transformers classes: the task on the hub, an example of use, and what they compute."""
+"""The kinds of heads of transformers classes: the task on the hub, a usage example, and the outputs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ class HeadKind:
     pipeline: str  # the task on the hub
     usage: str  # Python lines for the model card, with {blank} for a blank
     outputs: Mapping[str, Callable[[Any, Tensor], Tensor]]
-    """The outputs of the class, by name, as danlu computes them from the hidden states [T, width] (those of the decoder
-    if there is one)."""
+    """{output of the class: function that computes it from a network and its last hidden states [T, width]}."""
 
 
 GENERATED = """from transformers import {auto_class}, AutoTokenizer
@@ -33,7 +32,7 @@ def blank_logits(network: Any, hidden: Tensor) -> Tensor:
 
 
 def next_sentence_logits(network: Any, hidden: Tensor) -> Tensor:
-    """Return the logits [2] of one sequence in BERT's order: it follows, it is random."""
+    """Return the logits [2] of one sequence in BERT's order: next sentence, random sentence."""
     return network.head["pair"](hidden[:1])[0].flip(0)
 
 
@@ -86,4 +85,4 @@ print(model(**tokenizer("The furnace is hot.", return_tensors="pt")).last_hidden
         outputs={"last_hidden_state": lambda network, hidden: hidden},
     ),
 }
-"""By the `kind` of a head."""
+"""The kinds of heads, by the `kind` of a head."""

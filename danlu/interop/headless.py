@@ -16,9 +16,9 @@ from danlu.settings import Settings
 
 
 class Headless(Objective):
-    """Takes the place of the pre-training objective.
+    """The objective of an encoder whose pre-training objective is not known.
 
-    It has no terms, so nothing can be trained with it, and it is not registered.
+    It has no loss terms, so it cannot be used for training, and it is not registered.
     """
 
     name: Literal["headless"] = "headless"
@@ -59,8 +59,8 @@ def objective_of(head: Head, settings: Mapping[str, Any]) -> Settings:
     """
     if head == Headless.hf_head:
         return Headless.model_validate(settings)
-    able = with_hf_head(head)
-    if len(able) != 1:
-        found = f"{' and '.join(able)} have" if able else "none has"
+    matching = with_hf_head(head)
+    if len(matching) != 1:
+        found = f"{' and '.join(matching)} have" if matching else "none has"
         raise WrongInput(f"the objective that it was trained with is unknown: {found} its head, {head.auto_class}")
-    return objectives.validate({"name": able[0], **settings})
+    return objectives.validate({"name": matching[0], **settings})

@@ -1,4 +1,4 @@
-"""Save a network as a folder that transformers loads or, if no class computes the same, in danlu's own form."""
+"""Save a network as a folder that transformers loads or, if no class computes the same, in danlu's native format."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def export(
 ) -> Export | NotExported:
     """Write config, weights, tokenizer, danlu.json and a model card to `folder`, in one step.
 
-    Every further model that the objective trains gets a subfolder with the same files.
+    Additional models that the objective trains are written to subfolders with the same files.
     """
     if tokenizer.content is None:
         return NotExported("the tokenizer is a sentencepiece model, which no tokenizer.json equals on every text")
@@ -64,9 +64,9 @@ def export(
             return NotExported(family.reason)
         families[name] = family
 
-    def fill(fresh: Path) -> None:
+    def fill(target: Path) -> None:
         whole = objective if len(models) > 1 else None
-        fill_folder(fresh, models[""], families[""], tokenizer, origin or Origin(), whole)
+        fill_folder(target, models[""], families[""], tokenizer, origin or Origin(), whole)
         for name in models.keys() - {""}:
             inner = partial(
                 fill_folder,
@@ -75,14 +75,14 @@ def export(
                 tokenizer=tokenizer,
                 origin=origin or Origin(),
             )
-            write_model_folder(fresh / name, inner)
+            write_model_folder(target / name, inner)
 
     write_model_folder(folder, fill)
     return Export(families[""].name, folder, families[""].class_name)
 
 
 def fill_folder(
-    fresh: Path,
+    target: Path,
     model: BuiltModel,
     family: Family,
     tokenizer: TextTokenizer,
@@ -93,21 +93,21 @@ def fill_folder(
     network, architecture = model.network, model.architecture
     assert isinstance(architecture, Transformer)
     vocabulary = vocabulary_of(network, tokenizer)
-    write_weights(fresh / WEIGHTS, to_hf(family.names(architecture), network.state_dict()))
-    durable.write_json(fresh / CONFIG, family.config(architecture, vocabulary, dtype_of(network)))
-    save_for_transformers(tokenizer, fresh, family.head, architecture.context)
-    if written := generation_config(model.objective, vocabulary):
-        durable.write_json(fresh / "generation_config.json", written)
+    write_weights(target / WEIGHTS, to_hf(family.names(architecture), network.state_dict()))
+    durable.write_json(target / CONFIG, family.config(architecture, vocabulary, dtype_of(network)))
+    save_for_transformers(tokenizer, target, family.head, architecture.context)
+    if generation := generation_config(model.objective, vocabulary):
+        durable.write_json(target / "generation_config.json", generation)
     facts = facts_of(model.objective, architecture, vocabulary, family.name).model_copy(update={"whole": whole})
-    durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
-    durable.write_text(fresh / "README.md", card_of(model, family, origin))
+    durable.write_json(target / FACTS, facts.model_dump(mode="json"))
+    durable.write_text(target / "README.md", card_of(model, family, origin))
 
 
 def generation_config(objective: Objective, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return the generation settings with which transformers generates what danlu generates.
+    """Return the generation settings with which transformers generates the same text as danlu.
 
-    They say where the text starts and ends, and which special tokens are never generated. Empty for models that do not
-    generate text.
+    They define the tokens at the start and end of a text, and the special tokens that are never generated. Empty for
+    models that do not generate text.
     """
     found: dict[str, Any] = {
         "bos_token_id": vocabulary.bos,
@@ -137,16 +137,16 @@ def save_native(
     """Write any network to a folder that only danlu loads; the weights have the names of danlu's modules.
 
     Args:
-        objective: that of pre-training.
-        predictor: that of a fine-tuned model.
+        objective: the pre-training objective.
+        predictor: the predictor of a fine-tuned model.
     """
     facts = facts_of(objective, architecture, vocabulary_of(network, tokenizer), NATIVE)
     facts = facts.model_copy(update={"predictor": predictor})
 
-    def fill(fresh: Path) -> None:
-        write_weights(fresh / WEIGHTS, network.state_dict())
-        tokenizer.save(fresh)
-        durable.write_json(fresh / FACTS, facts.model_dump(mode="json"))
+    def fill(target: Path) -> None:
+        write_weights(target / WEIGHTS, network.state_dict())
+        tokenizer.save(target)
+        durable.write_json(target / FACTS, facts.model_dump(mode="json"))
 
     write_model_folder(folder, fill)
     return folder
@@ -162,12 +162,12 @@ def vocabulary_of(network: Network, tokenizer: TextTokenizer) -> Vocabulary:
     """Return the tokenizer's vocabulary with the size of the model, which may be padded."""
     if network.vocabulary_size < tokenizer.vocabulary.size:
         sizes = f"{tokenizer.vocabulary.size} entries, the model {network.vocabulary_size}"
-        raise WrongInput(f"the tokenizer has {sizes}; it is not the one the model was trained with")
+        raise WrongInput(f"the tokenizer has {sizes}; pass the tokenizer that the model was trained with")
     return replace(tokenizer.vocabulary, size=network.vocabulary_size)
 
 
 def dtype_of(model: nn.Module) -> str:
-    """Return the dtype that all parameters share, as config.json writes it."""
+    """Return the common dtype of all parameters, in the notation of config.json."""
     kinds = {str(p.dtype).removeprefix("torch.") for p in model.parameters()}
     if len(kinds) != 1:
         raise WrongInput(f"the model's weights are {' and '.join(sorted(kinds))}; convert them to one of these first")

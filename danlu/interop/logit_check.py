@@ -21,10 +21,10 @@ from danlu.errors import DanluError, WrongInput
 from danlu.hf_heads import Head
 from danlu.interop.blank_tokens import BLANKS
 from danlu.interop.head_kinds import KINDS
-from danlu.interop.model_folder import CONFIG, read_facts, read_table
+from danlu.interop.model_folder import CONFIG, read_facts, read_json_object
 from danlu.interop.quiet_transformers import quiet_transformers
 from danlu.interop.submodels import extract
-from danlu.interop.tokenizer_files import frame
+from danlu.interop.tokenizer_files import surrounding_tokens
 from danlu.packing import pack
 from danlu.tokens.tokenizer import TextTokenizer
 
@@ -39,9 +39,9 @@ def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts
     """
     folder = Path(folder)
     if not texts:
-        raise WrongInput(f"{folder}: there is no text to compare the logits of")
+        raise WrongInput(f"{folder}: there is no text to compare logits on")
     if not (folder / CONFIG).is_file():
-        raise WrongInput(f"{folder} has no {CONFIG}: it is danlu's own and transformers cannot load it")
+        raise WrongInput(f"{folder} has no {CONFIG}: it is in danlu's native format, which transformers cannot load")
     parts = network.objective.submodels()
     if parts:
         architecture: Architecture = read_facts(folder).architecture
@@ -52,7 +52,7 @@ def check_export(network: Network, tokenizer: TextTokenizer, folder: Path, texts
 
 def compare_model(network: Network, tokenizer: TextTokenizer, folder: Path, texts: Sequence[str]) -> float:
     """Compare one model with its folder."""
-    config = read_table(folder / CONFIG)
+    config = read_json_object(folder / CONFIG)
     family = family_of(config, str(folder / CONFIG))
     context = family.settings_of(config).context
     ours = deepcopy(network).to("cpu", torch.float32).eval()
@@ -75,7 +75,7 @@ def check_tokens(
     """Raise DanluError if `AutoTokenizer` gives other ids than danlu, with or without special tokens."""
     # "<mask>" in a text is text to danlu, but a special token to transformers by default
     auto = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
-    before, after = frame(tokenizer, head)
+    before, after = surrounding_tokens(tokenizer, head)
     for text in texts:
         ids = tokenizer.encode(text).tolist()
         for special, expected in ((False, ids), (True, before + ids + after)):
@@ -101,20 +101,20 @@ def load_strictly(transformers: ModuleType, folder: Path, family: Family) -> Any
 
 def model_input(tokenizer: TextTokenizer, text: str, head: Head, context: int) -> np.ndarray:
     """Return the ids of a text as the model reads them: with special tokens, truncated, with the blanks of its head."""
-    before, after = frame(tokenizer, head)
+    before, after = surrounding_tokens(tokenizer, head)
     ids = tokenizer.encode(text)[: max(0, context - len(before) - len(after))]
-    return np.array([*before, *BLANKS[head.blank].cover(ids, tokenizer.vocabulary), *after], np.int64)[:context]
+    return np.array([*before, *BLANKS[head.blank].hide(ids, tokenizer.vocabulary), *after], np.int64)[:context]
 
 
 def stream_of(ids: np.ndarray, key: np.ndarray, query: np.ndarray | None = None) -> Stream:
     return pack([{"text": [Seq({"token": ids}, key, query)]}], {"text": StreamSpec()})["text"]
 
 
-def own_values(network: Network, ids: np.ndarray, head: Head) -> dict[str, Tensor]:
-    """Return danlu's outputs for one sequence, by the name that the class gives them.
+def danlu_outputs(network: Network, ids: np.ndarray, head: Head) -> dict[str, Tensor]:
+    """Return the outputs of danlu's network for one sequence, under their names in the transformers class.
 
-    They are logits [T, vocabulary], [T] of a discriminator, [2] of a pair of texts, or hidden states. A decoder reads
-    the same sequence.
+    They are logits [T, vocabulary], [T] of a discriminator, [2] of a pair of texts, or hidden states. The input of a
+    decoder is the same sequence.
     """
     stream = stream_of(ids, *ATTENTION_ORDERS[network.objective.reading_order](len(ids)))
     hidden = network.hidden(stream)
@@ -127,6 +127,6 @@ def own_values(network: Network, ids: np.ndarray, head: Head) -> dict[str, Tenso
 def difference(ours: Network, theirs: Any, ids: np.ndarray, head: Head) -> float:
     """Return the largest absolute difference for one sequence; NaN if any value is NaN."""
     row = torch.from_numpy(ids)[None]
-    made = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
-    differences = [(value - made[name][0]).abs().max() for name, value in own_values(ours, ids, head).items()]
+    outputs = theirs(input_ids=row, **({} if ours.decoder is None else {"decoder_input_ids": row}))
+    differences = [(value - outputs[name][0]).abs().max() for name, value in danlu_outputs(ours, ids, head).items()]
     return float(torch.stack(differences).max())

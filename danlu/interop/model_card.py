@@ -14,7 +14,7 @@ from danlu.objective import Objective
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model was trained on, as far as it is known."""
+    """The training data of a model, as far as it is known."""
 
     languages: tuple[str, ...] = ()  # codes of the hub, such as "en" and "zh"
     corpus: str | None = None
@@ -29,7 +29,8 @@ def model_card(
     kind = KINDS[family.head.kind]
     front = ["library_name: transformers", f"pipeline_tag: {kind.pipeline}"]
     if origin.languages:
-        front += ["language:", *(f"- {json.dumps(code)}" for code in origin.languages)]  # quoted: no means false
+        # quoted, because YAML reads `no` as false
+        front += ["language:", *(f"- {json.dumps(code)}" for code in origin.languages)]
     if origin.license:
         front.append(f"license: {json.dumps(origin.license)}")
     front += ["tags:", "- danlu"]

@@ -35,10 +35,10 @@ READ = (FACTS, CONFIG, WEIGHTS, TOKENIZER, MODEL, TOKENIZER_CONFIG)
 """The files that determine a model; the others may be edited by hand."""
 
 NATIVE = "danlu"
-"""In place of a family's name: the weights have the names of danlu's modules."""
+"""The naming scheme of weights that have the names of danlu's modules."""
 
 FORMAT = 2
-"""Of danlu.json. Format 1 has former names of settings, and its weights former names of modules; both are converted."""
+"""The format of danlu.json. Format 1 has former names of settings and of modules, which are converted."""
 
 
 class ModelFacts(Settings):
@@ -60,17 +60,17 @@ class ModelFacts(Settings):
     whole: objectives.choice() | None = Field(  # type: ignore[valid-type]
         default=None,
         description=(
-            "Objective of all models that were trained together, the others of which are in subfolders; null for a "
-            "single model."
+            "Joint objective of this model and those in subfolders, if they were trained together; null for a single "
+            "model."
         ),
     )
 
-    def trained_for(self) -> Any:
-        """The objective that the network is built for: that of the task if the model was fine-tuned."""
+    def network_objective(self) -> Any:
+        """Return the objective that the network is built for: that of the task if the model was fine-tuned."""
         return self.objective if self.predictor is None else self.predictor.objective()
 
 
-def one_line(error: ValueError) -> str:
+def describe_error(error: ValueError) -> str:
     """Describe the first error in danlu.json, with its key."""
     if not isinstance(error, ValidationError):
         return str(error)
@@ -79,18 +79,20 @@ def one_line(error: ValueError) -> str:
 
 
 def read_facts(folder: Path) -> ModelFacts:
-    """Return what danlu.json holds, converted where an earlier version wrote it."""
+    """Read danlu.json; the content of an earlier format is converted."""
     path = folder / FACTS
-    stored = in_current_format(read_table(path), path)
+    stored = convert_format(read_json_object(path), path)
     try:
         with former_names_accepted():
             return ModelFacts.model_validate(stored)
     except ValueError as error:
-        raise WrongInput(f"{path} was written by another version of danlu or is damaged: {one_line(error)}") from None
+        raise WrongInput(
+            f"{path} was written by another version of danlu or is damaged: {describe_error(error)}"
+        ) from None
 
 
-def in_current_format(stored: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Convert the content of danlu.json to the current format; WrongInput for a format this version does not know."""
+def convert_format(stored: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Convert the content of danlu.json to the current format. Raises WrongInput for an unknown format."""
     found = stored.get("format")
     if found not in (1, FORMAT):
         raise WrongInput(
@@ -100,32 +102,32 @@ def in_current_format(stored: dict[str, Any], path: Path) -> dict[str, Any]:
     return stored | {"format": FORMAT}
 
 
-def read_table(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds an object."""
-    if not isinstance(table := durable.read_json(path), dict):
-        raise WrongInput(f"{path} is damaged: it does not hold a JSON object")
-    return table
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that contains an object."""
+    if not isinstance(content := durable.read_json(path), dict):
+        raise WrongInput(f"{path} is damaged: it does not contain a JSON object")
+    return content
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        near = (
+        hint = (
             "; the weights are split into several files, save them as one"
             if path.with_name(f"{path.name}.index.json").exists()
             else ""
         )
-        raise WrongInput(f"{path} is missing{near}")
+        raise WrongInput(f"{path} is missing{hint}")
     try:
         return load_file(path)
     except SafetensorError as error:
         raise WrongInput(f"{path} is damaged ({' '.join(str(error).split())}); save the model again") from None
 
 
-def refuse_damage(folder: Path) -> None:
-    """Raise WrongInput if a file differs from the manifest; a folder without a manifest passes."""
+def check_integrity(folder: Path) -> None:
+    """Raise WrongInput if a file differs from the manifest. A folder without a manifest is not checked."""
     if not (folder / durable.MANIFEST).is_file():
         return
-    for name, facts in read_table(folder / durable.MANIFEST).items():
+    for name, facts in read_json_object(folder / durable.MANIFEST).items():
         if name not in READ:
             continue
         path = folder / name
@@ -133,13 +135,13 @@ def refuse_damage(folder: Path) -> None:
             raise WrongInput(f"{path} is missing; save the model again")
         if path.stat().st_size != facts["bytes"] or durable.sha256(path) != facts["sha256"]:
             raise WrongInput(
-                f"{path} is damaged: its hash is not that of the manifest; "
+                f"{path} is damaged: its hash differs from the manifest; "
                 f"save the model again, or delete {durable.MANIFEST} if you changed it yourself"
             )
 
 
 def write_model_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Write a folder in one step; never replace a folder that holds something else."""
+    """Write a folder in one step. Raises WrongInput rather than replace a folder with other content."""
     if folder.exists() and not (folder / durable.MANIFEST).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise WrongInput(f"{folder} exists and is not a model saved by danlu; choose another folder or move it away")
     durable.write_folder(folder, fill)

@@ -1,4 +1,4 @@
-"""Load saved models: danlu's own folders, and those of transformers if danlu knows the family."""
+"""Load saved models: folders written by danlu, and by transformers for families that danlu supports."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from danlu.interop.model_folder import (
     NATIVE,
     WEIGHTS,
     ModelFacts,
+    check_integrity,
     read_facts,
-    read_table,
+    read_json_object,
     read_weights,
-    refuse_damage,
 )
 from danlu.interop.published_layouts import align_names, stored_names
 from danlu.interop.tokenizer_files import load_tokenizer
@@ -35,12 +35,12 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a folder holds: the network in float32 on the CPU, in eval mode, and its tokenizer."""
+    """A model loaded from a folder: the network in float32 on the CPU, in eval mode, and its tokenizer."""
 
     network: Network
     tokenizer: TextTokenizer
     facts: ModelFacts
-    ignored: tuple[str, ...] = ()  # weights in the folder that the network does not have, such as further heads
+    ignored: tuple[str, ...] = ()  # weights in the folder that danlu does not use, such as extra heads
 
 
 def load_model(folder: Path) -> tuple[Network, TextTokenizer]:
@@ -52,18 +52,18 @@ def load_model(folder: Path) -> tuple[Network, TextTokenizer]:
 def read_model(folder: Path) -> SavedModel:
     """Load a saved model with all of its weights.
 
-    A folder without danlu.json, such as one that transformers saved, is read by its config.json.
+    A folder without danlu.json, such as one that transformers saved, is read with its config.json.
     """
     facts, tokenizer = describe_model(folder)
     path = Path(folder) / WEIGHTS
-    state, ignored = own_names(facts, read_weights(path), path)
-    network = build_network(facts.trained_for(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
+    state, ignored = to_danlu_names(facts, read_weights(path), path)
+    network = build_network(facts.network_objective(), facts.architecture, facts.vocabulary.size, 0, facts.objective)
     load_state(network, state, path)
     return SavedModel(network.eval(), tokenizer, facts, ignored)
 
 
 def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
-    """Read what a folder holds, without the weights.
+    """Read the facts and the tokenizer of a saved model, without its weights.
 
     Raises:
         WrongInput: if it is not a model folder or is damaged.
@@ -73,19 +73,19 @@ def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
         raise WrongInput(f"{folder} is not a folder; give the folder of a saved model")
     if not (folder / FACTS).is_file() and not (folder / CONFIG).is_file():
         raise WrongInput(f"{folder} holds no model: it has neither {FACTS} nor {CONFIG}")
-    refuse_damage(folder)
+    check_integrity(folder)
     tokenizer = load_tokenizer(folder)
-    facts = read_facts(folder) if (folder / FACTS).is_file() else facts_by_config(folder, tokenizer.vocabulary)
+    facts = read_facts(folder) if (folder / FACTS).is_file() else facts_from_config(folder, tokenizer.vocabulary)
     if tokenizer.vocabulary.size > facts.vocabulary.size:
         sizes = f"{tokenizer.vocabulary.size} entries, the model {facts.vocabulary.size}"
         raise WrongInput(f"{folder}: the tokenizer has {sizes}; they are not from the same model")
     return facts, tokenizer
 
 
-def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
-    """Derive from config.json what danlu.json would hold."""
+def facts_from_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
+    """Derive the content of danlu.json from config.json."""
     path = folder / CONFIG
-    config = read_table(path)
+    config = read_json_object(path)
     family = family_of(config, f"{folder} has no {FACTS} and by its {CONFIG}")
     try:
         settings = family.settings_by_weights(family.settings_of(config), stored_names(folder / WEIGHTS))
@@ -106,7 +106,9 @@ def facts_by_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
     )
 
 
-def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def to_danlu_names(
+    facts: ModelFacts, state: dict[str, Tensor], path: Path
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """Return the weights under the names of danlu's modules, and the names of those that were ignored."""
     if facts.weights == NATIVE:
         return with_current_names(state), ()
@@ -119,7 +121,7 @@ def own_names(facts: ModelFacts, state: dict[str, Tensor], path: Path) -> tuple[
 
 
 def load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
-    """Load every weight; raise WrongInput for the first that is missing, unknown or of another shape."""
+    """Load all weights. Raises WrongInput for the first that is missing, unknown or has the wrong shape."""
     wanted = network.state_dict()
     refuse_other_names(wanted, state, str(path))
     for name, value in state.items():

@@ -1,4 +1,4 @@
-"""Weight names as transformers and the original authors published them, mapped to those of the current class."""
+"""Map weight names, as published by transformers or the authors of a model, to those of the current class."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def align_names(
     """Rename the weights of a file to the names of the family's class.
 
     Handles a missing or extra prefix of the base model ("bert.", "transformer."), names from TensorFlow, copies of tied
-    weights, and weights that nothing in danlu computes with, such as further heads and buffers. Unknown names stay, for
-    the caller to refuse.
+    weights, and weights that danlu does not use, such as extra heads and buffers. Unknown names are kept, for the
+    caller to refuse.
 
     Returns:
         The renamed weights, and the names of those that were ignored.
@@ -40,7 +40,7 @@ def align_names(
         current = next((each for each in candidates if each in wanted), None)
         original = next((family.copies[each] for each in candidates if each in family.copies), None)
         if current is not None:
-            put(aligned, current, state[name], name, path)
+            add_weight(aligned, current, state[name], name, path)
         elif original in wanted:
             copies[name] = original
         elif any(family.ignores(each) for each in candidates):
@@ -48,20 +48,20 @@ def align_names(
         else:
             aligned[name] = state[name]
     for name, original in copies.items():
-        put(aligned, original, state[name], name, path)
+        add_weight(aligned, original, state[name], name, path)
     return aligned, tuple(ignored)
 
 
-def put(aligned: dict[str, Tensor], current: str, value: Tensor, name: str, path: Path) -> None:
-    """Add one weight, or check that it equals the one that is there."""
+def add_weight(aligned: dict[str, Tensor], current: str, value: Tensor, name: str, path: Path) -> None:
+    """Add one weight, or check that it equals the existing one."""
     if current not in aligned:
         aligned[current] = value
     elif aligned[current].shape != value.shape or not torch.equal(aligned[current], value):
-        raise WrongInput(f"{path}: {name} differs from {current}, with which its class ties it; save the model again")
+        raise WrongInput(f"{path}: {name} differs from {current}, to which its class ties it; save the model again")
 
 
 def spellings(name: str, prefix: str) -> Iterator[str]:
-    """Yield the names that a weight may have in the current class, the likeliest first."""
+    """Yield the possible names of a weight in the current class, the most likely first."""
     modern = name
     for former, current in LEGACY_SUFFIXES.items():
         if name.endswith(former):

@@ -12,7 +12,7 @@ from danlu.errors import WrongInput
 
 @contextmanager
 def quiet_transformers() -> Iterator[ModuleType]:
-    """Yield the module; it shows no progress bars or warnings while the block runs."""
+    """Yield the transformers module, without progress bars or warnings inside the block."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The models inside a network that can be saved separately, and the way back."""
+"""Split a network into the models that can be saved separately, and merge their weights again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from danlu.objective import Objective, SubModel
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A network and what it was built from."""
+    """A network with its objective and architecture."""
 
     network: Network
     objective: Objective
@@ -25,7 +25,7 @@ class BuiltModel:
 def split_submodels(network: Network, objective: Objective, architecture: Architecture) -> dict[str, BuiltModel]:
     """Return the models of a network by name; "" is the main one.
 
-    An objective that trains a single model gives the network itself.
+    If the objective trains a single model, it is the network itself.
     """
     parts = objective.submodels()
     if not parts:
@@ -34,9 +34,9 @@ def split_submodels(network: Network, objective: Objective, architecture: Archit
 
 
 def extract(network: Network, part: SubModel, architecture: Architecture) -> BuiltModel:
-    """Return a part of a network as a network with its own copy of the weights."""
+    """Return a part of a network as a separate network with a copy of the weights."""
     settings = architecture if part.size == (1.0, 1.0) else scaled(architecture, *part.size)
-    made = build_network(part.objective, settings, network.vocabulary_size, seed=0)
+    extracted = build_network(part.objective, settings, network.vocabulary_size, seed=0)
     state = {
         separate + name.removeprefix(whole): value
         for separate, whole in part.modules.items()
@@ -44,8 +44,8 @@ def extract(network: Network, part: SubModel, architecture: Architecture) -> Bui
         if name == whole or name.startswith(f"{whole}.")
     }
     example = next(network.parameters())
-    made.to(example.device, example.dtype).load_state_dict(state)
-    return BuiltModel(made.train(network.training), part.objective, settings)
+    extracted.to(example.device, example.dtype).load_state_dict(state)
+    return BuiltModel(extracted.train(network.training), part.objective, settings)
 
 
 def merge_submodels(states: Mapping[str, Mapping[str, Tensor]], objective: Objective) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from danlu.tokens.sentencepiece_model import SentencePiece
 from danlu.tokens.tokenizer import CONFIG, TOKENIZER, TextTokenizer
 
 
-def frame(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
+def surrounding_tokens(tokenizer: TextTokenizer, head: Head) -> tuple[list[int], list[int]]:
     """Return the ids of the special tokens before and after a text."""
     before, after = ([getattr(tokenizer.vocabulary, role) for role in roles] for roles in (head.before, head.after))
     return before, after
@@ -42,10 +42,10 @@ def post_processor(tokenizer: TextTokenizer, head: Head) -> dict[str, Any]:
 
 
 def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, context: int) -> None:
-    """Save a tokenizer so that `AutoTokenizer` returns what the model's class expects.
+    """Save a tokenizer so that `AutoTokenizer` returns the inputs that the model's class expects.
 
-    That is special tokens around a text, token types only where a head distinguishes the texts of a pair (transformers
-    4 adds them by default), and at most `context` tokens if truncation is requested.
+    It adds special tokens around a text, returns token types only if the head distinguishes the texts of a pair
+    (transformers 4 adds them by default), and truncates to `context` tokens on request.
     """
     tokenizer.save(folder)
     content = json.loads(tokenizer.file[1]) | {"post_processor": post_processor(tokenizer, head)}
@@ -57,7 +57,7 @@ def save_for_transformers(tokenizer: TextTokenizer, folder: Path, head: Head, co
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
-    """Load a saved tokenizer with its original content and fingerprint: danlu adds special tokens itself."""
+    """Load a saved tokenizer without the post-processor for transformers, because danlu adds special tokens itself."""
     tokenizer = TextTokenizer.load(folder)
     if not isinstance(tokenizer.inner, SentencePiece):
         tokenizer.inner.post_processor = None  # type: ignore[assignment]

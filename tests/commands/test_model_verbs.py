@@ -161,7 +161,7 @@ def another_weight(folder):
 
 
 DAMAGE = {
-    "weights cut off": (cut_weights, "model.safetensors is damaged: its hash is not that of the manifest"),
+    "weights cut off": (cut_weights, "model.safetensors is damaged: its hash differs from the manifest"),
     "weights cut off, no manifest": (without_manifest(cut_weights), "model.safetensors is damaged ("),
     "weights missing": (drop("model.safetensors"), "model.safetensors is missing"),
     "another weight": (without_manifest(another_weight), "has an unknown weight lm_head.bias"),

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from danlu.architectures.presets import family_of
 from danlu.errors import WrongInput
-from danlu.interop.logit_check import own_values
-from danlu.interop.model_folder import read_table
+from danlu.interop.logit_check import danlu_outputs
+from danlu.interop.model_folder import read_json_object
 from danlu.interop.model_loading import read_model
 from danlu.interop.quiet_transformers import quiet_transformers
 
@@ -45,12 +45,12 @@ def rename(folder, change):
 def difference(model, folder):
     """The largest difference of logits between transformers and danlu, and what danlu ignored."""
     found = read_model(folder)
-    head = family_of(read_table(folder / "config.json")).head
+    head = family_of(read_json_object(folder / "config.json")).head
     ids = torch.arange(5, 30)
     inputs = {"input_ids": ids[None]} | ({"decoder_input_ids": ids[None]} if model.config.is_encoder_decoder else {})
     with torch.no_grad():
         made = model(**inputs)
-        given = own_values(found.network, ids.numpy(), head)
+        given = danlu_outputs(found.network, ids.numpy(), head)
     return max(float((value - made[name][0]).abs().max()) for name, value in given.items()), found.ignored
 
 
