@@ -70,11 +70,11 @@ def print_comparison(made: dict[str, Any]) -> None:
         rows.append([model["name"], model["parameters"], round(model["tokens"]), *map(score_text, figures)])
     print_table(columns, rows)
     if made["baselines"]:
-        values = ", ".join(f"{named('baseline', name)} {value:.3f}" for name, value in made["baselines"].items())
-        click.echo(message("compare.bits", values=values))
+        values = [f"{named('baseline', name)} {value:.3f}" for name, value in made["baselines"].items()]
+        click.echo(message("compare.bits", values=message("list.comma").join(values)))
     if task:
-        values = ", ".join(f"{named('baseline', name)} {score_text(value)}" for name, value in task["controls"].items())
-        click.echo(message("compare.task", values=values))
+        values = [f"{named('baseline', name)} {score_text(value)}" for name, value in task["controls"].items()]
+        click.echo(message("compare.task", values=message("list.comma").join(values)))
 
 
 def score_text(found: dict[str, Any] | None, sign: str = "") -> str:

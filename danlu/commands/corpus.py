@@ -58,7 +58,7 @@ def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Pa
 def tell(facts: dict[str, Any], as_json: bool) -> None:
     """Print the sizes of the splits, what was rejected, near-duplicates, scripts and words."""
     from danlu.commands.tables import heads, print_table
-    from danlu.console.draft_text import rejected_example
+    from danlu.console.draft_text import layout_text
 
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
@@ -67,12 +67,11 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
         [named("split", split), n["documents"], n["bytes"], n["characters"]] for split, n in facts["splits"].items()
     ])  # fmt: skip
     read, kept, rejected = (facts["documents"][key] for key in ("in", "kept", "rejected"))
-    layout = " and ".join(named("layout", word) for word in facts["layout"].split(" and "))
-    click.echo("\n" + message("corpus.documents", read=read, kept=kept, layout=layout))
+    click.echo("\n" + message("corpus.documents", read=read, kept=kept, layout=layout_text(facts["layout"])))
     if rejected:
         click.echo()
         print_table(heads("left_out", "documents", "such_as"), [
-            [translated("reason", reason), n, rejected_example(reason, facts["rejected_examples"][reason])]
+            [translated("reason", reason), n, translated("reason", facts["rejected_examples"][reason])]
             for reason, n in rejected.items()
         ])  # fmt: skip
     click.echo()

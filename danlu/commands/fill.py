@@ -26,5 +26,5 @@ def command(model: str, text: str, top: int, joint: bool, as_json: bool) -> None
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     for number, blank in enumerate(found, 1):
-        candidates = ", ".join(f"{token!r} {chance:.3f}" for token, chance in blank)
+        candidates = message("list.comma").join(f"{token!r} {chance:.3f}" for token, chance in blank)
         click.echo(message("fill.blank", number=number, candidates=candidates))

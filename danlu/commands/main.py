@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -105,10 +106,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # torch asks for huge pages where memory comes in large pieces (docs/decisions/0009); read at its first allocation.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     language.choose()
-    with warnings.catch_warnings():
-        warnings.showwarning = partial(show_warning, warnings.showwarning)
-        code = exit_code(list(sys.argv[1:] if arguments is None else arguments))
+    log, lines = logging.getLogger("danlu"), LogLines(logging.WARNING)
+    log.addHandler(lines)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(show_warning, warnings.showwarning)
+            code = exit_code(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        log.removeHandler(lines)
     sys.exit(code)
+
+
+class LogLines(logging.Handler):
+    """Prints warnings of the log on stderr in the language of the console."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(language.translated("reason", record.getMessage()), file=sys.stderr)
 
 
 def exit_code(arguments: list[str]) -> int:

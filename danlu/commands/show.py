@@ -73,7 +73,7 @@ def cost(facts: dict[str, Any], machine: dict[str, Any]) -> list[str]:
     where = message("show.where", **{key: machine[key] for key in ("device", "dtype", "threads")})
     return [
         message("show.work", training=work["training_per_token"], forward=work["forward_per_token"]),
-        message("show.memory", total=byte_size(memory["total"]), parts=message("show.comma").join(parts)),
+        message("show.memory", total=byte_size(memory["total"]), parts=message("list.comma").join(parts)),
         message("show.step", tokens=facts["step"]["tokens"], epoch=facts["tokens_per_epoch"]),
         message("show.no_time", where=where)
         if time is None
@@ -93,7 +93,7 @@ def two_rows(tokens: list[str], targets: list[str | None], columns: int | None =
     Args:
         columns: of the tokens (default: what the terminal has, without the names of the rows).
     """
-    from danlu.console.columns import padded, width
+    from danlu.console.columns import padded, visible, width
 
     names = [f"  {message(key)}" for key in ("show.sees", "show.predicts")]
     columns = columns or get_terminal_size((NO_TERMINAL, 0)).columns - width(names[0])
@@ -108,8 +108,3 @@ def two_rows(tokens: list[str], targets: list[str | None], columns: int | None =
         above += "|" * bool(above) + padded(a, wide)
         below += "|" * bool(below) + padded(b, wide)
     return [*lines, names[0] + above, names[1] + below]
-
-
-def visible(token: str) -> str:
-    """White space as signs, so that columns hold."""
-    return token.replace("\n", "⏎").replace("\t", "→").replace("\r", "␍")

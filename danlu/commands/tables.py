@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from danlu.console.columns import padded, width
+from danlu.console.columns import padded, visible, width
 from danlu.console.language import message, named
 
 
@@ -43,5 +43,5 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return named("answer", str(value))
     if not isinstance(value, int | float):
-        return "" if value is None else str(value)
+        return "" if value is None else visible(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

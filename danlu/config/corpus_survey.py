@@ -75,7 +75,7 @@ class Findings:
         """Return the findings as lines to print."""
         facts, line = self.corpus.facts, wording.line
         documents, rejected = facts["documents"], Counter(facts["documents"]["rejected"])
-        kinds = ", ".join(f"{n:,} {kind}" for kind, n in self.files.items())
+        kinds = line("comma").join(line("kind", n=n, kind=kind) for kind, n in self.files.items())
         layout = line("or").join(wording.layout(word) for word in str(facts["layout"]).split(" and "))
         found = [
             line("text", source=self.source, files=counted(sum(self.files.values()), "file", wording), kinds=kinds)
@@ -88,13 +88,15 @@ class Findings:
         for each in facts["files"]:
             encodings.update(each.get("encodings", {}))
         if set(encodings) - {"utf-8"}:
-            named = ", ".join(f"{counted(n, 'file', wording)} {name.upper()}" for name, n in encodings.most_common())
-            found.insert(1, line("encodings", encodings=named))
+            named = [f"{counted(n, 'file', wording)} {name.upper()}" for name, n in encodings.most_common()]
+            found.insert(1, line("encodings", encodings=line("comma").join(named)))
         if rejected:
-            each = ", ".join(f"{n:,} {wording.reason(reason)}" for reason, n in rejected.most_common(4))
+            first = rejected.most_common(4)
+            reasons = [line("rejected_reason", n=n, reason=wording.reason(reason)) for reason, n in first]
             left_out = counted(rejected.total(), "document", wording)
-            found.append(line("rejected", documents=left_out, reasons=each))
-            found += [f"           {facts['rejected_examples'][reason]}" for reason, _ in rejected.most_common(2)]
+            found.append(line("rejected", documents=left_out, reasons=line("comma").join(reasons)))
+            examples = [facts["rejected_examples"][reason] for reason, _ in first[:2]]
+            found += [f"           {wording.reason(example)}" for example in examples]
         for table in self.tables[:3]:
             found.append(line("labels", path=table.path, column=table.column))
         return found
@@ -114,8 +116,8 @@ def size(count: float) -> str:
 
 
 def shares(scripts: dict[str, float], wording: Wording = ENGLISH) -> str:
-    named = ", ".join(f"{wording.script(script)} {share:.1%}" for script, share in scripts.items())
-    return named or wording.line("no_letters")
+    named = [f"{wording.script(script)} {share:.1%}" for script, share in scripts.items()]
+    return wording.line("comma").join(named) or wording.line("no_letters")
 
 
 def kind_of(path: Path) -> str:

@@ -20,6 +20,9 @@ LINES = {
     "fills_blanks": "fills blanks, embeds texts",
     "shadowed": "recipe     the shipped {name!r}; for your own text of that name: danlu run ./{name}",
     "or": " or ",
+    "comma": ", ",
+    "kind": "{n:,} {kind}",
+    "rejected_reason": "{n:,} {reason}",
     "file": "{n:,} file",
     "files": "{n:,} files",
     "document": "{n:,} document",
@@ -45,7 +48,7 @@ class Wording:
         return name
 
     def reason(self, text: str) -> str:
-        """Why a document was rejected."""
+        """Why a document was rejected, alone or with its name before it."""
         return text
 
     def size(self, text: str) -> str:

@@ -55,3 +55,8 @@ def unbreakable(text: str) -> list[str]:
         else:
             found.append(piece)
     return found
+
+
+def visible(token: str) -> str:
+    """White space as signs, so that columns hold."""
+    return token.replace("\n", "⏎").replace("\t", "→").replace("\r", "␍")

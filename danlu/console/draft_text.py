@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from danlu.config.wording import ENGLISH, Wording
-from danlu.console.language import catalogue, current, named, translated
+from danlu.console.language import catalogue, current, message, named, translated
 
 
 class Chinese(Wording):
@@ -30,6 +30,6 @@ def wording() -> Wording:
     return ENGLISH if current() == "en" else Chinese()
 
 
-def rejected_example(reason: str, example: str) -> str:
-    """Return an example of a rejected document, as in `corpus.json`, with its reason in the current language."""
-    return example.replace(f": {reason}", f"：{translated('reason', reason)}", 1) if current() == "zh" else example
+def layout_text(layout: str) -> str:
+    """Return how a corpus is divided into documents, such as `topic and module`."""
+    return message("list.and").join(named("layout", word) for word in layout.split(" and "))

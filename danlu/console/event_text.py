@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from danlu.console.draft_text import layout_text
 from danlu.console.formatting import metric, with_interval
-from danlu.console.language import message, named
+from danlu.console.language import message, named, translated
 from danlu.results import ModelResult
 from danlu.runs import events
 from danlu.runs.events import Event
@@ -21,7 +22,7 @@ def corpus_read(event: events.CorpusRead) -> list[str]:
         message(
             "data.corpus",
             source=event.source,
-            layout=event.layout,
+            layout=layout_text(event.layout),
             documents=event.documents,
             megabytes=event.bytes / 1e6,
             rejected=event.rejected,
@@ -54,14 +55,14 @@ def weights_transferred(event: events.WeightsTransferred) -> list[str]:
         for t in facts["resized"]
     ]
     return [
-        message(f"weights.{key}", model=event.model, weights=", ".join(found[key])).strip()
+        message(f"weights.{key}", model=event.model, weights=message("list.comma").join(found[key])).strip()
         for key in ("new", "resized", "unused", "ignored")
         if found[key]
     ]
 
 
 def weights_ignored(event: events.WeightsIgnored) -> list[str]:
-    return [message("weights.ignored", model="", weights=", ".join(event.modules))]
+    return [message("weights.ignored", model="", weights=message("list.comma").join(event.modules))]
 
 
 def model_evaluated(event: events.ModelEvaluated) -> list[str]:
@@ -77,8 +78,9 @@ def model_evaluated(event: events.ModelEvaluated) -> list[str]:
     if result.bits_per_byte is None:
         return [*term_losses(event), *objective_metrics(result)]
     bits = with_interval(result.bits_per_byte, *(result.bits_per_byte_interval or (None, None)))
-    baselines = ", ".join(f"{named('baseline', name)} {value:.3f}" for name, value in (result.baselines or {}).items())
-    return [message("evaluation.bits", model=result.name, bits=bits, baselines=baselines)]
+    baselines = [f"{named('baseline', name)} {value:.3f}" for name, value in (result.baselines or {}).items()]
+    joined = message("list.comma").join(baselines)
+    return [message("evaluation.bits", model=result.name, bits=bits, baselines=joined)]
 
 
 def term_losses(event: events.ModelEvaluated) -> list[str]:
@@ -89,14 +91,14 @@ def term_losses(event: events.ModelEvaluated) -> list[str]:
         for term, v in (event.result.terms or {}).items()
     ]
     key = "evaluation.units" if event.own_units else "evaluation.documents"
-    return [message(key, model=event.result.name, terms=", ".join(terms))]
+    return [message(key, model=event.result.name, terms=message("list.comma").join(terms))]
 
 
 def objective_metrics(result: ModelResult) -> list[str]:
     figures = result.judged.figures if result.judged else {}
     if not figures:
         return []
-    text = ", ".join(f"{name} {metric(value)}" for name, value in figures.items())
+    text = message("list.comma").join(f"{name} {metric(value)}" for name, value in figures.items())
     return [message("evaluation.metrics", model=result.name, metrics=text)]
 
 
@@ -113,12 +115,12 @@ def fine_tuning_started(event: events.FineTuningStarted) -> list[str]:
     about = {"folder": event.folder, "objective": event.objective, "architecture": event.architecture}
     return [
         message("finetuning.model", **about, digest=event.sha256[:DIGEST]),
-        message("finetuning.rows", rows=event.rows),
+        message("finetuning.rows", rows=translated("rows", event.rows)),
     ]
 
 
 def learning_rate_chosen(event: events.LearningRateChosen) -> list[str]:
-    scores = ", ".join(f"{rate}: {score:.3f}" for rate, score in event.scores.items())
+    scores = message("list.comma").join(f"{rate}: {score:.3f}" for rate, score in event.scores.items())
     about = {"task": event.task, "arm": named("baseline", event.arm), "rate": event.learning_rate}
     return [message("finetuning.learning_rate", **about, scores=scores)]
 
