@@ -19,7 +19,7 @@ $(USABLE): pyproject.toml constraints.txt tools/install_torch.py
 	@$(PIP) -c constraints.txt -e '.[demo]'
 	@touch $@
 
-# what the tests need besides
+# what the tests need in addition
 $(READY): $(USABLE)
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -22,8 +22,8 @@ WORDS = {
         "language": "en",
         "and": ", ",
         "seconds": "{seconds} seconds",
-        "told": "Corpus: {corpus}. {budget} per training; trainings per model: {seeds}. Fine-tuned on {draws} samples "
-                "of {rows} labelled texts.",
+        "caption": "Corpus: {corpus}. {budget} per training; trainings per model: {seeds}. Fine-tuned on {draws} "
+                "samples of {rows} labelled texts.",
     },
     "README.zh.md": {
         "head": (
@@ -35,7 +35,7 @@ WORDS = {
         "language": "zh",
         "and": "、",
         "seconds": "{seconds} 秒",
-        "told": "语料：{corpus}。每次训练 {budget}，每个模型训练 {seeds} 次；"
+        "caption": "语料：{corpus}。每次训练 {budget}，每个模型训练 {seeds} 次；"
                 "用 {rows} 条标注文本微调，抽取 {draws} 次。",
     },
 }  # fmt: skip
@@ -70,9 +70,9 @@ def table(made: dict[str, Any], words: dict[str, Any]) -> str:
     corpus = words["and"].join(f"`{one}`" for one in made["corpus"].split(", "))
     budget = words["seconds"].format(seconds=made["budget"].removesuffix(" seconds"))
     facts = {"budget": budget, "seeds": made["seeds"], "rows": task["train_rows"], "draws": task["draws"]}
-    told = words["told"].format(corpus=corpus, **facts)
+    caption = words["caption"].format(corpus=corpus, **facts)
     rows = "\n".join(f"| {line} |" for line in lines)
-    notes = (told, listed(words, "baselines", baselines), listed(words, "controls", controls))
+    notes = (caption, listed(words, "baselines", baselines), listed(words, "controls", controls))
     return f"\n{rows}\n\n" + "\n".join(notes) + "\n\n"
 
 

@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(p for kind in ("py", "yaml", "toml", "j2", "md") for p in (ROOT / "danlu").rglob(f"*.{kind}"))
 DOCS = sorted(p for p in (ROOT / "docs").rglob("*.md") if not p.name.startswith("glossary"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
+OTHERS = [*(ROOT / "docs").rglob("*.yaml"), *(ROOT / "tools").rglob("*.py")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS, *NOTEBOOKS, *OTHERS]
 
 REPLACED = {
     r"foretell\w*|foretold": "predict",
