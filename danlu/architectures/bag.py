@@ -26,8 +26,8 @@ class Bag(Architecture):
     context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; has no effect on cost.")
     tied: bool = Field(
         False,
-        description="Use the token embeddings as output embeddings. Best for word vectors, which have no output layer; "
-        "a bigram model is not symmetric and needs its own.",
+        description="Use the token embeddings as output embeddings. Recommended for word vectors, which have no output "
+        "layer; a bigram model is not symmetric and needs separate output embeddings.",
     )
 
     exempt: ClassVar[Mapping[str, str]] = {
