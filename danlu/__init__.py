@@ -1,7 +1,7 @@
 """danlu: raw text in, a language model out.
 
     danlu.run("demo")                                      run a recipe from raw text to report
-    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  train the models of several recipes alike and compare them
+    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  train the models of several recipes and compare them
     danlu.draft_recipe("my_texts/").text                   a commented recipe for a text
     danlu.load("runs/demo/model/decoder").generate("The function")
     danlu.pretrain("mine.yaml", start="runs/demo/model/decoder")

@@ -47,7 +47,7 @@ def compare(
     stop: Callable[[], bool] = never,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Train the models of several recipes alike and compare them: one corpus, one tokenizer, one budget, one task.
+    """Train and compare the models of several recipes, with the same corpus, tokenizer, budget and task.
 
     The same call resumes a comparison that was interrupted.
 

@@ -67,10 +67,10 @@ def finetune(
         model: the folder of the model, danlu's own or a Hugging Face one.
         train: table (.tsv or .csv) of the rows to train on.
         test: table of the rows to test on.
-        dev: table of the rows by which the learning rate and the number of steps are chosen.
+        dev: table of the rows on which the learning rate and the number of steps are chosen.
         split: fraction of the rows of `train` to test on, instead of `test`.
         task: the kind of the task.
-        seeds: number of trainings, each with another draw of rows, order and new weights.
+        seeds: number of trainings, each with its own sample of rows, order and new weights.
         budget: for all trainings together, such as "2min"; or, for each, "30 steps".
         out: the directory to write (default: runs/<folder>-<task>).
         overrides: `key.path=value`, such as `training.optimizer.learning_rate=1e-4` or `task.max_tokens=64`.

@@ -219,7 +219,7 @@ class Model:
         return embed(self.network, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
     def predict(self, inputs: Sequence[Any]) -> list[Any]:
-        """Return the prediction of a fine-tuned model for each input, in the form that its task gives it.
+        """Return the prediction of a fine-tuned model for each input, in the format of its task.
 
         Raises:
             WrongInput: if the model was not fine-tuned.

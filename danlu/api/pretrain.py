@@ -28,12 +28,12 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pre-train the models of a recipe, without its tasks; `danlu.run` on the same directory adds those.
 
-    The recipe in the run directory records what was chosen: that is the one to run afterwards.
+    The run directory contains the resolved recipe, `recipe.yaml`; pass that one to `danlu.run`.
 
     Args:
         start: a model folder, danlu's own or a Hugging Face one, whose training is continued. It replaces the recipe's
             model and tokenizer; the corpus, the training and the prompts are the recipe's.
-        model: the only one of the recipe's models to train.
+        model: train only this model of the recipe.
         recipe, overrides, out, budget, say, watch, stop, quiet: as in `danlu.run`.
 
     Returns:

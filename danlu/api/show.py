@@ -27,10 +27,9 @@ def show(
     say: Say | None = print_line,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Return what a recipe will do, ready for JSON.
+    """Return what a recipe would do, as data that can be written as JSON.
 
-    The text is read and a tokenizer trained as a run would, since sizes and examples depend on them; nothing is left
-    behind but the cache.
+    The text is read and a tokenizer is trained, because sizes and examples depend on them. Only the cache is written.
 
     Args:
         timed: also time a few steps of each model.
