@@ -26,3 +26,11 @@ def current_name(name: str) -> str:
         if name.startswith(former):
             return current + name.removeprefix(former)
     return name
+
+
+def former_name(name: str) -> str:
+    """Return the name that a weight had in earlier versions."""
+    for former, current in PREFIXES.items():
+        if name.startswith(current):
+            return former + name.removeprefix(current)
+    return name

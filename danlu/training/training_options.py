@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from danlu.architectures.former_names import former_name
 from danlu.errors import WrongInput, nearest
 from danlu.training.layer_depth import blocks
 from danlu.training.settings import TrainingSettings
@@ -30,9 +32,12 @@ def apply_training_options(model: nn.Module, settings: TrainingSettings) -> None
 
 
 def freeze(model: nn.Module, patterns: list[str]) -> None:
-    """Exclude the weights from training whose name, or the name of a module they are in, matches a pattern."""
+    """Exclude the weights from training whose name, or the name of a module they are in, matches a pattern.
+
+    A pattern that matches no current name is compared with the former ones, so that runs of earlier versions resume.
+    """
     for pattern in patterns:
-        found = [p for n, p in model.named_parameters() if fnmatchcase(n, pattern) or fnmatchcase(n, f"{pattern}.*")]
+        found = matching(model, pattern, lambda name: name) or matching(model, pattern, former_name)
         if not found:
             modules = [name for name, _ in model.named_modules() if name]
             raise WrongInput(
@@ -42,6 +47,12 @@ def freeze(model: nn.Module, patterns: list[str]) -> None:
             parameter.requires_grad_(False)
     if not any(p.requires_grad for p in model.parameters()):
         raise WrongInput("training.freeze: all weights are frozen; freeze fewer")
+
+
+def matching(model: nn.Module, pattern: str, naming: Callable[[str], str]) -> list[nn.Parameter]:
+    """Return the parameters whose name under `naming`, or the name of a module they are in, matches a pattern."""
+    named = [(naming(name), p) for name, p in model.named_parameters()]
+    return [p for name, p in named if fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")]
 
 
 def require_blocks(model: nn.Module, setting: str) -> list[nn.Module]:

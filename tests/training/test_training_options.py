@@ -84,6 +84,18 @@ def test_freezing_what_is_not_there_or_everything_is_refused(pattern, told):
         apply_training_options(network(), settings(freeze=[pattern]))
 
 
+@pytest.mark.parametrize(("former", "current"), [("embedders", "embeddings"), ("parts.dense.*", "head.dense.*")])
+def test_names_that_weights_had_in_earlier_versions_freeze_the_same_weights(former, current):
+    held = []
+    for pattern in (former, current):
+        model = network()
+        apply_training_options(model, settings(freeze=[pattern]))
+        held.append({name for name, p in model.named_parameters() if not p.requires_grad})
+    assert held[0] == held[1]
+    assert all(name.startswith(current.removesuffix("*")) for name in held[0])
+    assert held[0]
+
+
 def test_depth_counts_from_the_embeddings_to_the_heads():
     found = depths(deep())
     assert {n: d for n, d in found.items() if n.startswith("embeddings.")} == {"embeddings.token.weight": 0}
