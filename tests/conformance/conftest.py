@@ -15,12 +15,12 @@ def one_thread():
 
 @pytest.fixture(scope="package", params=marked([pair for pair in PAIRS if fits(*pair)], QUICK))
 def pair(request, tmp_path_factory) -> Pair:
-    """Everything registered that goes together, most of it in the long run of the tests only; test_refused_pairs.py
-    looks at what does not."""
+    """Every compatible pair of registered things, most of them only in the slow tests. `test_refused_pairs.py`
+    checks the incompatible pairs."""
     return pair_of(*request.param, tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture(scope="package", params=marked(REPRESENTATIVES, QUICK))
 def representative(request, tmp_path_factory) -> Pair:
-    """Everything that learns with a Transformer where that goes, every architecture once, and the quick pairs."""
+    """Every objective and task with a Transformer where compatible, every architecture once, and the quick pairs."""
     return pair_of(*request.param, tmp_path_factory.mktemp("rows"))

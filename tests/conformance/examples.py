@@ -1,6 +1,6 @@
-"""Settings under which everything registered is small enough for the toy data of the conformance suite.
+"""Settings with which everything registered is small enough for the toy data of the conformance suite.
 
-What has no line here is tried with its defaults, an architecture with the sizes of `SMALL`.
+Names without a line here use their defaults; architectures use the sizes of `SMALL`.
 """
 
 from __future__ import annotations
@@ -61,25 +61,26 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "recurrent": {"layers": 1, "width": 32, "context": 16},
     **dict.fromkeys(("bert", "gpt2", "llama", "modernbert", "qwen3", "roberta", "bart"), SMALL),
     **dict.fromkeys(("albert", "electra"), NARROW),
-    "t5": SMALL | {"head_dim": 2},  # scores are not scaled: with wide heads softmax would hide what is seen
+    "t5": SMALL | {"head_dim": 2},  # unscaled scores: with wide heads a saturated softmax would hide dependencies
     "transformer": {"layers": 2, "width": 16, "heads": 2, "ffn_dim": 32, "context": 16, "qk_norm": True},
 }
 
 TASKS: dict[str, dict[str, Any]] = {
     "classify": {"rows": {"train": "train.tsv", "test": "test.tsv"}, "labels_per_class": None, "max_tokens": 12},
 }
-"""Paths are names of the files in `labelled_toy_rows`."""
+"""Paths name the files that `labelled_toy_rows` writes."""
 
 OTHERS: dict[str, tuple[Registry, dict[str, Any]]] = {
     "objective": (objectives, {}),
     "architecture": (architectures, SMALL),
     "task": (tasks, TASKS["classify"]),
 }
-"""What a name without a line gets, as far as it has such settings."""
+"""Settings of a name without a line, as far as it has fields for them."""
 
 
 def example_of(kind: str, name: str, table: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The settings of a registered name; AssertionError says what to add where its defaults are not enough."""
+    """Return the settings of a registered name; raise AssertionError with the line to add if its defaults do not
+    suffice."""
     if name in table:
         return {"name": name, **table[name]}
     registry, small = OTHERS[kind]
@@ -93,7 +94,7 @@ def example_of(kind: str, name: str, table: Mapping[str, dict[str, Any]]) -> dic
 
 
 def labelled_toy_rows(folder: Path) -> None:
-    """`train.tsv` and `test.tsv`: three classes that one word of the text gives away."""
+    """Write `train.tsv` and `test.tsv`: three classes, each identified by one word of the text."""
     for split, rows in (("train", 60), ("test", 30)):
         lines = ["text\tlabel"]
         for i in range(rows):

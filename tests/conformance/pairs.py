@@ -31,7 +31,7 @@ from danlu.training.samples import RowSamples, Samples
 
 
 def with_settings(name: str, settings: Mapping[str, Any]) -> str:
-    """`name`, or `name:key=value` for a variant that one word says."""
+    """Return `name`, or `name:key=value` for a variant that one setting selects."""
     return ":".join([name, *(f"{key}={value}" for key, value in settings.items() if isinstance(value, str))])
 
 
@@ -42,7 +42,7 @@ def split_settings(words: list[str]) -> dict[str, str]:
 MACHINE = Machine("cpu", "float32", 1)
 
 PRETRAINED = {"full": "masked", "causal": "causal"}
-"""An objective of pre-training for each order in which tasks are tried."""
+"""A pre-training objective for each attention order in which tasks are tested."""
 
 LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s, _ in variants(objectives, name)] + [
     f"task:{name}:{order}" for name in tasks for order in PRETRAINED
@@ -50,20 +50,20 @@ LEARNABLE = [f"objective:{with_settings(name, s)}" for name in objectives for s,
 """Ids of everything that declares streams and terms."""
 
 VARIANTS = [with_settings(name, settings) for name in architectures for settings, _ in variants(architectures, name)]
-"""Every architecture, and where what it offers depends on a setting, under each of its values."""
+"""Every architecture, with each value of a setting that changes the attention orders it offers."""
 
 PLAIN = ("objective:causal", "objective:masked:unit=span")
-"""What an architecture learns, if it can."""
+"""The objectives preferred for architectures."""
 
 WITH_A_TRANSFORMER = (*PLAIN, "objective:image_text")
-"""What the quick pairs leave with a Transformer: the plain objectives, and one that few other networks learn."""
+"""Objectives that the quick pairs train with a Transformer: the plain ones, and one that few other networks learn."""
 
 PAIRS = [(learnable, architecture) for learnable in LEARNABLE for architecture in VARIANTS]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An objective (or a task's) with its toy data, and an architecture."""
+    """An objective (or the objective of a task) with its toy data, and an architecture."""
 
     objective: Any
     architecture: Any
@@ -77,7 +77,7 @@ class Pair:
         return pack(some, self.objective.streams, range(len(some)))
 
     def network(self, seed: int = 0) -> Network:
-        """In float64 and away from the initial weights, where blocks are still the identity and would hide leaks."""
+        """Build in float64 and away from the initial weights, where blocks are the identity and would hide leaks."""
         model = build_network(self.objective, self.architecture, self.vocabulary_size, seed).double()
         noise = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -87,8 +87,8 @@ class Pair:
 
 
 def toy_draws(objective: Any, folder: Path) -> Samples:
-    """Sentences of the toy language (with topics, for objectives that tell texts apart), or what an objective with
-    units of its own makes of them."""
+    """Return samples of the toy language (with topics, for objectives that distinguish texts), or the units that an
+    objective makes from them."""
     if objective.embeds_text:
         return ToySamples(vocabulary=TOPICAL)
     if not objective.has_own_units:
@@ -105,7 +105,7 @@ def architecture_of(name: str, **changed: Any) -> Any:
 
 
 def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> Pair:
-    """`changed` are settings of the architecture; `folder` takes the files of a task."""
+    """Build a pair; `changed` are settings of the architecture, `folder` takes the files of a task."""
     kind, name, *order = learnable.split(":")
     chosen = architecture_of(architecture, **changed)
     if kind == "objective":
@@ -120,7 +120,7 @@ def pair_of(learnable: str, architecture: str, folder: Path, **changed: Any) -> 
 
 
 def toy_task(name: str, folder: Path) -> tuple[Task, TaskRows]:
-    """A task and its rows, in files that are written to the folder."""
+    """Return a task and its rows, written as files to the folder."""
     settings = examples.example_of("task", name, examples.TASKS)
     examples.labelled_toy_rows(folder)
     settings["rows"] = {key: str(folder / file) for key, file in settings["rows"].items()}
@@ -129,7 +129,7 @@ def toy_task(name: str, folder: Path) -> tuple[Task, TaskRows]:
 
 
 def pretrained(order: str) -> Any:
-    """An objective of pre-training that reads in this order."""
+    """Return a pre-training objective that reads in this order."""
     return objectives.validate(examples.example_of("objective", PRETRAINED[order], examples.OBJECTIVES))
 
 
@@ -143,7 +143,8 @@ def needs_of_task(name: str, order: str) -> Mapping[str, frozenset[str]]:
 
 @cache
 def fits(learnable: str, architecture: str) -> bool:
-    """Whether the architecture honours what is needed. What cannot be tried does, so that its tests fail and say so."""
+    """Whether the architecture meets the needs. True where that cannot be determined, so that the tests fail with a
+    message."""
     kind, name, *order = learnable.split(":")
     try:
         chosen = architecture_of(architecture)
@@ -157,7 +158,7 @@ def fits(learnable: str, architecture: str) -> bool:
 
 
 def honours(needs: Mapping[str, frozenset[str]], architecture: Any) -> bool:
-    """Whether every role is there and offers what is needed of it."""
+    """Whether every role exists and offers the orders that it needs."""
     offers = {role: model.offers for role, model in models_of(architecture).items()}
     return all(role in offers and ("any" in offers[role] or need <= offers[role]) for role, need in needs.items())
 
@@ -167,14 +168,14 @@ def first_fitting(learnables: Iterable[str], architectures: Iterable[str]) -> tu
 
 
 def representatives() -> list[tuple[str, str]]:
-    """One pair for everything that learns, with a Transformer where that goes, and one for every architecture."""
+    """One pair for every objective and task, with a Transformer where compatible, and one for every architecture."""
     of_learnables = [first_fitting([one], ("transformer", *VARIANTS)) for one in LEARNABLE]
     of_architectures = [first_fitting((*PLAIN, *LEARNABLE), [other]) for other in VARIANTS]
     return sorted({pair for pair in (*of_learnables, *of_architectures) if pair})
 
 
 def quick_pairs() -> list[tuple[str, str]]:
-    """The pairs that `make test` runs: one for everything that learns, in which every architecture occurs.
+    """The pairs that `make test` runs: one for every objective and task, covering every architecture.
 
     Each architecture but the Transformer goes to the first objective that fits it and has none yet, those that fit
     the fewest objectives first.
@@ -200,16 +201,16 @@ REPRESENTATIVES = sorted({*representatives(), *QUICK})
 
 
 def marked(pairs: Iterable[tuple[str, str]], quick: Collection[tuple[str, str]]) -> list[Any]:
-    """Parameters of a fixture or test; those that are not `quick` are left to the long run of the tests."""
+    """Parameters of a fixture or test; those not in `quick` are marked slow."""
     return [pytest.param(pair, marks=() if pair in quick else pytest.mark.slow, id=" x ".join(pair)) for pair in pairs]
 
 
 def silent(example: Example) -> Example:
-    """The same inputs without a single target."""
+    """Return the same inputs without targets."""
     return {name: [Seq(s.inputs, s.key, s.query) for s in seqs] for name, seqs in example.items()}
 
 
 def targets(value: Any) -> int:
-    """How many targets a label or mark holds."""
+    """Count the targets in a label."""
     array = np.asarray(value)
     return int((~np.isnan(array)).sum() if array.dtype.kind == "f" else (array >= 0).sum())

@@ -1,4 +1,5 @@
-"""Every registered architecture: the order rules it offers, and a continuation that equals the full pass."""
+"""Every registered architecture: the attention orders that it offers, and incremental passes that equal the full
+pass."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ ORDERS = {
     "full": lambda n: (full_order(n), None),
     "prefix": lambda n: (np.maximum(np.arange(n) - n // 2, 0), None),
     "permutation": lambda n: (np.random.default_rng(n).permutation(n), None),
-    "a position that only asks": lambda n: (
+    "a query-only position": lambda n: (
         np.where(np.arange(n) == n // 2, HIDDEN_KEY, np.arange(n)),
         np.arange(n),
     ),
@@ -38,7 +39,7 @@ def stream_of(order, lengths):
     return pack([{"text": [s]} for s in seqs], FIELDS)["text"]
 
 
-def learner_of(name):
+def network_of(name):
     objective = objectives.validate("causal")
     model = build_network(objective, architecture_of(name), VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(1)
@@ -50,19 +51,19 @@ def learner_of(name):
 
 @pytest.fixture(params=list(architectures))
 def model(request):
-    return learner_of(request.param)
+    return network_of(request.param)
 
 
 @pytest.fixture
 def reaches(request):
-    """Whether what a position sees must reach it; a leak is one either way."""
+    """Whether a visible position must influence the result; an invisible one must not in either case."""
     name = request.node.callspec.params["model"]
     return "context reaches a position" not in architectures[name].exempt
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("lengths", [(7,), (5, 5, 5), (1, 8, 3)])
-def test_what_a_position_sees_reaches_it_and_nothing_else_does(model, order, lengths, reaches):
+def test_only_visible_positions_influence_a_position(model, order, lengths, reaches):
     offers = model.backbone.offers
     if order not in offers and "any" not in offers:
         assert order in NAMED or "any" not in offers
@@ -82,7 +83,7 @@ def test_what_a_position_sees_reaches_it_and_nothing_else_does(model, order, len
 
 
 @pytest.mark.parametrize("chunks", [(1,) * 12, (5, 1, 6), (11, 1), (12,)])
-def test_a_continuation_equals_the_full_pass(model, chunks):
+def test_an_incremental_pass_equals_the_full_pass(model, chunks):
     ids = sentence(3, sum(chunks))
     with torch.no_grad():
         whole = continuation(0, ids, "cpu")
@@ -97,7 +98,7 @@ def test_a_continuation_equals_the_full_pass(model, chunks):
     torch.testing.assert_close(torch.cat(made), expected, rtol=0, atol=1e-12)
 
 
-def test_a_state_can_be_continued_twice(model):
+def test_a_state_can_be_extended_twice(model):
     """Two continuations of one prompt do not disturb each other."""
     prompt = continuation(0, sentence(0, 4), "cpu")
     with torch.no_grad():

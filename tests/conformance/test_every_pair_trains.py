@@ -1,4 +1,4 @@
-"""Through the real loop: everything learns its toy data, goes on exactly where it stopped, and loads what it saved."""
+"""In the real loop, every pair learns its toy data, resumes bit for bit, and loads the weights it saved."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def job_of(pair, folder, steps, step_units=12, save_every=1000, settings=SETTING
 
 
 def exemptions(objective):
-    """What the objective says it cannot do, each with its reason; of what the suite asks only `learns: TERM`."""
+    """The declared exemptions with their reasons; of those of this suite only `learns: TERM`."""
     found = objective.exempt
     assert set(found) < {f"learns: {term}" for term in objective.terms} or not found
     return found
 
 
-def trivial(objective, batches):
-    """The loss of each term without looking at any input: the entropy of its targets (their variance for numbers)."""
+def constant_guess_losses(objective, batches):
+    """The loss of each term for the best constant guess: the entropy of its targets (their variance for numbers)."""
     found = {}
     for term in objective.terms:
         scope, _, name = term.rpartition(".")
@@ -65,10 +65,10 @@ def held_out_batches(pair):
 
 
 def not_learnt(pair, model, held_out):
-    """The terms, but those exempt, whose held-out loss is not clearly below that of the best constant guess."""
+    """The terms, except those exempt, whose held-out loss is not clearly below that of the best constant guess."""
     learned = measure(model, pair.objective, held_out, MACHINE).terms
     exempt = exemptions(pair.objective)
-    guesses = trivial(pair.objective, held_out).items()
+    guesses = constant_guess_losses(pair.objective, held_out).items()
     return [term for term, guess in guesses if f"learns: {term}" not in exempt and not learned[term] < 0.8 * guess]
 
 
@@ -76,7 +76,7 @@ STEPS = 240
 
 
 @pytest.mark.slow
-def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
+def test_learns_toy_data_better_than_a_constant_guess(representative, tmp_path):
     job = job_of(representative, tmp_path, steps=STEPS)
     train(job)
     job.journal.close()
@@ -84,14 +84,14 @@ def test_learns_its_toy_data_better_than_any_guess(representative, tmp_path):
 
 
 LEARNT_LATE = ("objective:image_text", "transformer")
-"""A pair that takes most of the steps."""
+"""A pair that needs most of the steps."""
 
 
 @pytest.mark.parametrize(
     "representative", marked(REPRESENTATIVES, [pair for pair in QUICK if pair != LEARNT_LATE]), indirect=True
 )
-def test_it_is_learnt_on_the_way(representative, tmp_path):
-    """The same training, left as soon as everything is learnt, which takes most pairs a tenth of the steps."""
+def test_learns_toy_data_within_the_step_limit(representative, tmp_path):
+    """The same training, stopped as soon as everything is learnt; most pairs need a tenth of the steps."""
     held_out, seen = held_out_batches(representative), []
 
     def learnt():
@@ -106,7 +106,7 @@ def test_it_is_learnt_on_the_way(representative, tmp_path):
 
 
 def replaced_seed(samples):
-    """The same data in another order with other random numbers."""
+    """Return the same data in another order with other random numbers."""
     if hasattr(samples, "__dataclass_fields__"):
         return replace(samples, seed=9)
     other = type(samples)(samples.rows, samples.tokens_per_unit, samples.vocabulary, seed=9)
@@ -123,7 +123,7 @@ def settings_with(optimizer):
 
 
 def trained(pair, folder, optimizer, stops=()):
-    """Twelve steps, or as many as come before a stop."""
+    """Train for twelve steps, or until a stop."""
     seen = []
     job = job_of(
         pair, folder, 12, save_every=5, settings=settings_with(optimizer),
@@ -135,8 +135,8 @@ def trained(pair, folder, optimizer, stops=()):
         job.journal.close()
 
 
-def test_stopped_and_resumed_equals_undisturbed(request, pair, tmp_path):
-    """Bit for bit, dropout included: weights, optimiser and journal."""
+def test_stopped_run_resumes_bit_for_bit(request, pair, tmp_path):
+    """Bit for bit, with dropout: weights, optimizer state and journal."""
     stop_and_resume(request.node.callspec.params["pair"], "adamw", tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_stopped_and_resumed_equals_undisturbed(request, pair, tmp_path):
     "representative", marked(REPRESENTATIVES, [pair for pair in QUICK if pair[0] in PLAIN]), indirect=True
 )
 @pytest.mark.parametrize("optimizer", [name for name in optimizers if name != "adamw"])
-def test_so_it_does_with_every_optimiser(request, representative, optimizer, tmp_path):
+def test_stopped_run_resumes_bit_for_bit_with_every_optimizer(request, representative, optimizer, tmp_path):
     stop_and_resume(request.node.callspec.params["representative"], optimizer, tmp_path)
 
 
@@ -169,7 +169,7 @@ def stop_and_resume(names, optimizer, tmp_path):
     assert [r["step"] for r in rest_a[0]] == list(range(1, 13))
 
 
-def test_weights_come_back_from_disk(pair, tmp_path):
+def test_weights_round_trip_through_disk(pair, tmp_path):
     job = job_of(pair, tmp_path, steps=3)
     position = train(job)
     job.journal.close()

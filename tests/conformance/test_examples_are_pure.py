@@ -17,7 +17,7 @@ def same(a, b):
 
 
 def equal(one, other):
-    """Whether two examples are the same in every array."""
+    """Whether two examples are equal in every array."""
     if one.keys() != other.keys():
         return False
     for name in one:
@@ -32,12 +32,12 @@ def equal(one, other):
     return True
 
 
-def test_example_n_is_the_same_whatever_was_drawn_before(pair):
+def test_example_n_does_not_depend_on_earlier_draws(pair):
     alone = [pair.examples(1, first=n)[0] for n in (5, 0, 70, 3)]
     np.random.seed(1)
     torch.manual_seed(1)
-    inorder = pair.examples(71)
-    assert all(equal(a, inorder[n]) for a, n in zip(alone, (5, 0, 70, 3), strict=True))
+    in_order = pair.examples(71)
+    assert all(equal(a, in_order[n]) for a, n in zip(alone, (5, 0, 70, 3), strict=True))
 
 
 def test_examples_differ(pair):
@@ -45,7 +45,7 @@ def test_examples_differ(pair):
     assert sum(equal(a, b) for i, a in enumerate(found) for b in found[:i]) <= 3
 
 
-def test_counts_are_the_labels_present(pair):
+def test_target_counts_equal_the_labels(pair):
     some = pair.examples(9)
     expected = {}
     for term in pair.objective.terms:
@@ -66,6 +66,6 @@ def test_every_term_is_counted_and_computed_in_an_empty_batch(pair):
     assert {k: float(v) for k, v in losses.items()} == dict.fromkeys(pair.objective.terms, 0.0)
 
 
-def test_weights_are_of_declared_terms(pair):
+def test_term_weights_name_declared_terms(pair):
     assert all(set(pair.objective.term_weights(p)) <= set(pair.objective.terms) for p in (0.0, 1.0))
     assert set(pair.objective.needs) >= {"backbone"}

@@ -1,4 +1,4 @@
-"""Nothing registered escapes the suite."""
+"""The conformance suite covers everything registered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLES = {"objective": (objectives, OBJECTIVES), "architecture": (architectures,
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_every_registered_name_can_be_tried_and_every_example_is_registered(kind):
+def test_every_registered_name_has_valid_settings_and_every_example_is_registered(kind):
     registry, table = TABLES[kind]
     for name in registry:
         assert registry.validate(example_of(kind, name, table)).name == name
@@ -23,7 +23,7 @@ def test_every_registered_name_can_be_tried_and_every_example_is_registered(kind
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_name_without_a_line_is_tried_small(kind):
+def test_a_name_without_a_line_gets_small_settings(kind):
     registry, table = TABLES[kind]
     name = {"objective": "causal", "architecture": "gpt2", "task": "classify"}[kind]
     found = example_of(kind, name, {})
@@ -31,7 +31,7 @@ def test_a_name_without_a_line_is_tried_small(kind):
     assert registry.validate(found).name == name
 
 
-def test_a_setting_without_default_is_answered_with_what_to_add(monkeypatch):
+def test_a_setting_without_default_fails_with_the_line_to_add(monkeypatch):
     monkeypatch.setattr(objectives, "_classes", dict(objectives._classes))
 
     @objectives.register
@@ -44,14 +44,14 @@ def test_a_setting_without_default_is_answered_with_what_to_add(monkeypatch):
         example_of("objective", "inverted", OBJECTIVES)
 
 
-def test_every_pair_is_under_the_suite():
+def test_the_suite_covers_every_pair():
     assert len(PAIRS) == len(LEARNABLE) * len(VARIANTS)
     assert {name.partition(":")[0] for name in VARIANTS} == set(architectures)
     assert {x.split(":")[1] for x in LEARNABLE} >= {*objectives, *tasks}
 
 
-def test_the_quick_pairs_have_everything_that_learns_and_every_architecture():
-    """What `make test` leaves to `make test-all` is only which goes with which."""
+def test_the_quick_pairs_cover_every_objective_task_and_architecture():
+    """`make test-all` adds only further combinations."""
     assert {learnable for learnable, _ in QUICK} == set(LEARNABLE)
     assert {architecture for _, architecture in QUICK} == set(VARIANTS)
     assert all(fits(*pair) for pair in QUICK)

@@ -1,4 +1,4 @@
-"""Packing changes nothing, no example reaches another, and a position sees what its order says and nothing else."""
+"""Packing changes no loss, examples do not influence one another, and positions see only what their order allows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def term_sums(pair, model, some):
         return {k: float(v) for k, v in model(pair.pack(some)).items()}
 
 
-def test_packed_equals_one_by_one(pair):
+def test_packed_losses_equal_those_of_single_examples(pair):
     model, some = pair.network(), pair.examples(8)
     whole = term_sums(pair, model, some)
     singles = [term_sums(pair, model, [example]) for example in some]
@@ -32,7 +32,7 @@ def test_the_order_of_examples_does_not_matter(pair):
     assert term_sums(pair, model, some[::-1]) == pytest.approx(term_sums(pair, model, some), rel=1e-9)
 
 
-def test_another_example_changes_no_term(pair):
+def test_other_examples_change_no_term(pair):
     model = pair.network()
     first, second, *others = pair.examples(9)
     alone = term_sums(pair, model, [first, second])
@@ -41,7 +41,7 @@ def test_another_example_changes_no_term(pair):
 
 
 def reachable(stream, layers):
-    """[T, T]: whether position i can be influenced by j through that many layers of rule 1."""
+    """Return [T, T]: whether position j can influence position i through this many layers."""
     step = stream.attention_mask().double()
     found = torch.eye(len(step), dtype=torch.float64)
     for _ in range(layers):
@@ -50,13 +50,14 @@ def reachable(stream, layers):
 
 
 def runner(pair, model, stream):
-    """What runs on a stream of this order: the backbone, or where it sees otherwise the decoder beside some memory."""
+    """Return what runs on a stream of this order: the backbone, or the decoder with a constant memory if the backbone
+    reads in another order."""
     causal = torch.equal(stream.attention_mask(), (stream.sequence[:, None] == stream.sequence).tril())
     offers = model.backbone.offers
     if not causal or "decoder" not in pair.objective.needs or offers & {"any", "causal"}:
         return model.backbone
-    told = Memory(torch.ones(len(stream), model.width, dtype=torch.float64), one_position_each(len(stream)))
-    return lambda x, stream: model.decoder(x, stream, told)
+    memory = Memory(torch.ones(len(stream), model.width, dtype=torch.float64), one_position_each(len(stream)))
+    return lambda x, stream: model.decoder(x, stream, memory)
 
 
 def one_position_each(count):
@@ -64,8 +65,8 @@ def one_position_each(count):
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 
 
-def test_a_position_changes_what_sees_it_and_nothing_else(pair):
-    """Vacuous neither way: what may change does change, in the middle of a packed stream."""
+def test_a_position_influences_exactly_the_positions_that_see_it(pair):
+    """Also checks that visible positions do have an influence, in the middle of a packed stream."""
     model, batch = pair.network(), pair.pack(pair.examples(5))
     reaches = "context reaches a position" not in pair.architecture.exempt
     for stream in batch.streams.values():
@@ -82,7 +83,7 @@ def test_a_position_changes_what_sees_it_and_nothing_else(pair):
                 assert torch.equal(changed, may[:, i] if reaches else may[:, i] & changed), f"position {i}"
 
 
-def test_streams_are_of_the_order_the_objective_asks_for(pair):
+def test_streams_have_the_orders_that_the_objective_needs(pair):
     needed = pair.objective.needs["backbone"]
     kinds = set()
     for stream in pair.pack(pair.examples(12)).streams.values():
@@ -96,8 +97,8 @@ def test_streams_are_of_the_order_the_objective_asks_for(pair):
     assert needed & {"any"} or kinds >= needed
 
 
-def test_moving_a_sequence_in_the_stream_changes_nothing(pair):
-    """Group numbers and offsets are all that may say where an example stands."""
+def test_losses_do_not_depend_on_the_place_in_the_stream(pair):
+    """Only group numbers and offsets may depend on the place of an example."""
     model, some = pair.network(), pair.examples(3)
     early, late = pair.pack(some), pair.pack([*map(silent, pair.examples(4, first=20)), *some])
     assert early.streams.keys() == late.streams.keys()

@@ -1,5 +1,5 @@
-"""No file but its own names an objective, and the loop reads of an objective only what serves several; by the source of
-every file."""
+"""No other file names an objective, and the loop reads only members that serve several objectives; checked in the
+source of every file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CLASSES = {objectives[name].__name__: objectives[name].__module__ for name in NA
 MODULES = {module for module in CLASSES.values() if module.startswith("danlu.")}
 
 ORDERS = NAMES & ATTENTION_ORDERS.keys()
-"""Words that are also orders of attention (`danlu.batch.ATTENTION_ORDERS`)."""
+"""Names that are also attention orders (`danlu.batch.ATTENTION_ORDERS`)."""
 
-SAY_ORDERS = {
+USE_ORDERS = {
     "architectures/bag.py",
     "architectures/convolutional.py",
     "architectures/hybrid/hybrid.py",
@@ -42,8 +42,8 @@ SAY_ORDERS = {
     "batch.py",
     "objective.py",
 }
-"""Files in which one of those words is an order that a model offers, needs or reads in. It is a list of files, read by
-eye: nothing in a word says what it means."""
+"""Files in which such a name is an attention order that a model offers, needs or reads in. The list is maintained by
+hand, since the two meanings of a name cannot be distinguished automatically."""
 
 LOOP = {name: tree for name, tree in FILES.items() if name.startswith("training/")} | {
     name: FILES[name] for name in ("packing.py", "runs/pretrain_model.py")
@@ -51,7 +51,7 @@ LOOP = {name: tree for name, tree in FILES.items() if name.startswith("training/
 
 
 def words(node: ast.AST) -> Iterator[ast.Constant]:
-    """The strings in a piece of source that are names of objectives."""
+    """The string constants in a tree that are names of objectives."""
     return (n for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n.value in NAMES)
 
 
@@ -60,15 +60,15 @@ def called(node: ast.AST, *names: str) -> bool:
 
 
 def is_name(node: ast.AST) -> bool:
-    """Whether it is the name of something: `x.name`, `getattr(x, "name")`."""
+    """Whether a node reads a name: `x.name`, `getattr(x, "name")`."""
     if called(node, "getattr"):
         return getattr(node.args[1], "value", "") == "name"  # type: ignore[attr-defined]
     return isinstance(node, ast.Attribute) and node.attr == "name"
 
 
 def naming(tree: ast.AST, orders: bool) -> list[str]:
-    """What a file outside danlu/objectives says that it must not; `orders`: a word may be an order of attention there,
-    and then it is compared with nothing's name."""
+    """Return where a file outside danlu/objectives names an objective. With `orders`, a name may be an attention order
+    unless it is compared with a name."""
     found = [f"{n.lineno}: {n.value!r}" for n in words(tree) if not (orders and n.value in ORDERS)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and any(map(is_name, ast.walk(node))):
@@ -83,20 +83,20 @@ def naming(tree: ast.AST, orders: bool) -> list[str]:
     return found
 
 
-def telling_apart(tree: ast.AST) -> list[str]:
-    """Where a file of danlu/objectives asks which objective something is. The words are also names of terms and labels
-    there, so only what is compared counts: one side of == or !=, a member of a literal, a case, a class."""
+def distinguishing(tree: ast.AST) -> list[str]:
+    """Return where a file in danlu/objectives checks which objective something is. The names are also terms and labels
+    there, so only comparisons count: one side of == or !=, a member of a literal, a case, a class."""
     found = []
     for node in ast.walk(tree):
-        asked: list[ast.AST] = []
+        compared: list[ast.AST] = []
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             equal = any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
-            asked = [s for s in sides if isinstance(s, ast.Constant) and equal]
-            asked += [s for s in sides if isinstance(s, ast.Tuple | ast.List | ast.Set | ast.Dict)]
+            compared = [s for s in sides if isinstance(s, ast.Constant) and equal]
+            compared += [s for s in sides if isinstance(s, ast.Tuple | ast.List | ast.Set | ast.Dict)]
         elif isinstance(node, ast.MatchValue):
-            asked = [node.value]
-        found += [f"{word.lineno}: {word.value!r}" for part in asked for word in words(part)]
+            compared = [node.value]
+        found += [f"{word.lineno}: {word.value!r}" for part in compared for word in words(part)]
         if called(node, "isinstance", "issubclass"):
             kinds = [n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)]  # type: ignore[attr-defined]
             found += [f"{node.lineno}: {kind}" for kind in kinds if kind in CLASSES]  # type: ignore[attr-defined]
@@ -104,16 +104,16 @@ def telling_apart(tree: ast.AST) -> list[str]:
 
 
 def test_nothing_outside_names_an_objective():
-    found = {name: naming(tree, name in SAY_ORDERS) for name, tree in OUTSIDE.items()}
-    assert {name: said for name, said in found.items() if said} == {}
+    found = {name: naming(tree, name in USE_ORDERS) for name, tree in OUTSIDE.items()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
-def test_every_file_that_may_say_an_order_says_one():
-    assert {name for name, tree in OUTSIDE.items() if any(word.value in ORDERS for word in words(tree))} == SAY_ORDERS
+def test_every_file_that_may_use_an_order_uses_one():
+    assert {name for name, tree in OUTSIDE.items() if any(word.value in ORDERS for word in words(tree))} == USE_ORDERS
 
 
-def test_no_objective_asks_which_one_another_is():
-    assert {name: said for name, tree in INSIDE.items() if (said := telling_apart(tree))} == {}
+def test_no_objective_checks_which_objective_another_is():
+    assert {name: lines for name, tree in INSIDE.items() if (lines := distinguishing(tree))} == {}
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_no_objective_asks_which_one_another_is():
         'if objective.name in ("spans", "denoising"): pass',
     ],
 )
-def test_a_line_that_names_one_is_found(line):
+def test_a_line_that_names_an_objective_is_found(line):
     assert naming(ast.parse(line), orders=False)
 
 
 @pytest.mark.parametrize("line", ['objective.name == "causal"', 'getattr(x, "name") == "causal"'])
-def test_an_order_is_not_the_name_of_anything(line):
+def test_an_order_compared_with_a_name_is_found(line):
     assert naming(ast.parse(line), orders=True)
     assert not naming(ast.parse('frozenset({"causal"})\ncase.order == "causal"'), orders=True)
 
@@ -149,9 +149,9 @@ def test_an_order_is_not_the_name_of_anything(line):
         "isinstance(o, Settings | Masked)",
     ],
 )
-def test_a_line_that_tells_objectives_apart_is_found(line):
-    assert telling_apart(ast.parse(line))
-    assert not telling_apart(ast.parse('"masked" in labels\nlabels["masked"] >= 0\nkind == "average"'))
+def test_a_line_that_distinguishes_objectives_is_found(line):
+    assert distinguishing(ast.parse(line))
+    assert not distinguishing(ast.parse('"masked" in labels\nlabels["masked"] >= 0\nkind == "average"'))
 
 
 def is_objective(node: ast.AST) -> bool:
@@ -181,22 +181,22 @@ def owners(name: str) -> list[str]:
     return sorted(key for key in NAMES if overridden(objectives[key], name))
 
 
-def test_every_objective_is_one():
+def test_every_objective_derives_from_the_base_class():
     assert all(issubclass(objectives[name], Objective) for name in NAMES)
 
 
 def test_no_file_probes_an_objective_or_an_architecture_for_a_member():
-    asked = {"objective", "architecture", "task", "backbone", "decoder", "o", "registry[name]"}
+    compared = {"objective", "architecture", "task", "backbone", "decoder", "o", "registry[name]"}
     found = {
         f"{name}:{n.lineno}"
         for name, tree in FILES.items()
         for n in ast.walk(tree)
-        if called(n, "hasattr", "getattr") and ast.unparse(n.args[0]).rpartition(".")[2] in asked  # type: ignore[attr-defined]
+        if called(n, "hasattr", "getattr") and ast.unparse(n.args[0]).rpartition(".")[2] in compared  # type: ignore[attr-defined]
     }
     assert found == set()
 
 
-def test_what_the_loop_reads_of_an_objective_is_declared_by_the_base_class():
+def test_members_that_the_loop_reads_are_declared_by_the_base_class():
     read = {attribute: name for name, tree in LOOP.items() for attribute in read_by(tree)}
     assert read.keys() >= {"example", "streams", "terms", "term_weights", "units", "units_per_example"}
     assert {attribute: place for attribute, place in read.items() if attribute not in members()} == {}
@@ -214,8 +214,8 @@ DERIVED = {
 """Members that the base class computes from others; an objective may override them but need not."""
 
 
-def test_what_the_loop_reads_serves_several_objectives():
-    """A member that only one objective overrides is a branch of the loop for it."""
+def test_members_that_the_loop_reads_serve_several_objectives():
+    """A member that only one objective overrides would be a branch of the loop for that objective."""
     read = {attribute: name for name, tree in LOOP.items() for attribute in read_by(tree)}
     alone = {a: (place, owners(a)) for a, place in read.items() if a in OPTIONAL - DERIVED and len(owners(a)) == 1}
     assert alone == {}

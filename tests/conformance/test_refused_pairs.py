@@ -1,4 +1,4 @@
-"""Every pair either goes together or is refused in one sentence that names what does."""
+"""Every pair is either compatible or refused in one sentence that names compatible choices."""
 
 from __future__ import annotations
 
@@ -30,46 +30,46 @@ def test_a_pair_is_built_or_refused(learnable, architecture, tmp_path):
 
 
 @pytest.fixture
-def one_sided(monkeypatch):
+def causal_only(monkeypatch):
     """An architecture that only offers causal order, registered for this test alone."""
     monkeypatch.setattr(architectures, "_classes", dict(architectures._classes))
 
-    class OneSided(type(architecture_of("transformer"))):
-        name: Literal["one_sided"] = "one_sided"
+    class CausalOnly(type(architecture_of("transformer"))):
+        name: Literal["causal_only"] = "causal_only"
 
         def build(self):
             backbone = super().build()
             backbone.offers = frozenset({"causal"})
             return backbone
 
-    architectures.register(OneSided)
-    return architectures.validate({"name": "one_sided", "layers": 1, "width": 8, "heads": 2, "context": 8})
+    architectures.register(CausalOnly)
+    return architectures.validate({"name": "causal_only", "layers": 1, "width": 8, "heads": 2, "context": 8})
 
 
 @pytest.mark.parametrize("objective", ["masked", {"name": "mixture", "of": {"a": "causal", "b": "masked"}}])
-def test_masked_is_refused_where_only_causal_is_offered(one_sided, objective):
+def test_masked_is_refused_by_a_causal_architecture(causal_only, objective):
     chosen = objectives.validate(objective)
     with pytest.raises(WrongInput) as refused:
-        build_network(chosen, one_sided, VOCABULARY.size, seed=0)
-    assert str(refused.value) == f"{chosen.name} needs an architecture with full attention; one_sided offers causal"
+        build_network(chosen, causal_only, VOCABULARY.size, seed=0)
+    assert str(refused.value) == f"{chosen.name} needs an architecture with full attention; causal_only offers causal"
 
 
-def test_causal_goes_with_it(one_sided):
-    assert build_network(objectives.validate("causal"), one_sided, VOCABULARY.size, seed=0).width == 8
+def test_causal_is_accepted_by_a_causal_architecture(causal_only):
+    assert build_network(objectives.validate("causal"), causal_only, VOCABULARY.size, seed=0).width == 8
 
 
-def test_an_unknown_name_is_answered_with_the_nearest():
+def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(WrongInput, match="no objective is called 'maskd'; did you mean 'masked'"):
         objectives["maskd"]
 
 
-def test_two_classes_of_one_name_are_refused(one_sided):
-    with pytest.raises(ValueError, match="two architectures are called 'one_sided'"):
+def test_two_classes_with_one_name_are_refused(causal_only):
+    with pytest.raises(ValueError, match="two architectures are called 'causal_only'"):
 
         @architectures.register
         class Other(type(architecture_of("transformer"))):
-            name: Literal["one_sided"] = "one_sided"
+            name: Literal["causal_only"] = "causal_only"
 
 
-def test_a_registry_of_its_own_is_empty():
+def test_a_new_registry_is_empty():
     assert list(Registry("nothing of this name")) == []

@@ -1,4 +1,5 @@
-"""A step is the same whole or in micro-batches, an empty one among them, and gives every parameter a gradient."""
+"""A step gives the same result whole or in micro-batches, including an empty one, and gives every parameter a
+gradient."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def test_gradients_do_not_depend_on_how_a_step_is_split(pair):
         split, other = gradients(pair, parts)
         assert other.counts == one.counts
         for name, gradient in whole.items():
-            # a bias of keys without rotary positions has no gradient but rounding
+            # the gradient of a key bias without rotary positions is only rounding error
             difference = (split[name] - gradient).norm() / gradient.norm().clamp(min=1e-4 * largest)
             assert difference <= 1e-10, f"{name}: {difference:.1e}"
         assert abs(other.loss - one.loss) <= 1e-10 * abs(one.loss)
@@ -43,7 +44,7 @@ def test_every_parameter_gets_a_finite_gradient(pair):
 VOCABULARY_HEAD = ("unembedding.weight", "output_map.weight", "output_bias")
 
 
-def test_a_head_over_the_vocabulary_is_there_where_it_is_used(pair):
+def test_a_vocabulary_head_exists_only_where_it_is_used(pair):
     found, _ = gradients(pair, [pair.examples(12)])
     idle = [name for name in VOCABULARY_HEAD if name in found and not found[name].any()]
     assert not idle

@@ -1,4 +1,4 @@
-"""What a task's fine-tuned model answers comes back from JSON, and fits the weights the task has trained."""
+"""The predictor of a task round-trips through JSON and fits the weights that the task has trained."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLASSES = ("gold", "iron", "tin")
 
 @pytest.mark.parametrize("order", list(PRETRAINED))
 @pytest.mark.parametrize("name", list(tasks))
-def test_a_predictor_comes_back_and_holds_the_same_weights(name, order, tmp_path):
+def test_a_predictor_round_trips_and_has_the_same_weight_shapes(name, order, tmp_path):
     task, rows = toy_task(name, tmp_path)
     predictor = task.predictor(rows, pretrained(order))
     again = predictors.validate(predictor.model_dump(mode="json"))
@@ -50,7 +50,7 @@ def test_a_predictor_comes_back_and_holds_the_same_weights(name, order, tmp_path
 
 @pytest.mark.parametrize("name", list(tasks))
 def test_predictions_are_json_and_every_metric_scores_them(name, tmp_path):
-    """Those of a network and those of the baselines alike; a prediction does not depend on its neighbours."""
+    """For a network and for the baselines; a prediction does not depend on its neighbours."""
     task, rows = toy_task(name, tmp_path)
     tokenizer = ByteBPE(size=300).train([str(text) for text in task.inputs(rows.train)])
     predictor = task.predictor(rows, pretrained("full"))
@@ -82,8 +82,8 @@ OF_TEXT = [one for one in LEARNABLE if one.startswith("objective:") and objectiv
 
 
 @pytest.mark.parametrize("learnable", OF_TEXT)
-def test_a_classifier_of_what_any_objective_trained_comes_back(learnable, tmp_path):
-    """Every weight of it, whatever tables the objective has brought, and none shared with the model it began with."""
+def test_a_classifier_on_any_pretrained_model_is_saved_and_loaded(learnable, tmp_path):
+    """With every weight, whatever tables the objective adds, and without sharing weights with the pre-trained model."""
     objective = objective_of(learnable)
     _, fitting = first_fitting([learnable], ("transformer", *VARIANTS))
     architecture, tokenizer = architecture_of(fitting), ByteBPE(size=300).train(["The mill."] * 3)
@@ -93,16 +93,16 @@ def test_a_classifier_of_what_any_objective_trained_comes_back(learnable, tmp_pa
     run = SimpleNamespace(path=tmp_path)
     tuning = Finetuning(run, MACHINE, None, None, model, "t", recipe, LabelledRows((), (), (), classes=CLASSES))  # type: ignore[arg-type]
     network = tuning.network("ours", seed=0)
-    begun = {name: value.clone() for name, value in network.state_dict().items()}
-    kept = [name for name in begun if name.startswith(("embeddings.", "backbone."))]
-    assert all(torch.equal(begun[name], trained.state_dict()[name]) for name in kept)
+    initial = {name: value.clone() for name, value in network.state_dict().items()}
+    kept = [name for name in initial if name.startswith(("embeddings.", "backbone."))]
+    assert all(torch.equal(initial[name], trained.state_dict()[name]) for name in kept)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 1
-    assert all(torch.equal(begun[name], trained.state_dict()[name]) for name in kept)
+    assert all(torch.equal(initial[name], trained.state_dict()[name]) for name in kept)
     tuning.save(network)
     saved = read_model(tuning.folder / "model").network.state_dict()
-    assert saved.keys() == begun.keys()
+    assert saved.keys() == initial.keys()
     assert all(torch.equal(saved[name], value) for name, value in network.state_dict().items())
     blank = tuning.network("random_weights", seed=0).state_dict()
-    assert {name: value.shape for name, value in blank.items()} == {name: v.shape for name, v in begun.items()}
+    assert {name: value.shape for name, value in blank.items()} == {name: v.shape for name, v in initial.items()}

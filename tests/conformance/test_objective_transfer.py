@@ -22,7 +22,7 @@ def objective_of(name):
 
 
 def fitting():
-    """(first, second, architecture) where both objectives go with the architecture."""
+    """Yield (first, second, architecture) where both objectives are compatible with the architecture."""
     for architecture in ("transformer", "bart", "recurrent:directions=both"):
         able = [name for name in EVERY if fits(f"objective:{name}", architecture)]
         yield from ((WITH, name, architecture) for name in able)
@@ -30,7 +30,7 @@ def fitting():
 
 
 @pytest.mark.parametrize(("first", "second", "architecture"), fitting())
-def test_any_objective_starts_from_any(first, second, architecture, tmp_path):
+def test_any_objective_starts_from_any_other(first, second, architecture, tmp_path):
     chosen, both = architecture_of(architecture), [objective_of(name) for name in (first, second)]
     size = TOKENIZER.vocabulary.size
     saved, model = (build_network(objective, chosen, size, seed) for seed, objective in enumerate(both))

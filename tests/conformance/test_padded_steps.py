@@ -1,4 +1,4 @@
-"""What a batch is filled up with, so that compiled steps meet few shapes, changes no loss, no count and no gradient."""
+"""Padding that brings batches to few shapes for compiled steps changes no loss, count or gradient."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from danlu.packing import pack
 from danlu.training.step import accumulate, measure, positions
 
 
-def filled(pair, parts, capacity):
+def padded(pair, parts, capacity):
     return [pack(part, pair.objective.streams, range(len(part)), capacity) for part in parts]
 
 
@@ -21,11 +21,11 @@ def gradients(pair, batches):
 
 
 @pytest.mark.parametrize("capacity", [13, 64])
-def test_a_filled_step_is_the_step(pair, capacity):
+def test_padding_changes_no_loss_count_or_gradient(pair, capacity):
     some = pair.examples(10)
     parts = [some[:6], [], some[6:]]
-    plain, one = gradients(pair, filled(pair, parts, None))
-    batches = filled(pair, parts, capacity)
+    plain, one = gradients(pair, padded(pair, parts, None))
+    batches = padded(pair, parts, capacity)
     found, other = gradients(pair, batches)
     assert other.counts == one.counts
     assert abs(other.loss - one.loss) <= 1e-10 * abs(one.loss)
@@ -33,20 +33,22 @@ def test_a_filled_step_is_the_step(pair, capacity):
     for name, gradient in plain.items():
         difference = (found[name] - gradient).norm() / gradient.norm().clamp(min=1e-4 * largest)
         assert difference <= 1e-10, f"{name}: {difference:.1e}"
-    judged = [measure(pair.network(), pair.objective, filled(pair, parts, c), MACHINE) for c in (None, capacity)]
+    judged = [measure(pair.network(), pair.objective, padded(pair, parts, c), MACHINE) for c in (None, capacity)]
     assert judged[1].loss == pytest.approx(judged[0].loss, rel=1e-10)
-    assert any(len(s.key) != n for b, p in zip(batches, parts, strict=True) for s, n in lengths(pair, b, p))
+    assert any(
+        len(s.key) != n for b, p in zip(batches, parts, strict=True) for s, n in lengths_without_padding(pair, b, p)
+    )
 
 
-def lengths(pair, batch, part):
-    """Each stream of a filled batch, and how long it is unfilled."""
+def lengths_without_padding(pair, batch, part):
+    """Each stream of a padded batch, with its length without padding."""
     unfilled = pair.pack(part)
     return [(stream, len(unfilled[name].key)) for name, stream in batch.streams.items()]
 
 
-def test_only_real_positions_are_counted_and_every_stream_has_whole_capacities(pair):
+def test_padding_is_not_counted_and_fills_whole_capacities(pair):
     some = pair.examples(10)
-    plain, batches = filled(pair, [some], None), filled(pair, [some], 64)
+    plain, batches = padded(pair, [some], None), padded(pair, [some], 64)
     assert positions(batches) == positions(plain)
     for name, stream in batches[0].streams.items():
         assert len(stream.key) % 64 == 0
@@ -54,8 +56,8 @@ def test_only_real_positions_are_counted_and_every_stream_has_whole_capacities(p
         assert max(stream.lengths, default=0) == max(plain[0][name].lengths, default=0)
 
 
-def test_what_fills_up_sees_and_is_seen_by_nothing_real(pair):
-    for name, stream in filled(pair, [pair.examples(5)], 64)[0].streams.items():
+def test_padding_neither_sees_nor_is_seen_by_real_positions(pair):
+    for name, stream in padded(pair, [pair.examples(5)], 64)[0].streams.items():
         real = stream.group[stream.sequence] < 5
         assert not stream.attention_mask()[real][:, ~real].any(), name
         assert not stream.attention_mask()[~real][:, real].any(), name
