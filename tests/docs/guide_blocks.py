@@ -1,4 +1,4 @@
-"""The code blocks of a guide: what a reader would copy and run, in order."""
+"""The code blocks of a guide, in order, as a reader would copy and run them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Block:
 
     @property
     def code(self) -> str:
-        """Without comments at the end of a line or on lines of their own: they differ between languages."""
+        """The code without comments, which differ between languages."""
         lines = (re.sub(r"\s+# .*$", "", line).rstrip() for line in self.text.splitlines())
         return "\n".join(line for line in lines if line and not line.startswith("# "))
 
     @property
     def named(self) -> tuple[str, str]:
-        """The file that its first line names, and what goes there."""
+        """The file that the first line names, and its content."""
         first, _, rest = self.text.partition("\n")
         return first.removeprefix("# ").strip(), rest
 

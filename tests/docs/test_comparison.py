@@ -1,4 +1,4 @@
-"""The tables of docs/comparison are what the comparisons kept beside them came to."""
+"""The tables of docs/comparison equal the stored results of the comparisons."""
 
 import re
 import runpy
@@ -29,5 +29,5 @@ def test_every_model_of_the_recipe_has_its_row(path):
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.name)
-def test_its_recipes_are_read(path):
+def test_recipes_of_comparisons_load(path):
     assert len(load_recipe(str(path)).models) > 1

@@ -1,5 +1,5 @@
-"""CONTRIBUTING is done to the letter: a copy of danlu gets the file, the line and the recipe of its page and nothing
-else, a package of one's own the file and the entry point; what its table names is there."""
+"""CONTRIBUTING is followed literally: a copy of danlu gets exactly the file, the line and the recipe of the page, a
+separate package the file and the entry point; everything that the tables name exists."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ FILES = blocks(PAGE, ["python", "yaml"])
 """The objective, the line and the recipe, in this order."""
 
 ENTRIES = tomllib.loads(blocks(PAGE, ["toml"])[0].text)["project"]["entry-points"]
-BEFORE = shutil.ignore_patterns("__pycache__", ".*")
+IGNORED = shutil.ignore_patterns("__pycache__", ".*")
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory):
-    """A copy of danlu and its tests after the three blocks: a new file is written, one that is there gets the line."""
-    folder = tmp_path_factory.mktemp("grown")
+def extended(tmp_path_factory):
+    """A copy of danlu and its tests with the blocks of the page: new files are written, existing files get the line."""
+    folder = tmp_path_factory.mktemp("extended")
     for part in ("danlu", "tests"):
-        shutil.copytree(ROOT / part, folder / part, ignore=BEFORE)
+        shutil.copytree(ROOT / part, folder / part, ignore=IGNORED)
     shutil.copy(ROOT / "pyproject.toml", folder)
     for block in FILES:
         file, text = block.named
@@ -47,7 +47,7 @@ def grown(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    """The file as a package of its own, installed with the entry point, beside the danlu of this repository."""
+    """The file as an installed package with the entry point, separate from the danlu of this repository."""
     folder = tmp_path_factory.mktemp("package")
     (folder / "ahead.py").write_text(FILES[0].named[1], "utf-8")
     metadata = folder / "ahead-1.dist-info"
@@ -59,7 +59,7 @@ def package(tmp_path_factory):
 
 
 def run(words, work, *path):
-    """A command of the page, in a folder, with these folders before all others on Python's path."""
+    """Run a command of the page in a folder, with these folders first on Python's path."""
     program, *arguments = words
     command = [sys.executable, "-m", "danlu", *arguments] if program == "danlu" else [sys.executable, *arguments]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": "1"}
@@ -75,15 +75,17 @@ def commands():
     ]
 
 
-def test_a_file_and_a_line_are_all(grown):
+def test_a_file_and_a_line_suffice(extended):
     assert len(FILES) == 5
-    relative = {p.relative_to(grown).as_posix() for p in (grown / "danlu").rglob("*.*") if p.suffix in (".py", ".yaml")}
+    relative = {
+        p.relative_to(extended).as_posix() for p in (extended / "danlu").rglob("*.*") if p.suffix in (".py", ".yaml")
+    }
     new = {file for file in relative if not (ROOT / file).exists()}
     assert new == {"danlu/objectives/ahead.py", "danlu/recipes/ahead.yaml", "danlu/tasks/count_words.py"}
-    changed = {f for f in relative - new if (grown / f).read_bytes() != (ROOT / f).read_bytes()}
+    changed = {f for f in relative - new if (extended / f).read_bytes() != (ROOT / f).read_bytes()}
     assert changed == {"danlu/objectives/__init__.py", "danlu/tasks/__init__.py"}
     for kind, name in (("objectives", "ahead"), ("tasks", "count_words")):
-        before, after = ((folder / f"danlu/{kind}/__init__.py").read_text("utf-8") for folder in (ROOT, grown))
+        before, after = ((folder / f"danlu/{kind}/__init__.py").read_text("utf-8") for folder in (ROOT, extended))
         assert after.removeprefix(before).splitlines() == [f"from danlu.{kind} import {name} as {name}"]
 
 
@@ -93,32 +95,32 @@ def allowed(done):
     return {pair["architecture"]: pair["reason"] for pair in found}
 
 
-def from_left_to_right():
-    """Every architecture that reads so, and the setting that it then has."""
+def causal_architectures():
+    """Every architecture with causal order, and the setting that it needs for it."""
     return {pair.architecture: pair.reason for pair in matrix() if pair.objective == "causal" and pair.allowed}
 
 
 @pytest.mark.slow
-def test_the_matrix_has_it_with_what_reads_from_left_to_right(grown, tmp_path):
-    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, grown)) == from_left_to_right()
+def test_the_matrix_lists_the_new_objective_with_causal_architectures(extended, tmp_path):
+    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, extended)) == causal_architectures()
 
 
-def test_the_schema_and_the_reference_know_the_task(grown, tmp_path):
-    done = run(["danlu", "schema"], tmp_path, grown)
+def test_the_schema_includes_the_new_task(extended, tmp_path):
+    done = run(["danlu", "schema"], tmp_path, extended)
     assert done.returncode == 0, done.stderr
     assert '"count_words"' in done.stdout
 
 
 @pytest.mark.slow
-def test_the_conformance_suite_trains_keeps_and_asks_the_task(grown):
+def test_the_conformance_suite_covers_the_new_task(extended):
     words = ["python", "-m", "pytest", "tests/conformance", "-p", "no:cacheprovider", "-o", "addopts="]
     chosen = ["-k", "count_words and (transformer or predictor or predictions)"]
-    done = run([*words, *chosen], grown, grown)
+    done = run([*words, *chosen], extended, extended)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
 
 
-def test_without_the_line_it_is_unknown(tmp_path):
+def test_without_the_line_the_objective_is_unknown(tmp_path):
     file, text = FILES[2].named
     (tmp_path / Path(file).name).write_text(text, "utf-8")
     with pytest.raises(WrongInput, match="no objective is called 'ahead'"):
@@ -132,22 +134,22 @@ def results_of(folder):
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page_runs_and_the_model_has_learnt(grown, tmp_path):
+def test_every_command_of_the_page_runs_and_the_model_learns(extended, tmp_path):
     asked = commands()
     assert [words[:2] for words in asked[:2]] == [["danlu", "matrix"], ["danlu", "run"]]
     for split, count in (("train", 40), ("test", 20)):
         rows = [f"{split} {'word ' * (i % 7)}{i}" for i in range(count)]
         (tmp_path / f"{split}.tsv").write_text("\n".join(["text", *rows]), "utf-8")
     for words in asked:
-        at = grown if "pytest" in words else tmp_path
-        done = run(words, at, grown)
+        at = extended if "pytest" in words else tmp_path
+        done = run(words, at, extended)
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         assert re.search("ahead|count_words|passed", done.stdout + done.stderr)
     found = results_of(tmp_path / "runs/ahead")
     assert found["terms"]["ahead"]["loss"] < 0.95 * found["judged"]["figures"]["entropy_of_targets"]
 
 
-def test_in_a_script_an_import_is_enough(tmp_path):
+def test_in_a_script_an_import_suffices(tmp_path):
     (tmp_path / "ahead.py").write_text(FILES[0].named[1], "utf-8")
     (tmp_path / "mine.yaml").write_text(FILES[2].named[1], "utf-8")
     script = "import ahead, danlu.config.loading as l; print(l.load_recipe('mine.yaml').models['decoder'].objective)"
@@ -156,8 +158,8 @@ def test_in_a_script_an_import_is_enough(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_package_of_its_own_is_trained_and_loaded(package, tmp_path):
-    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, package, ROOT)) == from_left_to_right()
+def test_an_objective_in_another_package_is_trained_and_loaded(package, tmp_path):
+    assert allowed(run(["danlu", "matrix", "--json"], tmp_path, package, ROOT)) == causal_architectures()
     file, text = FILES[2].named
     (tmp_path / Path(file).name).write_text(text, "utf-8")
     short = ["models.decoder.training.budget=3 steps", "models.decoder.training.validations=1"]
@@ -180,8 +182,8 @@ def test_every_group_of_entry_points_is_named():
     assert set(ENTRIES) == {"danlu.objectives"}
 
 
-def test_tables_and_files_that_the_page_names_are_there():
-    """`NAME` of a tests file, `path/to/file` of the repository: what moved away would lead a reader astray."""
+def test_tables_and_files_named_by_the_page_exist():
+    """`NAME` of a test file, `path/to/file` of the repository."""
     text = PAGE.read_text("utf-8")
     paths = re.findall(r"`((?:danlu|tests|docs)/[\w./]+\.\w+)`", text)
     assert len(paths) > 15

@@ -12,7 +12,7 @@ ENGLISH, CHINESE = ROOT / "docs" / "glossary.md", ROOT / "docs" / "glossary.zh.m
 
 
 def tables(page):
-    """The rows of each table of a page, without its head."""
+    """The rows of each table of a page, without headers."""
     found = []
     for block in page.read_text("utf-8").split("\n\n"):
         rows = [line.strip("| ").split(" | ") for line in block.splitlines() if line.startswith("| ")]
@@ -38,7 +38,7 @@ def test_each_term_has_one_row_of_four_cells():
 
 
 @pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=lambda p: p.name)
-def test_what_it_names_exists(page):
+def test_files_keys_and_commands_named_exist(page):
     text, reference = page.read_text("utf-8"), (ROOT / "docs/reference/recipe.md").read_text("utf-8")
     paths, keys = re.findall(r"`(danlu/[^`]+)`", text), re.findall(r"(?:recipe key|配方键) `(\w+)`", text)
     assert paths

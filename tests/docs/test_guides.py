@@ -1,4 +1,4 @@
-"""Every guide is run, block after block, in an empty folder, as a reader would; the Chinese one has the same code."""
+"""Every guide runs block by block in an empty folder; the Chinese guide has the same code."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ENGLISH = [path for path in GUIDES if not path.name.endswith(".zh.md") and path.
 
 
 def command(block, folder):
-    """What runs a block; a yaml block is written to the file that its first line names."""
+    """Return the command that runs a block; a yaml block is written to the file that its first line names."""
     if block.language == "sh":
         return ["bash", "-euo", "pipefail", "-c", block.text]
     if block.language == "python":

@@ -1,4 +1,5 @@
-"""The notebook of the guides runs from top to bottom; it is kept without outputs, and the Chinese one has its code."""
+"""The notebook of the guides runs from top to bottom; it is stored without outputs, and the Chinese one has the same
+code."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ def code(book):
 
 
 @pytest.mark.parametrize("path", [TOUR, TOUR.with_name("tour.zh.ipynb")], ids=lambda path: path.stem)
-def test_it_is_whole_and_kept_without_outputs(path):
+def test_the_notebook_compiles_and_is_stored_without_outputs(path):
     book = read(path)
     assert code(book) == code(read(TOUR))
     for cell in book.cells:

@@ -20,8 +20,8 @@ def test_paths_exist(page):
 
 
 @pytest.mark.parametrize("page", sorted(DANLU.rglob("README.md")), ids=lambda p: p.parent.relative_to(ROOT).as_posix())
-def test_modules_in_the_page_of_a_package_exist(page):
-    """Names of modules are relative to the repository, to danlu, or to the folder of the page or one inside it."""
+def test_modules_named_by_a_package_readme_exist(page):
+    """Module names are relative to the repository, to danlu, or to the folder of the page or a subfolder."""
     named = re.findall(r"`([\w/]+\.py)`", page.read_text("utf-8"))
     assert [p for p in named if not ((ROOT / p).exists() or (DANLU / p).exists() or any(page.parent.rglob(p)))] == []
 

@@ -1,4 +1,4 @@
-"""The READMEs and CONTRIBUTING name all that is registered and lead where they say."""
+"""The READMEs name everything registered, and the links of READMEs and CONTRIBUTING work."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import danlu.config.schema  # noqa: F401  (fills the registries)
 from danlu.registry import architectures, objectives
 
 ROOT = Path(__file__).parents[2]
-ENTRANCES = sorted(ROOT.glob("README*.md"))
-PAGES = [*ENTRANCES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "danlu").rglob("README.md"))]
+READMES = sorted(ROOT.glob("README*.md"))
+PAGES = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "danlu").rglob("README.md"))]
 
 
-@pytest.mark.parametrize("page", ENTRANCES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
 def test_every_objective_and_architecture_is_named(page):
     named = set(re.findall(r"`(\w+)`", page.read_text("utf-8")))
     assert {*objectives, *architectures} - named == set()
 
 
-@pytest.mark.parametrize("page", ENTRANCES, ids=lambda page: page.name)
-def test_the_tree_is_that_of_the_repository(page):
-    """What its block of folders names is there, and every folder of danlu is in it."""
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_the_folder_tree_matches_the_repository(page):
+    """Everything in the tree exists, and it contains every folder of danlu."""
     (tree,) = [block for block in page.read_text("utf-8").split("```") if block.startswith("\ndanlu/\n")]
     named = set(re.findall(r"[\w.]+/|\w+\.(?:py|md)", tree))
     assert {f"{path.parent.name}/" for path in (ROOT / "danlu").glob("*/__init__.py")} <= named
@@ -33,7 +33,7 @@ def test_the_tree_is_that_of_the_repository(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page):
+def test_links_are_not_broken(page):
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
     for target, heading in re.findall(r"\]\(([^)#:]+)(?:#([^)]+))?\)", text):
         found = page.parent / target

@@ -24,7 +24,7 @@ models:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The pages as the code has them, in a folder."""
+    """The pages generated from the code, in a folder."""
     folder = tmp_path_factory.mktemp("reference")
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(ROOT / "tools"))
@@ -38,13 +38,13 @@ def test_the_reference_is_up_to_date(page, written):
     assert (written / page).read_text("utf-8") == (PAGES / page).read_text("utf-8"), "run make docs"
 
 
-def test_links_of_the_matrix_lead_somewhere():
+def test_links_of_the_matrix_are_not_broken():
     for target in re.findall(r"\]\(([^)#]+)\)", (PAGES / "matrix.md").read_text("utf-8")):
         assert (PAGES / target).exists(), target
 
 
 def tables():
-    """{title of a section: the rows of its table, without the head}."""
+    """{title of a section: the rows of its table, without the header}."""
     found = {}
     for section in (PAGES / "matrix.md").read_text("utf-8").split("\n## ")[1:]:
         lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
@@ -53,18 +53,18 @@ def tables():
 
 
 def test_the_matrix_has_every_pair_and_a_recipe_agrees():
-    """One objective for each row of answers, one architecture for each answer."""
+    """Checks one objective for each distinct row, with every architecture."""
     head, _, *rows = tables()["Objectives and architectures"]
     names = [cell.strip("`") for cell in head if cell]
     assert names == list(architectures)
     assert [row[0].strip("`") for row in rows] == list(objectives)
     for answers, objective in {tuple(row[1:]): row[0].strip("`") for row in rows}.items():
         for cell, architecture in dict(zip(answers, names, strict=True)).items():
-            agrees(objective, architecture, cell)
+            assert_recipe_agrees(objective, architecture, cell)
 
 
-def agrees(objective, architecture, cell):
-    """A recipe of the pair is taken, with the setting that the cell names, or refused where it says no."""
+def assert_recipe_agrees(objective, architecture, cell):
+    """A recipe of the pair is accepted with the setting in the cell, or refused if the cell is "no"."""
     chosen = "{name: mixture, of: {a: causal, b: masked}}" if objective == "mixture" else objective
     setting = "" if cell in ("yes", "no") else ", {}: {}".format(*cell.split())
     text = RECIPE.format(objective=chosen, architecture=architecture, setting=setting)
@@ -75,7 +75,7 @@ def agrees(objective, architecture, cell):
         parse_recipe(text, "r.yaml")
 
 
-def test_everything_is_in_the_tables_that_say_what_it_is():
+def test_everything_registered_is_in_the_tables():
     found = tables()
     for title, kinds in (("Properties of each objective", objectives), ("Streams of each objective", objectives)):
         assert {row[0].split(",")[0].strip("`") for row in found[title][2:]} == set(kinds)

@@ -1,4 +1,4 @@
-"""The theory pages: examples run, commands are accepted, both languages agree, links and pointers lead somewhere."""
+"""The theory pages: examples run, commands are accepted, both languages agree, links and code references work."""
 
 import math
 import re
@@ -48,7 +48,7 @@ def test_the_chinese_page_has_the_same_code_and_pointers(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_chinese_page_has_the_same_outline(page):
-    """As many headings of each level, table rows and references."""
+    """The same number of headings of each level, table rows and references."""
     parts = (r"^(#+) ", r"^(\|).*\|$", r"^- .*(\d{4})(?:, |，)(\*.*\*)")
     english, chinese = (p.read_text("utf-8") for p in (page, page.with_name(f"{page.stem}.zh.md")))
     for part in parts:
@@ -56,7 +56,7 @@ def test_the_chinese_page_has_the_same_outline(page):
 
 
 @pytest.mark.parametrize("page", BOTH, ids=lambda p: p.stem)
-def test_links_lead_somewhere(page):
+def test_links_are_not_broken(page):
     text = page.read_text("utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
@@ -72,8 +72,8 @@ def softmax(scores):
 
 
 @pytest.mark.parametrize("page", ["mistakes.md", "mistakes.zh.md"])
-def test_published_errors_stand_next_to_the_right_numbers(page):
-    """The right numbers, computed here without torch, are in the row of the table that quotes the wrong ones."""
+def test_published_errors_are_listed_with_the_correct_numbers(page):
+    """The correct numbers, computed without torch, are in the row that quotes the wrong ones."""
     rows = [line for line in (THEORY / page).read_text("utf-8").splitlines() if line.startswith("| ")]
 
     def row(wrong):

@@ -65,7 +65,7 @@ def test_an_allowed_phrase_occurs(name):
     "line",
     ["It foretells a token.", "A run goes\n    # on.", "5 nats a token", "Tokens a second", "is told so", "Beside it"],
 )
-def test_such_a_word_is_found(line):
+def test_a_replaced_word_is_found(line):
     (found,) = findings(f"\n{line}")
     assert found.startswith("line 2:")
 
