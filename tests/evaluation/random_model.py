@@ -1,4 +1,4 @@
-"""A causal model with random weights, and documents of the toy language as a store of tokens."""
+"""A causal model with random weights, and a token store of documents of the toy language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MACHINE = Machine("cpu", "float32", 1)
 
 
 def random_model(scale: float = 0.3, **settings: object) -> Network:
-    """In float64 and away from the initial weights, where blocks are the identity."""
+    """Build in float64 and away from the initial weights, where blocks are the identity."""
     chosen = Transformer.model_validate(
         {"layers": 2, "width": 16, "heads": 2, "ffn_dim": 24, "context": CONTEXT, **settings}
     )
@@ -31,7 +31,7 @@ def random_model(scale: float = 0.3, **settings: object) -> Network:
 
 
 class ToyStore:
-    """Documents in memory, each with its beginning and end tokens; a token stands for two bytes."""
+    """Documents in memory, each with begin and end tokens; a token stands for two bytes."""
 
     def __init__(self, lengths: Sequence[int]):
         v = VOCABULARY

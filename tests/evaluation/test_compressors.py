@@ -6,7 +6,7 @@ from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
 
 
 def prose(seed, size):
-    """Words drawn at random: about two bits a byte, and no long repeats."""
+    """Random words: about two bits per byte, without long repeats."""
     rng = random.Random(seed)
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(20_000)]
     return " ".join(rng.choices(words, k=size // 6)).encode()
@@ -16,37 +16,37 @@ def test_documents_are_joined_by_a_newline():
     assert joined(["a", "丹炉", "b"]) == "a\n丹炉\nb".encode()
 
 
-def test_bits_are_those_of_the_whole_frame():
+def test_zstd_bits_include_the_whole_frame():
     assert 8 <= zstd_bits(b"") <= 16 * 8
     assert zstd_bits(b"x" * 100_000) < 50 * 8
     assert zstd_bits(prose(1, 50_000)) > 50_000
 
 
-def test_primed_with_itself_it_costs_almost_nothing():
+def test_text_primed_with_itself_costs_almost_nothing():
     train = prose(2, 300_000)
     for start in (0, 150_000, 290_000):
         assert zstd_primed_bits(train[start : start + 10_000], train) < 40 * 8
 
 
-def test_primed_with_foreign_text_it_gains_nothing_and_loses_little():
+def test_priming_with_unrelated_text_changes_little():
     test, digits = prose(3, 30_000), bytes(random.Random(1).choices(b"0123456789", k=100_000))
     assert zstd_primed_bits(test, digits) == pytest.approx(zstd_bits(test), rel=0.03)
 
 
-def test_no_training_text_is_no_prefix():
+def test_an_empty_or_short_training_text_primes_nothing():
     test = prose(4, 20_000)
     assert zstd_primed_bits(test, b"") == zstd_bits(test)
     assert zstd_primed_bits(test, b"abc") == zstd_bits(test)
 
 
-@pytest.mark.slow  # the start of a training text longer than the default window (8 MiB at level 19) still counts
+@pytest.mark.slow  # the start of a training text longer than the default window (8 MiB at level 19) is still used
 def test_the_window_covers_the_whole_training_text():
     train = prose(5, 10_000_000)
     assert len(train) > 9 << 20
     assert zstd_primed_bits(train[:20_000], train) < 60 * 8
 
 
-def test_beyond_the_window_is_refused_not_forgotten():
+def test_a_training_text_beyond_the_window_is_refused():
     class Long(bytes):
         def __len__(self):
             return 1 << 30

@@ -1,4 +1,4 @@
-"""Groups of documents: sizes, what is typical, and the words that set a group apart."""
+"""Clusters of documents: sizes, typical documents and distinctive words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def vectors():
     return direction + rng.normal(0, 0.01, direction.shape)
 
 
-def test_groups_are_found_largest_first_with_their_words():
+def test_clusters_are_sorted_by_size_with_their_distinctive_words():
     first, second = document_clusters(vectors(), TEXTS, 2)
     assert (first.size, second.size) == (7, 3)
     assert {word for word, _ in first.words[:2]} == {"furnace", "burns"}
@@ -29,23 +29,23 @@ def test_groups_are_found_largest_first_with_their_words():
     assert document_clusters(vectors(), TEXTS, 2) == [first, second]
 
 
-def test_a_word_of_all_groups_sets_none_apart():
+def test_a_word_common_to_all_clusters_is_not_distinctive():
     everywhere = Counter({"common": 100, "rare": 10})
     found = dict(distinctive(Counter({"common": 50, "rare": 10}), everywhere, 5))
     assert "common" not in found
     assert found["rare"] > 0
 
 
-def test_content_words_are_no_signs_numbers_or_stop_words():
+def test_content_words_exclude_punctuation_numbers_and_stop_words():
     assert content_words("The furnace, 12 times: Furnace of an ox") == {"furnace": 2, "times": 1}
 
 
-def test_more_groups_than_documents_are_refused():
+def test_more_clusters_than_documents_are_refused():
     with pytest.raises(WrongInput, match="10 documents cannot form 11 clusters"):
         document_clusters(vectors(), TEXTS, 11)
 
 
-def test_neighbours_are_those_of_the_smallest_angle():
+def test_neighbours_have_the_largest_cosine():
     import torch
 
     class Model:

@@ -1,4 +1,4 @@
-"""DecodingState on from a prompt: the cache changes nothing, seeds repeat, and it ends where it should."""
+"""Generation from a prompt: the cache changes nothing, seeds are reproducible, and it stops where it should."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def generated(sampling, prompt=PROMPT, model=MODEL, context=CONTEXT):
 
 @torch.no_grad()
 def uncached(sampling, prompt=PROMPT, context=CONTEXT):
-    """The whole text through the model again for each token."""
+    """Run the whole text through the model again for each token."""
     rng = np.random.default_rng(sampling.seed)
     ids, made = np.concatenate([[VOCABULARY.bos], prompt]), []
     while len(made) < sampling.tokens and len(ids) <= context:
@@ -49,7 +49,7 @@ def test_cached_equals_uncached(sampling):
     assert generated(sampling).tolist() == uncached(sampling)
 
 
-def test_a_seed_repeats_and_others_differ():
+def test_one_seed_is_reproducible_and_others_differ():
     texts = [tuple(generated(Sampling(temperature=2.0, tokens=10, seed=seed))) for seed in (*range(8), *range(8))]
     assert texts[:8] == texts[8:]
     assert len(set(texts[:8])) > 4
@@ -59,10 +59,10 @@ def test_greedy_needs_no_seed():
     assert len({tuple(generated(GREEDY.model_copy(update={"seed": seed}))) for seed in range(4)}) == 1
 
 
-class Told:
+class ConstantModel:
     objective = objectives.validate("causal")
 
-    """A model that foretells one token whatever it is given."""
+    """A model that always predicts the same token."""
 
     training = False
 
@@ -89,16 +89,16 @@ class Told:
         return logits
 
 
-def test_ends_before_the_end_of_text():
-    assert generated(GREEDY, model=Told(VOCABULARY.eos)).tolist() == []
+def test_stops_before_the_end_token():
+    assert generated(GREEDY, model=ConstantModel(VOCABULARY.eos)).tolist() == []
 
 
-def test_ends_after_the_tokens_asked_for():
-    assert generated(Sampling(tokens=3), model=Told(7)).tolist() == [7, 7, 7]
+def test_stops_after_the_requested_tokens():
+    assert generated(Sampling(tokens=3), model=ConstantModel(7)).tolist() == [7, 7, 7]
 
 
-def test_ends_at_the_context():
-    model = Told(7)
+def test_stops_at_the_context():
+    model = ConstantModel(7)
     assert len(generated(Sampling(tokens=99), model=model)) == CONTEXT - len(PROMPT)
     assert model.positions == list(range(CONTEXT))
 
@@ -112,17 +112,17 @@ def test_a_long_prompt_keeps_its_end_and_leaves_one_token(length):
         assert found.tolist() == generated(Sampling(tokens=9, temperature=0), prompt=same_end).tolist()
 
 
-def test_an_empty_prompt_is_a_beginning():
+def test_an_empty_prompt_is_accepted():
     assert len(generated(Sampling(tokens=5, seed=1), prompt=np.zeros(0, np.int64))) <= 5
 
 
 @pytest.mark.parametrize("token", [VOCABULARY.pad, VOCABULARY.bos, VOCABULARY.mask])
-def test_special_tokens_are_never_made(token):
-    found = generated(Sampling(tokens=10, temperature=1.0), model=Told(token))
+def test_special_tokens_are_never_generated(token):
+    found = generated(Sampling(tokens=10, temperature=1.0), model=ConstantModel(token))
     assert VOCABULARY.ordinary(found).all()
 
 
-def test_training_goes_on_as_before():
+def test_the_training_mode_is_restored():
     model = random_model(dropout=0.5)
     model.train()
     first = generated(GREEDY, model=model).tolist()
@@ -137,13 +137,13 @@ logits = st.lists(st.integers(-8, 8), min_size=2, max_size=9, unique=True).map(
 
 
 @given(logits, st.integers(0, 99), st.integers(1, 5))
-def test_top_k_draws_among_the_k_likeliest(x, seed, k):
+def test_top_k_draws_among_the_k_most_likely(x, seed, k):
     drawn = choose(x, Sampling(temperature=3.0, top_k=k, top_p=1), np.random.default_rng(seed))
     assert drawn in x.argsort(descending=True)[:k].tolist()
 
 
 @given(logits, st.integers(0, 99), st.floats(0.01, 1))
-def test_top_p_draws_among_the_smallest_set_of_that_share(x, seed, p):
+def test_top_p_draws_among_the_smallest_set_of_that_probability(x, seed, p):
     order = x.argsort(descending=True).tolist()
     shares = x.double().div(2.0).softmax(-1)[order]
     before = (shares.cumsum(0) - shares).tolist()
@@ -152,7 +152,7 @@ def test_top_p_draws_among_the_smallest_set_of_that_share(x, seed, p):
 
 
 @given(logits, st.integers(0, 99))
-def test_zero_temperature_top_1_and_a_tiny_share_are_greedy(x, seed):
+def test_zero_temperature_top_1_and_tiny_top_p_are_greedy(x, seed):
     for sampling in (Sampling(temperature=0), Sampling(top_k=1), Sampling(top_p=1e-9)):
         assert choose(x, sampling, np.random.default_rng(seed)) == int(x.argmax())
 
@@ -171,8 +171,8 @@ def test_impossible_sampling_is_refused(given):
         Sampling.model_validate(given)
 
 
-def test_a_padded_vocabulary_gives_only_tokens_there_are():
-    """A model of 40 more entries than its tokenizer, which random weights make as likely as the others."""
+def test_a_padded_vocabulary_generates_only_existing_tokens():
+    """The model has 40 more entries than its tokenizer; random weights make them as likely as the others."""
     network = build_network(
         Causal(), Transformer(layers=1, width=16, heads=2, context=64), VOCABULARY.size + 40, seed=0
     )

@@ -1,4 +1,4 @@
-"""Kneser-Ney against the formula of Chen & Goodman written out with dictionaries and no thought for speed."""
+"""Kneser-Ney compared with the formula of Chen & Goodman, written out naively with dictionaries."""
 
 import math
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ def document(ids):
 
 
 class BruteForce:
-    """p(w | context) straight from the formula; `discounts` is the only thing shared, and is tested by itself."""
+    """p(w | context) straight from the formula; only `discounts` is shared, and has its own test."""
 
     def __init__(self, documents, vocabulary_size, order):
         self.v, self.order = vocabulary_size, order
@@ -47,9 +47,9 @@ class BruteForce:
         after = [self.a.get((*context, w), 0) for w in range(self.v)]
         if sum(after) == 0:
             return lower
-        given_away = sum(self.d[n][min(c, 3)] for c in after)
+        discounted_mass = sum(self.d[n][min(c, 3)] for c in after)
         count = self.a.get((*context, word), 0)
-        return (max(count - self.d[n][min(count, 3)], 0) + given_away * lower) / sum(after)
+        return (max(count - self.d[n][min(count, 3)], 0) + discounted_mass * lower) / sum(after)
 
     def nats(self, doc):
         doc = [int(t) for t in doc]
@@ -57,7 +57,7 @@ class BruteForce:
 
 
 def toy(seed, documents=60, vocabulary=9, longest=30):
-    """Documents from a random first-order chain, so that all orders have something to count."""
+    """Documents from a random first-order Markov chain, so that all orders have counts."""
     rng = np.random.default_rng(seed)
     table = rng.dirichlet(np.full(vocabulary - 2, 0.3), size=vocabulary)
     made = []
@@ -89,7 +89,7 @@ def test_equals_the_formula_on_any_text(train, test, order):
 
 
 def next_token_probabilities(model, context):
-    """[V] from the public interface: what one more token adds to the cost of a document."""
+    """[V] from the public interface: the cost that one more token adds to a document."""
     longer = [np.array([*context, w], np.uint16) for w in range(model.vocabulary_size)]
     return np.exp(model.document_nats([np.array(context, np.uint16)]) - model.document_nats(longer))
 
@@ -124,7 +124,7 @@ def test_nats_are_the_sum_over_documents_and_count_eos():
     assert targets == sum(len(d) - 1 for d in test)
 
 
-def test_scoring_in_pieces_changes_nothing(monkeypatch):
+def test_scoring_in_batches_changes_nothing(monkeypatch):
     model, test = KneserNey.fit(toy(6), 9), toy(7, documents=10)
     whole = model.document_nats(test)
     monkeypatch.setattr("danlu.evaluation.kneser_ney.SCORED_AT_ONCE", 20)
@@ -145,13 +145,13 @@ def test_discounts_by_hand():
     assert discounts(np.array([5, 6, 7])) == PLAIN_DISCOUNTS
 
 
-def test_no_document_and_no_training_text_are_still_distributions():
+def test_empty_test_and_training_texts_are_handled():
     model = KneserNey.fit([], 4)
     assert model.nats([]) == (0.0, 0)
     assert model.nats([document([2])])[0] == pytest.approx(2 * math.log(4))
 
 
-def test_foreign_ids_are_refused():
+def test_ids_outside_the_vocabulary_are_refused():
     with pytest.raises(ValueError, match=r"do not fit a vocabulary of 9"):
         KneserNey.fit(toy(1), 9).nats([np.array([0, 9, 1])])
     with pytest.raises(ValueError, match="at least one token"):

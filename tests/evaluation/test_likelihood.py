@@ -1,4 +1,5 @@
-"""The likelihood of held-out documents: every token once, from the context it is due, however it is batched."""
+"""The likelihood of held-out documents: every token is scored once, with the specified context, independent of
+batching."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def test_every_token_after_the_first_is_a_target_once(windowing):
 
 
 @given(windowings())
-def test_every_target_has_the_context_it_is_due(windowing):
+def test_every_target_has_at_least_the_specified_context(windowing):
     length, context, stride = windowing
     for k, seq in enumerate(scored_windows(np.arange(length), context, stride)):
         for i in np.flatnonzero(seq.labels["next"] >= 0):
@@ -52,7 +53,7 @@ def test_every_target_has_the_context_it_is_due(windowing):
 
 @torch.no_grad()
 def token_by_token(model, ids, context, stride):
-    """Nats of each token after the first, each from a pass of its own over the window that is due to it."""
+    """Nats of the tokens after the first, each from a separate pass over its window."""
     found = []
     for target in range(1, len(ids)):
         beyond = max(0, target - context)
@@ -65,7 +66,7 @@ def token_by_token(model, ids, context, stride):
 
 
 @pytest.mark.parametrize(("context", "stride"), [(CONTEXT, CONTEXT), (CONTEXT, 5), (CONTEXT, 1), (7, 3)])
-def test_equals_one_token_at_a_time(context, stride):
+def test_equals_scoring_one_token_at_a_time(context, stride):
     model, store = random_model(), ToyStore(LENGTHS)
     found = likelihood(model, store, context, stride, MACHINE)
     expected = [token_by_token(model, ids, context, stride) for ids in store.ids]
@@ -76,7 +77,7 @@ def test_equals_one_token_at_a_time(context, stride):
 
 @settings(max_examples=10)
 @given(st.integers(1, 200), st.permutations(LENGTHS))
-def test_neither_batching_nor_order_matters(batch_tokens, lengths):
+def test_likelihood_does_not_depend_on_batching_or_order(batch_tokens, lengths):
     model = random_model()
     store = ToyStore(LENGTHS)
     shuffled = ToyStore(LENGTHS)
@@ -88,7 +89,7 @@ def test_neither_batching_nor_order_matters(batch_tokens, lengths):
     assert other.targets.tolist() == one.targets[places].tolist()
 
 
-def test_more_context_is_used():
+def test_a_smaller_stride_gives_more_context():
     model, store = random_model(scale=0.6), ToyStore([60])
     wide, narrow = (likelihood(model, store, CONTEXT, stride, MACHINE).nats[0] for stride in (1, CONTEXT))
     assert abs(wide - narrow) > 1e-3
@@ -100,7 +101,7 @@ def test_impossible_strides_are_refused(stride):
         likelihood(random_model(), ToyStore([3]), CONTEXT, stride, MACHINE)
 
 
-def test_the_units_of_the_figures():
+def test_units_of_bits_per_byte_loss_and_perplexity():
     found = Likelihood(np.array([2 * math.log(2), math.log(2)]), np.array([2, 1]), np.array([4, 2]))
     assert found.bits_per_byte == pytest.approx(0.5)
     assert found.loss == pytest.approx(math.log(2))

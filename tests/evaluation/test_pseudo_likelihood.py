@@ -1,4 +1,4 @@
-"""Pseudo-likelihood: every token of text hidden once, told from both sides, whatever the batching."""
+"""Pseudo-likelihood: every text token is masked once and predicted from both sides, independent of batching."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model():
 
 
 @given(st.integers(1, 50), st.integers(1, 12), st.integers(2, 9))
-def test_every_token_of_text_is_hidden_once(length, context, every):
+def test_every_text_token_is_masked_once(length, context, every):
     ids = ToyStore((length,)).document(0)
     seen = []
     for seq in hidden_windows(ids, context, every, VOCABULARY):
@@ -43,8 +43,8 @@ def test_every_token_of_text_is_hidden_once(length, context, every):
     assert sorted(seen) == sorted(ids[VOCABULARY.ordinary(ids)].tolist())
 
 
-def test_it_is_the_sum_of_what_fill_says(model):
-    """One token at a time, as Salazar et al. define it, by another way through the house."""
+def test_pseudo_likelihood_equals_masking_one_token_at_a_time(model):
+    """As Salazar et al. define it, computed with the function behind `fill`."""
     ids = STORE.document(2)
     everything = np.ones(VOCABULARY.size, bool)
     expected = 0.0
@@ -65,6 +65,6 @@ def test_batching_changes_nothing(model, batch_tokens):
     assert found.targets.tolist() == whole.targets.tolist() == [0, 5, 14, 40, 1]
 
 
-def test_all_tokens_hidden_at_once_are_refused(model):
+def test_masking_all_tokens_at_once_is_refused(model):
     with pytest.raises(ValueError, match="masking one token in 1 leaves no context"):
         pseudo_likelihood(model, STORE, CONTEXT, 1, VOCABULARY, MACHINE)

@@ -1,4 +1,4 @@
-"""Retrieval, alignment, uniformity, rank correlation and TF-IDF against brute force and other libraries."""
+"""Retrieval, alignment, uniformity, rank correlation and TF-IDF compared with brute force and other libraries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ squares = st.integers(2, 6).flatmap(
 
 
 @given(squares)
-def test_ranks_are_means_over_the_orders_of_what_ties(rows):
+def test_ranks_are_averaged_over_the_orders_of_ties(rows):
     similarity = np.array(rows, float)
     first, reciprocal = recall_at_1(similarity), reciprocal_rank(similarity)
     for i, row in enumerate(rows):
@@ -44,7 +44,7 @@ def unit_rows(seed, n, width=8):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def test_alignment_and_uniformity_are_those_of_the_paper():
+def test_alignment_and_uniformity_follow_their_paper():
     a, b = unit_rows(0, 30), unit_rows(1, 30)
     assert distances(a, b).mean() == pytest.approx(np.mean([np.sum((x - y) ** 2) for x, y in zip(a, b, strict=True)]))
     pairs = [np.exp(-2 * np.sum((x - y) ** 2)) for x, y in itertools.combinations(a, 2)]
@@ -56,7 +56,7 @@ def test_alignment_and_uniformity_are_those_of_the_paper():
         uniformity(a[:1])
 
 
-def test_the_interval_of_uniformity_covers_the_truth_as_often_as_it_says():
+def test_the_interval_of_uniformity_has_its_nominal_coverage():
     truth = uniformity(unit_rows(99, 1500), resamples=2).mean
     covered = sum(f.low <= truth <= f.high for f in (uniformity(unit_rows(s, 60), resamples=200) for s in range(100)))
     assert 84 <= covered <= 100
@@ -66,7 +66,7 @@ numbers = st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3
 
 
 @given(numbers)
-def test_rank_correlation_is_scipys(pairs):
+def test_rank_correlation_equals_scipy(pairs):
     stats = pytest.importorskip("scipy.stats")
     a, b = (np.array(side, float) for side in zip(*pairs, strict=True))
     if len(set(a)) > 1 and len(set(b)) > 1:
@@ -87,7 +87,7 @@ def test_the_interval_of_a_rank_correlation():
         spearman_interval([1, 2], [1, 2])
 
 
-def test_tfidf_is_scikit_learns():
+def test_tfidf_equals_scikit_learn():
     text = pytest.importorskip("sklearn.feature_extraction.text")
     rng = np.random.default_rng(0)
     texts = [rng.integers(0, 30, rng.integers(1, 40)) for _ in range(20)]
@@ -104,7 +104,7 @@ def model_of(size, seed=0):
     return build_network(Contrastive(), chosen, size, seed).eval()
 
 
-def test_halves_meet_in_the_middle_of_a_document(tmp_path):
+def test_halves_join_in_the_middle_of_a_document(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 1 + d)) for d in range(9)])
     first, second = halves(made.store, made.tokenizer.vocabulary, 20)
     assert len(first) == len(second) == 8  # a document of a single sentence is too short
@@ -113,7 +113,7 @@ def test_halves_meet_in_the_middle_of_a_document(tmp_path):
         assert len(made.of(made.tokenizer.decode([*a, *b]))) == 1
 
 
-def test_words_in_common_find_the_other_half_and_intervals_stand_beside(tmp_path):
+def test_tfidf_retrieves_the_other_half_and_figures_have_intervals(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 8)) for d in range(30)])
     size = made.tokenizer.vocabulary.size
     models = {"": model_of(size), ", random weights": model_of(size, 1)}
@@ -126,7 +126,7 @@ def test_words_in_common_find_the_other_half_and_intervals_stand_beside(tmp_path
     assert vector_figures(models, Documents(tmp_path / "one", ["a b c d"]).store, made.tokenizer.vocabulary) == {}
 
 
-def test_similarity_of_pairs_ranks_them_as_their_scores_do(tmp_path):
+def test_tfidf_similarity_ranks_pairs_like_their_scores(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 8)) for d in range(10)])
     a = " ".join(english(3, 12))
     pairs = [ScoredPair(a, " ".join(english(3, k) + english(5, 12 - k)), float(k)) for k in range(13)]
