@@ -1,4 +1,4 @@
-"""Two directions: each step a target once, no token told by itself, both read for an embedding."""
+"""Two directions: each step is a target once, no token is predicted from itself, and both are used for embeddings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from danlu.packing import pack
 from danlu.registry import architectures
 
 
-def learner_of(objective, name="recurrent", **settings):
+def network_of(objective, name="recurrent", **settings):
     shape = {"name": name, "layers": 1, "width": 16, "context": 16, **settings}
     model = build_network(objective, architectures.validate(shape), VOCABULARY.size, seed=0).double().eval()
-    noise = torch.Generator().manual_seed(1)  # blocks of a Transformer begin as the identity
+    noise = torch.Generator().manual_seed(1)  # Transformer blocks are initialised as the identity
     with torch.no_grad():
         for p in model.parameters():
             p += 0.3 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
@@ -33,7 +33,7 @@ def text_of(texts):
 
 
 @given(st.integers(0, 60))
-def test_both_directions_tell_the_steps_of_the_same_pieces(n):
+def test_both_directions_predict_the_steps_of_the_same_pieces(n):
     example = Bidirectional().example(ToySamples().draw(n))
     pieces = ToySamples().draw(n).pieces(overlap=1)
     for piece, forward, backward in zip(pieces, example["forward"], example["backward"], strict=True):
@@ -43,9 +43,9 @@ def test_both_directions_tell_the_steps_of_the_same_pieces(n):
         assert np.array_equal(backward.labels["backward"], piece[-2::-1])
 
 
-def test_forward_is_causal_language_modelling():
-    model = learner_of(Bidirectional())
-    causal = learner_of(Causal())
+def test_the_forward_direction_is_causal_language_modelling():
+    model = network_of(Bidirectional())
+    causal = network_of(Causal())
     causal.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("head.")})
     examples = [(Bidirectional().example(d), Causal().example(d)) for d in map(ToySamples().draw, range(5))]
     both = model(pack([a for a, _ in examples], Bidirectional.streams))
@@ -54,8 +54,8 @@ def test_forward_is_causal_language_modelling():
     assert not torch.isclose(both["backward"], both["forward"])
 
 
-def test_the_directions_share_embeddings_and_not_their_layers():
-    model = learner_of(Bidirectional())
+def test_the_directions_share_embeddings_but_not_layers():
+    model = network_of(Bidirectional())
     names = {name.removeprefix("head.") for name, _ in model.named_parameters() if name.startswith("head.")}
     assert names == {name for name, _ in model.named_parameters() if name.startswith("backbone.")}
     forward, backward = model.backbone, model.head.backbone
@@ -66,11 +66,11 @@ def matrices(module):
     return [p for p in module.parameters() if p.ndim == 2]
 
 
-def test_the_states_of_a_text_are_what_was_read_before_and_behind_each_position():
-    """Left and right half each, by moving one token after another."""
+def test_text_states_combine_the_context_before_and_after_each_position():
+    """Checks the forward and the backward half by changing one token at a time."""
     objective = Bidirectional()
     for name, more in (("recurrent", {}), ("gpt2", {"heads": 2, "ffn_dim": 32})):
-        model = learner_of(objective, name, **more)
+        model = network_of(objective, name, **more)
         texts = [sentence(1, 5), sentence(4, 3)]
         stream = text_of(texts)
         with torch.no_grad():
@@ -90,9 +90,9 @@ def test_reversed_positions():
     assert reversed_positions(text_of([sentence(0, 3), sentence(0, 1), sentence(0, 2)])).tolist() == [2, 1, 0, 3, 5, 4]
 
 
-def test_an_embedding_is_made_of_both_directions_in_the_order_of_the_texts():
+def test_embeddings_use_both_directions_and_keep_the_order_of_texts():
     objective = Bidirectional()
-    model = learner_of(objective)
+    model = network_of(objective)
     texts = [sentence(k, n) for k, n in ((0, 6), (3, 2), (5, 4))]
     vectors = embed(model, texts, "causal", pooling="mean", normalize=False)
     assert vectors.shape == (3, 32)

@@ -1,4 +1,4 @@
-"""Every step from token to token inside a document is a target exactly once an epoch."""
+"""Every step from token to token inside a document is a target exactly once per epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from danlu.training.samples import UnitSample
 
 
 def windows(documents, length):
-    """(pieces of window i with the following token of the same document) as WindowUnits gives them."""
+    """Yield the pieces of each window, with the following token of the same document, as WindowUnits does."""
     flat = np.concatenate(documents)
     ends = np.cumsum([len(d) for d in documents])
     for start in range(0, len(flat), length):

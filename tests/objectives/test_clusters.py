@@ -1,4 +1,5 @@
-"""Pseudo-labels belong to their tokens, are made once and always the same; a second round asks the first's model."""
+"""Pseudo-labels: aligned with their tokens, computed once, reproducible; a second round uses the first model as
+teacher."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ from danlu.registry import architectures, objectives
 from danlu.training.samples import RowSamples
 
 
-class Taught(ToySource):
-    """The toy language beside a model that stands earlier."""
+class SourceWithTeacher(ToySource):
+    """The toy language with an earlier model."""
 
     def model(self, name):
         assert name == "first"
@@ -45,8 +46,8 @@ def test_without_a_teacher_a_cluster_is_a_set_of_tokens(split, tmp_path):
     assert 1 < len(set(found[found != NO_CLUSTER].tolist())) <= 4
 
 
-def test_a_teacher_gives_each_occurrence_a_cluster_of_its_own(tmp_path):
-    source = Taught(tmp_path)
+def test_a_teacher_clusters_occurrences_rather_than_tokens(tmp_path):
+    source = SourceWithTeacher(tmp_path)
     found = np.array(pseudo_labels(source, "first", 6, 12, "train"))
     tokens = stored_tokens(source.store("train"))
     assert np.array_equal(found == NO_CLUSTER, ~VOCABULARY.ordinary(tokens))
@@ -63,15 +64,15 @@ def test_a_teacher_gives_each_occurrence_a_cluster_of_its_own(tmp_path):
     assert (expected == found[text]).mean() > 0.99
 
 
-def test_labels_are_made_once_and_the_same_again(tmp_path, monkeypatch):
-    first = np.array(pseudo_labels(Taught(tmp_path / "a"), "first", 6, 12, "train"))
-    again = np.array(pseudo_labels(Taught(tmp_path / "b"), "first", 6, 12, "train"))
+def test_labels_are_computed_once_and_are_reproducible(tmp_path, monkeypatch):
+    first = np.array(pseudo_labels(SourceWithTeacher(tmp_path / "a"), "first", 6, 12, "train"))
+    again = np.array(pseudo_labels(SourceWithTeacher(tmp_path / "b"), "first", 6, 12, "train"))
     assert np.array_equal(first, again)
     monkeypatch.setattr(labels_module, "labels_by_teacher", None)
-    assert np.array_equal(np.array(pseudo_labels(Taught(tmp_path / "a"), "first", 6, 12, "train")), first)
+    assert np.array_equal(np.array(pseudo_labels(SourceWithTeacher(tmp_path / "a"), "first", 6, 12, "train")), first)
 
 
-def test_only_hidden_tokens_have_targets_and_they_are_the_stored_ones(tmp_path):
+def test_targets_are_the_stored_labels_of_hidden_tokens(tmp_path):
     source, objective = ToySource(tmp_path), Clusters(k=4, unit_tokens=12)
     made = objective.units(source, "train")
     stored = np.array(pseudo_labels(source, None, 4, 12, "train"))
@@ -94,7 +95,7 @@ TWO_ROUNDS = [
 ]
 
 
-def test_two_rounds_in_one_recipe(tmp_path):
+def test_a_recipe_can_train_two_rounds(tmp_path):
     results = danlu.run(write_tiny_recipe(tmp_path), TWO_ROUNDS, out=tmp_path / "run")
     for model in results["pretrain"]:
         figures = model["judged"]["figures"]
@@ -106,7 +107,7 @@ def test_two_rounds_in_one_recipe(tmp_path):
     assert set(shown["models"]) == {"small", "second"}
 
 
-def test_a_teacher_must_stand_earlier(tmp_path):
+def test_a_teacher_must_come_earlier_in_the_recipe(tmp_path):
     overrides = [*TWO_ROUNDS[:-2], "models.small.objective={name: clusters, k: 5, teacher: second, unit_tokens: 16}"]
     with pytest.raises(WrongInput, match=r"teacher: 'second' is no model that stands earlier; small is the first"):
         danlu.run(write_tiny_recipe(tmp_path), [*overrides, "models.small.prompts=[]"], out=tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Views of texts, groups of documents, and the loss among them."""
+"""Views of texts, groups of documents, and the loss within groups."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def network(made, objective, **settings):
 
 
 @pytest.mark.parametrize("views", ["dropout", "crops", "neighbours"])
-def test_views_are_of_one_document_and_documents_of_a_group_differ(made, views):
+def test_views_share_a_document_and_groups_hold_different_documents(made, views):
     objective = Contrastive(views=views, group=4)
     for example in made.examples(objective, 12):
         first, second = (example[side] for side in ("first", "second"))
@@ -63,7 +63,7 @@ def test_views_are_of_one_document_and_documents_of_a_group_differ(made, views):
         assert len(set.union(*documents)) >= len(first)
 
 
-def test_the_loss_is_the_softmax_over_the_group_both_ways(made):
+def test_the_loss_is_the_softmax_over_the_group_in_both_directions(made):
     objective = Contrastive(group=3, temperature=0.1)
     model, examples = network(made, objective), made.examples(objective, 4)
     batch, expected = pack(examples, objective.streams), 0.0
@@ -78,7 +78,7 @@ def test_the_loss_is_the_softmax_over_the_group_both_ways(made):
     assert float(found) == pytest.approx(expected, rel=1e-10)
 
 
-def test_a_learned_temperature_is_a_parameter_and_never_too_sharp(made):
+def test_a_learned_temperature_is_a_parameter_with_a_limit(made):
     fixed, learned = Contrastive(temperature=0.1), Contrastive(temperature=0.1, learned=True)
     model = build_network(learned, architectures.validate(SMALL), 400, seed=0)
     assert [n for n, _ in model.named_parameters() if n.startswith("head")] == ["head.temperature.log_scale"]
@@ -90,8 +90,8 @@ def test_a_learned_temperature_is_a_parameter_and_never_too_sharp(made):
     assert float(scale().detach()) == pytest.approx(100)
 
 
-def test_a_learned_temperature_comes_back_from_its_limit():
-    """A factor that an update had put beyond the limit had no gradient, and stayed there for good."""
+def test_a_learned_temperature_has_a_gradient_beyond_its_limit():
+    """Regression: a factor that an update moved beyond the limit had no gradient and stayed there."""
     scale = Temperature(0.02, learned=True)
     with torch.no_grad():
         scale.log_scale.fill_(5.0)
@@ -104,7 +104,7 @@ def test_a_learned_temperature_comes_back_from_its_limit():
 
 
 @pytest.mark.parametrize("objective", ["contrastive", "masked_sentence", "image_text"])
-def test_a_learned_temperature_does_not_begin_beyond_its_limit(objective):
+def test_a_learned_temperature_cannot_start_beyond_its_limit(objective):
     wanted = {"name": objective, "temperature": 0.009, "learned": True}
     with pytest.raises(
         ValidationError, match=r"temperature 0\.009 is below 0\.01, the minimum of a learned temperature; raise it"
@@ -114,7 +114,7 @@ def test_a_learned_temperature_does_not_begin_beyond_its_limit(objective):
     assert objectives.validate(wanted | {"temperature": 0.01}).temperature == 0.01
 
 
-def test_dropout_views_differ_by_dropout_alone(made):
+def test_dropout_views_differ_only_by_dropout(made):
     objective = Contrastive(views="dropout", group=3)
     model = network(made, objective, dropout=0.2)
     batch = pack(made.examples(objective, 2), objective.streams)
@@ -130,12 +130,12 @@ def test_dropout_views_differ_by_dropout_alone(made):
         assert not torch.allclose(one, other)
 
 
-def test_held_out_dropout_views_are_told_apart_with_dropout(made):
-    """Without it a text was compared with itself, and the held-out loss fell with whatever drew texts apart."""
+def test_held_out_dropout_views_are_evaluated_with_dropout(made):
+    """Regression: without dropout a text was compared with itself, and the held-out loss only measured uniformity."""
     objective = Contrastive(views="dropout", group=3, temperature=0.1)
     model = network(made, objective, dropout=0.2)
-    model.label_smoothing = 0.1  # training's alone
-    model.head.train()  # whatever mode a part is in, it stays in
+    model.label_smoothing = 0.1  # only for training
+    model.head.train()  # every submodule keeps its mode
     batch, expected = pack(made.examples(objective, 2), objective.streams, [5, 6]), 0.0
     generator, modes = torch.get_rng_state(), [m.training for m in model.modules()]
     with torch.no_grad():
@@ -162,9 +162,9 @@ def test_dropout_views_without_dropout_are_refused_in_one_line(made, architectur
     assert "dropout: 0.1" in str(refused.value)
     mixed = Mixture.model_validate({"of": {"a": objective, "b": "masked"}})
     for each in (Contrastive(views="dropout"), mixed):
-        with pytest.raises(WrongInput, match="needs an architecture with dropout") as told:
+        with pytest.raises(WrongInput, match="needs an architecture with dropout") as build_error:
             build_network(each, chosen, 400, seed=0)
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(build_error.value)
     ModelRecipe.model_validate({"objective": objective, "architecture": {**architecture, "layers": 2, "dropout": 0.1}})
 
 
@@ -179,8 +179,8 @@ def test_dropout_views_without_dropout_are_refused_in_one_line(made, architectur
     ],
     ids=lambda o: f"{o.name} {getattr(o, 'views', '')}",
 )
-def test_a_step_has_about_the_tokens_that_were_asked_for(tmp_path, objective):
-    """A group of 8 windows is one example of 8 windows' tokens, not of one."""
+def test_a_step_has_about_the_configured_number_of_tokens(tmp_path, objective):
+    """A group of 8 windows is one example with the tokens of 8 windows."""
     texts = [" ".join(english(d, (4, 9, 14)[d % 3])) for d in range(150)]
     made = Documents(tmp_path, texts, windows=objective.units_per_example)
     settings = TrainingSettings.model_validate({"batch_tokens": 4096, "micro_batch_tokens": 1024})
@@ -195,15 +195,15 @@ def test_an_epoch_of_groups_has_the_tokens_of_the_text(tmp_path):
     plain, grouped = (Documents(tmp_path / str(w), texts, windows=w).samples for w in (1, 4))
     assert grouped.units == round(plain.units / 4)
     assert grouped.units * grouped.tokens_per_unit == pytest.approx(plain.units * plain.tokens_per_unit, rel=0.1)
-    begins = {grouped.first_window(n) for n in range(40 * grouped.units)}
-    assert begins == set(range(plain.units))  # in time every window begins a group
+    starts = {grouped.first_window(n) for n in range(40 * grouped.units)}
+    assert starts == set(range(plain.units))  # over several epochs every window starts a group
     grouped.shuffled = False
     spread = [grouped.first_window(n) for n in range(grouped.units)]
     assert max(np.diff(spread)) <= 5
     assert spread[0] == 0
 
 
-def test_texts_in_groups_of_one_are_no_targets(tmp_path):
+def test_groups_of_one_text_have_no_target(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 12)) for d in range(6)], context=40)
     objective = Contrastive(views="neighbours", group=2, at_least=39)
     for example in made.examples(objective, 5):
@@ -211,7 +211,7 @@ def test_texts_in_groups_of_one_are_no_targets(tmp_path):
         assert sequence_labels in ([], [-1], [0, 1])
 
 
-def test_a_hidden_sentence_and_its_surroundings_are_a_text(made):
+def test_a_masked_sentence_and_its_context_form_the_text(made):
     objective, mask = MaskedSentence(group=3), made.tokenizer.vocabulary.mask
     for example in made.examples(objective, 12):
         contexts, sentences = example["context"], example["sentence"]
@@ -230,13 +230,13 @@ def test_a_hidden_sentence_and_its_surroundings_are_a_text(made):
             assert text.endswith(".")
 
 
-def test_white_space_does_not_tell_which_sentence_was_hidden(made):
-    """The first sentence of a document has no space before it, and its mask stands behind the beginning token."""
+def test_white_space_does_not_reveal_the_masked_sentence(made):
+    """The first sentence of a document has no space before it, and its mask follows the begin token."""
     sentences = [s for e in made.examples(MaskedSentence(group=3), 40) for s in e["sentence"]]
     assert {made.tokenizer.decode(s.inputs["token"][1:-1])[0] for s in sentences} == {" "}
 
 
-def test_fragments_are_of_one_document_or_of_two(made):
+def test_related_fragments_are_of_one_document(made):
     labels = []
     for example in made.examples(Relatedness(), 60):
         sequences = example["text"]
@@ -250,7 +250,7 @@ def test_fragments_are_of_one_document_or_of_two(made):
 
 
 @pytest.mark.parametrize("objective", [Contrastive(group=3), MaskedSentence(group=3)], ids=lambda o: o.name)
-def test_found_in_group_stands_beside_chance(made, objective):
+def test_found_in_group_is_reported_with_chance_level(made, objective):
     model = network(made, objective)
     batches = [pack(made.examples(objective, 5), objective.streams)]
     with torch.no_grad():
@@ -263,5 +263,5 @@ def test_found_in_group_stands_beside_chance(made, objective):
     assert set(right.tolist()) <= {0.0, 1.0}
 
 
-def test_the_same_text_twice_is_not_judged_by_finding_it():
+def test_dropout_views_have_no_retrieval_figures():
     assert Contrastive(views="dropout").judge(None, None, [], None) == {}

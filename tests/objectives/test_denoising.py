@@ -1,4 +1,4 @@
-"""Denoising: the target is the text, the source is it spoilt as asked, and nothing crosses a document."""
+"""Denoising: the target is the text, the source its corrupted version, and nothing crosses documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def document(first, length):
 
 
 def example_of(objective, pieces, n=0, every=5):
-    """With sentences of `every` tokens, bos and eos sentences of their own."""
+    """Make an example with sentences of `every` tokens; bos and eos are separate sentences."""
     flags = []
     for piece in pieces:
         starts = np.zeros(len(piece), np.uint8)
@@ -40,7 +40,7 @@ def example_of(objective, pieces, n=0, every=5):
     st.floats(0, 0.5),
     st.integers(0, 99),
 )
-def test_the_target_is_the_text_and_the_source_holds_nothing_else(lengths, rate, mean, permute, delete, n):
+def test_the_target_is_the_text_and_the_source_has_only_its_tokens(lengths, rate, mean, permute, delete, n):
     pieces = [document(70 * k, length) for k, length in enumerate(lengths)]
     room = sum(map(len, pieces))
     objective = Denoising(rate=rate, mean_span=mean, permute=permute, delete=delete)
@@ -61,8 +61,8 @@ def test_the_target_is_the_text_and_the_source_holds_nothing_else(lengths, rate,
 
 
 @given(st.integers(3, 40), st.integers(0, 30), st.floats(1, 3))
-def test_a_window_in_the_middle_of_a_document_stays_within_the_window(length, n, mean):
-    """Also of a model whose table of positions ends there, however many empty spans are drawn."""
+def test_examples_are_never_longer_than_the_window(length, n, mean):
+    """Required by learned positions, however many empty spans are drawn."""
     objective = Denoising(permute=False, rate=0.5, mean_span=mean)
     draw = UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: [4 + np.arange(length)])
     found = objective.example(draw)
@@ -86,13 +86,13 @@ def test_sentences_are_permuted_whole():
     assert len(seen) == 24
 
 
-def test_only_permutation():
+def test_permutation_without_infilling():
     found = example_of(Denoising(rate=0), [document(0, 30)])["source"][0].inputs["token"][1:-1]
     assert sorted(found) == list(range(4, 34))
     assert (np.diff(found) != 1).sum() > 0
 
 
-def test_the_shares_are_those_asked_for():
+def test_rate_and_mean_span_are_as_configured():
     ids, hidden, masks = np.arange(100, 200), 0, 0
     rng = np.random.default_rng(0)
     for _ in range(500):
@@ -100,31 +100,31 @@ def test_the_shares_are_those_asked_for():
         masks += (found == MASK).sum()
         hidden += 100 - (found != MASK).sum()
     assert hidden / 500 == pytest.approx(30, abs=0.01)
-    assert 2.5 < hidden / masks < 3.2  # the last span of a text is cut, empty ones count
+    assert 2.5 < hidden / masks < 3.2  # the last span of a text is truncated, empty spans count
 
 
 @given(st.integers(1, 120), st.sampled_from([0.5, 0.8, 0.95]), st.floats(1, 5), st.integers(0, 30))
-def test_a_high_rate_is_reached_too(length, rate, mean, n):
-    """Spans that found no token to stand between them were dropped, and with them what they were to hide."""
+def test_high_rates_are_reached(length, rate, mean, n):
+    """Regression: spans without a separating token were dropped together with the tokens they should hide."""
     objective = Denoising(rate=rate, mean_span=mean, permute=False)
     source = example_of(objective, [document(0, length)], n)["source"][0].inputs["token"][1:-1]
     assert abs(length - (source != MASK).sum() - rate * length) < 1
     assert not ((source[:-1] == MASK) & (source[1:] == MASK)).any()
 
 
-def test_spans_of_next_to_no_length_are_refused():
+def test_a_mean_span_below_one_is_refused():
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
         Denoising(mean_span=1e-6)
 
 
-def test_an_empty_span_is_a_mask_where_nothing_was():
+def test_an_empty_span_inserts_a_mask():
     rng = np.random.default_rng(1)
     found = [infilled(np.arange(100, 200), 0.1, 0.5, 200, MASK, rng) for _ in range(50)]
-    assert any((f == MASK).sum() > 10 for f in found)  # more masks than tokens that are hidden
+    assert any((f == MASK).sum() > 10 for f in found)  # more masks than hidden tokens
     assert all((f != MASK).sum() == 90 for f in found)
 
 
-def test_deletion_leaves_no_trace():
+def test_deletion_leaves_no_mask():
     objective = Denoising(rate=0, permute=False, delete=0.4)
     lengths = []
     for n in range(200):
@@ -134,12 +134,12 @@ def test_deletion_leaves_no_trace():
     assert np.mean(lengths) == pytest.approx(30, abs=1)
 
 
-def test_bounds_are_asked_for_only_where_they_are_needed():
+def test_sentence_boundaries_are_requested_only_for_permutation():
     assert Denoising().boundaries == {"sentence"}
     assert Denoising(permute=False).boundaries == frozenset()
 
 
-def test_a_text_with_blanks_is_asked_with_masks():
+def test_blanks_of_a_text_become_masks():
     parts = [np.array([10]), np.array([11, 12])]
     objective = Denoising()
     assert objective.source_ids(parts, VOCABULARY).tolist() == [1, 10, 3, 11, 12, 2]

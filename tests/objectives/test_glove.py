@@ -1,4 +1,4 @@
-"""GloVe: the table of co-occurrence against plain loops, whatever the chunks and buckets, and the loss of the paper."""
+"""GloVe: the co-occurrence table equals plain loops for any chunks and buckets, and the loss follows the paper."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def as_table(cells):
 
 
 @pytest.mark.parametrize("window", [1, 3])
-def test_cells_are_those_of_a_plain_count(window, tmp_path):
+def test_cells_equal_a_plain_count(window, tmp_path):
     source = ToySource(tmp_path)
     found = as_table(cooccurrence(source, window))
     assert found == pytest.approx(plain_table(source, window), rel=1e-6)
     assert all(found[a, b] == found[b, a] for a, b in found)
 
 
-def test_chunks_and_buckets_change_nothing_but_the_order(tmp_path, monkeypatch):
+def test_chunks_and_buckets_change_only_the_order(tmp_path, monkeypatch):
     whole = as_table(cooccurrence(ToySource(tmp_path / "one"), 3))
     monkeypatch.setattr(counting, "CHUNK_TOKENS", 20)
     monkeypatch.setattr(counting, "BUCKET_PAIRS", 100)
@@ -65,7 +65,7 @@ def test_the_splits_are_a_partition_of_the_cells(tmp_path, monkeypatch):
 
 
 def test_both_orders_of_a_pair_are_in_one_split(tmp_path, monkeypatch):
-    """They have one count: a held-out cell could be read off its twin in training."""
+    """They have the same count, so a held-out cell would otherwise be in the training set."""
     monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
     source = ToySource(tmp_path)
     for split in ("train", "validation", "test"):
@@ -78,13 +78,13 @@ def test_the_hash_is_one_to_one():
     assert len(np.unique(hash_keys(np.arange(100_000)))) == 100_000
 
 
-def test_a_text_too_small_for_held_out_cells_is_one_line(tmp_path, monkeypatch):
+def test_a_text_too_small_for_held_out_cells_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.0), "test": (0.0, 0.0), "train": (0.0, 1.0)})
     with pytest.raises(WrongInput, match="too few co-occurring words for validation cells"):
         Glove().units(ToySource(tmp_path), "validation")
 
 
-def test_the_loss_is_that_of_the_paper():
+def test_the_loss_follows_the_paper():
     objective = Glove(most=10, power=0.5)
     model = build_network(objective, BAG, VOCABULARY.size, seed=0).double()
     with torch.no_grad():
@@ -95,8 +95,8 @@ def test_the_loss_is_that_of_the_paper():
     found = float(model(pack([objective.example(rows.draw(0, 0.0))], objective.streams))["glove"].detach())
     words, parts, expected = model.embeddings["token"].weight.detach(), model.head, 0.0
     for a, b, x in zip(cells.first, cells.second, cells.count.tolist(), strict=True):
-        told = words[a] @ parts.context.weight[b] + parts.bias.weight[a] + parts.context_bias.weight[b]
-        expected += min(1, x / 10) ** 0.5 * (float(told.detach()) - math.log(x)) ** 2
+        score = words[a] @ parts.context.weight[b] + parts.bias.weight[a] + parts.context_bias.weight[b]
+        expected += min(1, x / 10) ** 0.5 * (float(score.detach()) - math.log(x)) ** 2
     assert found == pytest.approx(expected, rel=1e-6)
 
 
@@ -109,8 +109,8 @@ def judged(counts, tmp_path):
         return objective.judge(model, model.head, [batch], ToySource(tmp_path))
 
 
-def test_counts_that_do_not_vary_have_no_variance_to_explain(tmp_path):
-    """1 - error / 0 is minus infinity, which no JSON holds."""
+def test_constant_counts_have_no_explained_variance(tmp_path):
+    """1 - error / 0 is minus infinity, which JSON cannot represent."""
     same = judged([1.5, 1.5], tmp_path)
     assert same["figures"] == {}
     json.dumps(same, allow_nan=False)

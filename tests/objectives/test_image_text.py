@@ -1,4 +1,4 @@
-"""Images and captions: groups, wordings, and what is measured on held-out ones."""
+"""Images and captions: groups, wordings, and figures on held-out data."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_image_is_in_one_group_of_different_digits(labels, size):
     assert len({int(labels[i]) for i in left}) <= 1
 
 
-def test_captions_say_which_digit_and_no_wording_is_in_two_splits():
+def test_captions_name_their_digit_and_wordings_are_in_one_split():
     wordings = [template for split in SPLITS for template in TEMPLATES[split]]
     assert len(wordings) == len(set(wordings))
     for split in SPLITS:
@@ -60,15 +60,15 @@ def test_the_corpus_holds_every_caption_once():
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [("a {word}", "cannot be filled"), ("a {", "cannot be filled"), ("{}", "cannot be filled"), ("a digit", "which")],
 )
-def test_templates_that_cannot_be_used_are_refused(template, told):
-    with pytest.raises(ValueError, match=told):
+def test_unusable_templates_are_refused(template, message):
+    with pytest.raises(ValueError, match=message):
         ImageText(templates=[template])
 
 
-def test_a_caption_is_of_the_image_that_its_mark_says(tmp_path):
+def test_captions_match_their_images(tmp_path):
     objective, source = ImageText(**SETTINGS), ToySource(tmp_path)
     found = digits()["train"]
     label_of = {p.tobytes(): int(d) for p, d in zip(patches_of(found.images), found.labels, strict=True)}
@@ -86,17 +86,17 @@ def test_a_caption_is_of_the_image_that_its_mark_says(tmp_path):
             assert tuple(ids[1:-1]) in written[digit]
 
 
-def test_wordings_of_other_splits_are_not_trained_on(tmp_path):
-    """By text: the tokens of the toy language are too few to tell captions apart."""
+def test_training_uses_only_the_wordings_of_its_split(tmp_path):
+    """Compared as text, since the toy language has too few tokens to distinguish captions."""
     source = ToySource(tmp_path)
-    asked: list[str] = []
-    source.encode = lambda texts: asked.extend(texts) or [np.array([4, 5])] * len(texts)  # type: ignore[method-assign]
+    requested: list[str] = []
+    source.encode = lambda texts: requested.extend(texts) or [np.array([4, 5])] * len(texts)  # type: ignore[method-assign]
     ImageText().units(source, "train")
-    trained = set(asked)
-    asked.clear()
+    trained = set(requested)
+    requested.clear()
     ImageText().units(source, "test")
     assert len(trained) == 10 * len(TEMPLATES["train"])
-    assert not trained & set(asked)
+    assert not trained & set(requested)
 
 
 def test_a_caption_that_is_too_long_is_refused_in_one_line(tmp_path):
@@ -104,7 +104,7 @@ def test_a_caption_that_is_too_long_is_refused_in_one_line(tmp_path):
         ImageText(templates=["{english}"], max_tokens=5).units(ToySource(tmp_path), "train")
 
 
-def test_sequences_longer_than_the_model_are_refused_in_one_line(tmp_path):
+def test_sequences_longer_than_the_context_are_refused_in_one_line(tmp_path):
     objective = ImageText(**SETTINGS)
     model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
     batch = pack([objective.example(draws_of(objective, tmp_path).draw(0, 0.0))], objective.streams)
@@ -112,7 +112,7 @@ def test_sequences_longer_than_the_model_are_refused_in_one_line(tmp_path):
         model(batch)
 
 
-def test_a_model_is_judged_by_what_it_finds(tmp_path):
+def test_retrieval_and_zero_shot_figures(tmp_path):
     objective = ImageText(**SETTINGS)
     model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
     draws = draws_of(objective, tmp_path, "test")
@@ -128,8 +128,8 @@ def test_a_model_is_judged_by_what_it_finds(tmp_path):
     assert all(len(picture["rows"]) == 8 for picture in found["pictures"])
 
 
-def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_path):
-    """A stand-in for a model whose hidden states are the digit itself, read off by a table."""
+def test_a_perfect_joint_embedding_retrieves_every_caption(tmp_path):
+    """A fake model whose hidden states are the digit itself, taken from a table."""
     objective = ImageText(templates=["{english}"], max_tokens=16)
     source = ToySource(tmp_path)
     source.encode = lambda texts: [np.array([ord(c) for c in t]) for t in texts]  # type: ignore[method-assign]
@@ -138,7 +138,7 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
     (words,) = zip(*(source.encode(own) for own in captions("test", ["{english}"])), strict=True)
     table |= {np.concatenate([[VOCABULARY.bos], ids, [VOCABULARY.eos]]).tobytes(): d for d, ids in enumerate(words)}
 
-    class Knowing:
+    class PerfectModel:
         context, width, device = 16, 10, torch.device("cpu")
 
         def hidden(self, stream):
@@ -150,6 +150,6 @@ def test_a_space_in_which_captions_lie_with_their_images_finds_all_of_them(tmp_p
     made = objective.units(source, "test")
     draws = RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
     batches = [pack([objective.example(draws.draw(n, 1.0))], objective.streams) for n in range(10)]
-    figures = objective.judge(Knowing(), None, batches, source)["figures"]
+    figures = objective.judge(PerfectModel(), None, batches, source)["figures"]
     assert figures["found in group"].all()
     assert figures["zero-shot accuracy"].all()

@@ -1,4 +1,4 @@
-"""What masking hides, how often, and what it leaves alone."""
+"""Masked language modelling: which tokens are hidden, how often, and what stays unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ units = st.lists(st.lists(st.integers(0, 1003), min_size=1, max_size=12).map(np.
 
 
 @given(units, st.integers(0, 99), st.floats(0.01, 0.99))
-def test_labels_are_the_hidden_tokens_and_everything_else_stays(pieces, n, rate):
+def test_labels_are_the_hidden_tokens_and_the_rest_is_unchanged(pieces, n, rate):
     for piece, seq in zip(pieces, masked(pieces, n, rate=rate), strict=True):
         hidden = seq.labels["masked"] >= 0
         assert np.array_equal(seq.labels["masked"][hidden], piece[hidden])
@@ -43,19 +43,19 @@ def test_a_unit_with_an_ordinary_token_has_a_target(pieces, n):
 
 
 @given(units, st.integers(0, 99))
-def test_the_data_is_never_altered(pieces, n):
+def test_the_pieces_are_not_modified(pieces, n):
     before = [piece.copy() for piece in pieces]
     masked(pieces, n, rate=0.9)
     assert all(np.array_equal(a, b) for a, b in zip(before, pieces, strict=True))
 
 
 def within(count, total, share):
-    """Inside five standard deviations of a binomial."""
+    """Whether a count is within five standard deviations of a binomial distribution."""
     return abs(count - total * share) <= 5 * (total * share * (1 - share)) ** 0.5
 
 
 @pytest.mark.parametrize("shares", [{}, {"replace": 1.0, "random": 0.0}, {"replace": 0.5, "random": 0.5}])
-def test_shares_of_mask_random_and_kept(shares):
+def test_shares_of_masked_random_and_kept_tokens(shares):
     piece = np.random.default_rng(0).integers(4, 1004, 60_000)
     (seq,) = masked([piece], **shares)
     hidden = seq.labels["masked"] >= 0
@@ -65,19 +65,19 @@ def test_shares_of_mask_random_and_kept(shares):
     same = piece[hidden] == shown
     assert within((shown == VOCABULARY.mask).sum(), total, replace)
     assert within(same.sum(), total, 1 - replace - random * 999 / 1000)
-    strange = shown[(shown != VOCABULARY.mask) & ~same]
-    assert within(len(strange), total, random * 999 / 1000)
-    assert random == 0 or len(np.unique(strange)) > 300
+    random_tokens = shown[(shown != VOCABULARY.mask) & ~same]
+    assert within(len(random_tokens), total, random * 999 / 1000)
+    assert random == 0 or len(np.unique(random_tokens)) > 300
 
 
 @pytest.mark.parametrize(("progress", "rate"), [(0.0, 0.3), (0.5, 0.2), (1.0, 0.1)])
-def test_the_rate_moves_with_the_run(progress, rate):
+def test_the_rate_changes_linearly_with_progress(progress, rate):
     piece = np.full(40_000, 7)
     (seq,) = masked([piece], progress=progress, rate=0.3, final_rate=0.1)
     assert within((seq.labels["masked"] >= 0).sum(), len(piece), rate)
 
 
-def test_each_position_is_hidden_as_often_as_every_other():
+def test_all_positions_are_hidden_equally_often():
     piece = np.full(20, 9)
     times = sum((masked([piece], n)[0].labels["masked"] >= 0).astype(int) for n in range(3000))
     assert all(within(t, 3000, 0.15 + 0.85**20 / 20) for t in times)
@@ -106,7 +106,7 @@ words = st.lists(st.integers(1, 4), min_size=1, max_size=8)
 
 
 @given(words, st.integers(0, 99), st.floats(0.05, 0.9))
-def test_a_word_is_hidden_whole_and_shares_its_fate(lengths, n, rate):
+def test_words_are_hidden_as_a_whole_and_in_one_way(lengths, n, rate):
     flags = np.concatenate([[1] + [0] * (k - 1) for k in lengths]).astype(np.uint8)
     piece = np.arange(4, 4 + len(flags))
     (seq,) = grouped([piece], [flags], n, rate=rate)
@@ -116,12 +116,12 @@ def test_a_word_is_hidden_whole_and_shares_its_fate(lengths, n, rate):
     for word in np.split(np.arange(len(flags)), np.flatnonzero(flags)[1:]):
         assert len(set(hidden[word])) == 1
         kept, under = shown[word] == piece[word], shown[word] == VOCABULARY.mask
-        fates = {"masked" if u else "kept" if k else "random" for k, u in zip(kept, under, strict=True)}
-        assert len(fates - {"random"}) <= 1 or not hidden[word][0]
+        ways = {"masked" if u else "kept" if k else "random" for k, u in zip(kept, under, strict=True)}
+        assert len(ways - {"random"}) <= 1 or not hidden[word][0]
 
 
-def test_uer_whole_word_masking_dropped_unknown_and_separators():
-    """The peers rebuilt the input from words: here every token stays at its place, special ones among them."""
+def test_whole_word_masking_keeps_special_tokens_in_place():
+    """UER rebuilt the input from words and lost unknown and separator tokens."""
     piece = np.array([1, 10, 11, 12, 2, 1, 20, 21, 2])
     flags = np.array([1, 1, 0, 1, 1, 1, 1, 0, 1], np.uint8)
     for n in range(50):
@@ -141,7 +141,7 @@ def test_the_rate_holds_for_every_unit(unit):
     assert abs(np.mean(np.concatenate(found)) - 0.15) < 0.01
 
 
-def test_spans_are_as_long_as_asked_and_stay_between_special_tokens():
+def test_spans_have_the_configured_mean_length():
     pieces = [np.concatenate([[1], np.random.default_rng(k).integers(4, 1004, 60), [2]]) for k in range(300)]
     sequences = masked(pieces, unit="span", mean_span=4, replace=1.0, random=0.0)
     lengths = []
@@ -155,16 +155,16 @@ def test_spans_are_as_long_as_asked_and_stay_between_special_tokens():
 
 
 @pytest.mark.parametrize("objective", ["masked", "clusters", "replaced"])
-def test_no_mean_is_asked_for_that_no_span_has(objective):
+def test_a_mean_span_beyond_the_longest_span_is_refused(objective):
     with pytest.raises(ValidationError, match="less than or equal to 10"):
         objectives.validate({"name": objective, "mean_span": 10.5})
 
 
 @pytest.mark.parametrize(("mean", "capped"), [(3, 2.95), (10, 6.51)])
-def test_the_mean_of_spans_that_are_cut_is_the_one_that_is_told(mean, capped):
+def test_the_mean_of_truncated_spans_is_as_documented(mean, capped):
     pieces = [np.full(400, 9)] * 3000
     places = by_span(pieces, 0.05, mean, np.random.default_rng(0), VOCABULARY)
-    lengths = np.array([(place.group == 1).sum() for place in places])  # the first of a piece: nothing is hidden yet
+    lengths = np.array([(place.group == 1).sum() for place in places])  # the first span of a piece
     assert lengths.max() == LONGEST_SPAN
     assert abs(lengths.mean() - capped) < 5 * lengths.std() / len(lengths) ** 0.5
     assert mean * (1 - (1 - 1 / mean) ** LONGEST_SPAN) == pytest.approx(capped, abs=0.005)

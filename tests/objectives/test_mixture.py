@@ -1,4 +1,4 @@
-"""A mixture draws its objectives by their shares, keeps their names apart and forwards every member of Objective."""
+"""A mixture draws its objectives by share, separates their names and forwards every member of Objective."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TWO = {"left": "causal", "both": {"name": "masked", "rate": 0.3}}
 
 
 DERIVED = {"class_labels_of", "reads_tokens", "needs_blank"}
-"""Members that follow from others, so that no objective overrides them."""
+"""Members that are computed from others, so that no objective overrides them."""
 
 
 def test_every_member_of_an_objective_is_forwarded():
@@ -36,7 +36,7 @@ def test_every_member_of_an_objective_is_forwarded():
     assert len(members) > 30
 
 
-def test_derived_members_are_overridden_nowhere():
+def test_derived_members_are_never_overridden():
     assert {name for name in objectives for member in DERIVED if member in vars(objectives[name])} == set()
 
 
@@ -64,7 +64,7 @@ def test_a_mixture_reads_a_whole_text_in_the_widest_order_of_its_objectives(mixe
     assert Mixture.model_validate({"of": {name: name for name in mixed}}).reading_order == order
 
 
-def test_each_is_drawn_by_its_share():
+def test_objectives_are_drawn_by_their_shares():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 3}})
     n = 2000
     drawn = Counter(name for i in range(n) for name in mixture.example(ToySamples().draw(i)))
@@ -73,7 +73,7 @@ def test_each_is_drawn_by_its_share():
     assert abs(drawn["left.text"] - 0.75 * n) <= 5 * (n * 0.75 * 0.25) ** 0.5
 
 
-def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
+def test_a_share_of_two_numbers_is_interpolated_over_the_run():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [1, 0]}})
     n = 1500
     for progress, expected in ((0.0, 1 / 2), (0.5, 2 / 3), (1.0, 1.0)):
@@ -81,7 +81,7 @@ def test_a_share_of_two_numbers_moves_from_the_one_to_the_other():
         assert abs(drawn["left.text"] - expected * n) <= 5 * (n * expected * (1 - expected)) ** 0.5
 
 
-def test_a_share_is_also_a_weight_however_many_units_a_step_has():
+def test_a_share_is_also_the_weight_of_its_terms():
     mixture = Mixture.model_validate({"of": TWO, "shares": {"left": 1, "both": [3, 1]}})
     assert mixture.term_weights(0.0) == {"left.causal": 0.25, "both.masked": 0.75}
     assert mixture.term_weights(1.0) == {"left.causal": 0.5, "both.masked": 0.5}
@@ -93,7 +93,7 @@ def test_a_share_is_also_a_weight_however_many_units_a_step_has():
         assert losses.loss == pytest.approx(sum(weights[term] * means[term] for term in mixture.terms))
 
 
-def test_what_rewrites_text_does_it_in_a_mixture_too():
+def test_a_mixture_can_rewrite_text():
     spans = {"name": "spans", "sentinels": 5}
     mixture = Mixture.model_validate({"of": {"blanks": "masked", "left": spans, "whole": "denoising"}})
     assert mixture.rewriter is mixture.of["left"]
@@ -102,15 +102,15 @@ def test_what_rewrites_text_does_it_in_a_mixture_too():
     assert not Mixture.model_validate({"of": {"whole": "denoising"}}).needs_blank
 
 
-def test_a_mixture_in_a_mixture_moves_too():
+def test_shares_of_nested_mixtures_are_interpolated():
     inner = {"name": "mixture", "of": TWO, "shares": {"left": [1, 0]}}
     mixture = Mixture.model_validate({"of": {"inner": inner, "again": "causal"}, "loss_weights": {"again": 3}})
-    begin = {"inner.left.causal": 0.25, "inner.both.masked": 0.25, "again.causal": 1.5}
-    assert mixture.term_weights(0.0) == begin
-    assert mixture.term_weights(1.0) == begin | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
+    at_start = {"inner.left.causal": 0.25, "inner.both.masked": 0.25, "again.causal": 1.5}
+    assert mixture.term_weights(0.0) == at_start
+    assert mixture.term_weights(1.0) == at_start | {"inner.left.causal": 0.0, "inner.both.masked": 0.5}
 
 
-def test_what_its_parts_can_do_it_can_do():
+def test_a_mixture_has_the_abilities_of_its_objectives():
     mixture = Mixture.model_validate({"of": TWO | {"found": {"name": "replaced", "generator": None}}})
     model = build_network(mixture, SMALL, VOCABULARY.size, seed=0)
     hidden = torch.randn(3, SMALL.width)
@@ -119,16 +119,16 @@ def test_what_its_parts_can_do_it_can_do():
     assert not Mixture.model_validate({"of": {"a": "causal"}}).fills_blanks
     batches = micro_batches(mixture, ToySamples(), 0, 12, 4, 1.0)
     with torch.no_grad():
-        said = mixture.judge(model, model.head, batches, SimpleNamespace(decode=str))
+        judged = mixture.judge(model, model.head, batches, SimpleNamespace(decode=str))
         alone = mixture.of["found"].judge(
             model, model.head["found"], [batch.of("found") for batch in batches], SimpleNamespace(decode=str)
         )
-    assert said["figures"] == {f"found: {name}": value for name, value in alone["figures"].items()}
+    assert judged["figures"] == {f"found: {name}": value for name, value in alone["figures"].items()}
     assert mixture.embeds_text is False
     assert Mixture.model_validate({"of": TWO | {"pairs": "next_sentence"}}).embeds_text
 
 
-def test_names_weights_and_needs_are_those_of_its_parts():
+def test_streams_terms_weights_and_needs_come_from_the_objectives():
     mixture = Mixture.model_validate({"of": TWO, "loss_weights": {"both": 0.5}})
     assert set(mixture.streams) == {"left.text", "both.text"}
     assert mixture.terms == ("left.causal", "both.masked")
@@ -138,7 +138,7 @@ def test_names_weights_and_needs_are_those_of_its_parts():
     assert not Mixture.model_validate({"of": {"a": "masked"}}).continues_text
 
 
-def test_the_terms_of_one_objective_twice_are_counted_apart():
+def test_the_terms_of_one_objective_used_twice_are_counted_separately():
     mixture = Mixture.model_validate({"of": {"few": {"name": "masked", "rate": 0.01}, "many": "masked"}})
     examples = [mixture.example(ToySamples().draw(n)) for n in range(20)]
     found = mixture.count_targets(pack(examples, mixture.streams))
@@ -147,7 +147,7 @@ def test_the_terms_of_one_objective_twice_are_counted_apart():
         assert found[f"{part}.masked"] == sum(int((label >= 0).sum()) for label in labels) > 0
 
 
-def test_a_mixture_can_hold_a_mixture_of_its_own_parameters():
+def test_the_head_has_only_parameters_of_objectives_with_a_head():
     parts = Mixture.model_validate({"of": TWO}).build_head(ModelShape(8, 12))
     assert {name.split(".")[0] for name, _ in parts.named_parameters()} == {"both"}
     assert all(torch.isfinite(p).all() for p in parts.parameters())
@@ -171,7 +171,7 @@ def test_impossible_mixtures_are_refused(settings, sentence):
         Mixture.model_validate(settings)
 
 
-def test_sentinels_and_bounds_are_those_of_all():
+def test_sentinels_and_boundaries_cover_all_objectives():
     mixture = Mixture.model_validate(
         {
             "of": {

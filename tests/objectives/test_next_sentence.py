@@ -1,4 +1,4 @@
-"""Pairs of sentences: who follows whom, from which document, how often; and what went wrong elsewhere."""
+"""Next sentence prediction: pairs, their documents and labels, and regressions known from other implementations."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def pairs(made, objective, count):
     return found
 
 
-def strangers(made, a, b):
-    """Whether two texts are not both of the same document and of no other."""
+def from_different_documents(made, a, b):
+    """Whether two texts are not from one and the same document."""
     return len(made.of(a) | made.of(b)) > 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("objective", [ALONE, SINGLE_FRAME], ids=["together", "apart"])
-def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path, language, objective):
+def test_b_starts_the_next_sentence_or_is_of_another_document(tmp_path, language, objective):
     made = documents(tmp_path, language)
     seen = set()
     for a, b, label in pairs(made, objective, 2 * made.samples.units):
@@ -57,13 +57,13 @@ def test_b_follows_a_where_a_sentence_begins_or_is_of_another_document(tmp_path,
             assert a.rstrip()[-1] in ".。"
             assert b.lstrip()[:1] in ("T", "第")
         else:
-            assert strangers(made, a, b)
+            assert from_different_documents(made, a, b)
         seen.add(label)
     assert seen == {0, 1}
 
 
 @pytest.mark.parametrize("objective", [ALONE, SINGLE_FRAME], ids=["together", "apart"])
-def test_half_of_the_pairs_are_true_and_their_length_does_not_say_which(tmp_path, objective):
+def test_half_of_the_pairs_are_true_and_lengths_do_not_reveal_which(tmp_path, objective):
     made = documents(tmp_path)
     found = pairs(made, objective, 900)
     labels = np.array([label for *_, label in found])
@@ -75,7 +75,7 @@ def test_half_of_the_pairs_are_true_and_their_length_does_not_say_which(tmp_path
         assert abs(one.mean() - other.mean()) < 5 * error
 
 
-def test_the_frame_has_the_vocabularys_tokens_segments_and_room(tmp_path):
+def test_pairs_have_special_tokens_segments_and_fit_the_context(tmp_path):
     made = documents(tmp_path, context=40)
     v = made.tokenizer.vocabulary
     assert made.samples.units > 8
@@ -93,7 +93,7 @@ def test_the_frame_has_the_vocabularys_tokens_segments_and_room(tmp_path):
             assert len(ids) <= 40
 
 
-def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
+def test_masked_tokens_are_an_optional_second_term(tmp_path):
     made = documents(tmp_path, count=12)
     both, v = NextSentence.model_validate({"masked": 0.3}), made.tokenizer.vocabulary
     assert both.terms == ("next", "masked")
@@ -114,7 +114,7 @@ def test_masked_tokens_are_told_beside_or_not_at_all(tmp_path):
     assert NextSentence.model_validate({"masked": {"unit": "word"}}).boundaries == {"word", "sentence"}
 
 
-def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
+def test_a_text_without_a_partner_is_kept_for_masking(tmp_path):
     made = documents(tmp_path, lengths=(1, 3), count=10)
     both = NextSentence()
     sequences = [s for e in made.examples(both, made.samples.units) for s in e["text"]]
@@ -124,15 +124,16 @@ def test_a_text_without_a_partner_is_still_there_for_masking(tmp_path):
     assert all(len(made.sides(s.inputs["token"])) >= 1 for s in alone if (s.labels["masked"] < 0).all())
 
 
-def test_true_pairs_were_labelled_random_elsewhere(tmp_path):
-    """A partner drawn without looking may be of the same document: here a document fills many windows, all left out."""
+def test_random_partners_are_never_of_the_same_document(tmp_path):
+    """Other implementations draw the partner without this check; here a document fills many windows, all of them
+    excluded."""
     made = documents(tmp_path, lengths=(2, 30), count=6, context=48)
-    strange = [(a, b) for a, b, label in pairs(made, ALONE, 10 * made.samples.units) if not label]
-    assert len(strange) > 20
-    assert all(strangers(made, a, b) for a, b in strange)
+    random_pairs = [(a, b) for a, b, label in pairs(made, ALONE, 10 * made.samples.units) if not label]
+    assert len(random_pairs) > 20
+    assert all(from_different_documents(made, a, b) for a, b in random_pairs)
 
 
-def test_blank_lines_made_every_pair_random_elsewhere(tmp_path):
+def test_blank_lines_between_sentences_do_not_affect_labels(tmp_path):
     made = documents(tmp_path, gap="\n\n")
     found = pairs(made, ALONE, 300)
     labels = [label for *_, label in found]
@@ -140,22 +141,22 @@ def test_blank_lines_made_every_pair_random_elsewhere(tmp_path):
     assert all(made.of(a + b) for a, b, label in found if label)
 
 
-def test_empty_documents_crashed_elsewhere(tmp_path):
+def test_empty_documents_are_skipped(tmp_path):
     texts = ["", *[" ".join(english(d, 3)) for d in range(8)], "", "", " ", " ".join(english(8, 3)), ""]
     made = Documents(tmp_path, texts, context=40)
     assert {made.store.document(i).size for i in (0, 9)} == {2}
     assert pairs(made, ALONE, 3 * made.samples.units)
 
 
-def test_the_last_document_was_dropped_elsewhere(tmp_path):
-    """Every document with two sentences begins a pair in an epoch, the last one too, whatever its place."""
+def test_the_last_document_is_not_dropped(tmp_path):
+    """Every document with two sentences starts a pair in an epoch, wherever it is."""
     made = documents(tmp_path, lengths=(2,), count=23)
-    begun = set()
+    seen = set()
     for a, _, _ in pairs(made, ALONE, made.samples.units):
-        begun |= made.of(a)
+        seen |= made.of(a)
     # a document that a window cuts between its two sentences has no pair
-    assert len(begun) >= 23 - made.samples.units
-    assert 22 in begun
+    assert len(seen) >= 23 - made.samples.units
+    assert 22 in seen
 
 
 def test_a_single_document_is_refused_in_one_line(tmp_path):
@@ -166,7 +167,7 @@ def test_a_single_document_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_what_the_judge_says(tmp_path):
+def test_figures_of_pairs_and_label_shares(tmp_path):
     made = documents(tmp_path)
     chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})
     for objective in (ALONE, SINGLE_FRAME, NextSentence()):
@@ -193,7 +194,7 @@ def test_impossible_settings_are_refused():
         NextSentence(classifier="first_token", form="apart")
 
 
-def test_the_first_token_alone_is_classified(tmp_path):
+def test_the_classifier_reads_only_the_first_token(tmp_path):
     made = documents(tmp_path)
     objective = NextSentence.model_validate({"classifier": "first_token", "masked": False})
     chosen = architectures.validate({"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64})

@@ -1,4 +1,4 @@
-"""Masked patches: what is hidden, where the images and sounds come from, and the predictions beside the model's."""
+"""Masked patches: what is hidden, where images and sounds come from, and predictions of model and baselines."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def batch_of(objective, draws, count):
 
 
 @given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(1, 9), st.integers(0, 99))
-def test_the_share_is_hidden_and_something_is_always_shown(positions, rate, span, seed):
+def test_the_configured_share_is_hidden_and_one_position_shown(positions, rate, span, seed):
     hidden = Patches(rate=rate, span=span).hidden(positions, np.random.default_rng(seed))
     assert hidden.sum() == min(max(1, round(rate * positions)), positions - 1)
-    if span > 1 and hidden.sum() > 1:  # whole spans but for the last, so few ends
-        begins = hidden[0] + np.count_nonzero(np.diff(hidden.astype(int)) == 1)
-        assert begins <= hidden.sum() // span + 3
+    if span > 1 and hidden.sum() > 1:  # whole spans except the last, so few boundaries
+        num_spans = hidden[0] + np.count_nonzero(np.diff(hidden.astype(int)) == 1)
+        assert num_spans <= hidden.sum() // span + 3
 
 
-def test_what_is_hidden_is_a_target_and_is_not_shown(tmp_path):
+def test_hidden_patches_are_targets_and_not_inputs(tmp_path):
     objective = Patches(rate=0.25)
     draws = draws_of(objective, tmp_path)
     (seq,) = objective.example(draws.draw(3, 0.0))["image"]
@@ -67,7 +67,7 @@ def test_what_is_hidden_is_a_target_and_is_not_shown(tmp_path):
     assert any(np.array_equal(whole, row[:, :4]) for row in draws.rows)
 
 
-def test_the_loss_is_the_squared_error_of_hidden_numbers(tmp_path):
+def test_the_loss_is_the_squared_error_of_hidden_values(tmp_path):
     objective = Patches()
     batch = batch_of(objective, draws_of(objective, tmp_path), 5)
     model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
@@ -79,8 +79,8 @@ def test_the_loss_is_the_squared_error_of_hidden_numbers(tmp_path):
         assert float(model(batch)["patch"]) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_the_learnt_patch_stands_where_one_is_hidden(tmp_path):
-    """A black patch and a hidden one are both zeros to the data; the model must not take one for the other."""
+def test_hidden_patches_are_replaced_by_a_learned_vector(tmp_path):
+    """A black patch and a hidden one are both zeros in the data; the model must distinguish them."""
     objective = Patches()
     batch = batch_of(objective, draws_of(objective, tmp_path), 2)
     model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0)
@@ -90,7 +90,7 @@ def test_the_learnt_patch_stands_where_one_is_hidden(tmp_path):
         assert not torch.equal(objective.predict(model, model.head, batch)[1], before)
 
 
-def test_digits_are_split_by_what_they_show_and_cut_into_squares():
+def test_digits_are_split_without_duplicates_and_cut_into_squares():
     found = digits.digits()
     assert sum(len(split.images) for split in found.values()) == 1797
     seen = [{image.tobytes() for image in found[split].images} for split in SPLITS]
@@ -103,7 +103,7 @@ def test_digits_are_split_by_what_they_show_and_cut_into_squares():
     assert np.array_equal(digits.image_of(cut[1]), images[1])
 
 
-def test_a_sound_is_a_function_of_its_number_and_a_tone_stands_at_its_frequency():
+def test_sounds_are_reproducible_and_tones_have_their_frequency():
     assert np.array_equal(tones.sound("test", 7), tones.sound("test", 7))
     assert not np.array_equal(tones.sound("test", 7), tones.sound("train", 7))
     for number in range(6):
@@ -113,7 +113,7 @@ def test_a_sound_is_a_function_of_its_number_and_a_tone_stands_at_its_frequency(
         assert 0.1 < drawn.max() <= 1
     frequency = tones.RATE / tones.WINDOW * 10
     tone = np.sin(2 * np.pi * frequency * np.arange(tones.SAMPLES) / tones.RATE)
-    assert set(tones.spectrogram(tone).argmax(1)) == {9}  # the constant part has been left out
+    assert set(tones.spectrogram(tone).argmax(1)) == {9}  # the constant component is left out
 
 
 def test_pictures_are_the_right_way_up():
@@ -124,7 +124,7 @@ def test_pictures_are_the_right_way_up():
     assert read_patches("builtin:tones").picture(frames).tolist() == [[1, 3, 5], [0, 2, 4]]
 
 
-def test_own_arrays_are_brought_to_the_range_of_train(own):
+def test_arrays_from_a_file_are_scaled_to_the_range_of_train(own):
     data = read_patches(own)
     given = arrays()["train"]
     assert data.splits["train"].min() == 0
@@ -135,7 +135,7 @@ def test_own_arrays_are_brought_to_the_range_of_train(own):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda a: a.pop("test"), "has no array 'test'; it holds train, validation, needed: train, validation, test"),
         (lambda a: a.update(train=a["train"][0]), "train is 5 x 3, not [n, positions (2 or more), features]"),
@@ -153,16 +153,16 @@ def test_own_arrays_are_brought_to_the_range_of_train(own):
         ),
     ],
 )
-def test_wrong_arrays_are_refused_in_one_line(tmp_path, change, told):
+def test_wrong_arrays_are_refused_in_one_line(tmp_path, change, message):
     changed = arrays()
     change(changed)
     np.savez(tmp_path / "mine.npz", **changed)
     with pytest.raises(ValueError, match=r"mine\.npz") as refused:
         Patches(data=str(tmp_path / "mine.npz"))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path, own):
+def test_a_file_without_arrays_is_refused_in_one_line(tmp_path, own):
     (tmp_path / "text.npz").write_text("no arrays")
     (tmp_path / "one.npz").write_bytes(b"")
     np.save(tmp_path / "single.npy", np.zeros(3))
@@ -175,7 +175,7 @@ def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path, own):
         read_patches("builtin:digit")
 
 
-def test_a_saved_objective_needs_its_data_no_more(own, tmp_path):
+def test_a_saved_objective_does_not_need_its_data(own, tmp_path):
     saved = Patches(data=own).model_dump()
     (tmp_path / "mine.npz").unlink()
     assert objectives.validate(saved).streams["image"].labels["patch"] == (np.float32, (3,))
@@ -184,14 +184,14 @@ def test_a_saved_objective_needs_its_data_no_more(own, tmp_path):
         objectives.validate(saved).read()
 
 
-def test_images_larger_than_the_model_are_refused_in_one_line(tmp_path):
+def test_images_larger_than_the_context_are_refused_in_one_line(tmp_path):
     objective = Patches()
     model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
     with pytest.raises(WrongInput, match=r"has 16 positions and the model 8; set architecture.context to 16"):
         model(batch_of(objective, draws_of(objective, tmp_path), 2))
 
 
-def test_the_nearest_patch_and_the_mean_patch():
+def test_nearest_patch_and_mean_patch_baselines():
     train = np.stack([np.zeros((4, 1)), np.full((4, 1), 2.0)])
     controls = PatchBaselines.fit(train, in_a_row(4))
     made = controls.predictions(np.array([[1.0], [0], [0], [7]]), np.array([False, True, True, False]))
@@ -201,19 +201,19 @@ def test_the_nearest_patch_and_the_mean_patch():
     assert between["nearest patch"].tolist() == [[4]]
 
 
-def test_the_linear_prediction_finds_what_depends_linearly_on_what_is_shown():
-    """Beside least squares on the same images, an independent way to the same answer."""
+def test_the_linear_baseline_equals_least_squares():
+    """Compared with numpy's least squares on the same images."""
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 6))).reshape(500, 3, 2) + rng.normal(size=(500, 3, 2))
     hidden = np.array([False, True, False])
     controls = PatchBaselines.fit(train, in_a_row(3))
-    shown, asked = (train - train.mean(0))[:, ~hidden].reshape(500, 4), (train - train.mean(0))[:, 1]
-    fitted = np.linalg.lstsq(shown, asked, rcond=None)[0]
+    shown, hidden_values = (train - train.mean(0))[:, ~hidden].reshape(500, 4), (train - train.mean(0))[:, 1]
+    fitted = np.linalg.lstsq(shown, hidden_values, rcond=None)[0]
     expected = train[:, 1].mean(0) + shown[7] @ fitted
     assert controls.predictions(train[7], hidden)["linear"][0] == pytest.approx(expected, abs=0.02)
 
 
-def test_a_model_is_judged_beside_the_controls(tmp_path):
+def test_figures_compare_the_model_with_the_baselines(tmp_path):
     objective = Patches()
     model = build_network(objective, architectures.validate(SMALL), VOCABULARY.size, seed=0).eval()
     batches = [batch_of(objective, draws_of(objective, tmp_path, "test"), 6)]

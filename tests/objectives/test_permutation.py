@@ -1,4 +1,4 @@
-"""Each target is asked once, where it stands, by a position that sees exactly the tokens of lower rank."""
+"""Each target is predicted once, at its position, by a query that sees exactly the tokens of lower rank."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from danlu.packing import pack
 
 
 @given(st.integers(0, 50), st.sampled_from([0.1, 0.5, 1.0]))
-def test_a_target_is_asked_where_it_stands_and_not_shown(n, share):
+def test_a_target_is_predicted_at_its_position_without_being_visible(n, share):
     objective = Permutation(share=share)
     draw = ToySamples().draw(n)
     pieces = draw.pieces()
     example = objective.example(draw)
     for piece, seq in zip(pieces, example["text"], strict=True):
         length = len(piece)
-        asking = seq.key == HIDDEN_KEY
-        assert np.array_equal(seq.inputs["token"][~asking], piece)
-        assert (seq.inputs["token"][asking] == VOCABULARY.mask).all()
-        assert sorted(seq.key[~asking]) == list(range(length))
+        is_query = seq.key == HIDDEN_KEY
+        assert np.array_equal(seq.inputs["token"][~is_query], piece)
+        assert (seq.inputs["token"][is_query] == VOCABULARY.mask).all()
+        assert sorted(seq.key[~is_query]) == list(range(length))
         targets = seq.labels["permuted"]
-        assert (targets[~asking] == -1).all()
-        assert np.array_equal(targets[asking], piece[seq.inputs["position"][asking]])
-        assert len(set(seq.inputs["position"][asking])) == asking.sum()
-        assert VOCABULARY.ordinary(targets[asking]).all()
+        assert (targets[~is_query] == -1).all()
+        assert np.array_equal(targets[is_query], piece[seq.inputs["position"][is_query]])
+        assert len(set(seq.inputs["position"][is_query])) == is_query.sum()
+        assert VOCABULARY.ordinary(targets[is_query]).all()
         sees = pack([{"text": [seq]}], objective.streams)["text"].attention_mask().numpy()
-        for i in np.flatnonzero(asking):
+        for i in np.flatnonzero(is_query):
             own = seq.inputs["position"][i]
             lower = np.flatnonzero(seq.key[:length] < seq.key[own])
             assert np.flatnonzero(sees[i]).tolist() == [*lower, i]
 
 
-def test_the_last_share_of_the_order_is_asked():
+def test_the_last_share_of_the_order_is_predicted():
     rng = np.random.default_rng(0)
     piece = np.full(60, 7)
     seq = Permutation().sequence(piece, rng, VOCABULARY)
-    asked = seq.inputs["position"][60:]
-    assert len(asked) == 10
-    assert set(seq.key[asked]) == set(range(50, 60))
+    predicted = seq.inputs["position"][60:]
+    assert len(predicted) == 10
+    assert set(seq.key[predicted]) == set(range(50, 60))

@@ -1,4 +1,4 @@
-"""A prefix is read from both sides; every token behind it is a target that sees no further than itself."""
+"""A prefix is read in both directions; every token after it is a target predicted from the tokens before it."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from danlu.training.precision import Machine
 
 
 @given(st.integers(0, 60), st.sampled_from([(0.0, 0.7), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0)]))
-def test_what_sees_what(n, shares):
+def test_the_prefix_is_bidirectional_and_the_rest_causal(n, shares):
     objective = Prefix(shortest=shares[0], longest=shares[1])
     for seq in objective.example(ToySamples().draw(n))["text"]:
         targets = np.flatnonzero(seq.labels["continued"] >= 0)
@@ -31,12 +31,12 @@ def test_what_sees_what(n, shares):
         assert not sees[:prefix, prefix:].any()
 
 
-def test_shares_in_the_wrong_order():
+def test_shares_in_the_wrong_order_are_refused():
     with pytest.raises(ValidationError, match=r"shortest 0\.9 exceeds longest 0\.1"):
         Prefix(shortest=0.9, longest=0.1)
 
 
-def test_a_prompt_is_a_prefix_when_text_is_continued():
+def test_generation_reads_the_prompt_as_a_prefix():
     chosen = architectures.validate({"name": "transformer", "layers": 2, "width": 16, "heads": 2, "context": 32})
     model = build_network(Prefix(), chosen, VOCABULARY.size, seed=0).double().eval()
     noise = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Replaced-token detection: what is put in, what counts as replaced, and what learns from what."""
+"""Replaced-token detection: which tokens are inserted, what counts as replaced, and where gradients flow."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ units = st.lists(st.lists(st.integers(0, 1003), min_size=1, max_size=12).map(np.
 
 
 @given(units, st.integers(0, 99), st.sampled_from([HALF, RANDOM]))
-def test_every_ordinary_token_is_judged_and_nothing_else(pieces, n, objective):
+def test_exactly_the_ordinary_tokens_are_detection_targets(pieces, n, objective):
     for piece, seq in zip(pieces, sequences(objective, pieces, n), strict=True):
         assert np.array_equal(seq.labels["replaced"] >= 0, WIDE.ordinary(piece))
         assert np.array_equal(seq.inputs["original"], piece)
@@ -60,7 +60,7 @@ def test_every_ordinary_token_is_judged_and_nothing_else(pieces, n, objective):
 
 
 @given(units, st.integers(0, 99))
-def test_masked_positions_are_those_that_may_be_replaced(pieces, n):
+def test_masked_positions_are_the_candidates_for_replacement(pieces, n):
     for piece, seq in zip(pieces, sequences(HALF, pieces, n), strict=True):
         hidden = seq.labels["masked"] >= 0
         assert np.array_equal(hidden, seq.labels["replaced"] == 1)
@@ -69,7 +69,7 @@ def test_masked_positions_are_those_that_may_be_replaced(pieces, n):
         assert ((seq.inputs["uniform"] >= 0) & (seq.inputs["uniform"] < 1)).all()
 
 
-def test_without_a_generator_random_tokens_are_put_in_and_a_lucky_one_is_an_original():
+def test_without_a_generator_tokens_are_random_and_equal_ones_count_as_original():
     piece = np.full(40_000, 7)
     (seq,) = sequences(RANDOM, [piece])
     assert np.array_equal(seq.labels["replaced"] == 1, seq.inputs["token"] != 7)
@@ -85,7 +85,7 @@ def test_without_a_generator_random_tokens_are_put_in_and_a_lucky_one_is_an_orig
 
 
 @given(st.integers(1, 30), st.integers(0, 5))
-def test_a_sample_is_the_inverse_of_the_cumulated_probabilities(size, seed):
+def test_sampling_inverts_the_cumulative_distribution(size, seed):
     rng = np.random.default_rng(seed)
     logits, uniform = torch.from_numpy(rng.normal(size=(6, size)) * 3), torch.from_numpy(rng.random(6))
     for row, u, token in zip(logits.softmax(-1), uniform, sampled(logits, uniform), strict=True):
@@ -93,7 +93,7 @@ def test_a_sample_is_the_inverse_of_the_cumulated_probabilities(size, seed):
         assert before - 1e-12 <= u <= before + float(row[token]) + 1e-12
 
 
-def test_samples_are_as_frequent_as_they_are_probable_and_impossible_ones_never_drawn():
+def test_samples_follow_their_probabilities_and_impossible_tokens_are_never_drawn():
     logits = torch.tensor([0.5, float("-inf"), 0.2, 0.3, float("-inf")]).log().nan_to_num(nan=float("-inf"))
     uniform = torch.from_numpy(np.random.default_rng(0).random(20_000))
     drawn = sampled(logits.expand(20_000, -1), uniform).bincount(minlength=5) / 20_000
@@ -103,8 +103,9 @@ def test_samples_are_as_frequent_as_they_are_probable_and_impossible_ones_never_
     assert edges.tolist() == [0, 3]
 
 
-def test_a_token_restored_by_luck_is_an_original():
-    """A generator that always restores leaves the detector nothing to find; one that never does, every hidden one."""
+def test_a_restored_token_counts_as_original():
+    """With a generator that always restores there is nothing to detect; with one that never does, every hidden
+    token."""
     model, batch = network(), batch_of(HALF)
     text = batch["text"]
     hidden, ordinary = text.labels["masked"] >= 0, text.labels["replaced"] >= 0
@@ -118,10 +119,10 @@ def test_a_token_restored_by_luck_is_an_original():
     for shift in (0, 1):
         wanted = (text.inputs["original"][hidden] - 4 + shift) % 8 + 4
 
-        def surely(predictions, logits_from, wanted=wanted):
+        def certain(predictions, logits_from, wanted=wanted):
             return 1e9 * torch.nn.functional.one_hot(wanted, VOCABULARY.size).double()
 
-        model.token_logits = surely
+        model.token_logits = certain
         with torch.no_grad():
             found = float(model(batch)["replaced"])
         tokens = text.inputs["original"].masked_scatter(hidden, wanted)
@@ -130,8 +131,8 @@ def test_a_token_restored_by_luck_is_an_original():
 
 
 def test_sampling_has_no_gradient():
-    """The detector's loss reaches the generator's own weights by no way, only the embeddings they share; and the
-    generator's loss reaches neither the large backbone nor the detector."""
+    """The detector's loss reaches only the shared embeddings of the generator; the generator's loss reaches neither the
+    large backbone nor the detector."""
     model, batch = network(embedding_width=8), batch_of(HALF)
     reached = {}
     for term in HALF.terms:
@@ -153,7 +154,7 @@ def test_counts_are_known_before_the_model_runs():
     assert found["masked"] == int((batch["text"].inputs["token"] == VOCABULARY.mask).sum()) > 0
 
 
-def test_weights_are_the_papers():
+def test_default_term_weights_follow_the_paper():
     assert Replaced().term_weights(1.0) == {"masked": 1.0, "replaced": 50.0}
     assert Replaced(replaced_weight=10).term_weights(1.0)["replaced"] == 10
 
@@ -167,7 +168,7 @@ def test_weights_are_the_papers():
         ("hybrid", {"reach": "full", "heads": 2}, 8),
     ],
 )
-def test_the_generator_is_smaller_and_has_the_same_embeddings(name, settings, width):
+def test_the_generator_is_smaller_and_shares_the_embeddings(name, settings, width):
     shape = {"recurrent": {"heads": None, "ffn_dim": None}}.get(name, {})
     given = {k: v for k, v in ({**SMALL, **shape, **settings}).items() if v is not None}
     chosen = architectures.validate({"name": name, **given})
@@ -178,12 +179,14 @@ def test_the_generator_is_smaller_and_has_the_same_embeddings(name, settings, wi
     assert not any("embeddings" in n for n, _ in model.head.named_parameters())
 
 
-def test_judging_counts_what_is_found_beside_the_base_rate(tmp_path):
+def test_figures_count_detections_and_the_base_rate(tmp_path):
     model, batches = network(), [batch_of(HALF, 6), batch_of(HALF, 12)]
     with torch.no_grad():
         text = batches[1]["text"]
-        model.head.detector.out.bias -= model.head.detector(model.hidden(text)).median()  # suspects about half
-        told: dict[str, Any] = HALF.judge(model, model.head, batches, ToySource(tmp_path))
+        model.head.detector.out.bias -= model.head.detector(
+            model.hidden(text)
+        ).median()  # flags about half of the tokens
+        judged: dict[str, Any] = HALF.judge(model, model.head, batches, ToySource(tmp_path))
     truth, suspected, hidden = [], [], 0
     for batch in batches:
         text = batch["text"]
@@ -203,18 +206,18 @@ def test_judging_counts_what_is_found_beside_the_base_rate(tmp_path):
         "base_rate": sum(truth) / n,
         "restored_by_generator": 1 - sum(truth) / hidden,
     }
-    assert told["figures"] == pytest.approx(expected)
-    assert len(told["samples"]) == 2
-    assert all("___" in s["given"] and "[" in s["made"] for s in told["samples"])
+    assert judged["figures"] == pytest.approx(expected)
+    assert len(judged["samples"]) == 2
+    assert all("___" in s["given"] and "[" in s["made"] for s in judged["samples"])
 
 
-def test_what_nothing_was_counted_for_is_left_out():
+def test_figures_without_a_denominator_are_left_out():
     found = Detections()
     found.add(torch.tensor([False, False]), torch.tensor([False, False]))
     assert found.figures() == {"accuracy": 1.0, "accuracy_suspecting_none": 1.0, "base_rate": 0.0}
 
 
-def test_samples_are_told():
+def test_samples_mark_replaced_and_suspected_tokens():
     tokens, yes = np.array([4, 5, 6, 7]), np.array([False, True, False, False])
     doubted = np.array([False, True, True, False])
 

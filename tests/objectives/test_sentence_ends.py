@@ -1,4 +1,4 @@
-"""The ends of a span of sentences do not show where it stood, however the tokenizer writes sentence boundaries."""
+"""The ends of a span of sentences do not reveal its place, however the tokenizer encodes sentence boundaries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from sentence_store import DINGE, THINGS, Documents
+from sentence_store import CHINESE_THINGS, THINGS, Documents
 
 from danlu.objectives.masked_sentence import MaskedSentence
 from danlu.objectives.sentence_order import SentenceOrder
@@ -28,7 +28,7 @@ def english(rng):
 
 
 def chinese(rng):
-    return f"{DINGE[rng.integers(8)]}有{rng.integers(30)}个{DINGE[rng.integers(8)]}。"
+    return f"{CHINESE_THINGS[rng.integers(8)]}有{rng.integers(30)}个{CHINESE_THINGS[rng.integers(8)]}。"
 
 
 def document(number):
@@ -66,13 +66,13 @@ def accuracy_of_linear_model(features, labels):
 
 
 QUICK = {"word", "byte_bpe qwen2", "unigram"}
-"""Kinds of tokenizers, one of each way to mark where a word starts, that the quick run of the tests looks at."""
+"""Tokenizers for the fast tests, one for each way to mark the start of a word."""
 
 
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow) for kind in KINDS]
 )
-def test_first_and_last_tokens_do_not_tell_the_order(tmp_path, kind):
+def test_first_and_last_tokens_do_not_reveal_the_order(tmp_path, kind):
     made = documents(tmp_path, kind, 400)
     found = list(pairs(made))
     labels = np.array([label for *_, label in found])
@@ -97,7 +97,7 @@ def test_both_spans_start_alike_and_end_alike(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["byte_bpe gpt2", "byte_bpe qwen2"])
-def test_hidden_sentences_of_a_group_look_alike_and_contexts_hold_none_of_them(tmp_path, kind):
+def test_masked_sentences_and_contexts_have_uniform_ends(tmp_path, kind):
     made = Documents(tmp_path, [document(n) for n in range(200)], 150, windows=8, kind=tokenizers.validate(KINDS[kind]))
     objective, decode, found = MaskedSentence(group=8, shortest=2), made.tokenizer.decode, 0
     mask = made.tokenizer.vocabulary.mask

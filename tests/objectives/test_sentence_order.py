@@ -1,4 +1,4 @@
-"""Swapped neighbours: whole sentences of one document, in their order or not."""
+"""Sentence order prediction: neighbouring spans of whole sentences of one document, in order or swapped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def found(made, count):
 
 
 @pytest.mark.parametrize(("sentences", "gap"), [(english, " "), (chinese, "")], ids=["english", "chinese"])
-def test_two_spans_of_whole_sentences_in_order_or_swapped(tmp_path, sentences, gap):
+def test_pairs_are_neighbouring_whole_sentences_in_either_order(tmp_path, sentences, gap):
     made = Documents(tmp_path, [gap.join(sentences(d, (2, 3, 6, 13)[d % 4])) for d in range(20)])
     labels = []
     for a, b, label in found(made, 300):
@@ -37,8 +37,8 @@ def test_two_spans_of_whole_sentences_in_order_or_swapped(tmp_path, sentences, g
     assert abs(np.mean(labels) - 0.5) < 5 * 0.5 / len(labels) ** 0.5
 
 
-def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
-    """The pieces of sentences that a window cuts off are in no pair: they would say what stands first."""
+def test_sentences_cut_by_a_window_are_in_no_pair(tmp_path):
+    """A truncated sentence would reveal which side comes first."""
     made = Documents(tmp_path, [" ".join(english(d, 40)) for d in range(3)], context=50)
     sides = [side for a, b, _ in found(made, made.samples.units) for side in (a, b)]
     assert len(sides) > 20
@@ -46,13 +46,13 @@ def test_a_window_inside_a_sentence_tells_no_place(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["", "\n"], ids=["bare", "line"])
-def test_white_space_does_not_tell_the_order(tmp_path, end):
-    """The first sentence of a document has no space before it: with it in a pair, the side without one stood first. A
-    line end at the end of a text told which stood last."""
+def test_white_space_does_not_reveal_the_order(tmp_path, end):
+    """The first sentence of a document has no preceding space, and the last one may end with a line break; both would
+    reveal the order."""
     made = Documents(tmp_path, [" ".join(english(d, (4, 6, 9)[d % 3])) + end for d in range(20)])
-    told = found(made, 300)
-    assert {label for *_, label in told} == {0, 1}
-    assert {(side[0], side[-1]) for a, b, _ in told for side in (a, b)} == {(" ", ".")}
+    made_pairs = found(made, 300)
+    assert {label for *_, label in made_pairs} == {0, 1}
+    assert {(side[0], side[-1]) for a, b, _ in made_pairs for side in (a, b)} == {(" ", ".")}
 
 
 def test_a_document_of_two_sentences_has_no_pair(tmp_path):
@@ -60,7 +60,7 @@ def test_a_document_of_two_sentences_has_no_pair(tmp_path):
     assert found(made, 20) == []
     both = SentenceOrder()
     sequence_labels = [s.sequence_labels["order"] for e in made.examples(both, 20) for s in e["text"]]
-    assert set(sequence_labels) == {-1}  # there for masking
+    assert set(sequence_labels) == {-1}  # kept for masking
 
 
 @given(
@@ -70,7 +70,7 @@ def test_a_document_of_two_sentences_has_no_pair(tmp_path):
     st.integers(-2, 40),
     st.integers(0, 99),
 )
-def test_neighbours_fit_and_meet(lengths, closes, opens, room, seed):
+def test_neighbours_are_adjacent_and_fit(lengths, closes, opens, room, seed):
     flags = np.concatenate([[2] + [0] * (n - 1) for n in lengths]).astype(np.uint8)
     text = Text(np.arange(len(flags)), flags, closes, opens)
     pair = neighbours(text, room, np.random.default_rng(seed))
@@ -86,5 +86,5 @@ def test_neighbours_fit_and_meet(lengths, closes, opens, room, seed):
     assert list(a.ids) == list(range(a.ids[0], a.ids[0] + len(a)))
     if a.ends_sentence:
         assert b.ids[0] == a.ids[-1] + 1
-    else:  # two sentences that are too long together lost their ends
+    else:  # two sentences that are too long together are truncated
         assert len(a.whole_sentences) == 0

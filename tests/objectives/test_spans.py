@@ -1,4 +1,4 @@
-"""Span corruption: source and target together are the text, sentinels in order, nothing crosses a document."""
+"""Span corruption: source and target together give the text, sentinels are in order, nothing crosses documents."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def example_of(objective, pieces, n=0):
     return objective.example(UnitSample(5, n, 0.0, VOCABULARY, lambda overlap: pieces))
 
 
-def put_back(source, target):
-    """The text of a source and a target, by the sentinels."""
+def restored(source, target):
+    """Restore the text from a source and a target by their sentinels."""
     behind, last = {}, None
     for token in target:
         if token in NUMBER:
@@ -48,7 +48,7 @@ def document(first, length):
     st.integers(2, 100),
     st.integers(0, 99),
 )
-def test_source_and_target_are_the_text(lengths, rate, mean, sentinels, n):
+def test_source_and_target_together_give_the_text(lengths, rate, mean, sentinels, n):
     pieces = [document(50 * k, length) for k, length in enumerate(lengths)]
     room = sum(map(len, pieces))
     found = example_of(Spans(rate=rate, mean_span=mean, sentinels=sentinels), pieces, n)
@@ -56,11 +56,11 @@ def test_source_and_target_are_the_text(lengths, rate, mean, sentinels, n):
     for piece, source, target in zip(pieces, found["source"], found["target"], strict=True):
         read, written = source.inputs["token"].tolist(), target.labels["spans"].tolist()
         assert read[-1] == written[-1] == 2
-        assert put_back(read[:-1], written[:-1]) == piece[1:-1].tolist()
+        assert restored(read[:-1], written[:-1]) == piece[1:-1].tolist()
         shown = [NUMBER[x] for x in read if x in NUMBER]
-        asked = [NUMBER[x] for x in written if x in NUMBER]
+        targeted = [NUMBER[x] for x in written if x in NUMBER]
         assert shown == list(range(len(shown)))
-        assert asked == list(range(len(shown) + 1))
+        assert targeted == list(range(len(shown) + 1))
         assert 1 <= len(shown) < sentinels
         assert not any(a in NUMBER and b in NUMBER for a, b in pairwise(read))
         assert written[0] == SENTINELS[0]
@@ -72,15 +72,15 @@ def test_source_and_target_are_the_text(lengths, rate, mean, sentinels, n):
 
 
 @given(st.integers(3, 40), st.integers(0, 30))
-def test_a_window_in_the_middle_of_a_document_stays_within_the_window(length, n):
-    """Also of a model whose table of positions ends there."""
+def test_examples_are_never_longer_than_the_window(length, n):
+    """Required by learned positions."""
     for objective in (Spans(), Spans(rate=0.9, mean_span=1)):
         found = example_of(objective, [4 + np.arange(length)], n)
         for seq in (*found["source"], *found["target"]):
             assert len(seq.key) <= max(length, 4)
 
 
-def test_the_share_and_the_mean_of_spans_are_those_asked_for():
+def test_rate_and_mean_span_are_as_configured():
     objective, piece = Spans(rate=0.2, mean_span=4), document(0, 100)
     hidden, spans, places = 0, 0, np.zeros(100)
     for n in range(400):
@@ -99,14 +99,14 @@ def test_pieces_without_text_make_no_pair_and_both_sides_stay_aligned():
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
-def test_compositions(parts, more, seed):
+def test_compositions_have_positive_parts_with_the_given_sum(parts, more, seed):
     found = composition(parts + more - 1, parts, np.random.default_rng(seed))
     assert len(found) == parts
     assert found.min() >= 1
     assert found.sum() == parts + more - 1
 
 
-def test_every_arrangement_is_as_likely():
+def test_all_arrangements_are_equally_likely():
     seen = {}
     for seed in range(3000):
         runs = split_at_spans(np.arange(4), np.array([1, 1]), np.random.default_rng(seed))
@@ -116,12 +116,12 @@ def test_every_arrangement_is_as_likely():
     assert min(seen.values()) > 900
 
 
-def test_ends_are_taken_off_once():
+def test_one_begin_and_one_end_token_are_removed():
     for piece, inside in ([1, 5, 2], [5]), ([5, 6], [5, 6]), ([1], []), ([2], []), ([1, 2], []), ([1, 5], [5]):
         assert inner_tokens(np.array(piece), VOCABULARY).tolist() == inside
 
 
-def test_blanks_are_asked_for_and_filled_in_order():
+def test_blanks_become_sentinels_and_are_filled_in_order():
     objective = Spans(sentinels=3)
     parts = [np.array([10, 11]), np.array([12]), np.zeros(0, np.int64)]
     assert objective.source_ids(parts, VOCABULARY).tolist() == [10, 11, 200, 12, 201, 2]

@@ -1,4 +1,4 @@
-"""Pairs of lines: how they are read, split, framed and masked, and what a judge makes of the other side."""
+"""Translation pairs: reading, splitting, framing, masking, and the figures with and without the other side."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def test_pairs_are_read_plain_and_compressed(tmp_path, ending):
         ("en\tzh\nA\t\n", ("en", "zh"), "pairs: PATH has no row with both 'en' and 'zh' below its header"),
     ],
 )
-def test_what_is_wrong_with_a_table_is_told_in_a_line(tmp_path, text, columns, line):
+def test_errors_in_a_table_are_one_line(tmp_path, text, columns, line):
     path = tmp_path / "pairs.tsv"
     path.write_text(text, "utf-8")
-    with pytest.raises(WrongInput) as told:
+    with pytest.raises(WrongInput) as refused:
         read_pairs(str(path), columns)
-    assert str(told.value).removeprefix(str(path)).startswith(line.replace("PATH", str(path)))
-    assert "\n" not in str(told.value)
+    assert str(refused.value).removeprefix(str(path)).startswith(line.replace("PATH", str(path)))
+    assert "\n" not in str(refused.value)
 
 
-def test_files_that_are_not_there(tmp_path):
+def test_missing_and_unknown_files_are_refused(tmp_path):
     (tmp_path / "pairs.tsv").write_text(TABLE, "utf-8")
     with pytest.raises(WrongInput, match=r"pairs: .*pair.tsv does not exist; did you mean .*pairs.tsv"):
         read_pairs(str(tmp_path / "pair.tsv"), ("en", "zh"))
@@ -69,7 +69,7 @@ def test_files_that_are_not_there(tmp_path):
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.text("xyz", min_size=1)), min_size=3, unique=True))
-def test_splits_are_a_partition_that_keeps_the_translations_of_a_sentence_together(pairs):
+def test_splits_keep_the_translations_of_a_sentence_together(pairs):
     if len({first for first, _ in pairs}) < 3:
         with pytest.raises(WrongInput, match="different first sides cannot fill 3 splits"):
             [pairs_of_split(pairs, split, 0.1, 0.1) for split in ("train", "validation", "test")]
@@ -99,7 +99,7 @@ def examples_of(objective, rows):
     return [objective.example(draws.draw(n, 0.0)) for n in range(len(rows))]
 
 
-def test_two_sides_with_segments_and_positions_of_their_own():
+def test_each_side_has_its_segment_and_positions():
     rows = rows_of(30)
     for (a, b), example in zip(rows, examples_of(Translation(masked={"rate": 0.4}), rows), strict=True):
         (seq,) = example["text"]
@@ -113,34 +113,34 @@ def test_two_sides_with_segments_and_positions_of_their_own():
         assert (seq.key == 0).all()
 
 
-def test_in_mismatched_pairs_each_first_side_has_the_second_of_the_next_pair():
+def test_mismatched_pairs_take_the_second_side_of_the_next_pair():
     objective, rows = Translation(masked={"rate": 0.3}), rows_of(5)
     text = pack(examples_of(objective, rows), objective.streams)["text"]
-    strange = mismatched_pairs(text)
-    assert strange.lengths == tuple(
+    mismatched = mismatched_pairs(text)
+    assert mismatched.lengths == tuple(
         len(a) + len(b) + 4 for (a, _), (_, b) in zip(rows, rows[1:] + rows[:1], strict=True)
     )
-    assert strange.offsets.tolist() == np.cumsum([0, *strange.lengths]).tolist()
+    assert mismatched.offsets.tolist() == np.cumsum([0, *mismatched.lengths]).tolist()
     shown = text.inputs["token"].split(text.lengths)
     sides = [(ids[: len(a) + 2], ids[len(a) + 2 :]) for ids, (a, _) in zip(shown, rows, strict=True)]
-    for k, ids in enumerate(strange.inputs["token"].split(strange.lengths)):
+    for k, ids in enumerate(mismatched.inputs["token"].split(mismatched.lengths)):
         assert torch.equal(ids, torch.cat([sides[k][0], sides[(k + 1) % 5][1]]))
-    assert sorted(strange.labels["masked"].tolist()) == sorted(text.labels["masked"].tolist())
+    assert sorted(mismatched.labels["masked"].tolist()) == sorted(text.labels["masked"].tolist())
 
 
-def learner_of(objective, **settings):
+def network_of(objective, **settings):
     shape = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 64, **settings}
     return build_network(objective, architectures.validate(shape), VOCABULARY.size, seed=0).eval()
 
 
-def test_a_context_that_is_too_small_is_told():
+def test_a_context_that_is_too_small_is_refused():
     objective = Translation()
     batch = pack(examples_of(objective, rows_of(2)), objective.streams)
     with pytest.raises(WrongInput, match="longest 62 needs an architecture whose context is 64 or more, not 32"):
-        learner_of(objective, context=32)(batch)
+        network_of(objective, context=32)(batch)
 
 
-def test_units_are_the_pairs_of_a_split_in_tokens(tmp_path):
+def test_units_are_the_tokenized_pairs_of_a_split(tmp_path):
     objective = Translation(longest=30)
     made = {split: objective.units(ToySource(tmp_path), split) for split in ("train", "validation", "test")}
     pairs = list(sentence_pairs())
@@ -153,15 +153,15 @@ def test_units_are_the_pairs_of_a_split_in_tokens(tmp_path):
         Translation(longest=3).units(ToySource(tmp_path), "test")
 
 
-def test_words_cannot_be_masked_whole():
+def test_whole_word_masking_is_refused():
     with pytest.raises(ValidationError, match=r"set masked\.unit to token or span"):
         Translation(masked={"unit": "word"})
 
 
-def test_a_judge_measures_with_and_without_the_translation(tmp_path):
+def test_figures_compare_accuracy_with_and_without_the_translation(tmp_path):
     objective = Translation(masked={"rate": 0.4, "random": 0, "replace": 1})
     batches = [pack(examples_of(objective, rows_of(8, seed)), objective.streams) for seed in range(2)]
-    model = learner_of(objective)
+    model = network_of(objective)
 
     class Copies(Translation):
         """Predicts each hidden token from its place on the other side, where that is visible."""
@@ -191,25 +191,25 @@ def test_blanks_are_shown_where_tokens_are_hidden(tmp_path):
     assert with_blanks(ids, hidden, np.repeat([0, 1], [5, 4]), ToySource(tmp_path)) == "___6 | 7___"
 
 
-def test_special_tokens_are_not_told():
+def test_special_tokens_are_never_predicted():
     objective = Translation(masked={"rate": 0.4})
-    text, model = pack(examples_of(objective, rows_of(8)), objective.streams)["text"], learner_of(objective)
+    text, model = pack(examples_of(objective, rows_of(8)), objective.streams)["text"], network_of(objective)
     hidden = int((text.labels["masked"] >= 0).sum())
 
     class PrefersEnds(Translation):
         def blank_logits(self, model, head, hidden):
             return torch.arange(VOCABULARY.size, 0, -1.0).repeat(len(hidden), 1)  # 0, 1, 2, 3 are special
 
-    told = PrefersEnds(masked=objective.masked).predictions(model, model.head, text, VOCABULARY)
-    assert told.tolist() == [4] * hidden
+    refused = PrefersEnds(masked=objective.masked).predictions(model, model.head, text, VOCABULARY)
+    assert refused.tolist() == [4] * hidden
 
 
-def test_one_token_for_both_ends_is_judged_too(tmp_path):
-    """Sides were parted at the first end token, which then is the first token of all."""
+def test_sides_are_separated_if_begin_and_end_tokens_are_equal(tmp_path):
+    """Regression: sides were separated at the first end token, which then is the first token of the sequence."""
     objective, one = Translation(masked={"rate": 0.4}), replace(VOCABULARY, eos=VOCABULARY.bos)
     draws = RowSamples(rows_of(8), 10.0, one, seed=0, shuffled=False)
     batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(8)], objective.streams)
-    source, model = ToySource(tmp_path), learner_of(objective)
+    source, model = ToySource(tmp_path), network_of(objective)
     source.vocabulary = one
     found = objective.judge(model, model.head, [batch], source)["samples"]
     lengths = [[len(side.split()) for side in sample["made"].split(" | ")] for sample in found]

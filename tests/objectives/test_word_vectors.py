@@ -1,4 +1,4 @@
-"""Skip-gram and CBOW: windows, noise and losses against plain loops, and vectors beside gensim's."""
+"""Skip-gram and CBOW: windows, noise and losses compared with plain loops, vectors compared with gensim."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_contexts_are_the_words_within_reach_in_the_same_document(texts, window,
     reach = np.random.default_rng(seed).integers(1, window, len(row.tokens), endpoint=True)
     found = contexts(row.tokens, left, right, window)
     for i, around in enumerate(found):
-        for offset, told in zip(offsets(window), around, strict=True):
+        for offset, neighbour in zip(offsets(window), around, strict=True):
             j = i + offset
             near = 0 <= j < len(row.tokens) and abs(offset) <= reach[i] and row.document[i] == row.document[j]
-            assert told == (row.tokens[j] if near else -1)
+            assert neighbour == (row.tokens[j] if near else -1)
 
 
-def test_frequent_words_are_thinned_and_noise_is_drawn_by_count_to_the_power():
+def test_frequent_words_are_subsampled_and_noise_follows_count_to_the_power():
     counts = np.array([0, 900.0, 90.0, 10.0])
     words = Words.of(counts, 0.1, 0.75)
     assert words.keep[1:] == pytest.approx([math.sqrt(0.1 / 0.9), 1, 1])
@@ -88,7 +88,7 @@ def test_banded_products_are_products_of_neighbours(length, window):
                 assert float(found[i, k]) == pytest.approx(float(left[i] @ right[i + offset]))
 
 
-def learner_and_batch(objective, folder):
+def network_and_batch(objective, folder):
     made = objective.units(ToySource(folder), "train")
     draws = RowSamples(made.rows, made.tokens_per_unit, VOCABULARY, seed=0)
     batch = pack([objective.example(draws.draw(n, 0.0)) for n in range(4)], objective.streams)
@@ -105,9 +105,9 @@ def log_sigmoid(x):
 
 
 @pytest.mark.parametrize("noise", [1, 3])
-def test_the_loss_of_skipgram_is_that_of_the_paper(noise, tmp_path):
+def test_the_skipgram_loss_follows_the_paper(noise, tmp_path):
     objective = Skipgram(window=2, negatives=3, noise=noise, sample=0.05, unit_tokens=20)
-    model, batch = learner_and_batch(objective, tmp_path)
+    model, batch = network_and_batch(objective, tmp_path)
     words, context = model.embeddings["token"].weight.detach(), model.head.context.weight.detach()
     text, expected, pairs = batch["text"], 0.0, 0
     for token, around, drawn in zip(text.inputs["token"], text.labels["skipgram"], text.inputs["noise"], strict=True):
@@ -119,9 +119,9 @@ def test_the_loss_of_skipgram_is_that_of_the_paper(noise, tmp_path):
     assert float(model(batch)["skipgram"].detach()) == pytest.approx(expected)
 
 
-def test_the_loss_of_cbow_is_that_of_the_paper(tmp_path):
+def test_the_cbow_loss_follows_the_paper(tmp_path):
     objective = Cbow(window=2, negatives=3, sample=None, unit_tokens=20)
-    model, batch = learner_and_batch(objective, tmp_path)
+    model, batch = network_and_batch(objective, tmp_path)
     words, context = model.embeddings["token"].weight.detach(), model.head.context.weight.detach()
     text, expected = batch["text"], 0.0
     tokens = text.inputs["token"]
@@ -134,14 +134,14 @@ def test_the_loss_of_cbow_is_that_of_the_paper(tmp_path):
     assert float(model(batch)["cbow"].detach()) == pytest.approx(expected)
 
 
-def test_the_mean_around_leaves_the_word_itself_out():
+def test_the_context_mean_excludes_the_word_itself():
     hidden = torch.tensor([[1.0], [10.0], [100.0], [1000.0]])
     at = torch.tensor([False, True, False, True])
     found = mean_around(hidden, torch.tensor([1, 2]), torch.tensor([1, 0]), at, 2)
     assert found.flatten().tolist() == [50.5, 55.0]
 
 
-def test_pairs_above_noise_are_counted_where_there_are_pairs():
+def test_only_existing_pairs_are_compared_with_noise():
     words, drawn = torch.tensor([[4, -1], [5, 6]]), torch.tensor([[7, 8], [7, 8]])
     true, noise = torch.tensor([[3.0, 9.0], [0.0, 1.0]]), torch.tensor([[1.0, 5.0], [0.5, -1.0]])
     assert correct_pairs(Scored(words, true, drawn, noise)) == (4, 6)
@@ -150,9 +150,9 @@ def test_pairs_above_noise_are_counted_where_there_are_pairs():
 
 
 @pytest.mark.parametrize("objective", [Skipgram(unit_tokens=20), Cbow(unit_tokens=20)], ids=lambda o: o.name)
-def test_a_model_that_scores_all_words_alike_is_judged_to_guess(objective, tmp_path):
-    """As every model before training: its context vectors are 0."""
-    model, batch = learner_and_batch(objective, tmp_path)
+def test_a_model_with_equal_scores_is_at_chance_level(objective, tmp_path):
+    """Like every model before training, whose context vectors are 0."""
+    model, batch = network_and_batch(objective, tmp_path)
     with torch.no_grad():
         model.head.context.weight.zero_()
         (above,) = objective.judge(model, model.head, [batch], ToySource(tmp_path))["figures"].values()
@@ -161,7 +161,7 @@ def test_a_model_that_scores_all_words_alike_is_judged_to_guess(objective, tmp_p
 
 @pytest.fixture(scope="module")
 def topics():
-    """Documents that speak of one of eight topics each, in 12 words that belong to it."""
+    """Documents about one of eight topics each, in 12 words that belong to it."""
     rng = np.random.default_rng(0)
     return [4 + 12 * topic + rng.integers(12, size=60) for topic in rng.integers(8, size=300)]
 
@@ -212,7 +212,7 @@ def trained_vectors(objective, source, epochs, rate=2e-2):
 
 @pytest.mark.parametrize("objective", [Skipgram(sample=None, unit_tokens=256), Cbow(sample=None, unit_tokens=256)])
 def test_words_of_one_topic_become_neighbours(objective, topics, tmp_path):
-    """Chance is 11 of 95."""
+    """The chance level is 11 of 95."""
     source = Topics(tmp_path, topics)
     model, vectors = trained_vectors(objective, source, epochs=3)
     topic = np.arange(96) // 12
@@ -228,8 +228,8 @@ def test_words_of_one_topic_become_neighbours(objective, topics, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="gensim has no build for Python 3.14")
-def test_neighbours_agree_with_gensims_on_python_pages(tmp_path):
-    """overlap@10 among 300 frequent words: 0.43 when this was written, 0.03 by chance."""
+def test_neighbours_agree_with_those_of_gensim(tmp_path):
+    """Overlap@10 among 300 frequent words: 0.43 when this was written, 0.03 by chance."""
     from gensim.models import Word2Vec
 
     from danlu.config.loading import load_recipe
