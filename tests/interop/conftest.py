@@ -45,14 +45,14 @@ def tokenizer():
 
 
 SHAPED = {"ministral": {"name": "llama", "window": 5, "global_every": 2}}
-"""Families that have no preset of their own."""
+"""Families without a preset."""
 
 NOISE = {"t5": 0.1}
-"""Scores that are not scaled make sharp softmaxes of large weights, which amplify the rounding of float32."""
+"""With unscaled scores large weights give sharp softmaxes, which amplify float32 rounding errors."""
 
 
 def perturbed(network, seed=1, noise=0.3):
-    """Every weight random: some start at zero or one, and would hide a mistake."""
+    """Add noise to every weight; weights that start at zero or one would hide a mistake."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in network.parameters():
@@ -62,8 +62,8 @@ def perturbed(network, seed=1, noise=0.3):
 
 @pytest.fixture
 def make(tokenizer):
-    """(network, objective, architecture) by family, with settings of one's own, and an objective where it is not the
-    family's."""
+    """Return a function that builds (network, objective, architecture) of a family, optionally with settings and
+    another objective."""
 
     def made(family, objective=None, **settings):
         kind = next(f for f in FAMILIES if f.name == family)

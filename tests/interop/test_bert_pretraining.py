@@ -42,10 +42,10 @@ def assert_equal_logits(network, tokenizer, theirs, **given):
     assert (made.prediction_logits[0] - tokens).abs().max() <= TOLERANCE
     # BERT's class 0 is "is next", class 1 is "is random"; danlu's are the other way round
     assert (made.seq_relationship_logits[0] - torch.stack([follows, random])).abs().max() <= TOLERANCE
-    assert (follows - random).abs() > 100 * TOLERANCE  # a wrong order would show
+    assert (follows - random).abs() > 100 * TOLERANCE  # a swapped order would fail
 
 
-def test_an_export_has_both_logits_of_a_pair(make, tokenizer, tmp_path):
+def test_an_export_computes_both_logits_of_a_pair(make, tokenizer, tmp_path):
     network, objective, architecture = make("bert_pretraining")
     made = export(network, tokenizer, tmp_path / "m", objective, architecture)
     assert made.class_name == "BertForPreTraining"
@@ -61,7 +61,7 @@ def test_an_export_has_both_logits_of_a_pair(make, tokenizer, tmp_path):
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
 
 
-def test_a_folder_that_transformers_saved_is_loaded(tokenizer, tmp_path):
+def test_a_folder_saved_by_transformers_is_loaded(tokenizer, tmp_path):
     with quiet_transformers() as transformers:
         torch.manual_seed(4)
         config = transformers.BertConfig(
@@ -81,7 +81,7 @@ def test_a_folder_that_transformers_saved_is_loaded(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [{}, {"classifier": "first_token", "masked": False}, {"form": "apart"}])
-def test_other_settings_have_no_class(settings, tokenizer, make, tmp_path):
+def test_other_settings_have_no_transformers_class(settings, tokenizer, make, tmp_path):
     objective = NextSentence.model_validate(settings)
     assert objective.hf_head is None
     network, _, architecture = make("bert", objective)

@@ -1,4 +1,4 @@
-"""Encoders of others that have no head: the embeddings of transformers, fine-tuning, and what they refuse."""
+"""Published encoders without a head: embeddings equal those of transformers, fine-tuning, and refusals."""
 
 import json
 
@@ -40,12 +40,12 @@ CASES = {
 }
 
 
-def test_every_encoder_is_here():
+def test_every_encoder_has_a_case():
     assert set(CASES) == {family.class_name for family in ENCODERS}
 
 
 def encoder(class_name, folder, tokenizer):
-    """A random model of that class, saved by transformers beside a tokenizer."""
+    """A random model of a class, saved by transformers together with a tokenizer."""
     with quiet_transformers() as transformers:
         torch.manual_seed(5)
         ids = {f"{role}_token_id": getattr(tokenizer.vocabulary, role) for role in ("bos", "eos", "pad")}
@@ -62,7 +62,7 @@ def encoder(class_name, folder, tokenizer):
 
 
 def theirs(model, auto, texts):
-    """Mean over the tokens and length 1, as sentence-transformers does, from one padded batch."""
+    """Mean over tokens, normalised to length 1, as in sentence-transformers, from one padded batch."""
     given = auto(texts, padding=True, truncation=True, return_tensors="pt", split_special_tokens=True)
     with torch.no_grad():
         hidden = model(input_ids=given["input_ids"], attention_mask=given["attention_mask"]).last_hidden_state
@@ -89,7 +89,7 @@ def test_a_published_encoder_embeds_as_in_transformers():
 
 
 @pytest.mark.parametrize("class_name", CASES)
-def test_hidden_states_are_those_of_transformers(class_name, tokenizer, tmp_path):
+def test_hidden_states_equal_those_of_transformers(class_name, tokenizer, tmp_path):
     model = encoder(class_name, tmp_path / "m", tokenizer)
     network, its = load_model(tmp_path / "m")
     for text in TEXTS[:4]:
@@ -99,10 +99,10 @@ def test_hidden_states_are_those_of_transformers(class_name, tokenizer, tmp_path
             expected = model(input_ids=torch.from_numpy(ids)[None]).last_hidden_state[0]
             assert (network.hidden(stream) - expected).abs().max() <= TOLERANCE
     changed = {name: value + 0.1 * torch.randn_like(value) for name, value in network.state_dict().items()}
-    assert changed.keys() == {n for n in changed if n.startswith(("embeddings.", "backbone."))}  # nothing idle
+    assert changed.keys() == {n for n in changed if n.startswith(("embeddings.", "backbone."))}  # no unused weight
     for name, value in changed.items():
         if name.endswith("key.bias"):
-            continue  # adds the same to every score of a query
+            continue  # adds a constant to the scores of a query
         before = network.state_dict()[name].clone()
         network.state_dict()[name].copy_(value)
         with torch.no_grad():
@@ -111,7 +111,7 @@ def test_hidden_states_are_those_of_transformers(class_name, tokenizer, tmp_path
 
 
 @pytest.mark.parametrize("class_name", CASES)
-def test_what_is_saved_comes_back(class_name, tokenizer, tmp_path):
+def test_saved_encoders_round_trip(class_name, tokenizer, tmp_path):
     encoder(class_name, tmp_path / "m", tokenizer)
     network, its = load_model(tmp_path / "m")
     objective, architecture = network.objective, network.backbone.settings
@@ -147,7 +147,7 @@ def test_an_encoder_without_a_head_is_fine_tuned(tokenizer, tmp_path):
     assert task.scores(model.eval(), model.head, batch).argmax(1).tolist() == [0, 1] * 4
 
 
-def test_what_an_encoder_without_a_head_cannot_do_is_one_line(tokenizer, tmp_path):
+def test_unsupported_uses_of_a_headless_encoder_are_refused_in_one_line(tokenizer, tmp_path):
     encoder("BertModel", tmp_path / "m", tokenizer)
     model = danlu.load(tmp_path / "m")
     for call, words in (
@@ -159,7 +159,7 @@ def test_what_an_encoder_without_a_head_cannot_do_is_one_line(tokenizer, tmp_pat
         assert "\n" not in str(refused.value)
 
 
-def test_only_weights_known_to_be_idle_are_left_out(tokenizer, tmp_path):
+def test_only_weights_known_to_be_unused_are_left_out(tokenizer, tmp_path):
     encoder("BertModel", tmp_path / "m", tokenizer)
     weights = tmp_path / "m" / "model.safetensors"
     whole = load_file(weights)
@@ -174,7 +174,7 @@ def test_only_weights_known_to_be_idle_are_left_out(tokenizer, tmp_path):
         load_model(tmp_path / "m")
 
 
-def test_a_class_that_danlu_does_not_read_is_named_with_those_it_does(tokenizer, tmp_path):
+def test_an_unsupported_class_is_named_with_the_supported_ones(tokenizer, tmp_path):
     encoder("BertModel", tmp_path / "m", tokenizer)
     path = tmp_path / "m" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": ["BertForTokenClassification"]}))

@@ -1,4 +1,4 @@
-"""Model folders and checkpoints of earlier versions, made from fresh ones by giving everything its former name."""
+"""Model folders and checkpoints of earlier versions, made from current ones by restoring former names."""
 
 import json
 import warnings
@@ -33,20 +33,20 @@ def former_name(name):
 
 
 def with_former_names(path):
-    """Rewrite a file of weights; the names that changed."""
+    """Rewrite a weights file with former names; return the names that changed."""
     state = load_file(path)
     save_file({former_name(name): value for name, value in state.items()}, path)
     return {name for name in state if former_name(name) != name}
 
 
 def former_settings(kind, settings):
-    """Settings under the names they had."""
+    """Return the settings under their former names."""
     former = {current: old for old, current in kind.renamed.items()}
     return {former.get(name, name): value for name, value in settings.items()}
 
 
 def as_format_1(folder):
-    """Rewrite a folder of danlu's own form as the first format; the names of weights that changed."""
+    """Rewrite a native model folder in format 1; return the names of weights that changed."""
     (folder / "manifest.json").unlink()
     facts = json.loads((folder / "danlu.json").read_text())
     kind = type(architectures.validate(facts["architecture"]))
@@ -97,7 +97,7 @@ def test_an_export_of_format_1_keeps_the_names_of_transformers(make, tokenizer, 
     assert equal(network.state_dict(), load_model(tmp_path / "m")[0].state_dict())
 
 
-def test_a_fine_tuned_model_of_format_1_answers(tokenizer, tmp_path):
+def test_a_fine_tuned_model_of_format_1_predicts_the_same(tokenizer, tmp_path):
     head = predictors.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
     architecture = Transformer(**SHAPE)
     network = build_network(head.objective(), architecture, tokenizer.vocabulary.size, 3, Causal())
@@ -121,7 +121,7 @@ def test_an_unknown_format_is_refused_in_one_line(found, make, tokenizer, tmp_pa
     assert "\n" not in str(refused.value)
 
 
-def test_a_checkpoint_of_an_earlier_version_is_continued(make, tmp_path):
+def test_a_checkpoint_of_an_earlier_version_is_loaded(make, tmp_path):
     network, _, _ = make("modernbert")
     machine = Machine("cpu", "float32", 1)
     optimizers = AdamW().build(network, machine)
@@ -146,6 +146,6 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(make, tmp_path):
         assert all(equal(mine[k], theirs[k]) for k in mine)
 
 
-def test_names_without_a_former_prefix_stay():
+def test_names_without_a_former_prefix_are_unchanged():
     names = ["backbone.embedders.x", "head.parts.y", "partsy", "output_bias"]
     assert list(with_current_names(dict.fromkeys(names))) == names

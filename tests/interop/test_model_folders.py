@@ -33,12 +33,12 @@ def test_round_trip_is_bit_equal(family, tied, make, tokenizer, tmp_path):
     assert its.fingerprint == tokenizer.fingerprint
     assert its.facts == tokenizer.facts
     assert durable.damage(tmp_path / "m") is None
-    (tmp_path / "m" / "danlu.json").unlink()  # as a folder that transformers saved
+    (tmp_path / "m" / "danlu.json").unlink()  # like a folder saved by transformers
     (tmp_path / "m" / "manifest.json").unlink()
     assert equal_states(network, load_model(tmp_path / "m")[0])
 
 
-def test_native_round_trip_of_what_fits_no_family(make, tokenizer, tmp_path):
+def test_native_round_trip_of_an_architecture_without_a_family(make, tokenizer, tmp_path):
     network, objective, architecture = make("llama", norm="layer", positions="learned", gated=False, activation="relu2")
     made = export(network, tokenizer, tmp_path / "m", objective, architecture)
     assert isinstance(made, NotExported)
@@ -65,7 +65,7 @@ def test_a_mixture_is_saved_natively(tokenizer, tmp_path):
     assert equal_states(network, load_model(tmp_path / "m")[0])
 
 
-def test_tied_weights_are_stored_once_and_the_padded_vocabulary_stays(tokenizer, tmp_path, make):
+def test_tied_weights_are_stored_once_and_a_padded_vocabulary_is_kept(tokenizer, tmp_path, make):
     from danlu.architectures import build_network
 
     _, objective, architecture = make("qwen3")
@@ -99,8 +99,8 @@ def test_the_model_card(make, tokenizer, tmp_path):
     assert "- trained on: Python's own documentation\n- tokens seen in training: 1,234,567\n" in card
 
 
-def damaged(path):
-    """One line of WrongInput on loading, as a string."""
+def load_error(path):
+    """Load and return the message of WrongInput, which must be one line."""
     with pytest.raises(WrongInput) as caught:
         load_model(path)
     assert "\n" not in str(caught.value)
@@ -118,30 +118,30 @@ def saved(request, make, tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("manifest", [True, False])
-def test_truncated_weights(saved, manifest):
+def test_truncated_weights_are_reported(saved, manifest):
     weights = saved / "model.safetensors"
     whole = weights.read_bytes()
     if not manifest:
         (saved / "manifest.json").unlink()
     for length in (0, 7, 100, len(whole) - 1):
         weights.write_bytes(whole[:length])
-        assert "model.safetensors is damaged" in damaged(saved)
+        assert "model.safetensors is damaged" in load_error(saved)
     weights.unlink()
-    assert "model.safetensors is missing" in damaged(saved)
+    assert "model.safetensors is missing" in load_error(saved)
 
 
-def test_a_flipped_byte(saved):
+def test_a_flipped_byte_is_reported(saved):
     for name in ("model.safetensors", "tokenizer.json", "danlu.json"):
         whole = (saved / name).read_bytes()
         middle = len(whole) // 2
         (saved / name).write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
-        assert f"{name} is damaged" in damaged(saved)
+        assert f"{name} is damaged" in load_error(saved)
         (saved / name).write_bytes(whole)
     (saved / "README.md").write_text("edited by hand\n")
     load_model(saved)
 
 
-def test_damage_without_a_manifest(saved):
+def test_damage_without_a_manifest_is_reported(saved):
     (saved / "manifest.json").unlink()
     facts = (saved / "danlu.json").read_text()
     for text, words in [
@@ -158,27 +158,27 @@ def test_damage_without_a_manifest(saved):
     ]:
         assert text != facts
         (saved / "danlu.json").write_text(text)
-        assert re.search(words, damaged(saved))
+        assert re.search(words, load_error(saved))
 
 
-def test_foreign_folders(saved, tmp_path):
-    assert "is not a folder" in damaged(tmp_path / "nowhere")
+def test_unsupported_folders_are_refused(saved, tmp_path):
+    assert "is not a folder" in load_error(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    assert "neither danlu.json nor config.json" in damaged(tmp_path / "empty")
+    assert "neither danlu.json nor config.json" in load_error(tmp_path / "empty")
     for name in ("danlu.json", "manifest.json"):
         (saved / name).unlink()
     config = {"model_type": "gptj", "architectures": ["GPTJForCausalLM"]}
     (saved / "config.json").write_text(json.dumps(config))
-    assert "model_type 'gptj' is not supported; did you mean 'gpt2'" in damaged(saved)
+    assert "model_type 'gptj' is not supported; did you mean 'gpt2'" in load_error(saved)
     (saved / "config.json").write_text("{")
-    assert "config.json is damaged" in damaged(saved)
+    assert "config.json is damaged" in load_error(saved)
     (saved / "config.json").write_text("[]")
-    assert "config.json is damaged" in damaged(saved)
+    assert "config.json is damaged" in load_error(saved)
     (saved / "tokenizer.json").unlink()
-    assert "has no tokenizer.json" in damaged(saved)
+    assert "has no tokenizer.json" in load_error(saved)
 
 
-def test_a_config_that_does_not_fit_the_objective(make, tokenizer, tmp_path):
+def test_an_inconsistent_config_is_refused(make, tokenizer, tmp_path):
     network, objective, architecture = make("modernbert")
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     config = json.loads((tmp_path / "m" / "config.json").read_text())
@@ -191,14 +191,14 @@ def test_a_config_that_does_not_fit_the_objective(make, tokenizer, tmp_path):
         ({"layer_types": ["sliding_attention", "full_attention"]}, "layer_types are irregular"),
     ]:
         (tmp_path / "m" / "config.json").write_text(json.dumps(config | change))
-        assert words in damaged(tmp_path / "m")
+        assert words in load_error(tmp_path / "m")
 
 
-def test_sharded_weights_are_named(saved):
+def test_sharded_weights_are_refused(saved):
     (saved / "manifest.json").unlink()
     (saved / "model.safetensors").rename(saved / "model-00001-of-00002.safetensors")
     (saved / "model.safetensors.index.json").write_text("{}")
-    assert "split into several files" in damaged(saved)
+    assert "split into several files" in load_error(saved)
 
 
 def test_only_a_saved_model_is_replaced(make, tokenizer, tmp_path):
@@ -216,7 +216,7 @@ def test_only_a_saved_model_is_replaced(make, tokenizer, tmp_path):
     assert equal_states(network, load_model(tmp_path / "home")[0])
 
 
-def test_a_full_disk_is_one_line(make, tokenizer, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_in_one_line(make, tokenizer, tmp_path, monkeypatch):
     network, objective, architecture = make("llama")
 
     def full(*args, **kwargs):

@@ -1,4 +1,4 @@
-"""Objectives and classes of transformers find each other by a head, whatever they are called."""
+"""Objectives and transformers classes are matched by head, independent of their names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from danlu.registry import objectives
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_every_family_is_trained_by_one_objective_of_its_head(family):
+def test_every_family_has_one_objective_with_its_head(family):
     made = objective_of(family.head, family.objective_settings)
     assert with_hf_head(family.head) == [made.name]
     assert made.hf_head == family.head
@@ -31,7 +31,7 @@ def test_every_family_is_trained_by_one_objective_of_its_head(family):
     assert family.head.blank in BLANKS
 
 
-def test_an_encoder_is_trained_by_none():
+def test_encoders_have_no_training_objective():
     for family in ENCODERS:
         assert family.head == HIDDEN_STATES
         assert objective_of(family.head, family.objective_settings) == Headless()
@@ -39,18 +39,18 @@ def test_an_encoder_is_trained_by_none():
     assert objectives.validate("permutation").hf_head is None
 
 
-def test_the_head_that_is_needed_is_told_by_what_has_it():
+def test_a_missing_head_is_described_by_the_objectives_that_have_it():
     assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (now causal)"
-    elsewhere = Head("TokenClassification")
-    told = "train with an objective with the head of AutoModelForTokenClassification (now causal)"
-    assert mismatch(Transformer(), Causal(), elsewhere, {}) == told
+    unknown_head = Head("TokenClassification")
+    expected = "train with an objective with the head of AutoModelForTokenClassification (now causal)"
+    assert mismatch(Transformer(), Causal(), unknown_head, {}) == expected
     with pytest.raises(WrongInput, match="trained with is unknown: none has its head, AutoModelForTokenClassification"):
-        objective_of(elsewhere, {})
+        objective_of(unknown_head, {})
 
 
 @pytest.fixture
 def patient(monkeypatch):
-    """A further masked language model, registered for this test alone."""
+    """Another masked language model, registered for this test only."""
     monkeypatch.setattr(objectives, "_classes", dict(objectives._classes))
 
     class Patient(Masked):
@@ -59,7 +59,7 @@ def patient(monkeypatch):
     return objectives.register(Patient)()
 
 
-def test_another_objective_of_a_known_head_is_exported_as_it_is(patient, make, tokenizer, tmp_path):
+def test_another_objective_with_a_known_head_is_exported(patient, make, tokenizer, tmp_path):
     network, _, architecture = make("modernbert", patient)
     made = export(network, tokenizer, tmp_path / "m", patient, architecture)
     assert made.class_name == "ModernBertForMaskedLM"
@@ -71,7 +71,7 @@ def test_another_objective_of_a_known_head_is_exported_as_it_is(patient, make, t
     assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked or patient (now causal)"
 
 
-def test_a_folder_of_transformers_is_of_the_one_objective_of_its_head(patient, make, tokenizer, tmp_path, monkeypatch):
+def test_a_transformers_folder_needs_a_unique_objective_for_its_head(patient, make, tokenizer, tmp_path, monkeypatch):
     network, _, architecture = make("modernbert", patient)
     export(network, tokenizer, tmp_path / "m", patient, architecture)
     for name in ("danlu.json", "manifest.json"):
@@ -93,7 +93,7 @@ USES = {
 
 
 @pytest.mark.parametrize("family", USES)
-def test_the_card_shows_how_to_use_it(family, make, tokenizer, tmp_path):
+def test_the_model_card_shows_how_to_use_the_model(family, make, tokenizer, tmp_path):
     network, objective, architecture = make(family)
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     card = (tmp_path / "m" / "README.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Folders as transformers and the original authors saved them: the logits of transformers, and what was ignored."""
+"""Folders as saved by transformers and by the original authors: logits equal, and ignored weights are reported."""
 
 import re
 
@@ -21,7 +21,7 @@ GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 64}
 
 
 def saved(class_name, folder, tokenizer, **settings):
-    """A random model of a class, saved by transformers, and a tokenizer of danlu's next to it."""
+    """A random model of a class, saved by transformers, next to a danlu tokenizer."""
     with quiet_transformers() as transformers:
         torch.manual_seed(5)
         cls = getattr(transformers, class_name)
@@ -36,14 +36,14 @@ def saved(class_name, folder, tokenizer, **settings):
     return model
 
 
-def rename(folder, change):
-    """Rewrite the weights of a folder: `change` maps their state to another."""
+def rewrite_weights(folder, change):
+    """Rewrite the weights of a folder; `change` maps their state to another."""
     path = folder / "model.safetensors"
     save_file({k: v.clone().contiguous() for k, v in change(load_file(path)).items()}, path)
 
 
 def difference(model, folder):
-    """The largest difference of logits between transformers and danlu, and what danlu ignored."""
+    """Return the largest difference of logits between transformers and danlu, and the weights that danlu ignored."""
     found = read_model(folder)
     head = family_of(read_json_object(folder / "config.json")).head
     ids = torch.arange(5, 30)
@@ -113,7 +113,7 @@ CASES = {
     "BERT without a prefix": ("BertForMaskedLM", BERT, without("bert."), ()),
     "RoBERTa": ("RobertaForMaskedLM", BERT | {"type_vocab_size": 1, "pad_token_id": 0}, as_saved, ()),
     "GPT-2 without a prefix": ("GPT2LMHeadModel", GPT2, gpt2_buffers, ("h.0.attn.bias", "h.1.attn.bias")),
-    "GPT-2 with the output layer alone": ("GPT2LMHeadModel", GPT2, only_the_copy, ()),
+    "GPT-2 with the output layer only": ("GPT2LMHeadModel", GPT2, only_the_copy, ()),
     "T5 1.0 with copies": ("T5ForConditionalGeneration", T5, t5_copies, ("decoder.block.0",)),
     "T5 1.1 by transformers 5": (
         "T5ForConditionalGeneration",
@@ -126,18 +126,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_logits_are_those_of_transformers(case, tokenizer, tmp_path):
+def test_logits_equal_those_of_transformers(case, tokenizer, tmp_path):
     class_name, settings, change, ignored = CASES[case]
     model = saved(class_name, tmp_path / "m", tokenizer, **settings)
-    rename(tmp_path / "m", change)
+    rewrite_weights(tmp_path / "m", change)
     found, names = difference(model, tmp_path / "m")
     assert found <= TOLERANCE
     assert all(any(name.startswith(start) for name in names) for start in ignored)
     assert all(name.startswith(ignored) for name in names)
 
 
-def test_t5_1_1_by_its_authors_has_an_output_layer_of_its_own(tokenizer, tmp_path):
-    """Their config says that it is not tied, and their file holds it; transformers 5 has it from the file."""
+def test_the_original_t5_1_1_has_an_untied_output_layer(tokenizer, tmp_path):
+    """The config states that it is untied, and the weights file contains it; transformers 5 goes by the file."""
     settings = T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
     saved("T5ForConditionalGeneration", tmp_path / "m", tokenizer, **settings)
     config = tmp_path / "m" / "config.json"
@@ -145,7 +145,7 @@ def test_t5_1_1_by_its_authors_has_an_output_layer_of_its_own(tokenizer, tmp_pat
     assert text != config.read_text()
     config.write_text(text.replace('"tie_word_embeddings": true', '"tie_word_embeddings": false'))
     size = tokenizer.vocabulary.size
-    rename(tmp_path / "m", lambda state: state | {"lm_head.weight": 0.1 * torch.randn(size, 24)})
+    rewrite_weights(tmp_path / "m", lambda state: state | {"lm_head.weight": 0.1 * torch.randn(size, 24)})
     with quiet_transformers() as transformers:
         model = transformers.T5ForConditionalGeneration.from_pretrained(tmp_path / "m").eval()
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
@@ -155,7 +155,7 @@ def test_t5_1_1_by_its_authors_has_an_output_layer_of_its_own(tokenizer, tmp_pat
 def test_a_copy_that_differs_is_refused(tokenizer, tmp_path):
     saved("BertForMaskedLM", tmp_path / "m", tokenizer, **BERT)
     size = tokenizer.vocabulary.size
-    rename(tmp_path / "m", lambda state: state | {"cls.predictions.decoder.weight": torch.ones(size, 24)})
+    rewrite_weights(tmp_path / "m", lambda state: state | {"cls.predictions.decoder.weight": torch.ones(size, 24)})
     with pytest.raises(WrongInput, match=r"cls\.predictions\.decoder\.weight differs from bert\.embeddings\.word") as e:
         read_model(tmp_path / "m")
     assert "\n" not in str(e.value)
@@ -163,6 +163,6 @@ def test_a_copy_that_differs_is_refused(tokenizer, tmp_path):
 
 def test_an_unknown_weight_is_still_refused(tokenizer, tmp_path):
     saved("BertForMaskedLM", tmp_path / "m", tokenizer, **BERT)
-    rename(tmp_path / "m", lambda state: state | {"bert.encoder.layer.2.output.dense.bias": torch.ones(24)})
+    rewrite_weights(tmp_path / "m", lambda state: state | {"bert.encoder.layer.2.output.dense.bias": torch.ones(24)})
     with pytest.raises(WrongInput, match=r"unknown weight bert\.encoder\.layer\.2\.output\.dense\.bias"):
         read_model(tmp_path / "m")

@@ -1,4 +1,4 @@
-"""Exported folders give the same numbers in transformers."""
+"""Exported folders give the same results in transformers."""
 
 import json
 import socket
@@ -97,7 +97,7 @@ def test_without_transformers_the_extra_is_named(make, tokenizer, texts, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "change"), [(f, c) for f, cases in CASES.items() for c in cases])
-def test_logits_are_equal(family, change, make, tokenizer, texts, tmp_path, monkeypatch, capfd):
+def test_logits_equal_those_of_transformers(family, change, make, tokenizer, texts, tmp_path, monkeypatch, capfd):
     def refused(*args, **kwargs):
         raise AssertionError("an export is checked without the network")
 
@@ -112,8 +112,8 @@ def test_logits_are_equal(family, change, make, tokenizer, texts, tmp_path, monk
 
 
 @pytest.mark.slow
-def test_t5_is_equal_beyond_rounding(make, tokenizer, texts, tmp_path, monkeypatch):
-    """In float64 on both sides; transformers' T5 norm would compute a part of it in float32."""
+def test_t5_is_equal_in_float64(make, tokenizer, texts, tmp_path, monkeypatch):
+    """The T5 norm of transformers is replaced, since it computes partly in float32."""
     from transformers.models.t5.modeling_t5 import T5LayerNorm
 
     def norm(self, x):
@@ -134,8 +134,8 @@ def test_t5_is_equal_beyond_rounding(make, tokenizer, texts, tmp_path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "change"), [(f, c) for f, cases in CASES.items() for c in cases])
-def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, texts, tmp_path):
-    """Equal logits say something: a change of any one weight, of theta or of epsilon shows."""
+def test_every_weight_and_constant_affects_the_logits(family, change, make, tokenizer, texts, tmp_path):
+    """Equal logits are meaningful: a change of any weight, of theta or of epsilon is visible."""
     network, objective, architecture = make(family, **change)
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     kind = next(f for f in FAMILIES if f.name == family)
@@ -146,12 +146,12 @@ def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, t
     rotary, noise = architecture.positions == "rotary", torch.Generator().manual_seed(2)
     for name, value in state.items():
         if name.endswith("key.bias") and (not rotary or "cross" in name):
-            continue  # adds the same to every score of a query, which softmax does not see
+            continue  # adds a constant to the scores of a query, which the softmax cancels
         network.load_state_dict(state | {name: value + torch.randn(value.shape, generator=noise)})
         assert difference(network, theirs, ids, kind.head) > 10 * TOLERANCE, name
     others = [("theta", 2)] * rotary + [("window", 2)] * bool(architecture.window)
     others += [("local_theta", 2)] * bool(architecture.local_theta)
-    if family != "bart":  # whose epsilon no config says
+    if family != "bart":  # its config has no epsilon
         others.append(("epsilon", 1e-2 / architecture.epsilon))
     for setting, factor in others:
         other = build_network(
@@ -166,7 +166,7 @@ def test_every_weight_and_constant_takes_part(family, change, make, tokenizer, t
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", CASES)
-def test_what_transformers_saves_is_read_back(family, make, tokenizer, texts, tmp_path):
+def test_folders_resaved_by_transformers_are_loaded(family, make, tokenizer, texts, tmp_path):
     network, objective, architecture = make(family, **CASES[family][1])
     made = export(network, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers:
@@ -184,7 +184,7 @@ def test_what_transformers_saves_is_read_back(family, make, tokenizer, texts, tm
 def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path):
     shared = {} if family == "gpt2" else {"kv_heads": 2, "head_dim": 8}
     network, objective, architecture = make(family, heads=4, context=64, **shared)
-    with torch.no_grad():  # the likeliest token is a special one most of the time
+    with torch.no_grad():  # the most likely token is usually a special one
         network.embeddings["token"].weight[sorted(tokenizer.vocabulary.special - {tokenizer.vocabulary.eos})] *= 8
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers, torch.no_grad():
@@ -199,14 +199,16 @@ def test_greedy_continuations_are_equal(family, make, tokenizer, texts, tmp_path
     whole = [vocabulary.bos, *prompt.tolist(), *made.tolist()]
     assert [i for i in given if i != vocabulary.eos] == whole
     assert vocabulary.ordinary(made).all()
-    assert vocabulary.special.intersection(free[1 + len(prompt) :]) - {vocabulary.eos}  # it would say them otherwise
+    assert vocabulary.special.intersection(free[1 + len(prompt) :]) - {
+        vocabulary.eos
+    }  # unrestricted generation contains special tokens
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["t5", "bart"])
-def test_greedy_rewriting_is_equal(family, make, tokenizer, tmp_path):
-    """Of texts with blanks, by `danlu.load` and by the exported folder's own generate, with random weights, which say
-    any token; the ids differ in nothing but what danlu leaves out at the ends."""
+def test_greedy_generation_of_encoder_decoders_is_equal(family, make, tokenizer, tmp_path):
+    """Texts with blanks, generated by `danlu.load` and by the exported folder, with random weights; the ids differ only
+    in the tokens that danlu strips at the ends."""
     network, objective, architecture = make(family, heads=4, context=64)
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     model = Model(*load_model(tmp_path / "m"), architecture.context)
@@ -223,12 +225,12 @@ def test_greedy_rewriting_is_equal(family, make, tokenizer, tmp_path):
         parts = [tokenizer.encode(part) for part in BLANK.split(text)]
         vocabulary = tokenizer.vocabulary
         assert inputs["input_ids"][0].tolist() == objective.source_ids(parts, vocabulary).tolist()
-        begin = objective.decoder_start(vocabulary)
-        assert given[: len(begin)].tolist() == begin.tolist()
-        made = given[len(begin) :]
+        start_ids = objective.decoder_start(vocabulary)
+        assert given[: len(start_ids)].tolist() == start_ids.tolist()
+        made = given[len(start_ids) :]
         made = made[: np.flatnonzero(made == vocabulary.eos)[0]] if vocabulary.eos in made else made
         expected = tokenizer.decode(objective.merge(parts, made, vocabulary))
-        tokens = 20 - (len(begin) - 1)
+        tokens = 20 - (len(start_ids) - 1)
         assert model.generate(text, tokens=tokens, temperature=0) == expected
         assert vocabulary.ordinary(made).sum() > 3
         lengths.add(len(made))
@@ -237,7 +239,7 @@ def test_greedy_rewriting_is_equal(family, make, tokenizer, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "task"), [(f.name, KINDS[f.head.kind].pipeline) for f in FAMILIES])
-def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
+def test_the_pipeline_of_the_model_card_runs(family, task, make, tokenizer, tmp_path):
     network, objective, architecture = make(family, **CASES[family][0])
     export(network, tokenizer, tmp_path / "m", objective, architecture)
     with quiet_transformers() as transformers:
@@ -267,7 +269,7 @@ def test_the_pipeline_of_the_card_runs(family, task, make, tokenizer, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["electra", "bert"])
 def test_discriminator_and_generator_are_both_saved_and_equal(architecture, make, tokenizer, texts, tmp_path):
-    """A network of replaced-token detection as two folders that transformers and danlu load."""
+    """A replaced-token-detection network as two folders that transformers and danlu load."""
     narrow = {"embedding_width": 12} if architecture == "electra" else {}
     objective = Replaced(generator=GeneratorSize(width=2 / 3, layers=0.5))
     network, _, chosen = make(architecture, objective, **narrow)
@@ -299,7 +301,7 @@ def test_discriminator_and_generator_are_both_saved_and_equal(architecture, make
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["AlbertForMaskedLM", "ElectraForPreTraining", "ElectraForMaskedLM"])
 @pytest.mark.parametrize("narrow", [8, 24])
-def test_random_models_of_transformers_are_read_and_written_again(name, narrow, tokenizer, texts, tmp_path):
+def test_random_transformers_models_round_trip(name, narrow, tokenizer, texts, tmp_path):
     kind = next(f for f in FAMILIES if f.class_name == name)
     sizes = {
         "vocab_size": tokenizer.vocabulary.size, "embedding_size": narrow, "hidden_size": 24, "intermediate_size": 20,
@@ -321,7 +323,7 @@ def test_random_models_of_transformers_are_read_and_written_again(name, narrow, 
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_a_folder_is_found(make, tokenizer, texts, tmp_path):
+def test_the_export_check_finds_damage(make, tokenizer, texts, tmp_path):
     network, objective, architecture = make("qwen3", tied=False)
     folder = tmp_path / "m"
     export(network, tokenizer, folder, objective, architecture)
