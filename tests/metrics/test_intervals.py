@@ -16,13 +16,13 @@ def test_mean_interval_by_hand():
     assert (found.mean, found.low, found.high) == pytest.approx((3, 3 - half, 3 + half))
 
 
-def test_one_value_has_no_interval_and_json_says_null():
+def test_one_value_has_no_interval_and_null_bounds_in_json():
     assert mean_interval([0.7]) == Interval(0.7, None, None)
     assert json.loads(json.dumps(mean_interval([0.7]).json())) == {"mean": 0.7, "low": None, "high": None}
     assert weighted_interval([2.0], [4.0]) == Interval(0.5, None, None)
 
 
-def test_pairing_cancels_what_the_seeds_share():
+def test_pairing_cancels_the_variation_of_seeds():
     a, b = [0.5, 0.7, 0.9], [0.4, 0.6, 0.79]
     found = paired_difference(a, b)
     assert found.mean == pytest.approx(0.31 / 3)
@@ -30,12 +30,12 @@ def test_pairing_cancels_what_the_seeds_share():
 
 
 @pytest.mark.parametrize("values", [[0.9, 0.9, 0.9], [0.0] * 5])
-def test_equal_seeds_have_no_interval_instead_of_one_without_width(values):
+def test_equal_values_have_no_interval_instead_of_an_empty_one(values):
     assert mean_interval(values) == Interval(pytest.approx(values[0]), None, None)
     assert paired_difference(values, values) == Interval(0.0, None, None)
 
 
-def test_the_interval_covers_the_mean_as_often_as_it_says():
+def test_the_interval_of_the_mean_has_its_nominal_coverage():
     rng = random.Random(5)
     found = [mean_interval([rng.gauss(2, 3) for _ in range(5)], 0.9) for _ in range(2000)]
     covered = sum(f.low < 2 < f.high for f in found if f.low is not None and f.high is not None)
@@ -62,7 +62,7 @@ def test_equal_ratios_have_no_interval():
 
 
 @pytest.mark.parametrize(("right", "n"), [(16, 20), (20, 20), (0, 30), (29, 30)])
-def test_the_interval_of_a_share_is_wilson_s(right, n):
+def test_the_interval_of_a_proportion_is_wilson_s(right, n):
     found = weighted_interval([1.0] * right + [0.0] * (n - right))
     theirs = binomtest(right, n).proportion_ci(method="wilson")
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-8)
@@ -75,7 +75,7 @@ def coverage(n: int, draw, expected: float, runs: int = 2000) -> float:
 
 
 def documents(rng, n):
-    """Sizes of documents differ by orders of magnitude; bits per byte differ by document."""
+    """Document sizes differ by orders of magnitude; bits per byte differ by document."""
     size = rng.lognormal(0, 1.2, n)
     return size * (2 + 0.3 * rng.standard_normal(n)), size
 
@@ -89,20 +89,20 @@ def one_large(rng, n):
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [6, 10, 20, 50, 150])
 @pytest.mark.parametrize("draw", [documents, one_large])
-def test_documents_of_unequal_size_are_covered_as_often_as_said(n, draw):
+def test_documents_of_unequal_size_have_the_nominal_coverage(n, draw):
     assert 0.93 <= coverage(n, draw, 2.0) <= 0.995
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "share"), [(30, 0.95), (30, 0.5), (100, 0.98)])
-def test_shares_near_the_end_of_the_scale_are_covered(n, share):
+def test_proportions_near_one_are_covered(n, share):
     assert coverage(n, lambda rng, n: ((rng.random(n) < share).astype(float),), share) >= 0.92
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [6, 10, 20, 50, 150])
-def test_two_equal_models_are_rarely_called_different(n):
-    """The type I error of a paired difference, nominally 0.05; the bootstrap had 0.19 at six documents."""
+def test_two_equal_models_are_rarely_significantly_different(n):
+    """The type I error of a paired difference, nominally 0.05; with the bootstrap it was 0.19 at six documents."""
 
     def difference(rng, n):
         size = rng.lognormal(0, 1.2, n)
@@ -111,8 +111,8 @@ def test_two_equal_models_are_rarely_called_different(n):
     assert 1 - coverage(n, difference, 0.0) <= 0.07
 
 
-def test_a_handful_of_documents_has_no_interval():
-    """Two documents that both came out lower were called clearly lower; by chance that is every second time."""
+def test_fewer_than_six_documents_have_no_interval():
+    """Two documents that are both lower would be called clearly lower; by chance that happens every second time."""
     for n in range(1, 6):
         assert weighted_interval(np.linspace(-0.2, -0.1, n)).low is None
     assert weighted_interval(np.linspace(-0.2, -0.1, 6)).high is not None
@@ -129,6 +129,6 @@ def test_a_handful_of_documents_has_no_interval():
         (lambda: weighted_interval([1, 2], [1]), "2 positive weights"),
     ],
 )
-def test_what_has_no_interval_is_refused(call, message):
+def test_invalid_values_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
