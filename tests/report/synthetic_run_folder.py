@@ -1,4 +1,4 @@
-"""A run directory such as the demo leaves: two models, one task, 300 steps, invented figures from a fixed seed."""
+"""A run directory like that of the demo: two models, one task, 300 steps, synthetic figures from a fixed seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from danlu.durable import write_json, write_text
 
-STEPS, TOKENS_A_STEP = 300, 4096
+STEPS, TOKENS_PER_STEP = 300, 4096
 CLASSES = ["asyncio", "concurrency", "data types", "file formats", "internet", "numeric", "persistence", "text"]
 WRITTEN = " returns a new list of the items.\n\n   >>> sorted([3, 1, 2])\n   [1, 2, 3]\n"
 READ = "Return Ġthe Ġnumber Ġof Ġitems Ġin Ġthe Ġqueue . ĊĊ If Ġthe Ġqueue Ġis Ġempty , Ġwait Ġuntil Ġan Ġitem"
@@ -200,7 +200,7 @@ def metrics() -> list[dict[str, Any]]:
 def pretraining(name: str, floor: float, draw: random.Random) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for step in range(5, STEPS + 1, 5):
-        place = {"stage": f"pretrain/{name}", "step": step, "tokens": step * TOKENS_A_STEP}
+        place = {"stage": f"pretrain/{name}", "step": step, "tokens": step * TOKENS_PER_STEP}
         loss = floor + (9.0 - floor) * math.exp(-step / 55)
         noisy = loss + draw.gauss(0, 0.08)
         found.append(
@@ -231,7 +231,7 @@ def pretraining(name: str, floor: float, draw: random.Random) -> list[dict[str, 
 
 
 def write_run(run: Path, changes: dict[str, Any] | None = None) -> Path:
-    """The run directory; `changes` replace keys of results.json."""
+    """Write the run directory; `changes` replace keys of results.json."""
     run.mkdir(parents=True, exist_ok=True)
     write_json(run / "results.json", results() | (changes or {}))
     write_text(run / "metrics.jsonl", "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in metrics()))

@@ -1,4 +1,4 @@
-"""The first sentences of the page claim what the figures show, and no more."""
+"""The first sentences of the page claim no more than the figures show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from danlu.results import Results
 
 
 def first_sentence(**changed):
-    """Of a run whose model of likelihood has other entries than the synthetic one."""
+    """The first sentence of the synthetic run with changed entries of its likelihood model, and its verdict."""
     found = results()
     found["pretrain"][0] |= changed
     sentence = outcome(Results.model_validate(found))[0]
@@ -20,7 +20,7 @@ def first_sentence(**changed):
 
 
 def test_an_n_gram_of_any_order_is_named():
-    """Of the 4-gram nothing was said, and a model behind it was called better."""
+    """Regression: a 4-gram was not mentioned, and a model worse than it was called better."""
     text, verdict = first_sentence(
         bits_per_byte=2.0,
         bits_per_byte_interval=None,
@@ -35,8 +35,9 @@ def test_an_n_gram_of_any_order_is_named():
 
 
 @pytest.mark.parametrize("interval", [None, (1.8, 1.95)])
-def test_without_a_measured_difference_only_an_interval_makes_it_clear(interval):
-    """One document gives no interval, and that the value lay in none was taken for clear."""
+def test_without_a_difference_interval_the_interval_of_the_value_decides(interval):
+    """Regression: with one document there is no interval, and a value outside of it was taken for a clear
+    difference."""
     text, verdict = first_sentence(
         bits_per_byte=1.9,
         bits_per_byte_interval=interval,
@@ -47,8 +48,8 @@ def test_without_a_measured_difference_only_an_interval_makes_it_clear(interval)
     assert verdict == (verdicts.LEVEL if interval is None else verdicts.BETTER)
 
 
-def test_a_task_is_judged_by_the_direction_of_its_metric_and_the_baseline_it_has():
-    """The page had its own list of metrics that should be low, and spoke of no baseline but TF-IDF."""
+def test_the_verdict_on_a_task_follows_its_metric_and_baseline():
+    """Regression: the page had its own list of lower-is-better metrics and mentioned no baseline but TF-IDF."""
     found = results()
     task = found["tasks"][0]
     task |= {"metric": "distance", "higher_is_better": False}

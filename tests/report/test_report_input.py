@@ -1,4 +1,4 @@
-"""Runs with parts missing are reported; damaged ones are refused in one line."""
+"""Runs with missing parts are reported; damaged ones are refused in one line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refusal(run: Path, language: str = "en") -> str:
 
 
 def paths_into(value: Any, here: tuple = ()) -> list[tuple]:
-    """Where every key of a nested value stands."""
+    """The paths of all keys of a nested value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path for key, inner in items for path in [(*here, key), *paths_into(inner, (*here, key))]]
 
@@ -53,7 +53,7 @@ def test_any_part_may_be_missing(tmp_path: Path, missing: str, how: str) -> None
     assert write_report(run).is_file()
 
 
-def test_the_least_run(tmp_path: Path) -> None:
+def test_a_run_with_only_a_schema_is_reported(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"schema": 1}')
     page = write_report(tmp_path).read_text("utf-8")
     assert "This run recorded no results" in page
@@ -61,7 +61,7 @@ def test_the_least_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_null_anywhere_is_missing_or_refused_in_a_line(tmp_path: Path) -> None:
+def test_a_null_anywhere_counts_as_missing_or_is_refused_in_one_line(tmp_path: Path) -> None:
     """No null in the file may end in a traceback."""
     whole = results()
     run = write_run(tmp_path / "demo")
@@ -86,8 +86,8 @@ def test_a_null_anywhere_is_missing_or_refused_in_a_line(tmp_path: Path) -> None
     assert "tasks.0.scores.tfidf" not in refused
 
 
-def test_figures_that_are_not_numbers(tmp_path: Path) -> None:
-    """A loss that diverged is written as it is."""
+def test_figures_that_are_not_finite_are_shown(tmp_path: Path) -> None:
+    """A diverged loss is shown as it is."""
     changed = results()
     changed["pretrain"][0] |= {"bits_per_byte": float("nan"), "loss": float("inf")}
     changed["tasks"][0]["scores"]["ours"]["mean"] = float("nan")
@@ -99,14 +99,14 @@ def test_figures_that_are_not_numbers(tmp_path: Path) -> None:
     assert "∞" in page
 
 
-def test_lone_surrogates_and_dollars(tmp_path: Path) -> None:
+def test_lone_surrogates_and_dollar_signs_are_shown(tmp_path: Path) -> None:
     changed = results()
     changed["pretrain"][0]["name"] = "a$b$ \ud83d {x} 丹"
     (tmp_path / "results.json").write_text(json.dumps(changed))
     assert "a$b$ \N{REPLACEMENT CHARACTER} {x} 丹" in write_report(tmp_path).read_text("utf-8")
 
 
-def test_worse_and_level_are_said(tmp_path: Path) -> None:
+def test_worse_results_are_reported_as_worse(tmp_path: Path) -> None:
     changed = results()
     changed["pretrain"][0] |= {"bits_per_byte": 2.0, "bits_per_byte_interval": [1.99, 2.01]}
     changed["tasks"][0]["differences"] = {
@@ -119,7 +119,7 @@ def test_worse_and_level_are_said(tmp_path: Path) -> None:
     assert "worse than TF-IDF" in page
 
 
-def test_a_paired_difference_of_bits_is_trusted(tmp_path: Path) -> None:
+def test_paired_differences_decide_over_intervals(tmp_path: Path) -> None:
     changed = results()
     changed["pretrain"][0]["differences"] = {
         "ngram5": {"mean": -0.024, "low": -0.031, "high": -0.017},
@@ -129,7 +129,7 @@ def test_a_paired_difference_of_bits_is_trusted(tmp_path: Path) -> None:
     assert "below the 5-gram (1.861) and not clearly different from primed zstd (1.935)" in page
 
 
-def test_unfinished_last_line_is_set_aside_with_a_note(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored_with_a_note(tmp_path: Path) -> None:
     run = write_run(tmp_path / "demo")
     lines = (run / "metrics.jsonl").read_text("utf-8").count("\n")
     with (run / "metrics.jsonl").open("a") as file:
@@ -140,7 +140,7 @@ def test_unfinished_last_line_is_set_aside_with_a_note(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ['{"stage": "pretr', "[1, 2]", '{"stage": "a"}', '{"stage": 3, "kind": "x", "step": 1}', "\xff"]
 )
-def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
+def test_a_damaged_line_is_reported_with_its_number(tmp_path: Path, line: str) -> None:
     run = write_run(tmp_path / "demo")
     before = (run / "metrics.jsonl").read_bytes()
     lines = before.count(b"\n")
@@ -149,7 +149,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "is damaged"),
         ("[]", "one JSON object"),
@@ -159,14 +159,14 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
         ('{"schema": 1, "started": "yesterday"}', "started"),
     ],
 )
-def test_damaged_results_are_named(tmp_path: Path, text: str, said: str) -> None:
+def test_damaged_results_are_refused_with_a_message(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "results.json").write_text(text)
     line = refusal(tmp_path)
     assert "results.json" in line
-    assert said in line
+    assert message in line
 
 
-def test_missing_results_and_unknown_language(tmp_path: Path) -> None:
+def test_missing_results_and_an_unknown_language_are_refused(tmp_path: Path) -> None:
     assert "results.json is missing; a report is written from a run" in refusal(tmp_path)
     assert "known: en, zh" in refusal(write_run(tmp_path / "demo"), "french")
 

@@ -1,4 +1,4 @@
-"""The page as a reader and a browser get it."""
+"""The page as readers and browsers see it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def page(run: Path) -> str:
 
 
 class Outline(HTMLParser):
-    """What a test wants to know of the markup: balance, ids, attributes, the text a reader of one language sees."""
+    """The markup facts that the tests check: balance, ids, attributes and the text visible in one language."""
 
     def __init__(self, page: str, language: str = "en"):
         super().__init__()
@@ -67,7 +67,7 @@ class Outline(HTMLParser):
             self.text += data
 
 
-def test_sections_stand_in_order_and_markup_is_balanced(page: str) -> None:
+def test_sections_are_in_order_and_markup_is_balanced(page: str) -> None:
     outline = Outline(page)
     assert outline.sections == SECTIONS
     assert not outline.unbalanced
@@ -75,7 +75,7 @@ def test_sections_stand_in_order_and_markup_is_balanced(page: str) -> None:
     assert len(outline.ids) == len(set(outline.ids))
 
 
-def test_every_reference_meets_its_id(page: str) -> None:
+def test_every_reference_has_its_id(page: str) -> None:
     outline = Outline(page)
     wanted = [value for _, name, value in outline.attributes if name == "aria-labelledby"]
     wanted += [value[1:] for _, name, value in outline.attributes if name == "href"]
@@ -84,7 +84,7 @@ def test_every_reference_meets_its_id(page: str) -> None:
     assert set(wanted) <= set(outline.ids)
 
 
-def test_numbers_are_those_of_the_results(page: str) -> None:
+def test_numbers_equal_those_of_the_results(page: str) -> None:
     text = Outline(page).text
     for figure in (
         "1.837 [1.791, 1.887]", "1.861", "1.935", "2.410", "4.873", "0.613", "[0.571, 0.652]", "0.451",
@@ -95,8 +95,8 @@ def test_numbers_are_those_of_the_results(page: str) -> None:
         assert figure in text, figure
 
 
-def test_near_duplicates_between_splits_and_what_dev_rows_chose_are_on_the_page(page: str) -> None:
-    """Both were in results.json only, where nobody saw that held-out text was partly known."""
+def test_near_duplicates_between_splits_and_dev_row_choices_are_shown(page: str) -> None:
+    """Regression: both were only in results.json, where nobody noticed that held-out text was partly known."""
     english, chinese = Outline(page).text, Outline(page, "zh").text
     assert "3 / 24" in english
     assert "chosen on dev rows" in english
@@ -104,15 +104,15 @@ def test_near_duplicates_between_splits_and_what_dev_rows_chose_are_on_the_page(
     assert "近似重复 / 已比较" in chinese
 
 
-def test_all_metrics_and_details_of_a_task_are_on_the_page(page: str) -> None:
-    """The confusion matrix and the metrics other than the headline were in results.json only."""
+def test_all_metrics_and_details_of_a_task_are_shown(page: str) -> None:
+    """Regression: the confusion matrix and the metrics other than the headline were only in results.json."""
     english, chinese = Outline(page).text, Outline(page, "zh").text
     for shown in ("macro F1", "0.599", "0.428", "precision", "0.739", "word_counts", "longest", "<b>", "4,321"):
         assert shown in english, shown
     assert "各类别的精确率、召回率与 F1" in chinese
 
 
-def test_outcome_is_said_in_plain_words(page: str) -> None:
+def test_the_outcome_is_stated_in_both_languages(page: str) -> None:
     english, chinese = Outline(page).text, Outline(page, "zh").text
     assert "below the 5-gram (1.861, which lies within the interval) and primed zstd (1.935)" in english
     assert "pre-training helped (+0.161 [+0.119, +0.204]); no clear difference from TF-IDF" in english
@@ -131,7 +131,7 @@ def test_text_of_the_run_never_becomes_markup(page: str) -> None:
     assert DANGEROUS.replace("\x1b", "⟨1B⟩") in shown, "white space is kept, control characters are made visible"
 
 
-def test_page_needs_no_other_file(page: str) -> None:
+def test_the_page_is_self_contained(page: str) -> None:
     assert not re.search(r"https?:|//[a-z]|@import|@font-face", page)
     outside = [(tag, name, value) for tag, name, value in Outline(page).attributes if name in ("src", "srcset", "data")]
     assert not outside
@@ -139,7 +139,7 @@ def test_page_needs_no_other_file(page: str) -> None:
     assert len(page.encode()) < 1_500_000
 
 
-def test_colours_of_plots_are_variables(page: str) -> None:
+def test_plot_colours_are_css_variables(page: str) -> None:
     drawings = re.findall(r"<svg.*?</svg>", page, re.S)
     assert len(drawings) == 9, "two widths of bars and of dots, four panels, a picture"
     for drawing in drawings:
@@ -150,13 +150,13 @@ def test_colours_of_plots_are_variables(page: str) -> None:
 
 
 def test_equal_input_gives_equal_bytes(run: Path, page: str) -> None:
-    """Also in another process, where hashes of strings differ."""
+    """Also in another process, where string hashes differ."""
     code = f"from pathlib import Path; from danlu.report import write_report; write_report(Path({str(run)!r}))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
     assert (run / "report.html").read_text("utf-8") == page
 
 
-def test_language_is_the_one_asked_for(run: Path, page: str) -> None:
+def test_the_requested_language_is_set(run: Path, page: str) -> None:
     chinese = write_report(run, "zh").read_text("utf-8")
     assert chinese.replace('<html lang="zh">', '<html lang="en">') == page
 
@@ -168,20 +168,20 @@ def test_best_step_and_curves_are_drawn(page: str) -> None:
     assert "zstd 2.41" in text
 
 
-def test_what_the_objective_says_is_shown(page: str) -> None:
+def test_objective_metrics_are_shown(page: str) -> None:
     text = Outline(page).text
-    for said in (
+    for line in (
         "retrieval 0.417 [0.390, 0.440]",
         "uniformity (lower is more even) −2.250 –",
         "the cat",
         "follows = 1",
         "a seven",
     ):
-        assert said in text, said
+        assert line in text, line
     assert page.count("<rect") >= 3
 
 
-def test_a_run_whose_objectives_say_nothing_more_has_no_such_section(tmp_path: Path) -> None:
+def test_a_run_without_objective_metrics_has_no_such_section(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
     found = results()
     del found["pretrain"][1]["judged"]
@@ -191,12 +191,12 @@ def test_a_run_whose_objectives_say_nothing_more_has_no_such_section(tmp_path: P
     assert 'href="#evaluation"' not in shown
 
 
-def test_samples_along_the_way(page: str) -> None:
+def test_samples_during_training_are_shown(page: str) -> None:
     text = Outline(page).text
     assert all(f"is the the of {record['step']}" in text for record in metrics() if record["kind"] == "sample")
 
 
-def test_hidden_tokens_stand_beneath(page: str) -> None:
+def test_hidden_tokens_are_shown_below_their_mask(page: str) -> None:
     assert '<span class="token labelled"><span>[MASK]</span><span class="target">·an</span></span>' in page
     assert "⟨E4⟩⟨B8⟩" in page
     assert "<span>炉</span>" in page
@@ -208,12 +208,12 @@ def test_table_headers_have_a_scope(page: str) -> None:
     assert all("scope=" in head for head in heads)
 
 
-def test_fixture_is_the_agreed_schema() -> None:
+def test_the_synthetic_results_follow_the_schema() -> None:
     assert set(results()) >= {"schema", "pretrain", "tasks", "exports"}
 
 
 @pytest.mark.parametrize("read", [True, False, None])
-def test_texts_that_pretraining_has_read_are_owned_up_to(tmp_path: Path, read: bool | None) -> None:
+def test_task_texts_read_in_pretraining_are_disclosed(tmp_path: Path, read: bool | None) -> None:
     folder = write_run(tmp_path)
     found = results()
     found["tasks"][0]["texts_read_in_pretraining"] = read

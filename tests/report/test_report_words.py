@@ -1,4 +1,4 @@
-"""The tables of words are complete, and the colours can be read."""
+"""The word tables are complete, and colours have enough contrast."""
 
 from __future__ import annotations
 
@@ -34,18 +34,20 @@ ON = ("ground", "raised")
 TEXTS = ("ink", "muted", "ours", "link", "better", "worse", "level")
 
 
-def gaps(text: str) -> set[str]:
+def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_languages_have_the_same_keys_and_gaps() -> None:
+def test_languages_have_the_same_keys_and_placeholders() -> None:
     first, *others = [words(language) for language in LANGUAGES]
     for other in others:
         assert first.keys() == other.keys()
-        assert {key: gaps(text) for key, text in first.items()} == {key: gaps(text) for key, text in other.items()}
+        assert {key: placeholders(text) for key, text in first.items()} == {
+            key: placeholders(text) for key, text in other.items()
+        }
 
 
-def test_every_word_used_is_known_and_every_known_word_used() -> None:
+def test_exactly_the_used_keys_are_defined() -> None:
     sources = "".join(path.read_text("utf-8") for path in [*ROOM.glob("*.py"), *(ROOM / "template").glob("*.j2")])
     written = set(re.findall(r"[\"']([a-z]+\.[a-z_]+)[\"']", sources)) - {"page.css", "page.js", "figure.facecolor"}
     built = set(re.findall(r"f?\"([a-z]+\.[a-z_]*)(?:\{|\" ~)", sources))
@@ -59,15 +61,15 @@ def test_every_word_used_is_known_and_every_known_word_used() -> None:
         assert section in LOOKED_UP or any(key.startswith(prefix) for prefix in built) or endings, key
 
 
-def test_words_for_what_is_registered_are_for_what_is_there() -> None:
-    """A name that was changed leaves no word behind; one that is new needs none."""
-    there = {"objective": set(objectives), "architecture": set(architectures)}
+def test_words_of_registered_names_are_still_registered() -> None:
+    """A renamed thing leaves no word behind; a new one needs none."""
+    registered = {"objective": set(objectives), "architecture": set(architectures)}
     for key in words("en"):
         section, name = key.split(".", 1)
-        assert section not in there or name in there[section], key
+        assert section not in registered or name in registered[section], key
 
 
-def test_a_figure_with_a_word_is_said_by_some_objective_or_measurement() -> None:
+def test_every_figure_word_is_used_by_an_objective_or_evaluation() -> None:
     sources = [*(PACKAGE / "objectives").rglob("*.py"), *(PACKAGE / "evaluation").glob("*.py")]
     sources.append(PACKAGE / "runs" / "evaluate_model.py")
     written = "".join(path.read_text("utf-8") for path in sources)
@@ -96,7 +98,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_contrast_is_enough_in_both_schemes(scheme: int) -> None:
+def test_contrast_is_sufficient_in_both_colour_schemes(scheme: int) -> None:
     css = (ROOM / "template" / "page.css").read_text("utf-8")
     block = css.split("{% set dark %}")[scheme].split("{% endset %}")[0]
     colours = dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6})", block))
@@ -108,14 +110,14 @@ def test_contrast_is_enough_in_both_schemes(scheme: int) -> None:
         assert contrast(colours[mark], colours["ground"]) >= 3, mark
 
 
-def test_labels_are_spread_just_enough() -> None:
+def test_overlapping_labels_are_spread_apart() -> None:
     assert spread([1.0, 2.0, 9.0], 1.0) == [1.0, 2.0, 9.0]
     assert spread([1.0, 1.2], 1.0) == pytest.approx([0.6, 1.6])
     crowded = spread([1.0, 1.1, 1.2, 2.0], 1.0)
     assert all(b - a >= 1 - 1e-9 for a, b in pairwise(crowded))
 
 
-def test_pieces_are_made_readable() -> None:
+def test_token_pieces_are_made_readable() -> None:
     assert readable_tokens(["Ġthe", "Ċ", "é"], byte_level=False) == ["Ġthe", "Ċ", "é"]
     assert readable_tokens(["Ġthe", "Ċ", "Ã©"], byte_level=True) == ["·the", "⏎", "é"]
     assert readable_tokens([" the", "é", "丹"], byte_level=True) == ["·the", "é", "丹"], "already decoded"

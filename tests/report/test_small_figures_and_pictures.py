@@ -1,4 +1,4 @@
-"""Figures of unknown size keep the digits that count; what a picture does not show is not taken for white."""
+"""Figures of any magnitude keep their significant digits; hidden pixels of a picture are not shown as white."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from danlu.results import ObjectiveMetrics, Picture
         (None, "–"),
     ],
 )
-def test_three_digits_that_count(value, written):
+def test_figures_have_three_significant_digits(value, written):
     assert figure(value) == written
 
 
@@ -40,25 +40,25 @@ def test_three_digits_that_count(value, written):
         ("of one's own", "of one's own", "of one's own"),
     ],
 )
-def test_the_name_of_a_figure_is_said_in_the_page_s_language(name, english, chinese):
-    said = figure_name(name)
-    assert in_language(said, "en") == english
-    assert in_language(said, "zh") == (chinese or "sts：与人工评分的 Spearman 相关系数，TF-IDF")
+def test_figure_names_are_translated(name, english, chinese):
+    found = figure_name(name)
+    assert in_language(found, "en") == english
+    assert in_language(found, "zh") == (chinese or "sts：与人工评分的 Spearman 相关系数，TF-IDF")
 
 
-def test_a_count_in_the_results_is_written_as_one():
-    said = ObjectiveMetrics.model_validate_json(
+def test_counts_are_written_without_decimals():
+    found = ObjectiveMetrics.model_validate_json(
         '{"figures": {"pairs": 188, "accuracy": 1.0, "halves to find": {"value": 22}}}'
     )
-    pairs, accuracy, halves = said.figures.values()
+    pairs, accuracy, halves = found.figures.values()
     assert [figure(value) for value in (pairs, accuracy, halves.value)] == ["188", "1.000", "22"]
 
 
-def test_a_small_figure_that_is_no_number():
+def test_nan_is_written_as_nan():
     assert figure(math.nan) == "NaN"
 
 
-def test_what_is_hidden_is_tinted_and_white_is_left_out():
+def test_hidden_pixels_are_tinted_and_white_ones_left_out():
     drawn = str(grey_picture(Picture(title="as <shown>", rows=[[0.0, None], [math.nan, 0.5]])))
     assert drawn.count("<rect") == 3
     assert drawn.count('class="hidden"') == 2
