@@ -24,7 +24,7 @@ def table(folder, name, content):
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.tsv.zst"])
-def test_tsv_quotes_nothing(tmp_path, name):
+def test_tsv_has_no_quoting(tmp_path, name):
     path = table(tmp_path, name, 'text\tlabel\n他说"好\tpos\n "a" b \tneg\n')
     assert read_rows(path) == [Row('他说"好', "pos", f"{name}:2"), Row('"a" b', "neg", f"{name}:3")]
 
@@ -60,7 +60,7 @@ def test_csv_quotes_and_columns_by_name(tmp_path):
         ("a.json", "{}", r"a\.json is not a table that danlu reads; use \.tsv or \.csv, also with \.gz or \.zst$"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path, name, content, message):
+def test_errors_in_tables_are_one_line(tmp_path, name, content, message):
     path = table(tmp_path, name, content)
     with pytest.raises(WrongInput, match=message) as caught:
         read_rows(path)
@@ -69,19 +69,20 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, name, content, message):
 
 
 def test_a_long_field_of_a_table_is_read(tmp_path):
-    """Python's reader stops at 131,072 characters, and the advice was to quote a field that was quoted."""
+    """Regression: Python's reader stops at 131,072 characters, and the message advised to quote a field that was
+    quoted."""
     (tmp_path / "long.csv").write_text('text,label\n"' + "long, " * 40_000 + '",a\n')
     assert len(read_rows(tmp_path / "long.csv")[0].text) > 200_000
 
 
-def test_damaged_compression_is_named(tmp_path):
+def test_damaged_compression_is_reported(tmp_path):
     path = tmp_path / "a.tsv.zst"
     path.write_bytes(zstd.compress(b"text\tlabel\nx\ty\n" * 100)[:-9])
     with pytest.raises(WrongInput, match=r"a\.tsv\.zst: damaged or truncated"):
         read_rows(path)
 
 
-def test_a_missing_file_names_the_nearest_table(tmp_path):
+def test_a_missing_file_suggests_the_nearest_table(tmp_path):
     table(tmp_path, "sst2.train.tsv.zst", "text\tlabel\nx\ty\n")
     (tmp_path / "sst2.train.md").write_text("not a table")
     with pytest.raises(WrongInput, match=r"sst.train.tsv.zst does not exist; did you mean .*/sst2\.train\.tsv\.zst\?$"):
@@ -102,7 +103,7 @@ def files(tmp_path):
     )
 
 
-def test_texts_of_the_test_rows_are_not_learned(files):
+def test_training_rows_repeated_in_dev_or_test_are_removed(files):
     train, test, dev = files
     task = LabelledFiles(train=train, test=test, dev=dev).read()
     assert [row.text for row in task.train] == ["好", "awful"]
@@ -113,19 +114,19 @@ def test_texts_of_the_test_rows_are_not_learned(files):
     assert task.facts["dev_rows_repeated_in_test"] == 1
 
 
-def test_no_development_file_is_no_development_rows(files):
+def test_without_a_development_file_there_are_no_development_rows(files):
     task = LabelledFiles(train=files[0], test=files[1]).read()
     assert task.dev == ()
     assert [row.text for row in task.train] == ["好", "fine", "awful"]
 
 
-def test_a_label_that_is_never_learned_is_refused(files, tmp_path):
+def test_a_test_label_without_training_rows_is_refused(files, tmp_path):
     test = table(tmp_path, "t.tsv", "text\tlabel\nx\tpos\ny\tnegg\n")
     with pytest.raises(WrongInput, match=r"t\.tsv:3: no training row has the label 'negg'; did you mean 'neg'\?$"):
         LabelledFiles(train=files[0], test=test).read()
 
 
-def test_one_class_is_no_task(files, tmp_path):
+def test_a_single_class_is_refused(files, tmp_path):
     train = table(tmp_path, "one.tsv", "text\tlabel\nx\tpos\ny\tpos\n")
     with pytest.raises(
         WrongInput, match=r"one\.tsv: the training rows have only the label 'pos'; a task needs two classes$"
@@ -133,7 +134,7 @@ def test_one_class_is_no_task(files, tmp_path):
         LabelledFiles(train=train, test=files[1]).read()
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not here")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is absent")
 @pytest.mark.parametrize(
     ("name", "sizes", "classes", "repeated"),
     [
@@ -142,7 +143,7 @@ def test_one_class_is_no_task(files, tmp_path):
         ("tnews_few", (1185, 1098, 2010), 15, 0),
     ],
 )
-def test_real_tables(name, sizes, classes, repeated):
+def test_sizes_of_real_tables(name, sizes, classes, repeated):
     train, dev, test = (DATA / f"{name}.{part}.tsv.zst" for part in ("train", "dev", "test"))
     task = LabelledFiles(train=train, test=test, dev=dev).read()
     assert (len(task.train) + repeated, len(task.dev), len(task.test)) == sizes

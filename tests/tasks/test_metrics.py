@@ -1,4 +1,4 @@
-"""Metrics are those of scikit-learn, and a task is scored by the one it names."""
+"""Metrics equal those of scikit-learn, and a task is scored by the metric it names."""
 
 import json
 
@@ -25,16 +25,16 @@ classes = st.integers(2, 6).flatmap(
 )
 
 
-def test_every_registered_metric_is_here_and_has_words():
+def test_every_registered_metric_has_a_reference_and_words():
     assert set(THEIRS) == set(metrics)
     for language in LANGUAGES:
         assert {f"metric.{name}" for name in metrics} <= set(words(language))
 
 
-@pytest.mark.filterwarnings("ignore")  # scikit-learn warns of a single class, which is in the rows on purpose
+@pytest.mark.filterwarnings("ignore")  # scikit-learn warns about a single class, which is intended here
 @pytest.mark.parametrize("name", THEIRS)
 @given(rows=classes)
-def test_a_metric_is_that_of_scikit_learn(name, rows):
+def test_a_metric_equals_that_of_scikit_learn(name, rows):
     labels, found = zip(*rows, strict=True)
     metric = metrics.validate(name)
     expected = THEIRS[name](labels, found)
@@ -64,7 +64,7 @@ def test_a_task_names_its_metric():
         tasks.validate({"name": "classify", "rows": rows, "metric": "mathews"})
 
 
-def test_intervals_are_cut_to_what_the_metric_can_be():
+def test_intervals_are_clipped_to_the_range_of_the_metric():
     scores = [-0.9, 0.9]
     for name in THEIRS:
         found = interval_facts(scores, (metrics.validate(name).low, metrics.validate(name).high))
@@ -105,6 +105,6 @@ def test_a_run_scores_all_by_the_chosen_metric(tmp_path, monkeypatch):
     danlu.run(str(tmp_path / "r.yaml"), out=tmp_path / "run")
     (task,) = json.loads((tmp_path / "run" / "results.json").read_text())["tasks"]
     assert task["metric"] == "matthews"
-    assert task["scores"]["tfidf"]["mean"] == 1.0  # one word tells the class
+    assert task["scores"]["tfidf"]["mean"] == 1.0  # one word identifies the class
     assert task["scores"]["majority"]["seeds"] == [0.0, 0.0]  # by accuracy it would be at least a third
     assert "Matthews correlation" in (tmp_path / "run" / "report.html").read_text()

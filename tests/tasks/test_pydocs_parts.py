@@ -11,20 +11,20 @@ def package(name, sizes):
     return [Row(f"{name} {m} {i}", name, f"{name}.m{m}") for m, size in enumerate(sizes) for i in range(size)]
 
 
-def test_parts_are_chosen_by_what_stands_outside_their_largest_module():
+def test_parts_are_chosen_by_their_rows_outside_the_largest_module():
     rows = [
         *package("wide", [40, 40, 40]),
         *package("one_large", [500, 60]),
         *package("single", [300]),  # one module cannot be split
         *package("small", [30, 30]),
-        *package("tail", [400, 20]),  # too little beside the largest module
+        *package("tail", [400, 20]),  # too little outside the largest module
     ]
     assert parts.choose_parts(rows) == ("one_large", "wide")
 
 
-def test_at_most_eight_parts_the_most_spread_first():
+def test_the_eight_parts_with_most_rows_outside_the_largest_module_are_chosen():
     rows = [row for i in range(12) for row in package(f"p{i:02}", [60, 60 + i])]
-    assert parts.choose_parts(rows) == tuple(f"p{i:02}" for i in range(8))  # 60 rows each beside the largest: by name
+    assert parts.choose_parts(rows) == tuple(f"p{i:02}" for i in range(8))
     rows += package("broad", [50] * 5)
     assert "broad" in parts.choose_parts(rows)
 
@@ -42,7 +42,7 @@ def test_names_itself_counts_whole_words_in_any_case():
 
 
 @pytest.mark.slow
-def test_the_rows_of_this_python():
+def test_rows_of_the_installed_python():
     task = parts.pydocs_parts()
     assert 2 <= len(task.classes) <= parts.CLASSES
     assert not {row.group for row in task.train} & {row.group for row in task.test}
