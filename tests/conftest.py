@@ -1,4 +1,4 @@
-"""What every test stands on: one cache folder for the session, so that a corpus is built once a worker."""
+"""Hypothesis profiles, and one cache folder for the session, so that each worker builds a corpus once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("danlu", deadline=None, derandomize=True, max_examples=40)
-settings.register_profile("quick", settings.get_profile("danlu"), max_examples=15)  # of make test
+settings.register_profile("quick", settings.get_profile("danlu"), max_examples=15)  # for make test
 settings.load_profile("danlu")
 
 

@@ -1,4 +1,4 @@
-"""Documents of numbered sentences as shards with sentence bounds: every sentence says which document it is of."""
+"""Documents of numbered sentences as shards with sentence boundaries; every sentence names its document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from danlu.tokens.shards import FACTS, TokenStore, write_split
 from danlu.training.samples import WindowSamples
 
 THINGS = ["furnace", "river", "mill", "gate", "pine", "road", "hill", "bell"]
-DINGE = ["炉子", "河水", "磨坊", "大门", "松树", "山路", "小山", "铜钟"]
+CHINESE_THINGS = ["炉子", "河水", "磨坊", "大门", "松树", "山路", "小山", "铜钟"]
 
 
 def english(document: int, sentences: int) -> list[str]:
@@ -18,11 +18,11 @@ def english(document: int, sentences: int) -> list[str]:
 
 
 def chinese(document: int, sentences: int) -> list[str]:
-    return [f"第{document}座{DINGE[document % 8]}有第{k}个部分。" for k in range(sentences)]
+    return [f"第{document}座{CHINESE_THINGS[document % 8]}有第{k}个部分。" for k in range(sentences)]
 
 
 class Documents:
-    """`texts` as one split, a tokenizer that was trained on them, and windows of `context` tokens."""
+    """`texts` as one split, a tokenizer trained on them, and windows of `context` tokens."""
 
     def __init__(self, folder: Path, texts: list[str], context: int = 64, windows: float = 1, kind=None):
         folder.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ class Documents:
         return [objective.example(self.samples.draw(n, 0.0)) for n in range(count)]
 
     def sides(self, ids) -> list[str]:
-        """The texts of a sequence, each of which an end token ends."""
+        """The texts of a sequence, each ended by an end token."""
         v, found, open_ids = self.tokenizer.vocabulary, [], []
         for i in ids.tolist():
             if i == v.eos:
@@ -49,5 +49,5 @@ class Documents:
         return found
 
     def of(self, text: str) -> set[int]:
-        """The documents that hold a text."""
+        """The documents that contain a text."""
         return {i for i, document in enumerate(self.texts) if text in document}

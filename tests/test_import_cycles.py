@@ -1,4 +1,4 @@
-"""No module of danlu imports itself by way of others, package `__init__` files included."""
+"""No module of danlu imports itself indirectly, package `__init__` files included."""
 
 from graphlib import CycleError, TopologicalSorter
 
@@ -17,6 +17,6 @@ def test_no_import_cycles():
     assert len(order(imports)) == len(imports)
 
 
-def test_a_cycle_would_be_found():
+def test_a_cycle_is_detected():
     with pytest.raises(CycleError):
         order({"a": {"b"}, "b": {"c"}, "c": {"a"}})

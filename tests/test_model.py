@@ -1,4 +1,4 @@
-"""What one does with a trained model: continue, fill, embed."""
+"""Use of a trained model: generation, filling blanks, embedding."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SPANS, DENOISING = model_of({"name": "spans", "sentinels": 5}, "t5"), model_of("
 
 
 @given(st.lists(st.integers(4, TOKENIZER.vocabulary.size - 6), max_size=30))
-def test_streamed_text_is_the_decoded_text_and_never_half_a_character(ids):
+def test_streamed_text_equals_decoded_text_without_partial_characters(ids):
     stream = TOKENIZER.stream()
     pieces = [stream.add(i) for i in ids]
     assert not any(piece.endswith("\ufffd") for piece in pieces)
@@ -49,20 +49,20 @@ def test_streamed_text_is_the_decoded_text_and_never_half_a_character(ids):
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_whole_characters_come_as_soon_as_they_are_whole(text):
+def test_characters_are_streamed_as_soon_as_complete(text):
     stream = TOKENIZER.stream()
     shown = "".join(stream.add(int(i)) for i in TOKENIZER.encode(text))
     assert shown == text
     assert stream.end() == ""
 
 
-def test_what_is_shown_is_what_is_returned():
+def test_streamed_text_equals_the_returned_text():
     shown = []
     text = CAUSAL.generate("The furnace", tokens=20, temperature=1.5, seed=2, show=shown.append)
     assert text == "The furnace" + "".join(shown)
 
 
-def test_a_stop_text_ends_and_is_left_out():
+def test_a_stop_text_ends_generation_and_is_left_out():
     whole = CAUSAL.generate("The", tokens=30, temperature=1.0, seed=1)
     middle = whole[len("The") + 5 : len("The") + 7]
     cut = CAUSAL.generate("The", tokens=30, temperature=1.0, seed=1, stop=[middle])
@@ -71,7 +71,7 @@ def test_a_stop_text_ends_and_is_left_out():
 
 @pytest.mark.parametrize("architecture", ["transformer", "gpt2", "recurrent", "convolutional"])
 @pytest.mark.parametrize("sampling", [Sampling(tokens=12, temperature=0), Sampling(tokens=12, temperature=1.2, seed=3)])
-def test_prompts_together_are_prompts_one_by_one(architecture, sampling):
+def test_batched_prompts_equal_single_prompts(architecture, sampling):
     model = model_of("causal", architecture)
     prompts = ["The", "", "第七炉丹药要慢火烧", "smoke over the hills " * 2, "a"]
     alone = [model.generate_many([prompt], sampling)[0] for prompt in prompts]
@@ -79,19 +79,19 @@ def test_prompts_together_are_prompts_one_by_one(architecture, sampling):
     assert len(set(alone)) == len(prompts)
 
 
-def test_a_repetition_penalty_is_that_of_transformers():
+def test_the_repetition_penalty_equals_that_of_transformers():
     from transformers import RepetitionPenaltyLogitsProcessor
 
     from danlu.evaluation.generation import penalised
 
     logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
-    said = np.array([2, 5, 5, 7])
-    expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(said)[None], logits[None].clone())[0]
-    assert torch.equal(penalised(logits.clone(), said, 1.7), expected)
-    assert torch.equal(penalised(logits, said, 1.0), logits)
+    previous_ids = np.array([2, 5, 5, 7])
+    expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(previous_ids)[None], logits[None].clone())[0]
+    assert torch.equal(penalised(logits.clone(), previous_ids, 1.7), expected)
+    assert torch.equal(penalised(logits, previous_ids, 1.0), logits)
 
 
-def test_a_penalty_makes_repetition_rarer():
+def test_a_repetition_penalty_reduces_repetition():
     plain, strict = (CAUSAL.generate("The", tokens=40, temperature=0, repetition_penalty=p) for p in (1.0, 5.0))
     kinds = [len(set(TOKENIZER.encode(text).tolist())) for text in (plain, strict)]
     assert kinds[1] > kinds[0]
@@ -109,7 +109,7 @@ def test_each_blank_gets_candidates_with_probabilities(text):
         assert all(chance == 0 for token, chance in blank if token in special)
 
 
-def test_blanks_filled_jointly_hold_given_each_other():
+def test_joint_filling_conditions_blanks_on_each_other():
     text = "The <mask> refines <mask> pill."
     first, second = MASKED.fill(text, joint=True)
     assert len(first) == len(second) == 1
@@ -121,7 +121,7 @@ def test_blanks_filled_jointly_hold_given_each_other():
 
 @pytest.mark.parametrize("model", [CAUSAL, MASKED], ids=["causal", "masked"])
 @pytest.mark.parametrize("pooling", ["mean", "last"])
-def test_vectors_do_not_depend_on_the_other_texts(model, pooling):
+def test_embeddings_do_not_depend_on_other_texts(model, pooling):
     texts = [*TEXTS, "", "The furnace refines the pill."]
     together = model.embed(texts, pooling=pooling)
     assert together.shape == (5, 16)
@@ -132,7 +132,7 @@ def test_vectors_do_not_depend_on_the_other_texts(model, pooling):
     assert not np.allclose(together[0], together[1])
 
 
-def test_long_texts_are_cut_and_it_is_said(caplog):
+def test_long_texts_are_truncated_with_a_warning(caplog):
     with caplog.at_level("WARNING"):
         vectors = MASKED.embed(["short", TEXTS[0] * 20], normalize=False)
     assert "1 of 2 texts are longer than 48 tokens" in caplog.text
@@ -140,7 +140,7 @@ def test_long_texts_are_cut_and_it_is_said(caplog):
 
 
 @pytest.mark.parametrize("text", ["The ___ refines the <mask>.", "第七炉[MASK]要慢火烧"])
-def test_blanks_are_filled_by_spans_and_the_rest_stays(text):
+def test_span_models_fill_blanks_and_keep_the_rest(text):
     parts = BLANK.split(text)
     for seed in range(5):
         made, at = SPANS.generate(text, tokens=30, temperature=1.5, seed=seed), 0
@@ -152,7 +152,7 @@ def test_blanks_are_filled_by_spans_and_the_rest_stays(text):
 
 @pytest.mark.parametrize("model", [SPANS, DENOISING], ids=["spans", "denoising"])
 @pytest.mark.parametrize("sampling", [Sampling(tokens=12, temperature=0), Sampling(tokens=12, temperature=1.2, seed=3)])
-def test_texts_rewritten_together_are_texts_rewritten_alone(model, sampling):
+def test_batched_rewriting_equals_single_rewriting(model, sampling):
     texts = ["The ___", "___", "第七炉___要慢火烧，急了就坏了。", "smoke ___ the ___ 🔥", "___a"]
     alone = [model.generate_many([text], sampling)[0] for text in texts]
     assert model.generate_many(texts, sampling) == alone
@@ -161,14 +161,14 @@ def test_texts_rewritten_together_are_texts_rewritten_alone(model, sampling):
 
 @pytest.mark.parametrize("model", [SPANS, DENOISING], ids=["spans", "denoising"])
 @torch.no_grad()
-def test_what_is_written_with_a_cache_is_what_the_whole_text_gives(model):
-    """Greedy: each token again from a full pass over everything before it."""
+def test_cached_rewriting_equals_full_passes(model):
+    """Greedy decoding, with each token computed again from a full pass over everything before it."""
     network, vocabulary = model.network, TOKENIZER.vocabulary
     objective = network.objective
     parts = [TOKENIZER.encode("The furnace"), TOKENIZER.encode(" the pill.")]
     source = objective.source_ids(parts, vocabulary)
     memory = encode_sources(network, [source], model._machine)
-    ids, begin = objective.decoder_start(vocabulary).tolist(), len(objective.decoder_start(vocabulary))
+    ids, num_start_ids = objective.decoder_start(vocabulary).tolist(), len(objective.decoder_start(vocabulary))
     never = sorted(vocabulary.special - {vocabulary.eos} - objective.allowed_special_tokens(vocabulary))
     for _ in range(20):
         seq = Seq({"token": np.array(ids)}, causal_order(len(ids)))
@@ -178,12 +178,12 @@ def test_what_is_written_with_a_cache_is_what_the_whole_text_gives(model):
         ids.append(int(logits.argmax()))
         if ids[-1] == vocabulary.eos:
             break
-    made = np.array([i for i in ids[begin:] if i != vocabulary.eos])
+    made = np.array([i for i in ids[num_start_ids:] if i != vocabulary.eos])
     expected = TOKENIZER.decode(objective.merge(parts, made, vocabulary))
     assert model.generate("The furnace ___ the pill.", tokens=20, temperature=0) == expected
 
 
-def test_a_rewritten_text_is_shown_whole_and_cut_at_a_stop_text():
+def test_a_rewritten_text_is_streamed_and_ends_at_a_stop_text():
     shown = []
     whole = DENOISING.generate("The ___", tokens=30, temperature=1.0, seed=1, show=shown.append)
     assert "".join(shown) == whole
@@ -192,7 +192,7 @@ def test_a_rewritten_text_is_shown_whole_and_cut_at_a_stop_text():
 
 
 @pytest.mark.parametrize("objective", ["spans", "denoising", "mixture"])
-def test_any_transformer_rewrites(objective):
+def test_any_transformer_can_rewrite_text(objective):
     spans = {"name": "spans", "sentinels": 5}
     mixture = {"name": "mixture", "of": {"spans": spans, "masked": "masked"}}
     chosen = {"spans": spans, "mixture": mixture}.get(objective, objective)
@@ -217,7 +217,7 @@ def test_any_transformer_rewrites(objective):
         (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),
     ],
 )
-def test_what_a_model_cannot_do_is_one_line(call, words):
+def test_unsupported_uses_of_a_model_are_refused_in_one_line(call, words):
     with pytest.raises(WrongInput) as refused:
         call()
     assert words in str(refused.value)
@@ -229,28 +229,28 @@ CUDA = pytest.param(
     marks=[
         pytest.mark.gpu,
         pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+        pytest.mark.filterwarnings("ignore"),  # warnings of the compiler
     ],
 )
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_a_model_says_the_same_on_every_device(device):
-    speaks, fills = (
+def test_a_model_gives_equal_results_on_every_device(device):
+    causal, masked = (
         Model(copy.deepcopy(model.network).to(device), TOKENIZER, model.context) for model in (CAUSAL, MASKED)
     )
     sampling = Sampling(tokens=12, temperature=0)
     prompts = ["The furnace", "The", "第七炉"]
-    assert speaks.generate_many(prompts, sampling) == CAUSAL.generate_many(prompts, sampling)
+    assert causal.generate_many(prompts, sampling) == CAUSAL.generate_many(prompts, sampling)
     text = "The <mask> refines <mask> pill."
-    for found, expected in zip(fills.fill(text), MASKED.fill(text), strict=True):
+    for found, expected in zip(masked.fill(text), MASKED.fill(text), strict=True):
         assert [t for t, _ in found] == [t for t, _ in expected]
         assert [p for _, p in found] == pytest.approx([p for _, p in expected], rel=1e-4)
-    for model, reference in ((speaks, CAUSAL), (fills, MASKED)):
+    for model, reference in ((causal, CAUSAL), (masked, MASKED)):
         np.testing.assert_allclose(model.embed(TEXTS), reference.embed(TEXTS), atol=1e-4)
 
 
-def test_a_device_that_is_not_there_is_refused_in_one_line(tmp_path):
+def test_an_unavailable_device_is_refused_in_one_line(tmp_path):
     absent = next(name for name, available in AVAILABLE.items() if not available())
     with pytest.raises(WrongInput, match=f"device: this machine has no {absent}; it has .*cpu"):
         load(tmp_path, device=absent)

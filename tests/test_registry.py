@@ -1,4 +1,4 @@
-"""Everything registered: found by a recipe without further imports, and said in words."""
+"""Everything registered is found by a recipe without further imports, and has a description."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ REGISTERS = re.compile(r"^@[\w.]+\.register$", re.MULTILINE)
 REGISTRIES = [*registry.REGISTRIES, predictors]
 
 
-def test_whatever_registers_itself_is_imported_with_the_recipes():
-    """A file whose line in an `__init__` was lost would be known to nobody."""
+def test_every_registering_module_is_imported_with_the_recipe_schema():
+    """A module that is missing from its `__init__` would never be registered."""
     wanted = set()
     for path in PACKAGE.rglob("*.py"):
         if REGISTERS.search(path.read_text("utf-8")):
@@ -35,7 +35,7 @@ def test_whatever_registers_itself_is_imported_with_the_recipes():
 
 
 @pytest.mark.parametrize("kinds", REGISTRIES, ids=lambda kinds: kinds.kind)
-def test_every_registered_class_says_what_it_is(kinds):
+def test_every_registered_class_has_a_docstring(kinds):
     assert len(kinds)
     silent = [name for name in kinds if not (vars(kinds[name]).get("__doc__") or "").strip()]
     assert silent == []

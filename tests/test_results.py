@@ -1,4 +1,4 @@
-"""The typed results: a run writes no key that the schema does not declare, and they survive being read and written."""
+"""Typed results: a run writes no undeclared key, and results round-trip through files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 def undeclared(value: object, place: str = "") -> list[str]:
-    """Keys below a result that its classes do not declare."""
+    """The keys below a result that its classes do not declare."""
     if isinstance(value, BaseModel):
         own = [] if isinstance(value, TokenizerFacts) else [f"{place}.{key}" for key in value.model_extra or {}]
         return own + [found for key in value.model_fields_set for found in below(getattr(value, key), f"{place}.{key}")]
@@ -38,7 +38,7 @@ def test_every_key_of_a_run_is_declared(folder):
     assert undeclared(read_results(folder / "results.json")) == []
 
 
-def test_results_are_written_as_they_were_read(folder):
+def test_results_round_trip(folder):
     found = read_json(folder / "results.json")
     assert Results.model_validate(found).json_facts() == found
 
@@ -59,11 +59,11 @@ def test_the_json_schema_has_the_stable_keys():
 
 def test_python_functions_print_their_progress_unless_quiet(tmp_path, capsys):
     recipe = write_tiny_recipe(tmp_path)
-    danlu.run(recipe, out=tmp_path / "told")
-    told = capsys.readouterr()
-    assert "bits per byte on test documents" in told.err
-    assert "validation loss" in told.err
-    assert told.out == ""
+    danlu.run(recipe, out=tmp_path / "printed")
+    printed = capsys.readouterr()
+    assert "bits per byte on test documents" in printed.err
+    assert "validation loss" in printed.err
+    assert printed.out == ""
     for silent in ({"quiet": True}, {"say": None}):
-        danlu.run(recipe, out=tmp_path / "told", **silent)
+        danlu.run(recipe, out=tmp_path / "printed", **silent)
         assert capsys.readouterr().err == ""

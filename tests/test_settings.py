@@ -17,7 +17,7 @@ class Layer(Settings):
     ffn_dim: int = 8
 
 
-def test_a_former_name_is_accepted_with_a_warning_that_says_the_new_one():
+def test_a_former_name_is_accepted_with_a_warning_naming_the_new_one():
     with pytest.warns(RenamedKey, match="'hidden' is now called 'ffn_dim'"):
         assert Layer.model_validate({"hidden": 3}).ffn_dim == 3
 
@@ -27,11 +27,11 @@ def test_a_setting_under_both_names_is_refused():
         Layer.model_validate({"hidden": 3, "ffn_dim": 4})
 
 
-def test_the_former_name_is_not_written_again():
+def test_a_former_name_is_not_written():
     with pytest.warns(RenamedKey):
         assert Layer.model_validate({"hidden": 3}).model_dump() == {"ffn_dim": 3}
 
 
-def test_an_unknown_key_is_refused_with_the_nearest_one():
+def test_an_unknown_key_is_refused_with_a_suggestion():
     with pytest.raises(ValidationError, match="unknown key 'ffn_dims'; did you mean 'ffn_dim'"):
         Layer.model_validate({"ffn_dims": 3})

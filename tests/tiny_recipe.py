@@ -1,4 +1,4 @@
-"""A recipe that runs from text to results in a second or two: one small model, no task, no other library's class."""
+"""A recipe that runs from text to results in a second or two: one small model, no task, no export class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PLACES = ("north of the river", "under the pines", "behind the mill", "by the ol
 
 
 def write_tiny_recipe(folder: Path) -> str:
-    """`tiny.yaml` and the text it reads; its path."""
+    """Write `tiny.yaml` and the text it reads; return its path."""
     lines = [f"The furnace number {i} stands {PLACES[i % 5]} and burns for {i * 7 % 13} days." for i in range(50)]
     (folder / "text.txt").write_text("\n".join(lines), "utf-8")
     path = folder / "tiny.yaml"

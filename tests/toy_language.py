@@ -1,4 +1,4 @@
-"""A language that a model of a few thousand numbers learns in a second: each token is followed by itself plus 3."""
+"""A language that a model of a few thousand parameters learns in a second: each token is followed by itself plus 3."""
 
 from __future__ import annotations
 
@@ -37,15 +37,14 @@ TOPICAL = Vocabulary(size=4 + TOPICS * TOPIC, bos=1, eos=2, mask=3, pad=0, speci
 
 
 def topical_sentence(topic: int, first: int, length: int) -> np.ndarray:
-    """[length] token ids: round and round the four tokens of a topic, which no other topic has."""
+    """[length] token ids: cycles through the four tokens of a topic, which no other topic has."""
     return len(TOPICAL.special) + topic * TOPIC + (first + np.arange(length)) % TOPIC
 
 
 @dataclass(frozen=True)
 class ToySamples:
-    """Units of one to three sentences of 1 to 11 tokens; every third unit begins with the beginning-of-text token.
-
-    With the vocabulary TOPICAL each sentence is of a topic: what tells texts apart has something to tell them by."""
+    """Units of one to three sentences of 1 to 11 tokens; every third unit starts with the begin token. With the
+    vocabulary TOPICAL each sentence has a topic, by which texts can be distinguished."""
 
     seed: int = 0
     units: int = 64
@@ -109,7 +108,7 @@ class ToySource:
         return TokenStore(shards, split)
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Each character is an ordinary token."""
+        """Map each character to an ordinary token."""
         return [np.array([FIRST + ord(c) % ORDINARY for c in text], np.int64) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
