@@ -1,4 +1,4 @@
-"""A cached folder is made once, whole, and made again when damaged."""
+"""A cached folder is made once, complete, and made again when damaged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def filler(calls):
     return fill
 
 
-def test_filled_once_by_key_and_again_when_damaged(cache):
+def test_a_folder_is_filled_once_per_key_and_again_when_damaged(cache):
     calls = []
     folder = cached_folder("thing", {"a": 1, "b": 2}, filler(calls))
     assert folder.parent == cache
@@ -29,7 +29,7 @@ def test_filled_once_by_key_and_again_when_damaged(cache):
     assert cached_folder("thing", {"a": 1, "b": 3}, filler(calls)) != folder
     assert len(calls) == 2
     (folder / "x").write_text("changed")
-    cache_module._verified.clear()  # as a new process would find it
+    cache_module._verified.clear()  # as in a new process
     assert (cached_folder("thing", {"a": 1, "b": 2}, filler(calls)) / "x").read_text() == "content"
     assert len(calls) == 3
 
@@ -46,7 +46,7 @@ def test_a_failed_fill_leaves_nothing(cache):
     assert sorted(p.name for p in folder.iterdir()) == ["manifest.json", "x"]
 
 
-def test_processes_that_race_fill_once(cache):
+def test_concurrent_processes_fill_once(cache):
     code = (
         "import time; from danlu.cache import cached_folder\n"
         "def fill(f):\n print('filled'); time.sleep(0.3); (f / 'x').write_text('1')\n"
@@ -58,7 +58,7 @@ def test_processes_that_race_fill_once(cache):
     assert "".join(output) == "filled\n"
 
 
-def test_where_it_lies(monkeypatch, tmp_path):
+def test_the_cache_root_follows_xdg_cache_home(monkeypatch, tmp_path):
     monkeypatch.delenv("DANLU_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_root() == tmp_path / "danlu"

@@ -1,4 +1,4 @@
-"""What a corpus promises: nothing lost silently, nothing built twice, one line for every wrong input."""
+"""Guarantees of a corpus: nothing is lost silently, nothing built twice, one line for every invalid input."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_jsonl_counts_every_record(tmp_path):
     assert all(s["documents"] and s["bytes"] > s["characters"] for s in facts["splits"].values())
 
 
-def test_compressed_equals_plain(tmp_path):
+def test_compressed_files_equal_plain_files(tmp_path):
     data = "".join(f"{LONG}{CHINESE}{i}\n" for i in range(50)).encode()
     (tmp_path / "a.txt").write_bytes(data)
     (tmp_path / "a.txt.zst").write_bytes(zstd.compress(data))
@@ -72,7 +72,7 @@ def test_compressed_equals_plain(tmp_path):
     assert next(packed.documents("train")).name.startswith(f"{tmp_path / 'a.txt.zst'}:")
 
 
-def test_second_build_reads_the_cache_and_a_changed_file_does_not(tmp_path, cache):
+def test_the_cache_is_used_unless_a_file_or_setting_changed(tmp_path, cache):
     source = write_lines(tmp_path / "a.txt", [f"{LONG}{i}" for i in range(50)])
     first = build(source)
     stamp = (first.folder / "corpus.json").stat().st_mtime_ns
@@ -90,13 +90,13 @@ def test_second_build_reads_the_cache_and_a_changed_file_does_not(tmp_path, cach
     assert build(source, min_characters=2).folder != first.folder
 
 
-def test_byte_order_mark_and_windows_line_ends(tmp_path):
+def test_byte_order_marks_and_windows_line_ends_are_removed(tmp_path):
     lines = [f"{LONG}{i}" for i in range(30)]
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     assert sorted(all_texts(build(tmp_path / "a.txt", documents="line"))) == sorted(lines)
 
 
-def test_bytes_that_are_not_utf8_cost_one_document(tmp_path):
+def test_invalid_utf8_rejects_one_document(tmp_path):
     lines = [f"{LONG}{i}".encode() for i in range(30)]
     lines[4] = b"\xff\xfe\xff no text"
     (tmp_path / "a.txt").write_bytes(b"\n".join(lines))
@@ -105,7 +105,7 @@ def test_bytes_that_are_not_utf8_cost_one_document(tmp_path):
     assert "a.txt:5: not UTF-8 (byte " in facts["rejected_examples"]["not UTF-8"]
 
 
-def test_a_single_document_too_long_is_named(tmp_path, monkeypatch):
+def test_a_document_that_is_too_long_is_rejected(tmp_path, monkeypatch):
     for module in ("lines", "formats.plain_text"):
         monkeypatch.setattr(f"danlu.text.{module}.MAX_BYTES", 200)
     lines = [f"{LONG}{i}" for i in range(30)]
@@ -121,7 +121,7 @@ def test_a_single_document_too_long_is_named(tmp_path, monkeypatch):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(max_size=12), min_size=3, max_size=40))
-def test_in_is_kept_plus_rejected_and_no_text_is_lost(tmp_path, texts):
+def test_documents_in_equal_kept_plus_rejected(tmp_path, texts):
     texts = [*texts, *(f"{LONG * 6}{i}" for i in range(3))]
     source = write_lines(tmp_path / "p.jsonl", [{"text": t} for t in texts])
     corpus = build(source)
@@ -133,7 +133,7 @@ def test_in_is_kept_plus_rejected_and_no_text_is_lost(tmp_path, texts):
     assert all(corpus.facts["splits"][s]["documents"] > 0 for s in SPLITS)
 
 
-def test_wrong_paths_name_the_nearest_right_one(tmp_path):
+def test_wrong_paths_suggest_the_nearest(tmp_path):
     write_lines(tmp_path / "wiki.txt", [LONG])
     assert (
         refused(tmp_path / "wikl.txt")
@@ -148,7 +148,7 @@ def test_wrong_paths_name_the_nearest_right_one(tmp_path):
     assert "(found: 1 .xls)" in refused(tmp_path / "tables")
 
 
-def test_wrong_content_is_one_line_that_says_where(tmp_path):
+def test_invalid_content_is_one_line_with_its_place(tmp_path):
     write_lines(tmp_path / "f.jsonl", [{"content": LONG}] * 3)
     assert "f.jsonl:1: no field 'text' (text_field: known: content)" in refused(tmp_path / "f.jsonl")
     write_lines(tmp_path / "g.jsonl", [{"texts": LONG}] * 3)
@@ -173,13 +173,13 @@ def test_wrong_content_is_one_line_that_says_where(tmp_path):
     assert "y.txt.zst: damaged or truncated" in refused(tmp_path / "y.txt.zst")
 
 
-def test_unknown_split_names_the_nearest(tmp_path):
+def test_an_unknown_split_suggests_the_nearest(tmp_path):
     corpus = build(write_lines(tmp_path / "a.txt", [f"{LONG}{i}" for i in range(50)]))
     with pytest.raises(WrongInput, match="validation"):
         corpus.documents("validatoin")
 
 
-def test_real_corpora_lose_nothing():
+def test_a_real_corpus_loses_nothing():
     source = Path(__file__).parents[3] / "shared" / "data" / "zh_chid_passages.jsonl.zst"
     if not source.exists():
         pytest.skip("../shared/data is absent")

@@ -17,7 +17,7 @@ VARIANTS = st.lists(st.text(alphabet="abAB \n\u3000Ａｂ", max_size=3), max_siz
 
 
 @given(VARIANTS)
-def test_one_text_of_each_normal_form_is_the_representative_in_any_order(texts):
+def test_the_representative_of_a_normal_form_does_not_depend_on_order(texts):
     with Representatives() as seen:
         accepted = [seen.offer(t) for t in texts]
         kept = [t for t, is_new in zip(texts, accepted, strict=True) if is_new and seen.represents(t)]
@@ -42,22 +42,22 @@ def test_variants_have_one_normal_form(text, variant):
     assert normal_form(text) == normal_form(variant)
 
 
-def test_other_texts_have_other_normal_forms():
+def test_different_texts_have_different_normal_forms():
     assert len({normal_form(t) for t in ("a b", "ab", "a-b", "à b", "简体", "簡體")}) == 6
 
 
 @given(st.text())
-def test_normal_form_of_a_normal_form_is_itself(text):
+def test_normal_form_is_idempotent(text):
     assert normal_form(normal_form(text)) == normal_form(text)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
-def test_the_short_way_for_ascii_agrees_with_the_general_one(text):
+def test_the_fast_path_for_ascii_equals_the_general_one(text):
     assert normal_form(text) == normal_form(f"{text} é").removesuffix("é").rstrip()
 
 
 def variants(letters: str) -> list[str]:
-    """Six times an original, a copy with one change, a copy with other white space, and a stranger."""
+    """Six times an original, a copy with one change, a copy with other white space, and an unrelated text."""
     draw = random.Random(1)
     texts = []
     for _ in range(6):
@@ -68,12 +68,12 @@ def variants(letters: str) -> list[str]:
 
 
 @pytest.mark.parametrize("letters", ["abcdefghijklmnopqrstuvwxyz", "丹炉火山云药水金木土日月人心手口"])
-def test_near_duplicates_are_grouped_and_strangers_are_not(letters):
+def test_near_duplicates_are_grouped_and_unrelated_texts_are_not(letters):
     groups = near_duplicate_groups(variants(letters))
     assert groups.tolist() == [g for k in range(0, 24, 4) for g in (k, k, k, k + 3)]
 
 
-def test_equal_texts_whatever_their_length_are_one_group():
+def test_equal_texts_of_any_length_are_grouped():
     assert near_duplicate_groups(["短", "短 ", "长", "", " "]).tolist() == [0, 0, 2, 3, 3]
     assert near_duplicate_groups([]).tolist() == []
     with pytest.raises(ValueError, match="threshold"):
@@ -82,7 +82,7 @@ def test_equal_texts_whatever_their_length_are_one_group():
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(alphabet="ab", min_size=3, max_size=12), max_size=12), st.sampled_from([0.5, 0.8, 1.0]))
-def test_groups_are_chains_of_similar_texts(texts, threshold):
+def test_groups_are_connected_components_of_similar_texts(texts, threshold):
     groups = near_duplicate_groups(texts, threshold)
     sets = [shingles(t) for t in texts]
     for i, group in enumerate(groups):

@@ -1,4 +1,4 @@
-"""What each filter does to a text, and what a corpus says of it."""
+"""The effect of each filter on a text, and the counts in a corpus."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ REJECTED = [
 ]
 
 
-def test_every_registered_filter_is_here():
+def test_every_registered_filter_has_a_case():
     assert {name for name, *_ in CHANGED} | {name for _, name, *_ in REJECTED} == set(filters)
 
 
 @pytest.mark.parametrize(("name", "before", "after"), CHANGED)
-def test_what_is_changed(name, before, after):
+def test_filters_rewrite_text_idempotently(name, before, after):
     assert clean(before, name) == after
     assert clean(after, name) == after
 
 
 @pytest.mark.parametrize("name", ["mojibake", "width", "spaces", "simplified", "language", "length", "repetition"])
 @pytest.mark.parametrize("text", [CHINESE, ENGLISH])
-def test_good_text_stays_as_it_is(name, text):
+def test_ordinary_text_is_unchanged(name, text):
     assert clean(text, name) == text
 
 
 @given(st.text())
-def test_spaces_leave_nothing_more_to_do(text):
+def test_spaces_is_idempotent_and_keeps_letters_and_digits(text):
     once = clean(text, "spaces")
     assert clean(once, "spaces") == once
     assert "".join(c for c in once if c.isalnum()) == "".join(c for c in text if c.isalnum())
 
 
 @pytest.mark.parametrize(("text", "name", "options", "reason"), REJECTED)
-def test_what_is_rejected(text, name, options, reason):
+def test_filters_reject_text_with_a_reason(text, name, options, reason):
     result = clean(text, name, **options)
     assert isinstance(result, Rejected)
     assert result.reason == reason
@@ -79,7 +79,7 @@ def corpus(tmp_path, **more):
     return build_corpus(CorpusSettings(source=str(tmp_path / "a.txt"), documents="line", **more))
 
 
-def test_a_corpus_says_what_each_filter_did(tmp_path):
+def test_a_corpus_counts_the_effect_of_each_filter(tmp_path):
     plain = corpus(tmp_path)
     made = corpus(tmp_path, clean=["width", {"name": "length", "min": 10}], language_shares=True)
     assert plain.facts["clean"] == []
@@ -103,7 +103,7 @@ def test_wrong_names_and_missing_extras_are_one_line(tmp_path, monkeypatch):
         corpus(tmp_path, clean=["mojibake"])
 
 
-def test_a_filter_must_be_a_filter_that_can_be_built():
+def test_a_filter_must_derive_from_filter_and_implement_build():
     class NotAFilter(Settings):
         name: Literal["none"] = "none"
 

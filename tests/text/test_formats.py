@@ -1,4 +1,4 @@
-"""The same documents come back from every format, encoding and compression; what is broken costs its record only."""
+"""Every format, encoding and compression yields the same documents; broken records are rejected individually."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ words = st.text(st.sampled_from(ALPHABET), min_size=1, max_size=20).map(str.stri
     st.sampled_from(sorted(ENCODINGS)),
     st.sampled_from(sorted(COMPRESS)),
 )
-def test_documents_come_back_from_any_file(tmp_path, texts, suffix, encoding, compression):
-    texts = [f"{CHINESE} {t}" for t in texts]  # enough to recognise the encoding by
+def test_documents_round_trip_through_any_file_type(tmp_path, texts, suffix, encoding, compression):
+    texts = [f"{CHINESE} {t}" for t in texts]  # enough to detect the encoding
     codec, mark = ENCODINGS[encoding]
     path = tmp_path / f"some{suffix}{compression}"
     path.write_bytes(COMPRESS[compression](mark + WRITE[suffix](texts).encode(codec)))
@@ -84,13 +84,13 @@ def test_documents_come_back_from_any_file(tmp_path, texts, suffix, encoding, co
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_markdown_is_one_document_a_file(tmp_path, compression):
+def test_markdown_is_one_document_per_file(tmp_path, compression):
     path = tmp_path / f"page.md{compression}"
     path.write_bytes(COMPRESS[compression](b"# Title\r\n\r\nText.\r\n"))
     assert read(path) == (["# Title\n\nText."], [])
 
 
-def test_parquet_is_one_document_a_row(tmp_path):
+def test_parquet_is_one_document_per_row(tmp_path):
     table = pyarrow.table({"id": [1, 2, 3], "text": [CHINESE, None, ENGLISH]})
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
     texts, rejected = read(tmp_path / "a.parquet")
@@ -102,13 +102,13 @@ def test_parquet_is_one_document_a_row(tmp_path):
     assert read(tmp_path / "b.parquet")[1][0].reason == "not Parquet"
 
 
-def test_a_missing_column_names_the_nearest(tmp_path):
+def test_a_missing_column_suggests_the_nearest(tmp_path):
     (tmp_path / "a.csv").write_text("id,texts\n1,a\n2,b\n")
     with pytest.raises(WrongInput, match=r"a.csv:1: no column 'text' \(text_field: did you mean 'texts'\?\)"):
         build_corpus(CorpusSettings(source=str(tmp_path / "a.csv")))
 
 
-def test_broken_rows_cost_themselves_only(tmp_path):
+def test_broken_rows_are_rejected_individually(tmp_path):
     (tmp_path / "a.tsv").write_bytes(b'id\ttext\n1\tone\n2\n3\t\xff\xff bad\n4\tfour "quoted\n')
     texts, rejected = read(tmp_path / "a.tsv")
     assert texts == ["one", 'four "quoted']
@@ -122,7 +122,7 @@ def test_broken_rows_cost_themselves_only(tmp_path):
     assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [("5", "not CSV")]
 
 
-def test_bytes_that_are_no_text_in_the_files_own_encoding(tmp_path):
+def test_bytes_invalid_in_the_detected_encoding_are_rejected(tmp_path):
     lines = [CHINESE.encode("gb18030")] * 20
     lines[7] = b"\xff\xff"
     (tmp_path / "a.txt").write_bytes(b"\n".join(lines))
@@ -131,13 +131,13 @@ def test_bytes_that_are_no_text_in_the_files_own_encoding(tmp_path):
     assert [(r.name.rpartition(":")[2], r.reason) for r in rejected] == [("8", "not GB18030")]
 
 
-def test_a_damaged_gzip_is_one_line(tmp_path):
+def test_a_damaged_gzip_is_reported_in_one_line(tmp_path):
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(ENGLISH.encode() * 100)[:-12])
     with pytest.raises(WrongInput, match=r"a.txt.gz: damaged or truncated"):
         read(tmp_path / "a.txt.gz")
 
 
-def test_traditional_characters_in_gb18030_are_recognised():
+def test_traditional_characters_in_gb18030_are_detected():
     assert detect_encoding("這家生意挺好的過了下午一點客人依舊絡繹不絕環境算寬敞明亮".encode("gb18030")) == "gb18030"
 
 
@@ -155,21 +155,21 @@ def test_traditional_characters_in_gb18030_are_recognised():
         ("Señor, the décor of the régime in Zürich is passé. ", "latin-1"),
     ],
 )
-def test_what_is_not_certain_is_not_guessed(text, codec):
+def test_ambiguous_encodings_default_to_utf8(text, codec):
     assert detect_encoding(text.encode(codec) * 20) == "utf-8"
 
 
-def test_utf_16_without_a_mark_is_recognised_in_prose_with_dialogue():
+def test_utf_16_without_a_mark_is_detected_in_prose_with_dialogue():
     text = "“你好，”他说：“好吗？”\n“好……”\n" * 20
     assert detect_encoding(text.encode("utf-16-le")) == "utf-16-le"
 
 
-def test_a_byte_order_mark_before_a_quoted_header(tmp_path):
+def test_a_byte_order_mark_before_a_quoted_header_is_removed(tmp_path):
     (tmp_path / "a.csv").write_bytes('\ufeff"text","id"\n"one","1"\n'.encode())
     assert read(tmp_path / "a.csv") == (["one"], [])
 
 
-def test_rows_that_an_open_quote_swallows_are_told(tmp_path):
+def test_rows_lost_to_an_open_quote_are_reported(tmp_path):
     (tmp_path / "a.csv").write_text('id,text\n1,ok\n2,"open\n3,lost\n4,"lost too"\n5,fine\n')
     texts, rejected = read(tmp_path / "a.csv")
     assert texts == ["ok", "fine"]
@@ -177,7 +177,7 @@ def test_rows_that_an_open_quote_swallows_are_told(tmp_path):
     assert rejected[0].hint.endswith("lines 3 to 5")
 
 
-def test_damaged_pages_of_parquet_are_one_line(tmp_path):
+def test_damaged_parquet_pages_are_rejected(tmp_path):
     path = tmp_path / "a.parquet"
     pyarrow.parquet.write_table(
         pyarrow.table({"text": [f"{ENGLISH} {i}" for i in range(99)]}), path, compression="gzip"
@@ -189,7 +189,7 @@ def test_damaged_pages_of_parquet_are_one_line(tmp_path):
     assert [r.reason for r in rejected] == ["damaged Parquet"]
 
 
-def test_linked_folders_are_read_once_and_closed_ones_are_told(tmp_path, monkeypatch):
+def test_linked_folders_are_read_once_and_unreadable_ones_refused(tmp_path, monkeypatch):
     (tmp_path / "texts").mkdir()
     (tmp_path / "far").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("here")
@@ -211,14 +211,14 @@ def test_linked_folders_are_read_once_and_closed_ones_are_told(tmp_path, monkeyp
         find_files(str(tmp_path / "texts"))
 
 
-def test_half_a_character_is_rejected_before_a_filter_sees_it(tmp_path):
+def test_lone_surrogates_are_rejected_before_filters(tmp_path):
     lines = [{"text": f"{ENGLISH * 5} {i}"} for i in range(20)] + [{"text": "cut emoji \ud83d"}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
     facts = build_corpus(CorpusSettings(source=str(tmp_path / "a.jsonl"), clean=["simplified"])).facts
     assert facts["documents"]["rejected"] == {"not Unicode": 1}
 
 
-def test_a_rejected_file_may_be_called_by_any_bytes(tmp_path):
+def test_a_rejected_file_may_have_a_name_that_is_not_utf8(tmp_path):
     for i in range(10):
         (tmp_path / f"{i}.txt").write_text(f"{ENGLISH * 5} {i}")
     Path(os.fsdecode(bytes(tmp_path) + b"/\xd6\xd0\xce\xc4.txt")).write_text("")
@@ -226,7 +226,7 @@ def test_a_rejected_file_may_be_called_by_any_bytes(tmp_path):
     assert "empty" in facts["rejected_examples"]["empty"]
 
 
-def test_advice_to_cut_is_given_where_it_helps(tmp_path):
+def test_the_documents_setting_is_suggested_only_where_it_helps(tmp_path):
     (tmp_path / "book.md").write_text(ENGLISH * 99)
     with pytest.raises(WrongInput, match=r"are needed; add text$"):
         build_corpus(CorpusSettings(source=str(tmp_path / "book.md")))
@@ -235,7 +235,7 @@ def test_advice_to_cut_is_given_where_it_helps(tmp_path):
         build_corpus(CorpusSettings(source=str(tmp_path / "book.txt"), documents="file"))
 
 
-def test_a_mixed_folder_is_read_in_one_go_and_says_what_it_is(tmp_path, caplog):
+def test_a_folder_of_mixed_formats_and_encodings_is_read(tmp_path, caplog):
     folder = tmp_path / "mixed"
     folder.mkdir()
     for i in range(10):
@@ -254,5 +254,5 @@ def test_a_mixed_folder_is_read_in_one_go_and_says_what_it_is(tmp_path, caplog):
     assert "encodings other than UTF-8" in caplog.text
 
 
-def test_every_format_has_its_suffixes():
+def test_supported_suffixes():
     assert list(FORMATS) == [".txt", ".md", ".jsonl", ".csv", ".tsv", ".parquet"]

@@ -36,7 +36,7 @@ class Empty: pass
 '''
 
 
-def test_a_module_reads_like_pydoc():
+def test_a_module_is_rendered_like_pydoc():
     text = textwrap.dedent("""\
         What it is.
 
@@ -65,7 +65,7 @@ def test_modules_are_found_without_tests_and_site_packages(tmp_path):
 
 
 @pytest.mark.slow
-def test_nothing_is_imported_and_two_processes_agree():
+def test_nothing_is_imported_and_results_are_reproducible():
     code = (
         "import sys, hashlib; from danlu.text import pydocs; before = set(sys.modules); h = hashlib.sha256()\n"
         "for d in pydocs.documents(): h.update((d.name + d.text).encode())\n"
@@ -80,7 +80,7 @@ def test_nothing_is_imported_and_two_processes_agree():
 
 
 @pytest.mark.slow
-def test_corpus_of_this_python():
+def test_corpus_of_the_installed_python():
     corpus = build_corpus(CorpusSettings(source="builtin:pydocs"))
     facts = corpus.facts
     assert facts["documents"]["kept"] > 400
@@ -91,14 +91,14 @@ def test_corpus_of_this_python():
     assert not any("test" in n.split(".") for n in names)
 
 
-def test_docstrings_have_their_place():
+def test_docstrings_are_listed_by_module_and_name():
     found = {(d.module, d.qualname): d.text for d in pydocs.docstrings()}
     assert found["json.decoder", "JSONDecoder.decode"].startswith("Return the Python representation")
     assert found["json.decoder", ""] == "Implementation of JSONDecoder"
     assert len({module.split(".")[0] for module, _ in found}) > 100
 
 
-def test_a_python_without_sources_is_one_line(tmp_path, monkeypatch):
+def test_a_python_without_sources_is_refused(tmp_path, monkeypatch):
     from danlu.errors import WrongInput
 
     monkeypatch.setattr(pydocs.sysconfig, "get_path", lambda name: str(tmp_path))
@@ -106,7 +106,7 @@ def test_a_python_without_sources_is_one_line(tmp_path, monkeypatch):
         pydocs.library()
 
 
-def test_a_module_that_is_not_python_is_counted(tmp_path, monkeypatch):
+def test_a_module_that_does_not_parse_is_rejected_individually(tmp_path, monkeypatch):
     (tmp_path / "pydoc_data").mkdir()
     (tmp_path / "pydoc_data" / "topics.py").write_text("topics = {'b': 'B\\n', 'a': 'A'}")
     (tmp_path / "bad.py").write_text("print 'old'")

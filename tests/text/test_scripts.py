@@ -12,11 +12,11 @@ from danlu.text.scripts import OTHER, script_of, script_shares
     [("a", "Latin"), ("é", "Latin"), ("中", "Han"), ("𠀀", "Han"), ("〆", "Han"), ("か", "Hiragana"), ("Ж", "Cyrillic"),
      ("한", "Hangul"), ("7", None), ("。", None), (" ", None), ("😀", None)],
 )  # fmt: skip
-def test_the_script_of_a_character(character, script):
+def test_script_of_a_character(character, script):
     assert script_of(character) == script
 
 
-def test_shares_are_of_letters_only_and_the_largest_comes_first():
+def test_shares_count_only_letters_and_are_sorted():
     assert script_shares(["ab, 1", "中国 cd!"]) == {"Latin": 4 / 6, "Han": 2 / 6}
     assert list(script_shares(["中国中国 ab"])) == ["Han", "Latin"]
     assert script_shares(["12 ...", ""]) == {}

@@ -1,4 +1,4 @@
-"""Finding 28: variants of one text never cross splits, and neither reading order nor other documents move a text."""
+"""Variants of one text never cross splits; neither reading order nor other documents change the split of a text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WAYS = st.lists(st.tuples(st.integers(0, len(TEXTS) - 1), st.integers(0, 5)), ma
 
 @settings(max_examples=15, deadline=None)
 @given(WAYS, st.randoms(use_true_random=False))
-def test_the_order_of_reading_moves_no_text(ways, draw):
+def test_the_reading_order_does_not_change_splits(ways, draw):
     texts = TEXTS + [variant(TEXTS[i], way) for i, way in ways]
     found = splits_of(texts)
     draw.shuffle(texts)
@@ -53,7 +53,7 @@ def test_the_order_of_reading_moves_no_text(ways, draw):
 
 @settings(max_examples=15, deadline=None)
 @given(WAYS, st.lists(st.text(min_size=1).filter(str.strip), max_size=10))
-def test_other_documents_move_no_text(ways, others):
+def test_other_documents_do_not_change_splits(ways, others):
     texts = TEXTS + [variant(TEXTS[i], way) for i, way in ways]
     own = {normal_form(text) for text in texts}
     others = [text for text in others if normal_form(text) not in own]
@@ -61,12 +61,12 @@ def test_other_documents_move_no_text(ways, others):
     assert splits_of(texts).items() <= more.items()
 
 
-def test_a_text_without_variants_is_split_by_its_own_hash():
+def test_a_text_without_variants_is_split_by_its_hash():
     where = cuts_by_share(0.3, 0.3)
     assert splits_of(TEXTS) == {text: where.split(fraction(text)) for text in TEXTS}
 
 
-def test_the_representative_and_not_the_first_copy_is_kept_and_the_others_are_counted_as_duplicates(tmp_path):
+def test_the_representative_is_kept_and_other_variants_count_as_duplicates(tmp_path):
     texts = TEXTS + [variant(text, way) for text in TEXTS for way in range(6)]
     path = tmp_path / "corpus.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
@@ -101,7 +101,7 @@ def overlap(documents: dict[str, list[str]]) -> dict:
 
 @settings(max_examples=30, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 400))
-def test_near_duplicates_are_those_of_the_exact_similarity(draw, size):
+def test_near_duplicates_equal_those_by_exact_similarity(draw, size):
     documents: dict[str, list[str]] = {"train": [letters(draw, size) for _ in range(20)], "validation": [], "test": []}
     for split in ("validation", "test"):
         for text in documents["train"][:12]:
@@ -129,7 +129,7 @@ def test_near_duplicates_between_validation_and_test_count_for_test():
     assert found["compared"]["train"] == {"documents": 1, "share": 1.0}
 
 
-def test_a_large_split_is_sampled_and_the_facts_say_so(monkeypatch):
+def test_a_large_split_is_sampled_and_the_share_recorded(monkeypatch):
     draw = random.Random(0)
     documents = {"train": [letters(draw, 60) for _ in range(400)], "validation": [], "test": []}
     documents["test"] = [text + "." for text in documents["train"]]
@@ -142,7 +142,7 @@ def test_a_large_split_is_sampled_and_the_facts_say_so(monkeypatch):
     assert found["compared"]["test"] == {"documents": 400, "share": 1.0}
 
 
-def test_long_documents_are_compared_by_their_beginnings():
+def test_long_documents_are_compared_by_their_first_characters():
     draw = random.Random(0)
     text = letters(draw, MAX_CHARACTERS)
     assert similarity(shingle_hashes(text), shingle_hashes(text + letters(draw, MAX_CHARACTERS))) == 1

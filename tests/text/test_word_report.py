@@ -1,4 +1,4 @@
-"""What a corpus is made of, counted."""
+"""Counts of scripts, words and sizes of a corpus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.word_report import quantiles, report_texts, word_report
 
 
-def test_scripts_words_and_sizes():
+def test_scripts_words_and_sizes_are_counted():
     facts = report_texts(["The cat. The cat's 12 ＡＢ", "我们的模型。我们的炉"], top=2)
     assert facts["documents"] == 2
     assert facts["characters"] == 34
@@ -30,7 +30,7 @@ def test_scripts_words_and_sizes():
     json.dumps(facts)
 
 
-def test_chinese_by_words():
+def test_chinese_is_counted_by_words():
     pytest.importorskip("rjieba")
     facts = report_texts(["我们的模型在学习语言"])["chinese"]
     assert facts["unit"] == "word (rjieba)"
@@ -38,7 +38,7 @@ def test_chinese_by_words():
     assert facts["stop_word_share"] == 0.5  # 我们 的 在
 
 
-def test_chinese_by_characters_is_said(monkeypatch):
+def test_chinese_without_the_extra_is_counted_by_characters(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "rjieba" else find(name))
     facts = report_texts(["模型 模"])["chinese"]
@@ -46,14 +46,14 @@ def test_chinese_by_characters_is_said(monkeypatch):
     assert facts["most_frequent"] == [["模", 2], ["型", 1]]
 
 
-def test_nothing_is_nothing():
+def test_an_empty_corpus_has_zero_counts():
     facts = report_texts([])
     assert facts["documents"] == facts["bytes"] == 0
     assert facts["scripts"] == facts["characters_per_document"] == {}
     assert facts["english"]["stop_word_share"] is None
 
 
-def test_many_words_are_bounded_and_said(monkeypatch):
+def test_many_different_words_are_bounded_and_marked_inexact(monkeypatch):
     monkeypatch.setattr(module, "MAX_WORDS", 10)
     texts = [f"often {chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(40)]
     facts = report_texts(texts)["english"]
@@ -64,7 +64,7 @@ def test_many_words_are_bounded_and_said(monkeypatch):
 
 
 @given(st.lists(st.integers(0, 50), min_size=1))
-def test_quantiles_are_numbers_of_the_list(numbers):
+def test_quantiles_are_elements_of_the_list(numbers):
     found = quantiles(Counter(numbers))
     ordered = sorted(numbers)
     assert found["0"] == ordered[0]
@@ -72,7 +72,7 @@ def test_quantiles_are_numbers_of_the_list(numbers):
     assert found["0.5"] == ordered[len(ordered) // 2]
 
 
-def test_a_corpus(tmp_path):
+def test_the_report_of_a_corpus_covers_all_splits(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(f"a line of text that is long enough, number {i}" for i in range(40)))
     corpus = build_corpus(CorpusSettings(source=str(tmp_path / "a.txt")))
     facts = word_report(corpus)

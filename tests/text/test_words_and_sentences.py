@@ -1,4 +1,4 @@
-"""Words and sentences are partitions of the text, and nothing is rewritten."""
+"""Words and sentences partition the text, which is never changed."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ mixed = st.lists(
 
 @pytest.mark.parametrize("find", [word_starts, sentence_starts])
 @given(text=mixed.map("".join) | st.text(max_size=40))
-def test_the_parts_are_the_text(find, text):
+def test_the_parts_concatenate_to_the_text(find, text):
     starts = find(text)
     assert "".join(parts(text, starts)) == text
     assert all(a < b for a, b in pairwise(starts.tolist()))
@@ -41,24 +41,25 @@ def test_the_parts_are_the_text(find, text):
         ("v2.0\n", ["v2", ".", "0", "\n"]),
     ],
 )
-def test_words(text, words):
+def test_words_of_english_and_chinese(text, words):
     assert parts(text, word_starts(text)) == words
 
 
-def test_line_ends_that_sentencex_drops_are_no_matter():
-    """Texts of more than ten thousand characters come back without the white space at which it divides them."""
+def test_line_ends_dropped_by_sentencex_are_kept():
+    """sentencex divides texts of more than ten thousand characters and drops the white space in between."""
     text = "The cat sat down. It slept.\n\n" * 500
     assert len("".join(sentencex.segment("en", text))) < len(text)
     assert parts(text, sentence_starts(text))[:3] == ["The cat sat down.", " It slept.", "\n\nThe cat sat down."]
     assert len(sentence_starts(text)) == 1000
 
 
-def test_the_space_before_a_sentence_is_its_own():
-    """Tokens of English begin with their space; else the first word of a sentence is the last of another."""
+def test_the_space_before_a_sentence_belongs_to_it():
+    """English tokens start with their space; otherwise the first token of a sentence would belong to the previous
+    one."""
     assert sentence_starts("A cat sat. The dog ran.").tolist() == [0, 10]
 
 
-def test_sentences():
+def test_sentences_of_english_and_chinese():
     text = "Dr. Smith paid $3.50. He left.\n\nThen he came back."
     assert [s.strip() for s in parts(text, sentence_starts(text))] == [
         "Dr. Smith paid $3.50.",
@@ -70,7 +71,7 @@ def test_sentences():
 
 
 def test_a_long_text_keeps_its_blank_lines():
-    """sentencex leaves out the blank line where it divides a text of more than ten thousand characters."""
+    """sentencex drops the blank line at which it divides a text of more than ten thousand characters."""
     text = "\n\n".join(f"Paragraph {k} says something. And then something else." for k in range(600))
     starts = sentence_starts(text)
     assert "".join(parts(text, starts)) == text
