@@ -1,4 +1,5 @@
-"""Every kind of tokenizer: no text makes a special id, the same texts give the same tokenizer, it loads elsewhere."""
+"""Every kind of tokenizer: text never yields a special id, training does not depend on order, and saved ones load
+elsewhere."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def trained(kind, reverse=False):
     return tokenizers.validate(settings).train(TEXTS[::-1] if reverse else TEXTS)
 
 
-def test_every_registered_kind_is_here():
+def test_every_registered_kind_has_a_case():
     assert {kind.split()[0] for kind in KINDS} == set(tokenizers) - {"file"}
 
 
@@ -58,7 +59,7 @@ texts = st.lists(st.sampled_from(LOOKS) | st.text(st.characters(exclude_categori
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_no_text_makes_a_special_id(kind, text):
+def test_text_never_yields_a_special_id(kind, text):
     tokenizer = trained(kind)
     ids = tokenizer.encode(text)
     unknown = tokenizer.inner.token_to_id("<unk>")
@@ -70,7 +71,7 @@ def test_no_text_makes_a_special_id(kind, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_streamed_is_decoded(kind, text):
+def test_streamed_text_equals_decoded_text(kind, text):
     tokenizer = trained(kind)
     ids = [i for i in tokenizer.encode(text).tolist() if i not in tokenizer.vocabulary.special]
     stream = tokenizer.stream()
@@ -78,12 +79,12 @@ def test_streamed_is_decoded(kind, text):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_order_of_the_texts_does_not_matter(kind):
+def test_training_does_not_depend_on_the_order_of_texts(kind):
     assert trained(kind).fingerprint == trained(kind, reverse=True).fingerprint
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_saved_it_loads_here_and_in_transformers(kind, tmp_path):
+def test_saved_tokenizers_load_here_and_in_transformers(kind, tmp_path):
     from transformers import AutoTokenizer
 
     tokenizer = trained(kind)
@@ -106,19 +107,19 @@ def test_pieces_are_readable(kind):
     assert "".join(shown).replace("##", "").replace(" ", "").startswith("thefurnace")
 
 
-def test_chinese_is_cut_by_character_in_wordpiece():
+def test_wordpiece_splits_chinese_by_character():
     shown = [trained("wordpiece").token(int(i)) for i in trained("wordpiece").encode("慢火烧")]
     assert shown == ["慢", "火", "烧"]
 
 
-def test_a_word_is_a_token():
+def test_the_word_tokenizer_has_one_token_per_word():
     tokenizer = trained("word")
     shown = [tokenizer.token(int(i)) for i in tokenizer.encode("The pill; 丹药要慢火烧 a pillar  furnace")]
     assert shown == ["the", "pill", ";", "丹药", "要慢", "火烧", "<unk>", "<unk>", "furnace"]
     assert trained("word cased").encode("The the")[1] != trained("word cased").encode("The the")[0]
 
 
-def test_the_most_frequent_words_have_entries():
+def test_the_vocabulary_holds_the_most_frequent_words():
     texts = ["b " * 9 + "a " * 5 + "c " * 5 + "rare " + "zz " * 3]
     tokenizer = tokenizers.validate({"name": "word", "size": 8}).train(texts)
     assert [tokenizer.token(i) for i in range(5, 8)] == ["b", "a", "c"]
@@ -126,14 +127,14 @@ def test_the_most_frequent_words_have_entries():
     assert tokenizer.token(int(tokenizer.encode("zz")[0])) == "<unk>"
 
 
-def test_qwen2_keeps_digits_one_by_one():
+def test_qwen2_splits_digits():
     shown = [trained("byte_bpe qwen2").token(int(i)) for i in trained("byte_bpe qwen2").encode("number 1234")]
     assert shown[-4:] == ["1", "2", "3", "4"]
 
 
 @cache
-def of_others(kind):
-    """A tokenizer.json as other programs write it: the special tokens are also entries of the model, with a score."""
+def foreign_tokenizer(kind):
+    """A tokenizer.json as other programs write it: special tokens are also entries of the model, with a score."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     bert, xlm = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"), ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -167,8 +168,8 @@ OTHERS = ("wordpiece", "words", "unigram", "unigram plain")
 
 @pytest.mark.parametrize("kind", OTHERS)
 @given(text=texts)
-def test_no_text_makes_a_special_id_in_a_tokenizer_of_others(kind, text):
-    _, tokenizer, _ = of_others(kind)
+def test_text_never_yields_a_special_id_of_a_foreign_tokenizer(kind, text):
+    _, tokenizer, _ = foreign_tokenizer(kind)
     unknown = tokenizer.inner.token_to_id(tokenizer.roles["unk"])
     ids = tokenizer.encode(text).tolist()
     assert set(ids) & tokenizer.vocabulary.special <= {unknown}
@@ -177,16 +178,16 @@ def test_no_text_makes_a_special_id_in_a_tokenizer_of_others(kind, text):
 
 @pytest.mark.parametrize("kind", OTHERS)
 @given(text=st.text("abc 丹炉<>/[]|\n", max_size=30))
-def test_other_text_has_the_ids_it_had(kind, text):
-    inner, tokenizer, _ = of_others(kind)
+def test_ordinary_text_has_the_ids_of_the_foreign_tokenizer(kind, text):
+    inner, tokenizer, _ = foreign_tokenizer(kind)
     inner.no_padding()
     inner.no_truncation()
     assert tokenizer.encode(text).tolist() == inner.encode(text, add_special_tokens=False).ids
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_tokenizer_of_others_saved_is_itself(kind, tmp_path):
-    _, tokenizer, _ = of_others(kind)
+def test_a_foreign_tokenizer_round_trips(kind, tmp_path):
+    _, tokenizer, _ = foreign_tokenizer(kind)
     tokenizer.save(tmp_path / "t")
     again = TextTokenizer.load(tmp_path / "t")
     assert (again.fingerprint, again.vocabulary) == (tokenizer.fingerprint, tokenizer.vocabulary)
@@ -205,11 +206,11 @@ def test_a_tokenizer_whose_special_token_is_a_letter_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k != "byte"])
-def test_a_bounded_sample_gives_the_same_tokenizer_whatever_the_files(kind, tmp_path, monkeypatch):
-    """The texts in other files, under other names and in another order, and only a part of them is learnt from."""
+def test_training_on_a_bounded_sample_does_not_depend_on_the_files(kind, tmp_path, monkeypatch):
+    """The texts are in other files, under other names and in another order, and only a part is used for training."""
     monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "cache"))
     chosen = tokenizers.validate({"name": kind.split()[0]} | KINDS[kind] | {"sample_bytes": 2000})
-    prints = set()
+    fingerprints = set()
     for run, parts in enumerate(([TEXTS], [TEXTS[20:], TEXTS[:20]], [TEXTS[::-1][::2], TEXTS[::-1][1::2]], [TEXTS])):
         folder = tmp_path / f"run{run}"
         folder.mkdir()
@@ -218,12 +219,12 @@ def test_a_bounded_sample_gives_the_same_tokenizer_whatever_the_files(kind, tmp_
         corpus = build_corpus(CorpusSettings(source=str(folder), documents="line"))
         tokenizer = chosen.train(corpus.texts("train"))
         assert 1000 < tokenizer.facts["sample_bytes"] <= 2000
-        prints.add(tokenizer.fingerprint)
-    assert len(prints) == 1
+        fingerprints.add(tokenizer.fingerprint)
+    assert len(fingerprints) == 1
 
 
-def test_pre_tokenization_is_that_of_gpt2_and_qwen2():
-    """Where the two part a text that has letters, digits, signs, spaces and line ends (facts of the published ones)."""
+def test_pre_tokenization_follows_gpt2_and_qwen2():
+    """Splits of a text with letters, digits, punctuation, spaces and line ends, as made by the published tokenizers."""
     text = "I'll pay 1234 yuan,\n\n  OK!! 丹炉3号"
     found = {
         kind: [tok for tok, _ in pre_tokenizer(kind).pre_tokenize_str(text.replace("丹炉", "du").replace("号", "h"))]
@@ -235,8 +236,8 @@ def test_pre_tokenization_is_that_of_gpt2_and_qwen2():
     ]  # fmt: skip
 
 
-def foreign(folder, special, config):
-    """A tokenizer.json of others, with the tokens `special` and a tokenizer_config.json."""
+def write_foreign(folder, special, config):
+    """A tokenizer.json with the special tokens `special`, and a tokenizer_config.json."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     words = {word: i for i, word in enumerate([*special, "the", "furnace"])}
@@ -249,8 +250,8 @@ def foreign(folder, special, config):
     return folder
 
 
-def test_a_tokenizer_of_others_brings_its_special_tokens(tmp_path):
-    bert = foreign(
+def test_a_foreign_tokenizer_keeps_its_special_tokens(tmp_path):
+    bert = write_foreign(
         tmp_path / "bert",
         ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"),
         {
@@ -262,15 +263,15 @@ def test_a_tokenizer_of_others_brings_its_special_tokens(tmp_path):
     v = found.vocabulary
     assert [v.bos, v.eos, v.pad, v.mask, v.special] == [2, 3, 1, 4, {0, 1, 2, 3, 4}]
     assert np.array_equal(found.encode("the furnace"), [5, 6])
-    gpt = foreign(tmp_path / "gpt", ("<|endoftext|>",), {"eos_token": "<|endoftext|>"})
+    gpt = write_foreign(tmp_path / "gpt", ("<|endoftext|>",), {"eos_token": "<|endoftext|>"})
     v = tokenizers.validate({"name": "file", "path": str(gpt / "tokenizer.json")}).train([]).vocabulary
     assert [v.bos, v.eos, v.pad, v.mask] == [0, 0, 0, None]
     with pytest.raises(WrongInput, match="no mask token"):
         v.require_mask()
 
 
-def test_a_tokenizer_file_that_does_not_fit_is_one_line(tmp_path):
-    none = foreign(tmp_path / "none", ("<x>",), {"unk_token": "<x>"})
+def test_an_unusable_tokenizer_file_is_refused(tmp_path):
+    none = write_foreign(tmp_path / "none", ("<x>",), {"unk_token": "<x>"})
     for path, words in (
         (none, "no token marks the beginning or end of a text"),
         (tmp_path / "absent", "does not exist"),
@@ -285,7 +286,7 @@ def test_the_former_name_of_a_setting_is_accepted_with_a_warning():
         assert tokenizers.validate({"name": "word", "least": 3}).min_frequency == 3
 
 
-def test_a_kind_must_be_a_tokenizer_kind_that_can_be_trained():
+def test_a_kind_must_derive_from_tokenizer_kind_and_implement_train():
     class NotAKind(Settings):
         name: Literal["none"] = "none"
 

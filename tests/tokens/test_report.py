@@ -1,4 +1,4 @@
-"""The report of a tokenizer: by script, what comes back, what is covered, what is used."""
+"""The report of a tokenizer: figures by script, round trips, coverage and use of the vocabulary."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def trained(kind):
         ("\u0301\u200b", "other"),
     ],
 )
-def test_signs(characters, expected):
+def test_character_classes(characters, expected):
     assert {character_class(c) for c in characters} == {expected}
 
 
@@ -56,7 +56,7 @@ def test_every_token_and_every_byte_is_counted_once(kind, texts):
     tokens = sum(len(tokenizer.encode(text)) for text in texts)
     assert found["tokens"] == tokens == sum(part["tokens"] for part in found["by_script"].values())
     assert found["texts"] == len(texts)
-    read = [text for text in texts if len(tokenizer.encode(text))]  # of the others there is no token to count with
+    read = [text for text in texts if len(tokenizer.encode(text))]  # texts without tokens are not counted by script
     for unit, measure in (("characters", len), ("bytes", lambda text: len(text.encode()))):
         assert found[unit] == sum(map(measure, texts))
         assert sum(part[unit] for part in found["by_script"].values()) == sum(map(measure, read))
@@ -73,7 +73,7 @@ def test_figures_by_script():
     assert found["by_script"]["Han"]["characters_per_token"] == pytest.approx(1 / 3)
     assert found["byte_share"] == 9 / 16
     whole = report(trained("character"), ["龙凤" * 5])
-    assert whole["by_script"]["Han"]["bytes_per_token"] == 1.0  # never seen: bytes
+    assert whole["by_script"]["Han"]["bytes_per_token"] == 1.0  # unseen characters become bytes
     seen = report(trained("character"), ["第七炉" * 5])
     assert seen["by_script"]["Han"] == {
         "tokens": 15, "characters": 15, "bytes": 45, "bytes_per_token": 3.0, "characters_per_token": 1.0,
@@ -81,7 +81,7 @@ def test_figures_by_script():
     assert (seen["byte_share"], seen["unknown_share"]) == (0.0, 0.0)
 
 
-def test_a_space_belongs_to_the_word_behind_it():
+def test_a_space_belongs_to_the_following_word():
     found = report(trained("byte_bpe"), ["the furnace the furnace"])
     assert set(found["by_script"]) == {"Latin"}
 
@@ -92,7 +92,7 @@ def test_rare_scripts_are_counted_together():
     assert found["by_script"]["other"]["tokens"] == 4
 
 
-def test_coverage_and_use():
+def test_coverage_and_vocabulary_use():
     tokenizer = trained("wordpiece")
     found = report(tokenizer, ["the furnace 🔥 ☃"])
     assert found["unknown_share"] == 2 / found["tokens"]
@@ -105,7 +105,7 @@ def test_coverage_and_use():
     assert half["byte_share"] > 0
 
 
-def test_the_longest_and_the_most_frequent_tokens():
+def test_longest_and_most_frequent_tokens():
     tokenizer = trained("byte_bpe")
     texts = ["the furnace the furnace refines"] * 2
     found = report(tokenizer, texts)
@@ -118,13 +118,13 @@ def test_the_longest_and_the_most_frequent_tokens():
     assert len(longest) == min(SHOWN, np.count_nonzero(times))
 
 
-def test_parts_make_up_the_text():
+def test_token_texts_concatenate_to_the_text():
     assert list(token_texts("abcd", np.array([0, 0, 2]))) == [(2, "ab"), (1, "cd")]
     assert list(token_texts("  ab", np.array([2, 3]))) == [(1, "  a"), (1, "b")]
     assert list(token_texts("  ", np.array([], np.int64))) == []
 
 
-def test_no_text_is_no_figure():
+def test_figures_without_text_are_null():
     found = report(trained("byte"), [])
     assert (found["bytes_per_token"], found["round_trip_share"], found["byte_share"]) == (None, None, None)
     assert (found["by_script"], found["frequent"]) == ({}, [])

@@ -1,4 +1,4 @@
-"""Sentencepiece models: sentencepiece's own ids for any text, none of them special, and all that other kinds can do."""
+"""Sentencepiece models: equal ids for any text, none of them special, and the abilities of other kinds."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ texts = st.lists(st.sampled_from(LOOKS) | st.text(st.characters(exclude_categori
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_ids_are_those_of_sentencepiece_and_never_special(kind, text):
+def test_ids_equal_those_of_sentencepiece_and_are_never_special(kind, text):
     ours, theirs = tokenizer(kind), reference(kind)
     ids = ours.encode(text).tolist()
     assert ids == theirs.encode(text)
@@ -87,10 +87,10 @@ def test_ids_are_those_of_sentencepiece_and_never_special(kind, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("text", [*TEXTS[:3], "  two  spaces ", "丹炉 <mask> 1 / 2"])
-def test_english_and_chinese_texts(kind, text):
+def test_english_and_chinese_texts_equal_sentencepiece(kind, text):
     ours, theirs = tokenizer(kind), reference(kind)
     assert ours.encode(text).tolist() == theirs.encode(text)
-    ids = [i for i in theirs.encode(text) if i != theirs.unk_id()]  # decoding leaves it out, as for other kinds
+    ids = [i for i in theirs.encode(text) if i != theirs.unk_id()]  # decoding drops unknown tokens, as for other kinds
     assert ours.decode(ours.encode(text)) == theirs.decode(ids)
     stream = ours.stream()
     assert "".join(stream.add(i) for i in ids) + stream.end() == ours.decode(ids)
@@ -98,14 +98,14 @@ def test_english_and_chinese_texts(kind, text):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_tokens_begin_in_order_within_the_text(kind, text):
+def test_token_starts_are_sorted_and_within_the_text(kind, text):
     ((ids, starts),) = tokenizer(kind).encode_starts_batch([text])
     assert ids.tolist() == tokenizer(kind).encode(text).tolist()
     assert (np.diff(starts) >= 0).all()
     assert all(0 <= start <= len(text) for start in starts)
 
 
-def test_a_token_begins_where_its_character_does():
+def test_byte_tokens_start_at_their_character():
     ((ids, starts),) = tokenizer("unigram bytes").encode_starts_batch(["a 🔥x"])
     pieces = [tokenizer("unigram bytes").token(int(i)) for i in ids]
     fire = [int(start) for piece, start in zip(pieces, starts, strict=True) if piece.startswith("<0x")]
@@ -113,7 +113,7 @@ def test_a_token_begins_where_its_character_does():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_role_has_a_token_and_ids_of_text_stay(kind):
+def test_every_role_has_a_token_and_text_ids_are_unchanged(kind):
     ours, theirs = tokenizer(kind), reference(kind)
     v = ours.vocabulary
     assert v.size >= theirs.vocab_size()
@@ -129,12 +129,12 @@ def test_every_role_has_a_token_and_ids_of_text_stay(kind):
         ours.token(v.size)
 
 
-def test_control_symbols_serve_and_symbols_of_the_text_do_not():
+def test_control_symbols_take_roles_and_user_symbols_do_not():
     symbols = tokenizer("unigram symbols")
     assert symbols.roles["mask"] == "[MASK]"
     assert symbols.token(symbols.vocabulary.mask) == "[MASK]"
     assert symbols.vocabulary.pad == 3
-    given_by_text = symbols.inner.token_to_id("<mask>")  # user defined: any text may give it
+    given_by_text = symbols.inner.token_to_id("<mask>")  # user-defined: text may yield it
     assert given_by_text in symbols.encode("a <mask> b")
     assert given_by_text not in symbols.vocabulary.special
     ends = tokenizer("bpe no ends")
@@ -146,7 +146,7 @@ def test_control_symbols_serve_and_symbols_of_the_text_do_not():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_saved_and_loaded_is_the_same(kind, tmp_path):
+def test_save_and_load_round_trips(kind, tmp_path):
     ours = tokenizer(kind)
     ours.save(tmp_path / "t")
     assert (tmp_path / "t" / "tokenizer.model").read_bytes() == model(kind).read_bytes()
@@ -160,7 +160,7 @@ def test_saved_and_loaded_is_the_same(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe bytes"])
-def test_shards_words_and_reports_work_as_for_other_kinds(kind, corpus):
+def test_shards_word_flags_and_reports_are_supported(kind, corpus):
     ours = tokenizer(kind)
     store = TokenStore(write_shards(corpus, ours, bounds=["word"]), "validation")
     start = 0
@@ -177,7 +177,7 @@ def test_shards_words_and_reports_work_as_for_other_kinds(kind, corpus):
     assert {"Latin", "Han"} <= set(facts["by_script"])
 
 
-def test_a_model_with_one_is_saved_in_danlus_own_form(tmp_path):
+def test_a_model_with_sentencepiece_is_saved_natively(tmp_path):
     ours = tokenizer("unigram")
     small = Transformer(
         layers=1,
@@ -200,7 +200,7 @@ def test_a_model_with_one_is_saved_in_danlus_own_form(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", "cut"])
-def test_a_file_that_is_no_model_is_one_line(content, tmp_path, capfd):
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(content, tmp_path, capfd):
     data = model("bpe").read_bytes()[:-200] if content == "cut" else content
     (tmp_path / "x.model").write_bytes(data)
     with pytest.raises(WrongInput, match=r"x\.model is damaged or not a sentencepiece model") as refused:

@@ -29,13 +29,13 @@ def store_of(folder, documents: list[list[int]], shard_bytes: int, size: int = 7
 
 
 def distinct(documents: list[list[int]]) -> list[list[int]]:
-    """The same lengths with ids that are all different, so that every token and step can be told apart."""
+    """Documents of the same lengths with distinct ids, so that every token and step is identifiable."""
     ids = iter(range(10**9))
     return [[next(ids) for _ in d] for d in documents]
 
 
 @pytest.mark.parametrize("shard_bytes", [1, 500, 512 << 20])
-def test_every_document_is_stored_with_its_bounds(corpus, tokenizer, shard_bytes):
+def test_every_document_is_stored_with_its_boundaries(corpus, tokenizer, shard_bytes):
     folder = write_shards(corpus, tokenizer, shard_bytes)
     assert durable.damage(folder) is None
     for split in SPLITS:
@@ -98,7 +98,7 @@ def test_windows_hold_every_token_and_every_step_once(tmp_path, documents, shard
         assert sum(map(len, units.pieces(i, overlap))) <= length + overlap
 
 
-def test_what_is_not_there_is_refused(tmp_path, corpus, tokenizer):
+def test_missing_shards_splits_and_indices_are_refused(tmp_path, corpus, tokenizer):
     with pytest.raises(WrongInput, match="holds no token shards"):
         TokenStore(tmp_path, "train")
     folder = write_shards(corpus, tokenizer)
@@ -120,7 +120,7 @@ def test_what_is_not_there_is_refused(tmp_path, corpus, tokenizer):
         WindowUnits(store, 0)
 
 
-def test_whether_a_text_comes_back_is_asked_of_every_document(tmp_path, tokenizer):
+def test_exact_decoding_is_checked_for_every_document(tmp_path, tokenizer):
     texts = ["iron melts", "iron melts tin", "  tin\n"]
     assert decodes_exactly(store_texts(tmp_path, "whole", texts, tokenizer), texts, tokenizer)
     words = Word(size=20).train(["iron melts"] * 4)

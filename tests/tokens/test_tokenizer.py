@@ -1,4 +1,4 @@
-"""The tokenizer: any text comes back, no text makes a special id, the same text gives the same tokenizer."""
+"""The tokenizer: any text round-trips, text never yields a special id, training is reproducible."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 @given(any_text)
-def test_any_text_comes_back_and_has_no_special_id(tokenizer, text):
+def test_any_text_round_trips_without_special_ids(tokenizer, text):
     ids = tokenizer.encode(text)
     assert ids.dtype == np.int64
     assert tokenizer.decode(ids) == text
@@ -37,7 +37,7 @@ def test_any_text_comes_back_and_has_no_special_id(tokenizer, text):
 
 
 @pytest.mark.parametrize("text", ["</s>", "a<s>b", " <mask> ", "<pad><pad>", "丹</s>炉"])
-def test_text_that_looks_special_is_text(tokenizer, tmp_path, text):
+def test_text_that_looks_like_special_tokens_is_ordinary(tokenizer, tmp_path, text):
     tokenizer.save(tmp_path / "t")
     for each in (tokenizer, TextTokenizer.load(tmp_path / "t")):
         assert each.encode(text).min() >= 4
@@ -45,7 +45,7 @@ def test_text_that_looks_special_is_text(tokenizer, tmp_path, text):
         assert each.decode(each.encode(text)) == text
 
 
-def test_special_tokens_stand_first(tokenizer):
+def test_special_tokens_have_the_first_ids(tokenizer):
     v = tokenizer.vocabulary
     assert [v.pad, v.bos, v.eos, v.mask] == [0, 1, 2, 3]
     assert v.special == {0, 1, 2, 3}
@@ -68,7 +68,7 @@ def test_pieces_are_readable(tokenizer):
     assert "".join(tokenizer.token(int(i)) for i in tokenizer.encode("the smoke 炉丹")) == "the smoke 炉丹"
 
 
-def test_saved_and_loaded_is_the_same(tokenizer, tmp_path):
+def test_save_and_load_round_trips(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "t")
     loaded = TextTokenizer.load(tmp_path / "t")
     assert loaded.vocabulary == tokenizer.vocabulary
@@ -77,7 +77,7 @@ def test_saved_and_loaded_is_the_same(tokenizer, tmp_path):
     assert loaded.fingerprint == tokenizer.fingerprint == hashlib.sha256(data).hexdigest()
 
 
-def test_a_folder_without_our_tokenizer_is_one_line(tokenizer, tmp_path):
+def test_missing_and_damaged_tokenizers_are_refused(tokenizer, tmp_path):
     with pytest.raises(WrongInput, match=r"has no tokenizer\.json"):
         TextTokenizer.load(tmp_path)
     tokenizer.save(tmp_path)
@@ -90,7 +90,7 @@ def test_a_folder_without_our_tokenizer_is_one_line(tokenizer, tmp_path):
         TextTokenizer.load(tmp_path)
 
 
-def test_training_is_the_same_in_any_order_and_with_any_threads():
+def test_training_does_not_depend_on_order_or_threads():
     code = (
         "import random, sys; from danlu.tokens.kinds.byte_bpe import ByteBPE\n"
         "draw = random.Random(5)\n"
@@ -113,7 +113,7 @@ def test_training_is_the_same_in_any_order_and_with_any_threads():
     assert len(set(runs)) == 1
 
 
-def test_a_small_text_gives_a_small_vocabulary_and_says_so():
+def test_a_small_text_gives_a_small_vocabulary_and_records_it():
     tokenizer = ByteBPE(size=5000).train(["aab aab aab"])
     assert tokenizer.facts["size_asked"] == 5000
     assert tokenizer.facts["size"] == tokenizer.vocabulary.size < 300
@@ -122,7 +122,7 @@ def test_a_small_text_gives_a_small_vocabulary_and_says_so():
         ByteBPE().train([])
 
 
-def test_settings_by_name():
+def test_settings_are_validated_by_name():
     assert tokenizers.validate("byte_bpe") == ByteBPE(size=8192)
     assert tokenizers.validate({"name": "byte_bpe", "size": 300}) == ByteBPE(size=300)
     with pytest.raises(ValidationError, match="260"):
@@ -130,7 +130,7 @@ def test_settings_by_name():
 
 
 @given(st.lists(any_text, unique=True), st.integers(1, 200))
-def test_sample_is_bounded_and_knows_no_order(texts, limit):
+def test_the_sample_is_bounded_and_independent_of_order(texts, limit):
     chosen = sample_texts(texts, limit)
     assert chosen == sample_texts(texts[::-1], limit)
     assert set(chosen) <= set(texts)
@@ -151,7 +151,7 @@ def test_a_large_corpus_is_sampled_in_bounded_memory():
     assert peak < 1_000_000
 
 
-def test_report(tokenizer):
+def test_report_of_a_tokenizer(tokenizer):
     texts = ["The smoke rises over the hills.", "炉子自己会开", "", "x" * 500]
     found = report(tokenizer, texts)
     assert found["kind"] == "byte_bpe"
@@ -165,7 +165,7 @@ def test_report(tokenizer):
 
 
 @pytest.mark.slow
-def test_transformers_reads_the_saved_folder(tokenizer, tmp_path):
+def test_transformers_loads_the_saved_folder(tokenizer, tmp_path):
     transformers = pytest.importorskip("transformers")
     tokenizer.save(tmp_path / "t")
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "t")
@@ -181,7 +181,7 @@ def test_transformers_reads_the_saved_folder(tokenizer, tmp_path):
     assert split("a</s>").input_ids == tokenizer.encode("a</s>").tolist()
 
 
-def test_a_file_that_is_json_but_no_tokenizer_is_one_line(tokenizer, tmp_path):
+def test_a_json_file_that_is_not_a_tokenizer_is_refused(tokenizer, tmp_path):
     tokenizer.save(tmp_path)
     content = json.loads(tokenizer.content)
     (tmp_path / "tokenizer.json").write_text(json.dumps({**content, "model": {"type": "None such"}}))
@@ -189,8 +189,8 @@ def test_a_file_that_is_json_but_no_tokenizer_is_one_line(tokenizer, tmp_path):
         TextTokenizer.load(tmp_path)
 
 
-def test_a_file_that_cuts_and_pads_texts_does_neither_here(tokenizer, tmp_path):
-    """As files of embedding models do: a text would silently lose its end."""
+def test_truncation_and_padding_of_a_file_are_disabled(tokenizer, tmp_path):
+    """Files of embedding models contain them; the end of a text would be lost silently."""
     tokenizer.save(tmp_path)
     content = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
     content["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
@@ -205,20 +205,20 @@ def test_a_file_that_cuts_and_pads_texts_does_neither_here(tokenizer, tmp_path):
     assert loaded.encode_batch([text])[0].tolist() == tokenizer.encode(text).tolist()
 
 
-def test_sentinels_stand_behind_and_change_no_other_id(tokenizer, tmp_path):
-    grown = tokenizer.with_sentinels(3)
+def test_sentinels_have_the_last_ids_and_change_no_other(tokenizer, tmp_path):
+    extended = tokenizer.with_sentinels(3)
     size = tokenizer.vocabulary.size
     assert tokenizer.vocabulary.sentinels == ()
-    assert grown.vocabulary.sentinels == (size, size + 1, size + 2)
-    assert grown.vocabulary.special == {0, 1, 2, 3, size, size + 1, size + 2}
-    assert grown.with_sentinels(2) is grown
-    assert grown.with_sentinels(5).vocabulary.sentinels == tuple(range(size, size + 5))
-    grown.save(tmp_path / "t")
+    assert extended.vocabulary.sentinels == (size, size + 1, size + 2)
+    assert extended.vocabulary.special == {0, 1, 2, 3, size, size + 1, size + 2}
+    assert extended.with_sentinels(2) is extended
+    assert extended.with_sentinels(5).vocabulary.sentinels == tuple(range(size, size + 5))
+    extended.save(tmp_path / "t")
     again = TextTokenizer.load(tmp_path / "t")
-    assert again.fingerprint == grown.fingerprint
-    assert again.vocabulary == grown.vocabulary
+    assert again.fingerprint == extended.fingerprint
+    assert again.vocabulary == extended.vocabulary
     text = "the <extra_id_0> 丹炉 <extra_id_2>"
-    for each in (grown, again):
+    for each in (extended, again):
         assert each.encode(text).tolist() == tokenizer.encode(text).tolist()
         assert each.decode(each.encode(text)) == text
         assert each.token(size + 1) == "<extra_id_1>"
@@ -226,11 +226,11 @@ def test_sentinels_stand_behind_and_change_no_other_id(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["byte", "byte_bpe", "character", "unigram", "wordpiece"])
-def test_every_kind_grows(kind):
+def test_every_kind_can_add_sentinels(kind):
     size = {} if kind == "byte" else {"size": 400}
     made = tokenizers.validate({"name": kind, **size}).train(["the furnace refines the pill <extra_id_0>"] * 5)
-    grown = made.with_sentinels(4)
-    assert len(grown.vocabulary.sentinels) == 4
+    extended = made.with_sentinels(4)
+    assert len(extended.vocabulary.sentinels) == 4
     text = "refines <extra_id_0> and <extra_id_3>"
-    assert grown.encode(text).tolist() == made.encode(text).tolist()
-    assert not set(grown.vocabulary.sentinels) & set(grown.encode(text).tolist())
+    assert extended.encode(text).tolist() == made.encode(text).tolist()
+    assert not set(extended.vocabulary.sentinels) & set(extended.encode(text).tolist())

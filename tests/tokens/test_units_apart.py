@@ -1,4 +1,4 @@
-"""Units that share no document: what next sentences and negatives are drawn from."""
+"""Units that share no document, from which next sentences and negatives are drawn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from danlu.training.samples import WindowSamples
 
 
 def units_of(folder, lengths, window, shard_bytes=1 << 20):
-    """Every token of document d is d."""
+    """Windows over documents; every token of document d is d."""
     with ShardWriter(folder, "train", np.dtype("<u2"), shard_bytes) as writer:
         for d, n in enumerate(lengths):
             writer.add(np.full(n, d), n)
@@ -29,7 +29,7 @@ def documents_in(units, i):
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 9), st.integers(8, 60), st.data())
-def test_a_unit_apart_shares_no_document_and_every_such_unit_can_come(tmp_path_factory, lengths, window, shard, data):
+def test_a_unit_apart_shares_no_document_and_most_such_units_are_drawn(tmp_path_factory, lengths, window, shard, data):
     units = units_of(tmp_path_factory.mktemp("shards"), lengths, window, shard)
     taken = data.draw(st.lists(st.integers(0, len(units) - 1), min_size=1, max_size=3))
     seen = set().union(*(documents_in(units, i) for i in taken))
@@ -58,7 +58,7 @@ def test_free_numbers_are_those_outside_the_ranges(ranges, units):
     assert {draw_free(inside, units, rng) for _ in range(40 * len(free) + 40)} == set(free)
 
 
-def test_others_of_one_draw_are_apart_from_each_other_and_pure(tmp_path):
+def test_further_units_of_a_sample_share_no_document_and_are_reproducible(tmp_path):
     units = units_of(tmp_path, [5] * 12, 5)
     vocabulary = Vocabulary(size=12, bos=0, eos=0, pad=0, mask=None, special=frozenset())
     draws = WindowSamples(units.store, 5, vocabulary, seed=3)
