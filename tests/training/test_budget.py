@@ -1,4 +1,4 @@
-"""Budgets: what can be written, how a time is scaled, and how many steps come of it."""
+"""Budgets: accepted forms, scaling of times, and the number of steps."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ budgets = st.builds(Budget, amounts, st.sampled_from(["seconds", "tokens", "epoc
         ("20T flops", Budget(20e12, "operations")),
     ],
 )
-def test_what_can_be_written(text, budget):
+def test_accepted_budgets(text, budget):
     assert parse_budget(text) == budget
 
 
 @pytest.mark.parametrize("text", ["", "5", "min", "5 parsecs", "-5min", "5min 3s", "five steps", 5, None, "1.2.3 s"])
-def test_what_is_none_says_what_is_expected(text):
+def test_invalid_budgets_are_refused_with_examples(text):
     with pytest.raises(ValueError, match="is not a budget such as 5min, 90s, 2M tokens"):
         parse_budget(text)
 
 
 @pytest.mark.parametrize("text", ["0 steps", "0.0s", "1e999 steps"])
-def test_nothing_and_endless_are_refused(text):
+def test_zero_and_infinite_budgets_are_refused(text):
     with pytest.raises(ValueError, match="must be above 0"):
         parse_budget(text)
 
 
 @given(budgets)
-def test_text_and_back(budget):
+def test_budgets_round_trip_through_text(budget):
     assert parse_budget(str(budget)) == budget
 
 
@@ -61,7 +61,7 @@ sizes = st.integers(1, 10**6)
 
 
 @given(budgets, sizes, sizes, st.floats(1, 1e5), st.floats(1e-4, 100))
-def test_steps_are_just_enough(budget, epoch, step, tokens, seconds):
+def test_the_number_of_steps_is_minimal(budget, epoch, step, tokens, seconds):
     found = budget.steps(epoch, step, tokens, seconds, 1e9 * seconds)
     each = {
         "steps": 1,
@@ -77,5 +77,5 @@ def test_steps_are_just_enough(budget, epoch, step, tokens, seconds):
 
 
 @given(sizes, st.integers(1, 1000), st.integers(1, 50))
-def test_whole_epochs_are_whole(epoch, step, epochs):
+def test_whole_epochs_are_complete(epoch, step, epochs):
     assert Budget(epochs, "epochs").steps(epoch, step, 1.0) == math.ceil(epochs * epoch / step)

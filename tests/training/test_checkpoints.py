@@ -1,4 +1,4 @@
-"""Checkpoints: what stays, and what happens when one is damaged, half-written or does not fit on the disk."""
+"""Checkpoints: which are kept, and what happens when one is damaged, half-written or does not fit on the disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from danlu.training.checkpoint import Checkpoints, TrainingState
 
 @pytest.fixture
 def saved(tmp_path):
-    """Steps 1 to 6, each with its number in every weight; the best was the second."""
+    """Steps 1 to 6, each with its number in every weight; the second is the best."""
     checkpoints = Checkpoints(tmp_path / "saved")
     position = TrainingState()
     for step, loss in ((1, 5.0), (2, 1.0), (3, 4.0), (4, 3.0), (5, 2.0), (6, 2.5)):
@@ -42,18 +42,18 @@ def value_of(checkpoints, step):
     return values.pop()
 
 
-def test_the_last_two_and_the_best_stay(saved):
+def test_the_last_two_and_the_best_are_kept(saved):
     assert saved.steps() == [2, 5, 6]
     assert [value_of(saved, step) for step in saved.steps()] == [2, 5, 6]
 
 
-def test_the_newest_is_where_it_goes_on(saved):
+def test_training_resumes_from_the_newest(saved):
     warnings = []
     assert saved.newest(warnings) == TrainingState(6, 60, best_step=2, best_loss=1.0)
     assert warnings == []
 
 
-def test_nothing_saved_is_the_beginning(tmp_path):
+def test_without_checkpoints_there_is_no_newest(tmp_path):
     assert Checkpoints(tmp_path / "nowhere").newest([]) is None
 
 
@@ -65,8 +65,8 @@ def flipped(file):
 
 DAMAGES = {
     "a flipped bit": lambda folder: flipped(folder / "weights.safetensors"),
-    "a flipped bit of the optimiser": lambda folder: flipped(folder / "optimizer.safetensors"),
-    "a cut file": lambda folder: (folder / "weights.safetensors").write_bytes(b""),
+    "a flipped bit of the optimizer": lambda folder: flipped(folder / "optimizer.safetensors"),
+    "a truncated file": lambda folder: (folder / "weights.safetensors").write_bytes(b""),
     "a missing file": lambda folder: (folder / "position.json").unlink(),
     "no manifest": lambda folder: (folder / "manifest.json").unlink(),
     "half a manifest": lambda folder: (folder / "manifest.json").write_text('{"weights.saf'),
@@ -74,7 +74,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_newest_is_passed_over_with_a_warning(saved, damage):
+def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning(saved, damage):
     damage(saved.path(6))
     warnings = []
     assert saved.newest(warnings).step == 5
@@ -84,7 +84,7 @@ def test_a_damaged_newest_is_passed_over_with_a_warning(saved, damage):
     assert "\n" not in warning
 
 
-def test_all_damaged_is_one_line_that_says_what_to_do(saved):
+def test_only_damaged_checkpoints_are_refused_in_one_line(saved):
     for step in saved.steps():
         flipped(saved.path(step) / "weights.safetensors")
     with pytest.raises(WrongInput, match=r"every checkpoint in .* is damaged .*; delete the folder") as refused:
@@ -92,14 +92,14 @@ def test_all_damaged_is_one_line_that_says_what_to_do(saved):
     assert "\n" not in str(refused.value)
 
 
-def test_weights_that_are_not_as_written_are_not_loaded(saved):
+def test_modified_weights_are_not_loaded(saved):
     flipped(saved.path(2) / "weights.safetensors")
     with pytest.raises(WrongInput, match=r"is not as it was written; choose another folder with --out to train again"):
         saved.load_weights(2, network())
 
 
 @pytest.mark.parametrize("name", ["write_weights", "write_json"])
-def test_an_interrupted_write_leaves_the_old_ones(saved, name, monkeypatch):
+def test_an_interrupted_write_keeps_the_previous_checkpoints(saved, name, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -113,7 +113,7 @@ def test_an_interrupted_write_leaves_the_old_ones(saved, name, monkeypatch):
     assert not [p for p in saved.folder.iterdir() if p.name.endswith(".new")]
 
 
-def test_a_step_saved_again_replaces_the_damaged_one(saved):
+def test_saving_a_step_again_replaces_a_damaged_checkpoint(saved):
     flipped(saved.path(6) / "weights.safetensors")
     saved.save(TrainingState(6), filled(66), [])
     assert value_of(saved, 6) == 66
@@ -131,7 +131,7 @@ def no_space_in_rust(*_, **__):
     ("place", "refusal"),
     [("danlu.training.weights.save_file", no_space_in_rust), ("os.fsync", no_space)],
 )
-def test_a_full_disk_is_one_line_and_leaves_the_old_ones(saved, place, refusal, monkeypatch):
+def test_a_full_disk_is_one_line_and_keeps_the_previous_checkpoints(saved, place, refusal, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(place, refusal)
         with pytest.raises(WrongInput, match=r"cannot write .*step-00000007.*: the disk is full; free some space"):

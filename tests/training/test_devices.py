@@ -1,4 +1,4 @@
-"""Training is the same on every device: on CUDA (tests marked gpu) to rounding that of a CPU, and exactly resumed."""
+"""Training is the same on every device: CUDA (tests marked gpu) equals a CPU up to rounding and resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CUDA = pytest.param(
     marks=[
         pytest.mark.gpu,
         pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
-        pytest.mark.filterwarnings("ignore"),  # the compiler's own
+        pytest.mark.filterwarnings("ignore"),  # warnings of the compiler
     ],
 )
 OBJECTIVES = {
@@ -71,12 +71,12 @@ def weights(model):
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_in_float32_a_device_learns_what_a_cpu_learns(tmp_path, device, objective):
-    here = job_on(tmp_path / "here", Machine("cpu", "float32", 1), objective)
-    there = job_on(tmp_path / "there", Machine(device, "float32", 1), objective)
-    train(here)
-    train(there)
-    fresh, expected, found = (weights(m) for m in (network(objective, "cpu"), here.model, there.model))
+def test_training_in_float32_equals_that_on_a_cpu(tmp_path, device, objective):
+    on_cpu = job_on(tmp_path / "on_cpu", Machine("cpu", "float32", 1), objective)
+    on_device = job_on(tmp_path / "on_device", Machine(device, "float32", 1), objective)
+    train(on_cpu)
+    train(on_device)
+    fresh, expected, found = (weights(m) for m in (network(objective, "cpu"), on_cpu.model, on_device.model))
     for name, value in expected.items():
         moved = (value - fresh[name]).norm()
         assert moved > 0 or not name.endswith("weight"), name
@@ -84,7 +84,7 @@ def test_in_float32_a_device_learns_what_a_cpu_learns(tmp_path, device, objectiv
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_a_recurrent_network_learns_there_too(tmp_path, device):
+def test_recurrent_training_equals_that_on_a_cpu(tmp_path, device):
     shape = Recurrent(layers=1, width=16, context=16)
     jobs = [
         job_on(tmp_path / d, Machine(d, "float32", 1), Causal(), shape=shape) for d in dict.fromkeys(("cpu", device))
@@ -100,7 +100,7 @@ WAYS = [("float32", "adamw", "causal"), ("bfloat16", "adamw", "permutation"), ("
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize(("dtype", "optimizer", "objective"), WAYS)
-def test_stopped_and_run_again_ends_bit_equal(tmp_path, device, dtype, optimizer, objective):
+def test_stopped_training_resumes_bit_for_bit(tmp_path, device, dtype, optimizer, objective):
     machine, chosen = Machine(device, dtype, 1), settings(optimizer=optimizer, ema=0.9)
     given = {"objective": OBJECTIVES[objective], "chosen": chosen, "steps": 5, "shape": with_dropout()}
     straight = job_on(tmp_path / "straight", machine, **given)
@@ -123,10 +123,10 @@ def with_dropout():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.filterwarnings("ignore")  # warnings of the compiler
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize("objective", ["mixture", "permutation"])
-def test_a_compiled_and_filled_step_is_the_step(device, objective):
+def test_a_compiled_and_padded_step_equals_the_plain_step(device, objective):
     machine, chosen = Machine(device, "float32", 1), settings(compile=True)
     machine.apply()
     chosen_objective = OBJECTIVES[objective]
@@ -144,7 +144,7 @@ def test_a_compiled_and_filled_step_is_the_step(device, objective):
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_losses_are_judged_alike(device):
+def test_measured_losses_are_equal_on_devices(device):
     batches = micro_batches(OBJECTIVES["mixture"], ToySamples(), 0, 12, 3, 1.0)
     found = [
         measure(network(OBJECTIVES["mixture"], d), OBJECTIVES["mixture"], batches, Machine(d, "float32", 1))
@@ -154,7 +154,7 @@ def test_losses_are_judged_alike(device):
     assert found[1].sums == pytest.approx(found[0].sums, rel=1e-4)
 
 
-def test_cuda_is_asked_for_operations_that_repeat(monkeypatch):
+def test_cuda_uses_deterministic_algorithms(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     Machine("cpu", "float32", torch.get_num_threads()).apply()
     assert not torch.are_deterministic_algorithms_enabled()
@@ -165,8 +165,8 @@ def test_cuda_is_asked_for_operations_that_repeat(monkeypatch):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
-def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
-    """As far as a CPU can tell: torch raises for one that has no exact form."""
+def test_a_step_has_only_deterministic_operations(objective):
+    """As far as a CPU can tell: torch raises an error for an operation without a deterministic form."""
     repeat_exactly()
     model = network(objective, "cpu")
     accumulate(model, objective, micro_batches(objective, ToySamples(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
@@ -174,11 +174,11 @@ def test_a_step_has_no_operation_that_torch_cannot_repeat(objective):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
-def test_a_run_begun_on_a_gpu_is_told_where_there_is_none():
+def test_resuming_a_gpu_run_without_a_gpu_is_refused():
     facts = Machine("cuda", "bfloat16", 4).facts()
     with pytest.raises(
         WrongInput, match=r"machine.device, which the run was started with: this machine has no cuda"
-    ) as told:
+    ) as refused:
         recorded(facts)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
     assert recorded(Machine("cpu", "float32", 1).facts()) == Machine("cpu", "float32", 1)

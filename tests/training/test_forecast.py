@@ -1,4 +1,4 @@
-"""The forecast: counts against formulas worked out by hand, and nothing changed by asking."""
+"""The forecast: counts equal formulas worked out by hand, and the model is not changed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def facts(**given):
     return forecast(network(), OBJECTIVE, ToySamples(), settings(**given), MACHINE)
 
 
-def test_parts_add_up_and_tied_weights_count_once():
+def test_parameters_add_up_and_tied_weights_count_once():
     model = build_network(Causal(), Transformer(layers=3, width=8, heads=2, ffn_dim=16), VOCABULARY.size, 0)
     table = {row["part"]: row["parameters"] for row in parameter_table(model)}
     assert table["embeddings.token"] == VOCABULARY.size * 8
@@ -34,28 +34,29 @@ def test_parts_add_up_and_tied_weights_count_once():
     assert sum(table.values()) == sum(p.numel() for p in model.parameters())
 
 
-def test_frozen_parameters_are_told():
+def test_frozen_parameters_are_reported():
     model = network()
     model.embeddings.requires_grad_(False)
     (row,) = [row for row in parameter_table(model) if row["part"] == "embeddings.token"]
     assert (row["trained"], row["parameters"]) == (0, VOCABULARY.size * 8)
 
 
-def test_operations_are_two_for_each_weight_and_labelled_position_and_attention_is_counted():
+def test_operations_of_a_transformer_equal_the_formula():
     model = build_network(Causal(), Transformer(layers=2, width=8, heads=2, ffn_dim=16), VOCABULARY.size, 0)
     (batch,) = micro_batches(Causal(), ToySamples(), 0, 4, 4, 0.0)
     (stream,) = batch.streams.values()
     tokens = positions([batch])
     labelled = int((next(iter(stream.labels.values())) >= 0).sum())
     products = 2 * tokens * 2 * (4 * 8 * 8 + 3 * 8 * 16) + 2 * labelled * VOCABULARY.size * 8
-    row = sum(stream.lengths)  # all short enough to share one row of attention
+    row = sum(stream.lengths)  # all fit into one row of attention
     assert forward_operations(model, batch) == products + 2 * 2 * row * row * (8 + 8)
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("rnn", 1), ("gru", 3), ("lstm", 4)])
 @pytest.mark.parametrize("directions", ["forward", "both"])
 def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
-    """On a CPU an LSTM is one operation that torch's counter does not know: only what is around it was counted."""
+    """Regression: on a CPU an LSTM is one operation that torch's counter does not know, so only the rest was
+    counted."""
     objective = Causal() if directions == "forward" else Masked()
     (batch,) = micro_batches(objective, ToySamples(), 0, 4, 4, 0.0)
     one, two = (
@@ -63,15 +64,15 @@ def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
         for n in (1, 2)
     )
     (stream,) = batch.streams.values()
-    steps = sum(int(group.real.numel()) for group in Steps(stream).groups)  # fillers go through the cells too
+    steps = sum(int(group.real.numel()) for group in Steps(stream).groups)  # padding goes through the cells too
     ways, inside = (1, 8) if directions == "forward" else (2, 4)
-    layer = 2 * steps * ways * gates * inside * (8 + inside)  # by what is below and what was before
+    layer = 2 * steps * ways * gates * inside * (8 + inside)  # weights for the layer below and the previous state
     assert forward_operations(two, batch) - forward_operations(one, batch) == layer
     assert forward_operations(one, batch) > layer
 
 
 @pytest.mark.parametrize("name", list(optimizers))
-def test_optimizer_bytes_are_what_a_step_really_makes(name):
+def test_optimizer_bytes_equal_those_of_a_real_step(name):
     model, chosen = network(), settings(optimizer=name)
     built = chosen.optimizer.build(model, MACHINE)
     accumulate(model, OBJECTIVE, micro_batches(OBJECTIVE, ToySamples(), 0, 4, 4, 0.0), MACHINE, 0)
@@ -87,7 +88,7 @@ def test_activations_grow_with_the_micro_batch_and_weights_do_not():
     assert large["weights"] == small["weights"] == 4 * sum(p.numel() for p in network().parameters())
 
 
-def test_asking_changes_nothing_and_the_answer_is_json():
+def test_the_forecast_changes_nothing_and_is_json():
     model = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     torch.manual_seed(3)

@@ -1,4 +1,4 @@
-"""metrics.jsonl is continued without a seam."""
+"""metrics.jsonl is continued without gaps or repetitions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ record = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5
 
 
 @given(st.lists(record, max_size=6), st.lists(record, max_size=6), st.lists(record, max_size=6))
-def test_rewound_and_written_again_leaves_no_seam(tmp_path_factory, kept, lost, again):
+def test_rewinding_and_writing_gives_a_consistent_journal(tmp_path_factory, kept, lost, again):
     path = tmp_path_factory.mktemp("journal") / "metrics.jsonl"
     journal = Journal(path)
     for r in kept:
@@ -34,20 +34,20 @@ def test_rewound_and_written_again_leaves_no_seam(tmp_path_factory, kept, lost, 
     assert list(read_journal(path)) == kept + again
 
 
-def test_a_record_cut_off_by_a_kill_is_no_record(tmp_path):
+def test_an_incomplete_last_record_is_ignored(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n{"step": 2, "lo')
     assert list(read_journal(path)) == [{"step": 1}]
 
 
-def test_positions_count_what_other_processes_wrote(tmp_path):
+def test_positions_include_records_of_other_processes(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n')
     with closing(Journal(path)) as journal:
         assert journal.position() == 12
 
 
-def test_what_is_no_number_is_never_written(tmp_path):
+def test_nan_is_never_written(tmp_path):
     with closing(Journal(tmp_path / "metrics.jsonl")) as journal:
         with pytest.raises(ValueError, match="JSON"):
             journal.write({"loss": float("nan")})
@@ -55,7 +55,7 @@ def test_what_is_no_number_is_never_written(tmp_path):
     assert json.loads((tmp_path / "metrics.jsonl").read_text("utf-8")) == {"text": "炉"}
 
 
-def test_a_journal_that_lost_finished_work_is_refused_and_never_padded(tmp_path):
+def test_a_journal_that_lost_records_is_refused_and_unchanged(tmp_path):
     path = tmp_path / "metrics.jsonl"
     with closing(Journal(path)) as journal:
         journal.write({"step": 1})

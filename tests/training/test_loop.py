@@ -1,4 +1,4 @@
-"""The loop: what it writes down, how it stops, what it does when numbers stop being numbers."""
+"""The loop: what it records, how it stops and resumes, and what it does when losses are not finite."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def without_clock(folder):
     return [{k: v for k, v in r.items() if k not in CLOCK_FIELDS} for r in read_journal(folder / "metrics.jsonl")]
 
 
-def test_every_step_and_validation_is_written_down(tmp_path):
+def test_every_step_and_validation_is_recorded(tmp_path):
     seen = []
     work = job(tmp_path, 6, validate=validate, watch=lambda record, plan: seen.append(record))
     position = train(work)
@@ -50,8 +50,8 @@ def test_every_step_and_validation_is_written_down(tmp_path):
     json.dumps(seen)
 
 
-class NothingAsked:
-    """Samples of a single token: there is no next one."""
+class SamplesWithoutTargets:
+    """Samples of a single token, which has no next one."""
 
     tokens_per_unit, units = 1.0, 100
 
@@ -59,44 +59,44 @@ class NothingAsked:
         return UnitSample(0, n, progress, VOCABULARY, lambda overlap: [np.array([VOCABULARY.bos])])
 
 
-def test_a_step_that_asks_for_nothing_has_no_loss(tmp_path):
+def test_a_step_without_targets_has_no_loss(tmp_path):
     seen = []
     causal = Causal()
     model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
     watch = lambda record, plan: seen.append(record["loss"])  # noqa: E731
-    train(job(tmp_path, 2, objective=causal, model=model, samples=NothingAsked(), watch=watch))
+    train(job(tmp_path, 2, objective=causal, model=model, samples=SamplesWithoutTargets(), watch=watch))
     assert seen == [None, None]
 
 
-def test_a_step_that_asks_for_nothing_is_no_error_with_frozen_embeddings(tmp_path):
-    """Nothing that learns had a part in the loss, and the backward pass refused it, again after every resume."""
+def test_a_step_without_targets_and_with_frozen_embeddings_is_no_error(tmp_path):
+    """Regression: no trained weight contributed to the loss, and the backward pass failed, also after every resume."""
     causal = Causal()
     model = build_network(causal, SMALL, VOCABULARY.size, seed=0)
     chosen = settings(freeze=["embeddings"])
     apply_training_options(model, chosen)
-    train(job(tmp_path, 2, chosen, objective=causal, model=model, samples=NothingAsked()))
+    train(job(tmp_path, 2, chosen, objective=causal, model=model, samples=SamplesWithoutTargets()))
 
 
-def test_logging_can_be_rarer_but_the_last_step_is_there(tmp_path):
+def test_log_every_is_respected_and_the_last_step_recorded(tmp_path):
     train(job(tmp_path, 7, settings(log_every=3)))
     assert [r["step"] for r in by_kind(tmp_path, "train")] == [3, 6, 7]
 
 
-def test_the_schedule_sets_the_rate(tmp_path):
+def test_the_schedule_sets_the_learning_rate(tmp_path):
     train(job(tmp_path, 4, settings(optimizer={"name": "adamw", "learning_rate": 0.01}, schedule="linear")))
     rates = [r["learning_rate"] for r in by_kind(tmp_path, "train")]
     linear = settings(schedule="linear").schedule
     assert rates == [pytest.approx(0.01 * linear.at((i + 0.5) / 4)) for i in range(4)]
 
 
-def test_the_best_weights_are_chosen(tmp_path):
-    """Losses are told, not measured: the second validation is the best."""
-    told = iter([3.0, 1.0, 2.0])
+def test_the_best_weights_are_kept(tmp_path):
+    """Losses are given rather than measured: the second validation is the best."""
+    given = iter([3.0, 1.0, 2.0])
     kept = {}
 
     def judge(model):
         kept[len(kept)] = [p.detach().clone() for p in model.parameters()]
-        return Losses({"masked": next(told)}, {"masked": 1}, {})
+        return Losses({"masked": next(given)}, {"masked": 1}, {})
 
     work = job(tmp_path, 6, validate=judge)
     position = train(work)
@@ -106,8 +106,8 @@ def test_the_best_weights_are_chosen(tmp_path):
 
 
 def test_the_last_weights_can_be_kept_instead(tmp_path):
-    told = iter([1.0, 2.0, 3.0])
-    judge = lambda model: Losses({"masked": next(told)}, {"masked": 1}, {})  # noqa: E731
+    given = iter([1.0, 2.0, 3.0])
+    judge = lambda model: Losses({"masked": next(given)}, {"masked": 1}, {})  # noqa: E731
     work = job(tmp_path, 6, settings(keep="last"), validate=judge)
     before = []
     work.watch = lambda record, plan: before.append([p.detach().clone() for p in work.model.parameters()])
@@ -115,7 +115,7 @@ def test_the_last_weights_can_be_kept_instead(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(work.model.parameters(), before[-1], strict=True))
 
 
-def test_a_finished_training_is_not_done_again(tmp_path):
+def test_a_finished_training_is_not_repeated(tmp_path):
     train(job(tmp_path, 4, validate=validate))
     before = (tmp_path / "metrics.jsonl").read_bytes()
     again = job(tmp_path, 4, validate=lambda model: pytest.fail("validated again"))
@@ -136,7 +136,7 @@ def stopped_after(folder, steps, stop_at, **more):
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 5])
-def test_stopped_and_run_again_ends_bit_equal(tmp_path, stop_at):
+def test_stopped_training_resumes_bit_for_bit(tmp_path, stop_at):
     straight = job(tmp_path / "straight", 6, validate=validate)
     train(straight)
     assert stopped_after(tmp_path / "stopped", 6, stop_at).checkpoints.newest([]).step == stop_at
@@ -147,13 +147,13 @@ def test_stopped_and_run_again_ends_bit_equal(tmp_path, stop_at):
     assert straight.checkpoints.steps()[-1] == again.checkpoints.steps()[-1] == 6
 
 
-def test_a_request_at_the_last_step_lets_it_finish(tmp_path):
+def test_a_stop_request_at_the_last_step_lets_training_finish(tmp_path):
     work = job(tmp_path, 3, stop=lambda: len(by_kind(tmp_path, "train")) == 3)
     assert train(work).step == 3
 
 
-def test_work_after_the_last_checkpoint_is_done_again(tmp_path):
-    """As after a kill: records and weights beyond the newest checkpoint are dropped and come back the same."""
+def test_killed_training_resumes_bit_for_bit_from_the_last_checkpoint(tmp_path):
+    """Records and weights beyond the newest checkpoint are dropped and computed again."""
     straight = job(tmp_path / "straight", 6, every=4, validate=validate)
     train(straight)
 
@@ -175,32 +175,32 @@ def test_work_after_the_last_checkpoint_is_done_again(tmp_path):
     assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "killed")
 
 
-def test_a_damaged_newest_checkpoint_is_told_and_passed_over(tmp_path):
+def test_a_damaged_newest_checkpoint_is_skipped_with_a_warning(tmp_path):
     train(job(tmp_path / "straight", 6, validate=validate))
     work = stopped_after(tmp_path / "damaged", 6, 5)
     (work.checkpoints.path(5) / "weights.safetensors").write_bytes(b"")
-    told = []
-    again = job(tmp_path / "damaged", 6, validate=validate, watch=lambda record, plan: told.append(record))
+    given = []
+    again = job(tmp_path / "damaged", 6, validate=validate, watch=lambda record, plan: given.append(record))
     train(again)
-    assert [r["message"].split(":")[0] for r in told if r["kind"] == "warning"] == ["damaged checkpoint skipped"]
+    assert [r["message"].split(":")[0] for r in given if r["kind"] == "warning"] == ["damaged checkpoint skipped"]
     assert without_clock(tmp_path / "straight") == without_clock(tmp_path / "damaged")
 
 
-ENDLESS = {"name": "adamw", "learning_rate": 1e30}
+DIVERGING = {"name": "adamw", "learning_rate": 1e30}
 
 
 @pytest.mark.parametrize("every", [1, 4])
 @pytest.mark.parametrize("held_out", [None, validate])
-def test_a_loss_that_is_no_number_is_one_line_with_a_way_out(tmp_path, every, held_out):
-    with pytest.raises(DanluError, match=r"step \d of toy; lower optimizer\.learning_rate \(1e\+30\)") as told:
-        train(job(tmp_path, 6, settings(optimizer=ENDLESS, schedule={"name": "linear", "warm_up": 0}), every=every,
+def test_a_nan_loss_is_one_line_with_a_remedy(tmp_path, every, held_out):
+    with pytest.raises(DanluError, match=r"step \d of toy; lower optimizer\.learning_rate \(1e\+30\)") as given:
+        train(job(tmp_path, 6, settings(optimizer=DIVERGING, schedule={"name": "linear", "warm_up": 0}), every=every,
                   validate=held_out))  # fmt: skip
-    assert "\n" not in str(told.value)
-    assert told.value.code == 1
+    assert "\n" not in str(given.value)
+    assert given.value.code == 1
     assert all(json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
 
 
-def test_a_held_out_loss_that_is_no_number_is_one_line_and_no_record(tmp_path):
+def test_a_nan_held_out_loss_is_one_line_and_not_recorded(tmp_path):
     work = job(tmp_path, 6, validate=lambda model: Losses({"masked": float("nan")}, {"masked": 1}, {}))
     with pytest.raises(DanluError, match=r"held-out loss is nan at step 2 of toy; lower optimizer\.learning_rate"):
         train(work)
@@ -208,7 +208,7 @@ def test_a_held_out_loss_that_is_no_number_is_one_line_and_no_record(tmp_path):
     assert work.checkpoints.steps() == []
 
 
-def test_a_gradient_that_is_no_number_is_one_line_too(tmp_path):
+def test_a_nan_gradient_is_one_line_with_a_remedy(tmp_path):
     work = job(tmp_path, 6)
     work.model.embeddings["token"].weight.register_hook(lambda gradient: gradient * float("nan"))
     with pytest.raises(DanluError, match=r"gradient is nan at step 1 of toy; lower optimizer\.learning_rate"):

@@ -1,4 +1,4 @@
-"""A device without float64 (Apple's Metal has none): what is summed in float64 is brought to the CPU first."""
+"""Devices without float64 (such as Apple's Metal): float64 sums are computed on the CPU."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TO_FLOAT64 = (torch.Tensor.double, torch.Tensor.to, torch.Tensor.type)
 
 
 class NoFloat64(TorchFunctionMode):
-    """Every tensor counts as one on a device without float64 until `.cpu()` has brought it over."""
+    """Treats every tensor as on a device without float64 until `.cpu()` has moved it."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         found = func(*args, **(kwargs or {}))
@@ -39,7 +39,7 @@ class NoFloat64(TorchFunctionMode):
         return found
 
 
-def test_the_stand_in_for_such_a_device_notices():
+def test_the_simulated_device_detects_float64():
     with NoFloat64():
         assert torch.ones(2).cpu().double().sum() == 2
         for wrong in (lambda: torch.ones(2).double().cpu(), lambda: torch.ones(2).to(torch.float64)):
@@ -47,7 +47,7 @@ def test_the_stand_in_for_such_a_device_notices():
                 wrong()
 
 
-def test_learning_needs_no_float64():
+def test_training_needs_no_float64():
     model, batches = network(), micro_batches(OBJECTIVE, ToySamples(), 0, 8, 4, 0.5)
     with NoFloat64():
         losses = accumulate(model, OBJECTIVE, batches, MACHINE, 0)

@@ -1,4 +1,4 @@
-"""Optimisers: who gets which parameters, and that their state comes back by name."""
+"""Optimizers: assignment of parameters, and states that round-trip by name."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def advance(model, built, steps):
 
 
 @pytest.mark.parametrize("name", list(optimizers))
-def test_every_parameter_has_exactly_one_owner(name):
+def test_every_parameter_has_exactly_one_optimizer(name):
     model = network()
     owned = [p for o in optimizers.validate(name).build(model, MACHINE) for g in o.param_groups for p in g["params"]]
     assert len(owned) == len({id(p) for p in owned}) == len(list(model.parameters()))
 
 
-def test_muon_takes_the_matrices_of_the_backbone_only():
+def test_muon_gets_only_the_matrices_of_the_backbone():
     model = network()
     muon, rest = optimizers.validate("muon").build(model, MACHINE)
     names = {id(p): n for n, p in model.named_parameters()}
@@ -48,7 +48,7 @@ def test_muon_takes_the_matrices_of_the_backbone_only():
 
 
 @pytest.mark.parametrize("rows", [6, 20])
-def test_muon_in_float32_is_torchs_without_its_cast(rows, monkeypatch):
+def test_muon_in_float32_equals_torch_without_its_bfloat16_cast(rows, monkeypatch):
     def after_steps(dtype):
         torch.manual_seed(0)
         model = nn.ModuleDict({"backbone": nn.Linear(12, rows, bias=False)})
@@ -59,7 +59,7 @@ def test_muon_in_float32_is_torchs_without_its_cast(rows, monkeypatch):
         return model["backbone"].weight.detach(), muon.state[model["backbone"].weight]["momentum_buffer"]
 
     ours, theirs = after_steps("float32"), after_steps("bfloat16")
-    assert not torch.equal(ours[0], theirs[0]), "the one rounds, the other does not"
+    assert not torch.equal(ours[0], theirs[0]), "only one of them rounds"
     monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
     for a, b in zip(ours, after_steps("bfloat16"), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
@@ -81,7 +81,7 @@ def test_only_matrices_decay(name):
 
 
 @pytest.mark.parametrize("name", list(optimizers))
-def test_state_goes_to_names_and_back(name):
+def test_state_round_trips_by_name(name):
     model, built = trained(name)
     state = {k: v.clone() for k, v in state_tensors(model, built).items()}
     other = network(seed=1)
@@ -97,6 +97,6 @@ def test_state_goes_to_names_and_back(name):
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
-def test_a_state_of_another_model_is_refused():
+def test_the_state_of_another_model_is_refused():
     with pytest.raises(KeyError, match=r"backbone\.nowhere"):
         load_state_tensors(network(), [], {"backbone.nowhere/step": torch.zeros(())})

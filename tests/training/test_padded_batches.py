@@ -1,4 +1,4 @@
-"""Batches that are filled up to a capacity: when, to what, and that a run is the same with them."""
+"""Batches padded to a capacity: when, to what size, and that training is the same with them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_streams_have_whole_capacities_and_keep_order_and_targets(first, units, 
         assert kind[0] == kind[1]
 
 
-def test_a_run_with_a_capacity_is_the_run_without(tmp_path):
-    """To rounding: sums are over other shapes."""
+def test_training_with_a_capacity_equals_training_without(tmp_path):
+    """Up to rounding, since sums are over other shapes."""
     records = []
     for capacity in (None, 64):
         work = job(tmp_path / str(capacity), 6)
@@ -67,11 +67,11 @@ def test_a_run_with_a_capacity_is_the_run_without(tmp_path):
         ({"capacity": 96, "compile": True}, GPU, 96),
     ],
 )
-def test_compiled_steps_on_a_gpu_are_filled_up_unasked(given, machine, expected):
+def test_compiled_steps_on_a_gpu_have_a_default_capacity(given, machine, expected):
     assert capacity_of(settings(**given), ToySamples(), machine) == expected
 
 
-def test_the_plan_remembers_and_an_older_plan_had_none():
+def test_the_plan_stores_the_capacity_and_older_plans_have_none():
     plan = make_plan(settings(budget="3 steps", capacity=32), network(), OBJECTIVE, ToySamples(), MACHINE, None)
     assert plan.capacity == 32
     assert Plan.of(plan.facts()) == plan

@@ -1,4 +1,4 @@
-"""The plan of a run: decided once, from the budget."""
+"""The plan of a training: determined once, from the budget."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def planned(monkeypatch=None, seconds=(0.5, 2.0), **given):
     return make_plan(settings(**given), network(), OBJECTIVE, ToySamples(), MACHINE, None)
 
 
-def test_units_come_of_tokens():
+def test_units_follow_from_tokens():
     plan = planned(budget="7 steps", batch_tokens=120, micro_batch_tokens=45)
     assert (plan.steps, plan.step_units, plan.micro_units) == (7, 12, 4)
 
 
-def test_a_step_has_a_unit_and_a_micro_batch_is_no_larger_than_a_step():
+def test_a_step_has_at_least_one_unit_and_micro_batches_fit_in_it():
     plan = planned(budget="1 epochs", batch_tokens=1, micro_batch_tokens=1000)
     assert (plan.steps, plan.step_units, plan.micro_units) == (64, 1, 1)
 
 
 @pytest.mark.parametrize(("validations", "every"), [(1, 20), (3, 7), (20, 1), (500, 1)])
-def test_validations_are_spread_and_saved(validations, every):
+def test_validations_are_spread_evenly_with_checkpoints(validations, every):
     plan = planned(budget="20 steps", validations=validations)
     assert plan.validate_every == plan.save_every == every
 
@@ -38,19 +38,20 @@ def test_saving_can_be_more_frequent():
     assert planned(budget="20 steps", save_every=3).save_every == 3
 
 
-def test_time_is_measured_in_steps_less_validations(monkeypatch):
+def test_a_time_budget_excludes_the_time_of_validations(monkeypatch):
     assert planned(monkeypatch, budget="60 seconds", validations=10).steps == (60 - 20) / 0.5
     slow_validation = planned(monkeypatch, seconds=(0.5, 100.0), budget="60 seconds", validations=10)
     assert slow_validation.steps == 30 / 0.5
 
 
-def test_steps_of_two_kinds_take_their_mean_and_a_busy_moment_does_not_count(monkeypatch):
-    """The quarter of the quickest was taken for all: an LSTM whose steps took 0.12 or 0.47 s ran 16 minutes of 8."""
-    clock, asked = [0.0], []
+def test_step_time_is_the_mean_of_alternating_steps_without_outliers(monkeypatch):
+    """Regression: the fastest quarter was used, so an LSTM whose steps took 0.12 or 0.47 s ran 16 minutes instead of
+    8."""
+    clock, measured = [0.0], []
 
     def work(model, objective, batches, machine, step):
-        asked.append(batches)
-        busy = 5.0 if len(asked) % 5 == 0 else 0.0
+        measured.append(batches)
+        busy = 5.0 if len(measured) % 5 == 0 else 0.0
         clock[0] += (0.1 if batches % 2 else 0.5) + busy
 
     monkeypatch.setattr(plan_module.time, "perf_counter", lambda: clock[0])
@@ -60,7 +61,7 @@ def test_steps_of_two_kinds_take_their_mean_and_a_busy_moment_does_not_count(mon
     assert plan.steps == pytest.approx(1000 / 0.3, rel=0.1)
 
 
-def test_measuring_time_leaves_the_model_as_it_was():
+def test_measuring_time_does_not_change_the_model():
     model = network()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     plan = make_plan(settings(budget="1 seconds"), model, OBJECTIVE, ToySamples(), MACHINE, None)
@@ -69,6 +70,6 @@ def test_measuring_time_leaves_the_model_as_it_was():
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_a_plan_is_written_down_and_read_again():
+def test_a_plan_round_trips_through_json():
     plan = planned(budget="7 steps")
     assert Plan.of(json.loads(json.dumps(plan.facts()))) == plan

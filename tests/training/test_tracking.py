@@ -1,4 +1,4 @@
-"""TensorBoard beside the journal: the same numbers, also after a run was cut off."""
+"""TensorBoard logs have the same numbers as the journal, also after an interruption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ pytest.importorskip("tensorboard")
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_tensorboard_holds_what_the_journal_does_and_a_second_process_writes_over_lost_work(tmp_path):
+def test_tensorboard_equals_the_journal_and_overwrites_repeated_steps(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def records(first, last, offset):
@@ -27,7 +27,7 @@ def test_tensorboard_holds_what_the_journal_does_and_a_second_process_writes_ove
         yield {"stage": "pretrain/m", "kind": "warning", "message": "not a step"}
         yield {"stage": "pretrain/m", "kind": "sample", "step": last, "prompt": "a", "text": " b"}
 
-    for first, last, offset in ((1, 4, 100.0), (3, 5, 0.0)):  # the second begins before the first ended
+    for first, last, offset in ((1, 4, 100.0), (3, 5, 0.0)):  # the second process starts before the end of the first
         watch = TensorBoard().open(tmp_path)
         for record in records(first, last, offset):
             watch(record)

@@ -1,4 +1,4 @@
-"""What training settings change: losses, frozen weights, rates by layer, recomputed and compiled blocks."""
+"""Training options: loss terms, frozen weights, learning rates by layer, recomputed and compiled blocks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def gradients(model):
 
 
 def reference(model, smoothing, z):
-    """Straight from the definitions, over all targets of the batch."""
+    """Compute the loss from its definition, over all targets of the batch."""
     text = BATCHES[0]["text"]
     at = text.labels["masked"] >= 0
     logits = model.token_logits(model.head(model.hidden(text)[at]), LogitsFrom.OWN_HEAD).double()
@@ -50,7 +50,7 @@ def reference(model, smoothing, z):
 
 
 @pytest.mark.parametrize(("smoothing", "z"), [(0.1, 0.0), (0.0, 0.01), (0.2, 0.003)])
-def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_when_judged(smoothing, z):
+def test_smoothing_and_z_loss_follow_the_papers_and_are_absent_in_evaluation(smoothing, z):
     model = network()
     apply_training_options(model, settings(label_smoothing=smoothing, z_loss=z))
     with torch.no_grad():
@@ -60,7 +60,7 @@ def test_smoothing_and_z_loss_are_those_of_the_papers_in_training_and_absent_whe
         assert float(model(BATCHES[0])["masked"]) == pytest.approx(reference(model, 0, 0), rel=1e-5)
 
 
-def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
+def test_frozen_weights_are_unchanged_and_the_others_are_trained(tmp_path):
     chosen = settings(freeze=["embeddings", "backbone.blocks.0.attention_norm.*", "*.up.*"])
     model = network()
     apply_training_options(model, chosen)
@@ -73,14 +73,14 @@ def test_frozen_parts_stay_as_they_are_and_the_others_learn(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "message"),
     [
         ("backbone.block.0", "matches no weight or module of the model; did you mean 'backbone.blocks.0'"),
         ("*", "all weights are frozen"),
     ],
 )
-def test_freezing_what_is_not_there_or_everything_is_refused(pattern, told):
-    with pytest.raises(WrongInput, match=told):
+def test_freezing_unknown_or_all_weights_is_refused(pattern, message):
+    with pytest.raises(WrongInput, match=message):
         apply_training_options(network(), settings(freeze=[pattern]))
 
 
@@ -96,7 +96,7 @@ def test_names_that_weights_had_in_earlier_versions_freeze_the_same_weights(form
     assert held[0]
 
 
-def test_depth_counts_from_the_embeddings_to_the_heads():
+def test_depth_increases_from_embeddings_to_heads():
     found = depths(deep())
     assert {n: d for n, d in found.items() if n.startswith("embeddings.")} == {"embeddings.token.weight": 0}
     assert found["backbone.blocks.0.attention.query.weight"] == 1
@@ -105,7 +105,7 @@ def test_depth_counts_from_the_embeddings_to_the_heads():
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])
-def test_layers_further_down_learn_by_less(name):
+def test_lower_layers_have_lower_learning_rates(name):
     model = deep()
     built = settings(optimizer={"name": name, "learning_rate": 0.01, "layer_decay": 0.5}).optimizer.build(
         model, MACHINE
@@ -115,29 +115,29 @@ def test_layers_further_down_learn_by_less(name):
         assert rates[id(dict(model.named_parameters())[parameter])] == pytest.approx(0.01 * 0.5 ** (4 - depth))
 
 
-def test_embeddings_can_be_spared_the_decay():
+def test_embeddings_can_be_excluded_from_weight_decay():
     model = deep()
-    for spare, expected in ((True, 0.1), (False, 0.0)):
-        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
+    for decay, expected in ((True, 0.1), (False, 0.0)):
+        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": decay}).optimizer.build(model, MACHINE)
         decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
         assert decays[id(model.embeddings["token"].weight)] == expected
         assert decays[id(model.head.dense.weight)] == 0.1
         assert decays[id(model.backbone.final_norm.weight)] == 0.0
 
 
-def test_biases_kept_in_a_table_do_not_decay_and_all_tables_are_embeddings():
+def test_bias_tables_have_no_weight_decay_and_tables_count_as_embeddings():
     model = build_network(Glove(), Bag(width=8), VOCABULARY.size, 0)
-    for spare, expected in ((True, 0.1), (False, 0.0)):
-        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": spare}).optimizer.build(model, MACHINE)
+    for decay, expected in ((True, 0.1), (False, 0.0)):
+        (optimizer,) = settings(optimizer={"name": "adamw", "decay_embeddings": decay}).optimizer.build(model, MACHINE)
         decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
         assert decays[id(model.head.context.weight)] == expected
         assert decays[id(model.head.bias.weight)] == decays[id(model.head.context_bias.weight)] == 0.0
 
 
-def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_included():
+def test_activation_checkpointing_preserves_gradients_bit_for_bit_with_dropout():
     plain, lean = deep(), deep()
     apply_training_options(lean, settings(activation_checkpointing=True))
-    copied = copy.deepcopy(lean)  # a plan times a copy: its blocks must be its own
+    copied = copy.deepcopy(lean)  # the plan measures a copy, whose blocks must be separate
     loss, expected = gradients(plain)
     for model in (lean, copied):
         found = gradients(model)
@@ -146,7 +146,7 @@ def test_recomputed_activations_give_the_same_gradients_bit_for_bit_dropout_incl
         assert all(torch.equal(found[1][n], g) for n, g in expected.items())
 
 
-def test_recomputing_keeps_less():
+def test_activation_checkpointing_saves_memory():
     kept = []
     for lean in (False, True):
         model = deep()
@@ -159,27 +159,27 @@ def test_recomputing_keeps_less():
 
 
 @pytest.mark.parametrize("setting", ["activation_checkpointing", "compile"])
-def test_what_is_no_stack_of_blocks_is_refused_in_one_line(setting):
+def test_architectures_without_blocks_are_refused_in_one_line(setting):
     recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
     with pytest.raises(WrongInput, match=f"training.{setting}: this architecture has no blocks"):
         apply_training_options(recurrent, settings(**{setting: True}))
 
 
-def test_rates_by_layer_need_layers_that_can_be_told_apart():
+def test_layer_decay_needs_an_architecture_with_blocks():
     recurrent = build_network(Causal(), Recurrent(width=8, layers=2), VOCABULARY.size, 0)
     with pytest.raises(WrongInput, match=r"training.optimizer.layer_decay: this architecture has no blocks"):
         apply_training_options(recurrent, settings(optimizer={"name": "adamw", "layer_decay": 0.5}))
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.filterwarnings("ignore")  # warnings of the compiler
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="torch.compile needs a compiler")
 @pytest.mark.parametrize("architecture", [DEEP.model_copy(update={"dropout": 0.0}), Convolutional(width=8, layers=2)])
 def test_compiled_blocks_compute_the_same(architecture):
     objective = OBJECTIVE if isinstance(architecture, Transformer) else Causal()
     plain, fast = (build_network(objective, architecture, VOCABULARY.size, 0) for _ in range(2))
     apply_training_options(fast, settings(compile=True))
-    for first in (0, 4, 9):  # other lengths each time
+    for first in (0, 4, 9):  # different lengths each time
         batches = micro_batches(objective, ToySamples(), first, 3, 3, 0.0)
         for model in (plain, fast):
             model.zero_grad()

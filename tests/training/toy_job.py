@@ -23,7 +23,7 @@ OBJECTIVE = Masked(rate=0.4)
 
 
 OPENED: list[Journal] = []
-"""Closed after each test."""
+"""Journals to close after each test."""
 
 
 def network(seed: int = 0) -> Network:
