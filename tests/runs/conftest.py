@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture(scope="package", autouse=True)
 def threads_restored():
-    """A run sets the threads of the whole process."""
+    """A run sets the number of threads of the whole process."""
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

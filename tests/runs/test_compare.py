@@ -1,4 +1,4 @@
-"""Several recipes side by side, through the public door."""
+"""Comparison of several recipes through the public API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ tasks:
 
 @pytest.fixture
 def recipes(tmp_path):
-    """`tiny.yaml`, causal, and `both.yaml`, the same with masked tokens; with a task."""
+    """`tiny.yaml`, causal, and `both.yaml`, the same with the masked objective; with a task."""
     tiny = write_tiny_recipe(tmp_path)
     for split in ("train", "test"):
         lines = [f"{split} number {i} of the {kind}\t{kind}" for kind in ("river", "mill") for i in range(6)]
@@ -43,7 +43,7 @@ def recipes(tmp_path):
     return [str(tmp_path / "tiny.yaml"), str(tmp_path / "both.yaml")]
 
 
-def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
+def test_models_of_several_recipes_are_compared(recipes, tmp_path):
     out = tmp_path / "out"
     made = danlu.compare(recipes, "200 tokens", seeds=2, out=out)
     causal, masked = made["models"]
@@ -53,7 +53,7 @@ def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
     results = read_json(out / "results.json")
     own = [entry["bits_per_byte"] for entry in results["pretrain"] if entry["objective"] == "causal"]
     assert causal["bits_per_byte"]["seeds"] == own
-    assert len(set(own)) == 2, "every training has a seed of its own"
+    assert len(set(own)) == 2, "every training has its own seed"
     assert causal["bits_per_byte"]["mean"] == pytest.approx(np.mean(own))
     assert masked["bits_per_byte"] is None
     assert masked["differences"]["task"]["from"] == "tiny"
@@ -62,11 +62,11 @@ def test_models_of_several_recipes_stand_side_by_side(recipes, tmp_path):
     assert masked["task"]["seeds"] == pytest.approx([scores["place-both-0"], scores["place-both-1"]])
     assert read_json(out / "comparison.json") == json.loads(json.dumps(made))
     page = (out / "comparison.html").read_text("utf-8")
-    for said in ("tiny", "both", "Comparison", "模型比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
-        assert said in page
+    for line in ("tiny", "both", "Comparison", "模型比较", "TF-IDF", "200 tokens", "No bits per byte for both:"):
+        assert line in page
 
 
-def test_one_training_each_is_judged_over_documents_and_draws(recipes, tmp_path):
+def test_with_one_seed_intervals_are_over_documents_and_draws(recipes, tmp_path):
     made = danlu.compare(recipes, "2 steps", seeds=1, overrides=["models.small.objective=causal"], out=tmp_path / "out")
     first, second = made["models"]
     assert first["bits_per_byte"]["over"] == "documents"
@@ -75,8 +75,9 @@ def test_one_training_each_is_judged_over_documents_and_draws(recipes, tmp_path)
     assert first["task"]["over"] == "draws of labels"
 
 
-def test_fine_tunings_of_every_training_have_draws_and_weights_of_their_own(recipes):
-    """All trainings had the same seeds, and the random weights of three trainings were one, with an interval."""
+def test_fine_tunings_of_different_trainings_have_different_seeds(recipes):
+    """Regression: all trainings used the same seeds, so that three random-weight controls were one, with an
+    interval."""
     found = {Path(name).stem: load_recipe(name) for name in recipes}
     tasks = compared(found, Budget(2, "steps"), 3).recipe.tasks
     drawn = {name: range(task.first_seed, task.first_seed + task.seeds) for name, task in tasks.items()}
@@ -84,7 +85,7 @@ def test_fine_tunings_of_every_training_have_draws_and_weights_of_their_own(reci
     assert all(drawn[f"place-both-{seed}"] == drawn[f"place-tiny-{seed}"] for seed in range(3))
 
 
-def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
+def test_differing_settings_and_steps_are_reported(recipes, tmp_path):
     text = Path(recipes[1]).read_text("utf-8")
     Path(recipes[1]).write_text(text.replace("training: {", "training: {patience: 3, ", 1), "utf-8")
     made = danlu.compare(recipes, "2 steps", seeds=1, out=tmp_path / "out")
@@ -92,17 +93,17 @@ def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
     assert [model["task_steps"] for model in made["models"]] == [[2], [2]]
     page = (tmp_path / "out" / "comparison.html").read_text("utf-8")
     table, steps = "<code>training.patience</code>", "Each fine-tuning run had 2 steps."
-    for said in ("Settings that differ", table, steps, " intervals of differences at the 95 % level"):
-        assert said in page
+    for line in ("Settings that differ", table, steps, " intervals of differences at the 95 % level"):
+        assert line in page
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ({"changed": True}, "both has another tokenizer than tiny"),
-        ({"retold": ("seeds: 2", "seeds: 3")}, "both has another task 'place'; make them alike, or name"),
+        ({"replacement": ("seeds: 2", "seeds: 3")}, "both has another task 'place'; make them alike, or name"),
         (
-            {"retold": ("tasks:", "evaluation: {ngram: 3}\ntasks:")},
+            {"replacement": ("tasks:", "evaluation: {ngram: 3}\ntasks:")},
             "both has another evaluation than tiny; .* evaluation.ngram=5",
         ),
         ({"task": "plase"}, "no task is called 'plase' in the recipes; did you mean 'place'"),
@@ -111,30 +112,30 @@ def test_settings_that_differ_and_steps_are_told(recipes, tmp_path):
         ({"twice": True}, "two of the recipes have the same name"),
     ],
 )
-def test_what_cannot_be_compared_is_told_before_any_work(recipes, tmp_path, words, told):
+def test_incomparable_recipes_are_refused_before_any_work(recipes, tmp_path, words, message):
     if words.pop("changed", False):
         Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace("size: 300", "size: 290"), "utf-8")
-    if retold := words.pop("retold", None):
-        Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace(*retold), "utf-8")
+    if replacement := words.pop("replacement", None):
+        Path(recipes[1]).write_text(Path(recipes[1]).read_text("utf-8").replace(*replacement), "utf-8")
     given = recipes[:1] if words.pop("alone", False) else recipes[:1] * 2 if words.pop("twice", False) else recipes
-    with pytest.raises(WrongInput, match=told):
+    with pytest.raises(WrongInput, match=message):
         danlu.compare(given, words.pop("budget", "2 steps"), seeds=1, out=tmp_path / "out", **words)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_reads_no_text_is_told_before_a_task_is_tried_on_it(recipes, tmp_path):
+def test_a_task_on_a_model_without_text_is_refused_before_any_work(recipes, tmp_path):
     text = Path(recipes[0]).read_text("utf-8").partition("tasks:")[0]
     (tmp_path / "images.yaml").write_text(text.replace("objective: causal", "objective: patches"), "utf-8")
     given = [recipes[0], str(tmp_path / "images.yaml")]
-    with pytest.raises(WrongInput, match=r"tasks.place.model: 'images' is trained by patches, which reads no") as told:
+    with pytest.raises(WrongInput, match=r"tasks.place.model: 'images' is trained by patches, which reads no") as error:
         danlu.compare(given, "2 steps", seeds=1, out=tmp_path / "out")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
     without = compared({Path(name).stem: load_recipe(name, ["tasks={}"]) for name in given}, Budget(2, "steps"), 1)
     assert without.task is None
 
 
-def test_a_model_that_reads_less_than_the_task_gives_is_told(recipes, tmp_path):
+def test_a_task_longer_than_the_context_is_refused(recipes, tmp_path):
     text = Path(recipes[0]).read_text("utf-8").partition("tasks:")[0]
     (tmp_path / "short.yaml").write_text(text.replace("context: 16", "context: 8"), "utf-8")
     with pytest.raises(
@@ -154,8 +155,8 @@ ROUNDS = [
 ]
 
 
-def test_models_that_use_another_use_that_of_their_seed(recipes):
-    """Every model is called otherwise in a comparison, and whoever named one was refused after it had been trained."""
+def test_references_between_models_stay_within_a_seed(recipes):
+    """Regression: models are renamed in a comparison, and references to them were refused after training."""
     rounds = load_recipe(recipes[0], ROUNDS)
     made = compared({"tiny": rounds, "other": rounds}, Budget(2, "steps"), 2).recipe
     assert list(made.models)[:4] == ["tiny-small-0", "tiny-small-1", "tiny-again-0", "tiny-again-1"]
@@ -165,8 +166,8 @@ def test_models_that_use_another_use_that_of_their_seed(recipes):
     assert made.models["tiny-small-0"].objective.teacher is None
 
 
-def test_a_corpus_of_several_sources_is_named_whole(recipes, tmp_path):
-    """Everything was trained, and then the page refused results.json: a list of sources is no line of text."""
+def test_a_corpus_of_several_sources_is_shown_completely(recipes, tmp_path):
+    """Regression: after training, the page refused results.json, since a list of sources is not a line of text."""
     text = tmp_path / "text.txt"
     (tmp_path / "more.txt").write_text(text.read_text("utf-8").replace("furnace", "kiln"), "utf-8")
     sources = f"corpus.source=[{text}, {tmp_path / 'more.txt'}]"
@@ -182,7 +183,7 @@ def test_models_of_one_recipe_keep_their_names(recipes):
     assert made.recipe.models["again-0"].embeddings == "small-0"
 
 
-def test_embeddings_of_a_folder_stay_those_of_the_folder(recipes, tmp_path):
+def test_embeddings_from_a_folder_are_kept(recipes, tmp_path):
     found = {Path(name).stem: load_recipe(name, [f"models.small.embeddings={tmp_path}"]) for name in recipes}
     assert {m.embeddings for m in compared(found, Budget(2, "steps"), 1).recipe.models.values()} == {str(tmp_path)}
 
@@ -204,13 +205,13 @@ def test_rounds_of_clusters_are_compared(recipes, tmp_path):
     assert [model["name"] for model in made["models"]] == ["small", "again"]
 
 
-def test_two_names_that_become_one_are_refused(recipes):
+def test_colliding_model_names_are_refused(recipes):
     one, both = load_recipe(recipes[1]), load_recipe(recipes[0], ["tasks={}", *ROUNDS])
     with pytest.raises(WrongInput, match="two models of tiny, tiny-again would have one name"):
         compared({"tiny": both, "tiny-again": one}, Budget(2, "steps"), 1)
 
 
-def test_pairs_cancel_what_they_share():
+def test_paired_differences_cancel_shared_variation():
     a, b = Measured((1.0, 2.0, 3.0)), Measured((1.5, 2.5, 3.6))
     found = differences({"a": a, "none": None, "b": b})
     assert found["a"] is None
@@ -220,7 +221,7 @@ def test_pairs_cancel_what_they_share():
     assert found["b"]["high"] - found["b"]["low"] < 0.3
 
 
-def test_no_figure_is_invented():
+def test_missing_figures_stay_missing():
     unmeasured = Trainings([ModelResult(name="m", objective="masked", bits_per_byte=None)], [])
     assert unmeasured.bits_per_byte is None
     assert unmeasured.score("ours") is None

@@ -1,4 +1,5 @@
-"""Runs over what is no text: a model without tokens is trained, judged, drawn, saved and loaded, and refuses text."""
+"""Runs on data other than text: a model without tokens is trained, evaluated, shown, saved and loaded, and refuses
+text."""
 
 from __future__ import annotations
 
@@ -40,14 +41,14 @@ def recipe_of(objective, more="") -> Recipe:
 
 
 def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
-    said = []
-    results = danlu.run(recipe_of("{name: patches, data: mine.npz}"), out="run", say=said.append)
+    printed = []
+    results = danlu.run(recipe_of("{name: patches, data: mine.npz}"), out="run", say=printed.append)
     (entry,) = results["pretrain"]
     assert {"squared error, model", "squared error, linear"} <= entry["judged"]["figures"].keys()
     assert entry["bits_per_byte"] is None
-    (line,) = [line for line in said if "on test units: patch loss" in line]
+    (line,) = [line for line in printed if "on test units: patch loss" in line]
     assert "nats" not in line
-    json.loads((folder / "run/results.json").read_text(), parse_constant=pytest.fail)  # no NaN: other programs read it
+    json.loads((folder / "run/results.json").read_text(), parse_constant=pytest.fail)  # no NaN, for other JSON parsers
     page = (folder / "run/report.html").read_text()
     assert results["text_read"] is False
     assert "No model of this run reads text" in page
@@ -65,7 +66,7 @@ def test_a_model_without_tokens_runs_to_its_report_and_refuses_text(folder):
             use()
 
 
-def test_other_arrays_than_a_run_was_begun_with_are_refused(folder):
+def test_arrays_that_changed_since_the_run_started_are_refused(folder):
     recipe, seen = recipe_of("{name: patches, data: mine.npz}"), []
     with pytest.raises(Stopped):
         danlu.run(recipe, out="run", watch=lambda record, plan: seen.append(record), stop=lambda: len(seen) >= 2)
@@ -86,18 +87,18 @@ def test_images_and_captions_run_to_a_report_and_embed_text(folder):
     assert "No model of this run reads text" not in (folder / "run/report.html").read_text()
     found = entry["judged"]["figures"]["found in group"]
     assert 0 <= found["low"] <= found["high"] <= 1
-    assert [part["stream"] for part in entry["example"]] == ["text"]  # no tokens in an image
+    assert [part["stream"] for part in entry["example"]] == ["text"]  # images have no tokens
     assert danlu.load("run").embed(["a three", "三"]).shape == (2, 16)
 
 
 @pytest.mark.parametrize("objective", ["{name: patches, data: mine.npz}", "image_text"])
-def test_what_will_be_done_can_be_shown(folder, objective):
+def test_show_reports_operations(folder, objective):
     facts = show(recipe_of(objective))
     assert facts["models"]["seen"]["operations"]["training_per_token"] > 0
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_model_of_images_alone_has_no_vocabulary(tied):
+def test_a_model_of_images_only_has_no_vocabulary(tied):
     settings = {"name": "transformer", "layers": 1, "width": 16, "heads": 2, "context": 16, "tied": tied}
     objective = objectives.validate("patches")
     few, many = (build_network(objective, architectures.validate(settings), size, seed=0) for size in (10, 1000))
@@ -106,22 +107,24 @@ def test_a_model_of_images_alone_has_no_vocabulary(tied):
         few.token_logits(few.head.output.weight)
 
 
-def test_a_task_over_text_is_refused_a_model_without_tokens(folder):
+def test_a_text_task_is_refused_for_a_model_without_tokens(folder):
     task = "tasks: {topic: {model: seen, task: {name: classify, rows: builtin:pydocs_parts}}}\n"
-    told = r"seen.yaml:9: tasks.topic.model: 'seen' is trained by patches, which reads no text; name one that does"
-    with pytest.raises(WrongInput, match=told):
+    message = r"seen.yaml:9: tasks.topic.model: 'seen' is trained by patches, which reads no text; name one that does"
+    with pytest.raises(WrongInput, match=message):
         recipe_of("{name: patches, data: mine.npz}", task)
 
 
-def test_data_that_is_not_there_is_told_with_its_place(folder):
+def test_missing_data_is_reported_with_its_place(folder):
     with pytest.raises(WrongInput, match=r"seen.yaml:5: models.seen.objective: no file min.npz; did you mean 'mine"):
         recipe_of("{name: patches, data: min.npz}")
 
 
-def test_pairs_of_texts_are_refused_a_model_without_tokens(folder):
+def test_similarity_pairs_are_refused_for_a_model_without_tokens(folder):
     pairs = "evaluation: {similarity: {sts: {rows: pairs.tsv}}}\n"
-    told = r"^seen.yaml:9: evaluation.similarity: 'seen' is trained by patches, which reads no text; leave similarity"
-    with pytest.raises(WrongInput, match=told):
+    message = (
+        r"^seen.yaml:9: evaluation.similarity: 'seen' is trained by patches, which reads no text; leave similarity"
+    )
+    with pytest.raises(WrongInput, match=message):
         recipe_of("{name: patches, data: mine.npz}", pairs)
 
 
@@ -130,6 +133,6 @@ def test_a_teacher_without_tokens_is_refused(folder):
         "models.second.objective={name: clusters, k: 5, teacher: seen, unit_tokens: 16}",
         "models.second.architecture={name: transformer, layers: 1, width: 16, heads: 2, context: 16}",
     ]
-    told = r"models.second.objective.teacher: 'seen' is trained by patches, which reads no text; name one that does"
-    with pytest.raises(WrongInput, match=told):
+    message = r"models.second.objective.teacher: 'seen' is trained by patches, which reads no text; name one that does"
+    with pytest.raises(WrongInput, match=message):
         parse_recipe(RECIPE.format(objective="{name: patches, data: mine.npz}"), "seen.yaml", second)

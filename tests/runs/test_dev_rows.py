@@ -1,4 +1,4 @@
-"""Dev rows choose the learning rate and the steps; one table can be split."""
+"""Dev rows choose the learning rate and the steps; a single table can be split."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_dev_rows_choose_the_learning_rate_and_the_steps(folder):
         name = f"{found['learning_rate']:.3g}"
         assert found["candidates"][name]["score"] == best
         shown = records(folder, "chosen", f"finetune/labels/{arm}-0")
-        assert len(shown) > 1  # one an epoch
+        assert len(shown) > 1  # one per epoch
         assert all("accuracy" in record for record in shown)
         best = min(shown, key=lambda record: record["loss"])
         assert found["steps"] == [best["step"]]
 
 
-def test_validations_and_patience_are_honoured(folder):
+def test_validations_and_patience_are_respected(folder):
     files = {"test": folder / "test.tsv", "dev": folder / "dev.tsv"}
     given = ["learning_rates=[1e-2]", "training.validations=3"]
     (task,) = finetune(folder, "three", given, **files)["tasks"]
@@ -70,7 +70,7 @@ def test_validations_and_patience_are_honoured(folder):
 
 
 @pytest.mark.parametrize("group", [None, "author"])
-def test_one_table_is_split_by_class_and_written_down(folder, group):
+def test_a_single_table_is_split_by_class_and_the_split_recorded(folder, group):
     out = f"split-{group}"
     (task,) = finetune(folder, out, split=0.2, group=group)["tasks"]
     lines = (folder / out / "tasks/labels/split.tsv").read_text("utf-8").splitlines()[1:]
@@ -85,6 +85,6 @@ def test_one_table_is_split_by_class_and_written_down(folder, group):
         assert all(len(found) == 1 for found in authors.values())
 
 
-def test_test_and_split_exclude_each_other(folder):
+def test_test_and_split_are_mutually_exclusive(folder):
     with pytest.raises(WrongInput, match="give either test"):
         finetune(folder, "neither")

@@ -1,4 +1,4 @@
-"""A model whose embeddings start from another's: an earlier one of the run, or a folder with another tokenizer."""
+"""A model whose embeddings start from those of an earlier model of the run or of a folder with another tokenizer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def network(tokenizer, width=8, seed=0):
     return build_network(objectives.validate("skipgram"), bag, tokenizer.vocabulary.size, seed)
 
 
-def test_tokens_meet_by_their_text_and_special_ones_by_their_role():
+def test_tokens_are_matched_by_text_and_special_ones_by_role():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
     found = match_tokens(bpe, word)
     by_name = {bpe.token(i): found[i] for i in range(bpe.vocabulary.size)}
@@ -48,7 +48,7 @@ def test_tokens_meet_by_their_text_and_special_ones_by_their_role():
     assert np.array_equal(match_tokens(bpe, ByteBPE(size=300).train(TEXTS)), np.arange(bpe.vocabulary.size))
 
 
-def test_directions_are_taken_and_lengths_kept():
+def test_embedding_directions_are_copied_and_the_scale_kept():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
     model, donor = network(bpe), network(word, seed=1)
     with torch.no_grad():
@@ -56,14 +56,18 @@ def test_directions_are_taken_and_lengths_kept():
     before = model.embeddings["token"].weight.detach().clone()
     facts = transfer_embeddings(model, bpe, donor, word, "here")
     after, at = model.embeddings["token"].weight.detach(), torch.from_numpy(match_tokens(bpe, word))
-    there = at >= 0
-    assert facts == {"matched": int(there.sum()), "tokens": len(at), "scale": pytest.approx(1 / 50, rel=0.3)}
-    assert torch.equal(after[~there], before[~there])
-    torch.testing.assert_close(after[there], facts["scale"] * donor.embeddings["token"].weight.detach()[at[there]])
-    assert float(after[there].square().mean()) == pytest.approx(float(before[there].square().mean()), rel=1e-5)
+    is_matched = at >= 0
+    assert facts == {"matched": int(is_matched.sum()), "tokens": len(at), "scale": pytest.approx(1 / 50, rel=0.3)}
+    assert torch.equal(after[~is_matched], before[~is_matched])
+    torch.testing.assert_close(
+        after[is_matched], facts["scale"] * donor.embeddings["token"].weight.detach()[at[is_matched]]
+    )
+    assert float(after[is_matched].square().mean()) == pytest.approx(
+        float(before[is_matched].square().mean()), rel=1e-5
+    )
 
 
-def test_what_does_not_fit_is_one_line():
+def test_incompatible_embeddings_are_refused_in_one_line():
     bpe, word = ByteBPE(size=300).train(TEXTS), Word().train(TEXTS)
     with pytest.raises(WrongInput, match="here has embeddings 4 wide, this model 8"):
         transfer_embeddings(network(bpe), bpe, network(word, width=4), word, "here")
@@ -80,13 +84,13 @@ def test_what_does_not_fit_is_one_line():
         ("later", "'later' is neither a model that stands earlier nor a folder"),
     ],
 )  # fmt: skip
-def test_a_name_that_is_no_earlier_model_is_one_line(given, line, tmp_path):
-    with pytest.raises(WrongInput) as told:
+def test_a_name_that_is_not_an_earlier_model_is_refused(given, line, tmp_path):
+    with pytest.raises(WrongInput) as refused:
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, f"models.later.embeddings={given}"], out=tmp_path / "run")
-    assert line in str(told.value)
+    assert line in str(refused.value)
 
 
-def test_another_width_is_refused_before_anything_is_done(tmp_path):
+def test_another_width_is_refused_before_any_work(tmp_path):
     with pytest.raises(WrongInput, match="the embeddings of words are 12 wide, those of later 16; give both"):
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, "models.words.architecture.width=12"], out=tmp_path / "run")
     narrow = "models.later.architecture.embedding_width=12"
@@ -94,8 +98,8 @@ def test_another_width_is_refused_before_anything_is_done(tmp_path):
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, narrow], out=tmp_path / "run")
 
 
-def test_embeddings_that_are_narrower_than_the_hidden_states_are_taken(tmp_path):
-    """What has to be alike is the width of the embeddings, as they may have one of their own."""
+def test_embeddings_narrower_than_the_hidden_states_are_accepted(tmp_path):
+    """The widths of the embeddings must agree, which may differ from the hidden size."""
     both = ["models.words.architecture.width=12", "models.later.architecture.embedding_width=12"]
     facts = danlu.run(write_tiny_recipe(tmp_path), [*LATER, *both], out=tmp_path / "run")["pretrain"][-1]["embeddings"]
     assert facts["matched"] == facts["tokens"]
@@ -106,7 +110,7 @@ def weights(folder, name):
 
 
 @pytest.mark.slow
-def test_a_run_from_words_to_a_later_model_stopped_anywhere_ends_the_same(tmp_path):
+def test_a_stopped_run_with_transferred_embeddings_resumes_bit_for_bit(tmp_path):
     recipe, given = write_tiny_recipe(tmp_path), LATER
     straight = danlu.run(recipe, given, out=tmp_path / "straight")
     facts = straight["pretrain"][-1]["embeddings"]
@@ -127,7 +131,7 @@ def test_a_run_from_words_to_a_later_model_stopped_anywhere_ends_the_same(tmp_pa
     assert not torch.equal(one["embeddings.token.weight"], other["embeddings.token.weight"])
 
 
-def test_a_folder_of_another_tokenizer_and_one_that_changed(tmp_path):
+def test_a_folder_with_another_tokenizer_is_accepted_and_a_changed_one_refused(tmp_path):
     word = Word().train(TEXTS)
     bag = architectures.validate({"name": "bag", "width": 16, "tied": True})
     donor = network(word, width=16)
@@ -141,6 +145,6 @@ def test_a_folder_of_another_tokenizer_and_one_that_changed(tmp_path):
     with torch.no_grad():
         donor.embeddings["token"].weight *= 3
     save_native(donor, word, tmp_path / "donor", donor.objective, bag)
-    shutil.rmtree(tmp_path / "other" / "checkpoints")  # as if it had been killed before its first one
+    shutil.rmtree(tmp_path / "other" / "checkpoints")  # as if the run had been killed before its first checkpoint
     with pytest.raises(WrongInput, match=r"^models.small.embeddings: .* changed since the run in .*: scale was "):
         danlu.run(recipe, given, out=tmp_path / "other")

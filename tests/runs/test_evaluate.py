@@ -1,4 +1,4 @@
-"""Evaluating a saved model on a text: the figures of a run again, and the baselines by other ways."""
+"""Evaluation of a saved model on a text: the figures equal those of a run, and baselines equal direct computations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from danlu.text.corpus import CorpusSettings, build_corpus
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """(folder, results, its corpus) of a tiny run; train.jsonl and test.jsonl are two of the corpus's splits."""
+    """(folder, results, corpus) of a tiny run; train.jsonl and test.jsonl are splits of the corpus."""
     folder = tmp_path_factory.mktemp("judged")
     results = danlu.run(write_tiny_recipe(folder), out=folder / "run")
     source = str(folder / "text.txt")
@@ -28,7 +28,7 @@ def run(tmp_path_factory):
     return folder, results, corpus
 
 
-def test_the_held_out_documents_of_a_run_give_the_runs_figures(run):
+def test_held_out_documents_give_the_figures_of_the_run(run):
     folder, results, _ = run
     (theirs,) = results["pretrain"]
     ours = danlu.evaluate(folder / "run/model/small", folder / "test.jsonl", folder / "train.jsonl")
@@ -40,7 +40,7 @@ def test_the_held_out_documents_of_a_run_give_the_runs_figures(run):
     assert ours["documents_also_in_train"] == 0
 
 
-def test_without_a_training_text_nothing_is_peeked_at(run):
+def test_without_a_training_text_baselines_are_adaptive(run):
     folder, _, corpus = run
     found = danlu.evaluate(folder / "run/model/small", folder / "test.jsonl")
     assert set(found["baselines"]) == {"unigram", "zstd"}
@@ -56,14 +56,14 @@ def test_without_a_training_text_nothing_is_peeked_at(run):
     assert found["baselines"]["unigram"] == pytest.approx(nats / math.log(2) / size)
 
 
-def test_the_same_text_twice_is_counted(run):
+def test_documents_also_in_the_training_text_are_counted(run):
     folder, *_ = run
     found = danlu.evaluate(folder / "run/model/small", folder / "test.jsonl", folder / "test.jsonl", stride=1)
     assert found["documents_also_in_train"] == found["text"]["documents"]
     assert found["baselines"]["zstd_primed"] < found["baselines"]["zstd"]
 
 
-def test_a_model_that_fills_blanks(run, tmp_path):
+def test_a_masked_model_is_evaluated_by_pseudo_loss(run, tmp_path):
     folder, *_ = run
     recipe = write_tiny_recipe(tmp_path)
     danlu.pretrain(recipe, ["models.small.objective=masked"], out=tmp_path / "run")
@@ -82,7 +82,7 @@ def test_a_single_document_has_no_interval(run, tmp_path):
     assert danlu.evaluate(folder / "run/model/small", tmp_path / "one.md")["bits_per_byte_interval"] is None
 
 
-def test_what_cannot_be_measured_is_one_line(run, tmp_path):
+def test_impossible_evaluations_are_refused(run, tmp_path):
     folder, *_ = run
     with pytest.raises(WrongInput, match=r"does not exist; did you mean .*test.jsonl"):
         danlu.evaluate(folder / "run/model/small", folder / "tets.jsonl")

@@ -1,4 +1,4 @@
-"""Examples as people are shown them."""
+"""How examples are displayed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from danlu.training.samples import UnitSample
 TOKENIZER = ByteBPE(size=300).train(["iron melts, tin melts sooner"])
 
 
-def test_a_target_is_a_token_or_a_number_and_the_whole_has_its_marks():
+def test_targets_are_tokens_or_class_numbers_and_sequence_labels_are_shown():
     ids = TOKENIZER.encode("tin")
     n = len(ids)
     labels = {"score": np.full((n, 2), 0.5), "hidden": np.array([ids[0], *[-1] * (n - 1)])}
@@ -27,14 +27,14 @@ def test_a_target_is_a_token_or_a_number_and_the_whole_has_its_marks():
     assert decode_sequence(seq, frozenset({"hidden"}), TOKENIZER)["targets"][0] == str(int(ids[0]))
 
 
-def test_yes_and_no_are_shown_as_numbers_whatever_token_has_that_id():
+def test_binary_labels_are_shown_as_numbers():
     objective = Replaced(generator=None)
     (seq,) = objective.example(UnitSample(0, 0, 0.0, TOKENIZER.vocabulary, lambda overlap: [np.arange(6, 30)]))["text"]
     shown = decode_sequence(seq, objective.class_labels, TOKENIZER)["targets"]
     assert set(shown) == {"0", "1"}
 
 
-def test_inside_a_mixture_too(tmp_path):
+def test_binary_labels_in_a_mixture_are_shown_as_numbers(tmp_path):
     mixture = "models.small.objective={name: mixture, of: {found: {name: replaced, generator: null}}}"
     shown = danlu.show(write_tiny_recipe(tmp_path), [mixture])["models"]["small"]["examples"]
     targets = {target for stream in shown for target in stream["targets"]}
@@ -42,7 +42,7 @@ def test_inside_a_mixture_too(tmp_path):
     assert "0" in targets
 
 
-def test_the_numbers_of_a_mixture_are_those_of_its_parts():
+def test_class_labels_of_a_mixture_come_from_its_objectives():
     whole = Mixture.model_validate({"of": {"found": "replaced", "left": "causal"}})
     assert whole.class_labels == {"found.replaced"}
     assert whole.class_labels_of("found.text") == {"replaced"}

@@ -1,4 +1,4 @@
-"""Exporting what a run or a folder holds, checked against transformers."""
+"""Export of a run or a model folder, checked against transformers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_logits_that_differ_are_an_error(run, tmp_path, monkeypatch):
     assert failed.value.code == 1
 
 
-def test_what_cannot_be_exported_is_one_line(run, tmp_path):
+def test_impossible_exports_are_refused(run, tmp_path):
     danlu.pretrain(write_tiny_recipe(tmp_path), out=tmp_path / "own")
     with pytest.raises(WrongInput, match=r"own/model/small cannot be exported: Qwen3ForCausalLM: set qk_norm: true"):
         danlu.export_model(tmp_path / "own", tmp_path / "hf")

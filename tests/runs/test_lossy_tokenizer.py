@@ -1,4 +1,4 @@
-"""A tokenizer that does not give a text back: what it loses costs no bits, so there are no bits per byte."""
+"""With a tokenizer that does not reproduce the text there are no bits per byte, since lost text costs no bits."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def validations(folder):
 
 @pytest.fixture(scope="module")
 def lossy(tmp_path_factory):
-    """(folder, results, what was said) of a run with a tokenizer of whole words."""
-    folder, said = tmp_path_factory.mktemp("lossy"), []
-    results = danlu.run(write_tiny_recipe(folder), LOSSY, out=folder / "run", say=said.append)
-    return folder, results, said
+    """(folder, results, printed lines) of a run with a word tokenizer."""
+    folder, printed = tmp_path_factory.mktemp("lossy"), []
+    results = danlu.run(write_tiny_recipe(folder), LOSSY, out=folder / "run", say=printed.append)
+    return folder, results, printed
 
 
-def test_a_run_says_nats_a_token_and_why_there_are_no_bits_per_byte(lossy):
-    folder, results, said = lossy
+def test_a_run_reports_nats_per_token_and_why_there_are_no_bits_per_byte(lossy):
+    folder, results, printed = lossy
     (entry,) = results["pretrain"]
     assert entry["text_lost"] is True
     assert entry["bits_per_byte"] is None
     assert entry["baselines"] is None
     assert 0 < entry["loss"] < 10
     assert not any("bits_per_byte" in record for record in validations(folder / "run"))
-    (line,) = [line for line in said if "bits per byte" in line]
+    (line,) = [line for line in printed if "bits per byte" in line]
     assert f"{entry['loss']:.3f} nats per token on test documents" in line
     assert "no bits per byte: the tokens do not decode to the text" in line
     page = (folder / "run" / "report.html").read_text("utf-8")
@@ -49,14 +49,14 @@ def test_a_run_says_nats_a_token_and_why_there_are_no_bits_per_byte(lossy):
         assert words in page
 
 
-def test_where_nothing_is_lost_every_validation_has_bits_per_byte(tmp_path):
+def test_with_a_lossless_tokenizer_every_validation_has_bits_per_byte(tmp_path):
     results = danlu.run(write_tiny_recipe(tmp_path), [WHOLE], out=tmp_path / "run")
     assert results["pretrain"][0]["text_lost"] is False
     assert results["pretrain"][0]["bits_per_byte"] > 0
     assert all(record["bits_per_byte"] > 0 for record in validations(tmp_path / "run"))
 
 
-def test_a_saved_model_is_evaluated_in_nats_too(lossy, capsys):
+def test_a_saved_model_is_evaluated_in_nats(lossy, capsys):
     folder, *_ = lossy
     found = danlu.evaluate(folder / "run/model/small", folder / "text.txt", documents="line")
     assert found["bits_per_byte"] is None
@@ -68,7 +68,7 @@ def test_a_saved_model_is_evaluated_in_nats_too(lossy, capsys):
 
 
 @pytest.mark.slow
-def test_a_comparison_has_no_bits_per_byte_and_a_page(tmp_path):
+def test_a_comparison_without_bits_per_byte_has_a_page(tmp_path):
     path = Path(write_tiny_recipe(tmp_path))
     path.with_name("other.yaml").write_text(path.read_text("utf-8"), "utf-8")
     made = compare([str(path), str(path.with_name("other.yaml"))], "300 tokens", 1, None, LOSSY, tmp_path / "run")

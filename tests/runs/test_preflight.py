@@ -1,4 +1,4 @@
-"""Preflight: what would end a run later is refused before it trains, in one line, and leaves no directory."""
+"""Preflight: errors that would end a run later are reported in one line before training, without a directory."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ SPANS = {"name": "spans", "sentinels": 7}
 DENOISING = {"name": "denoising", "delete": 0.1}
 
 
-def written(objective):
+def rewriting_overrides(objective):
     """Overrides of the tiny recipe for a model that rewrites text."""
     changed = {"objective": objective, "architecture": ENCODER_DECODER}
     return [f"models.small.{key}={json.dumps(value)}" for key, value in changed.items()]
 
 
 @pytest.mark.parametrize(
-    ("objective", "prompts", "told"),
+    ("objective", "prompts", "expected"),
     [
         (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; mark each blank with <mask>"),
         (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model supports 6"),
         (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model's context is 24"),
     ],
 )
-def test_a_prompt_that_cannot_be_rewritten_is_told_before_step_1(objective, prompts, told, tmp_path):
-    changed = [*written(objective), f"models.small.prompts={json.dumps(prompts)}"]
-    with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}") as refused:
+def test_a_prompt_that_cannot_be_rewritten_is_refused_before_step_1(objective, prompts, expected, tmp_path):
+    changed = [*rewriting_overrides(objective), f"models.small.prompts={json.dumps(prompts)}"]
+    with pytest.raises(WrongInput, match=f"^models.small.prompts.{expected}") as refused:
         danlu.run(write_tiny_recipe(tmp_path), changed, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
-    with pytest.raises(WrongInput, match=f"^models.small.prompts.{told}"):
+    with pytest.raises(WrongInput, match=f"^models.small.prompts.{expected}"):
         danlu.show(write_tiny_recipe(tmp_path), changed)
 
 
@@ -65,7 +65,7 @@ def test_refuses_a_missing_corpus_before_it_reads_the_rows_of_a_task(tmp_path):
 
 
 @pytest.mark.parametrize("name", [n for n in objectives if issubclass(objectives[n], TextRewriter)])
-def test_what_needs_a_blank_refuses_a_text_without_one(name):
+def test_objectives_that_need_a_blank_refuse_a_text_without_one(name):
     objective = objectives.validate({"name": name, **({"sentinels": 4} if name == "spans" else {})})
     try:
         objective.source_ids([np.arange(4, 8)], VOCABULARY)
@@ -76,15 +76,15 @@ def test_what_needs_a_blank_refuses_a_text_without_one(name):
 
 
 @pytest.mark.parametrize("objective", [SPANS, DENOISING, "causal"])
-def test_the_usage_shown_is_one_that_the_model_takes(objective, tmp_path):
-    changed = written(objective) if isinstance(objective, dict) else []
+def test_the_usage_example_is_accepted_by_the_model(objective, tmp_path):
+    changed = rewriting_overrides(objective) if isinstance(objective, dict) else []
     recipe = load_recipe(write_tiny_recipe(tmp_path), [*changed, "models.small.prompts=[]"])
     (line,) = usage(tmp_path, recipe).shell
     assert bool(BLANK.search(line)) == (objective is SPANS)
 
 
 @pytest.mark.parametrize("objective", [SPANS, DENOISING])
-def test_a_recipe_drafted_for_a_model_that_fills_blanks_has_blanks_in_its_prompts(objective, tmp_path):
+def test_a_draft_for_a_model_that_fills_blanks_has_blanks_in_its_prompts(objective, tmp_path):
     write_tiny_recipe(tmp_path)
     chosen, architecture = objectives.validate(objective), architectures.validate(ENCODER_DECODER)
     tokenizer = ByteBPE(size=300).train(["The kiln burns north of the river."] * 3).with_sentinels(7)
@@ -108,15 +108,15 @@ machine: {{dtype: float32, threads: 1}}
 """
 
 
-def landing(sentences, low, high):
-    """Documents of so many sentences whose hash is between these two."""
+def documents_with_hash_in(sentences, low, high):
+    """Documents of this many sentences whose hash is in the range."""
     texts = (" ".join(english(d, sentences)) for d in count())
     return (text for text in texts if low <= fraction(text) < high)
 
 
 def recipe(folder, objective, tested):
-    """A recipe of whose corpus the test split is the documents `tested`."""
-    texts = [*islice(landing(4, 0, 0.2), 20), *islice(landing(4, 0.4, 1), 40), *tested]
+    """A recipe whose test split consists of the documents `tested`."""
+    texts = [*islice(documents_with_hash_in(4, 0, 0.2), 20), *islice(documents_with_hash_in(4, 0.4, 1), 40), *tested]
     (folder / "text.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
     path = folder / "mine.yaml"
     path.write_text(RECIPE.format(source=folder / "text.jsonl", objective=objective), "utf-8")
@@ -130,17 +130,19 @@ FEW = [
 ]
 
 
-@pytest.mark.parametrize(("objective", "sentences", "documents", "told"), FEW)
-def test_a_test_split_that_cannot_be_measured_is_told_before_step_1(objective, sentences, documents, told, tmp_path):
-    path = recipe(tmp_path, objective, islice(landing(sentences, 0.2, 0.4), documents))
-    with pytest.raises(WrongInput, match=f"^models.encoder, {told}") as refused:
+@pytest.mark.parametrize(("objective", "sentences", "documents", "expected"), FEW)
+def test_a_test_split_that_cannot_be_measured_is_refused_before_step_1(
+    objective, sentences, documents, expected, tmp_path
+):
+    path = recipe(tmp_path, objective, islice(documents_with_hash_in(sentences, 0.2, 0.4), documents))
+    with pytest.raises(WrongInput, match=f"^models.encoder, {expected}") as refused:
         danlu.run(path, out=tmp_path / "run")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
 def one_sentence_each(folder, also=()):
-    """A corpus whose documents have one sentence, and those of `also` four."""
+    """A recipe whose documents have one sentence each, except the documents `also`."""
     texts = [*(" ".join(english(d, 1)) for d in range(80)), *also]
     (folder / "text.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), "utf-8")
     path = folder / "mine.yaml"
@@ -148,35 +150,35 @@ def one_sentence_each(folder, also=()):
     return str(path)
 
 
-def test_a_term_that_no_text_has_a_target_for_is_told_before_step_1(tmp_path):
-    told = "^models.encoder: next_sentence finds no target for its term 'next' in [0-9]+ units of text"
-    with pytest.raises(WrongInput, match=told) as refused:
+def test_a_term_without_any_target_is_refused_before_step_1(tmp_path):
+    expected = "^models.encoder: next_sentence finds no target for its term 'next' in [0-9]+ units of text"
+    with pytest.raises(WrongInput, match=expected) as refused:
         danlu.run(one_sentence_each(tmp_path), out=tmp_path / "run")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_term_that_is_only_not_held_out_is_said(tmp_path):
-    said = []
-    path = one_sentence_each(tmp_path, islice(landing(4, 0.5, 1), 8))
-    results = danlu.run(path, out=tmp_path / "run", say=said.append)
-    assert [line for line in said if "next is trained but not measured" in line]
+def test_a_term_without_held_out_targets_is_reported(tmp_path):
+    printed = []
+    path = one_sentence_each(tmp_path, islice(documents_with_hash_in(4, 0.5, 1), 8))
+    results = danlu.run(path, out=tmp_path / "run", say=printed.append)
+    assert [line for line in printed if "next is trained but not measured" in line]
     assert set(results["pretrain"][0]["terms"]) == {"masked"}
 
 
-def test_bits_on_the_way_are_there_only_where_every_token_is_predicted(tmp_path):
+def test_validations_have_bits_per_byte_only_if_every_token_is_predicted(tmp_path):
     path = write_tiny_recipe(tmp_path)
     whole = "models.small.training.validation_tokens=100000"
-    for objective, told in (("causal", True), ("prefix", False), ("{name: prefix, shortest: 0, longest: 0}", True)):
+    for objective, expected in (("causal", True), ("prefix", False), ("{name: prefix, shortest: 0, longest: 0}", True)):
         out = tmp_path / f"run-{objective[:12]}"
         danlu.run(path, [f"models.small.objective={objective}", whole], out=out)
         records = [r for r in read_journal(out / "metrics.jsonl") if r["kind"] == "validation"]
         assert records
-        assert all(("bits_per_byte" in record) == told for record in records), objective
+        assert all(("bits_per_byte" in record) == expected for record in records), objective
 
 
-def test_no_model_trains_for_a_later_one_that_cannot_be_measured(tmp_path):
-    path = recipe(tmp_path, "masked", islice(landing(4, 0.2, 0.4), 1))
+def test_a_later_model_is_checked_before_the_first_one_trains(tmp_path):
+    path = recipe(tmp_path, "masked", islice(documents_with_hash_in(4, 0.2, 0.4), 1))
     architecture = "{name: transformer, layers: 1, width: 16, heads: 2, context: 48, activation: relu2}"
     later = ["models.later.objective=relatedness", f"models.later.architecture={architecture}"]
     with pytest.raises(WrongInput, match=r"^models.later, test split: "):
@@ -184,8 +186,8 @@ def test_no_model_trains_for_a_later_one_that_cannot_be_measured(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_refused_recipe_leaves_no_directory_and_a_started_one_as_it_was(tmp_path, monkeypatch):
-    """`machine.device=cuda` left a directory that no other recipe could be run in."""
+def test_a_refused_recipe_leaves_directories_unchanged(tmp_path, monkeypatch):
+    """Regression: `machine.device=cuda` left a directory in which no other recipe could be run."""
     path, out = write_tiny_recipe(tmp_path), tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr("danlu.training.precision.AVAILABLE", {"cpu": lambda: True, "cuda": lambda: False})

@@ -1,4 +1,4 @@
-"""A run of a model that rewrites text, from the text to a folder that does it."""
+"""A whole run of a model that rewrites text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", RUNS)
-def test_a_run_ends_with_a_folder_that_rewrites(objective, tmp_path):
+def test_a_run_saves_a_model_that_rewrites_text(objective, tmp_path):
     architecture, settings, class_name = RUNS[objective]
     changed = [
         f"models.small.objective={settings}",

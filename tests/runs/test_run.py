@@ -1,4 +1,4 @@
-"""A whole run through `danlu.run`: what it leaves behind, and that it goes on wherever it was stopped."""
+"""A whole run through `danlu.run`: its files, and that it resumes wherever it was stopped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture
 def inside(tmp_path, monkeypatch):
-    """A working folder, so that runs of different tests can have the same --out."""
+    """Return a function that enters a new working folder, so that runs of different tests can have the same --out."""
 
     def enter(name):
         folder = tmp_path / name
@@ -58,7 +58,7 @@ def finished(recipe, tmp_path_factory):
         return folder / "run", danlu.run(recipe, out="run")
 
 
-def test_the_promised_files_are_there(finished):
+def test_documented_files_exist(finished):
     folder, results = finished
     for name in ("recipe.yaml", "metrics.jsonl", "results.json", "report.html", "checkpoints/small", "model/small"):
         assert (folder / name).exists(), name
@@ -66,7 +66,7 @@ def test_the_promised_files_are_there(finished):
     assert not [p for p in folder.rglob("*") if p.name.endswith(".new")]
 
 
-def test_the_promised_results_are_there(finished):
+def test_documented_results_exist(finished):
     _, results = finished
     (entry,) = results["pretrain"]
     assert results["schema"] == 1
@@ -76,7 +76,7 @@ def test_the_promised_results_are_there(finished):
     assert {"path", "class", "max_logit_difference"} <= results["exports"][0].keys()
 
 
-def test_the_written_recipe_repeats_the_run(finished, inside, recipe):
+def test_the_saved_recipe_reproduces_the_run(finished, inside, recipe):
     folder, results = finished
     again = inside("again")
     other = danlu.run(load_recipe(str(folder / "recipe.yaml")), out="run")
@@ -84,7 +84,7 @@ def test_the_written_recipe_repeats_the_run(finished, inside, recipe):
     assert other["pretrain"][0]["bits_per_byte"] == results["pretrain"][0]["bits_per_byte"]
 
 
-def test_the_model_continues_text_and_repeats_itself(finished):
+def test_the_model_generates_text_reproducibly(finished):
     folder, _ = finished
     model = danlu.load(folder)
     made = model.generate("The furnace", tokens=5, seed=1)
@@ -92,7 +92,7 @@ def test_the_model_continues_text_and_repeats_itself(finished):
     assert made == danlu.load(folder / "model" / "small").generate("The furnace", tokens=5, seed=1)
 
 
-def test_a_finished_run_is_read_and_not_repeated(finished, recipe, monkeypatch):
+def test_a_finished_run_is_not_repeated(finished, recipe, monkeypatch):
     folder, results = finished
     monkeypatch.chdir(folder.parent)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.safetensors")}
@@ -102,7 +102,7 @@ def test_a_finished_run_is_read_and_not_repeated(finished, recipe, monkeypatch):
 
 
 @pytest.mark.parametrize("stop_at", [1, 4])
-def test_stopped_and_run_again_equals_undisturbed(finished, inside, recipe, stop_at):
+def test_a_stopped_run_resumes_bit_for_bit(finished, inside, recipe, stop_at):
     folder, results = finished
     stopped, seen = inside("stopped"), []
     watch = lambda record, plan: seen.append(record["step"])  # noqa: E731
@@ -115,7 +115,7 @@ def test_stopped_and_run_again_equals_undisturbed(finished, inside, recipe, stop
     assert finals.items() <= weights(stopped).items()
 
 
-def test_a_time_is_turned_into_steps_once(inside, recipe, monkeypatch):
+def test_a_time_budget_is_converted_to_steps_once(inside, recipe, monkeypatch):
     folder, seen = inside("timed"), []
     timed = ["models.small.training.budget=1s"]
     watch = lambda record, plan: seen.append(plan.steps)  # noqa: E731
@@ -138,26 +138,26 @@ def test_a_budget_scales_the_recipe(recipe, inside):
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "message"),
     [("3 steps", "'3 steps' is not a time such as 4min"), ("soon", "'soon' is not a budget"), ("1s", "no time budget")],
 )
-def test_a_wrong_budget_is_refused_before_anything_is_written(recipe, inside, budget, told):
+def test_an_invalid_budget_is_refused_before_anything_is_written(recipe, inside, budget, message):
     folder = inside("refused")
-    with pytest.raises(WrongInput, match=f"--budget: .*{told}"):
+    with pytest.raises(WrongInput, match=f"--budget: .*{message}"):
         danlu.run(recipe, out="run", budget=budget)
     assert not folder.exists()
 
 
-def test_a_damaged_newest_checkpoint_costs_its_steps_and_nothing_else(finished, inside, recipe):
+def test_a_damaged_checkpoint_is_skipped_with_a_warning(finished, inside, recipe):
     folder, results = finished
-    damaged, seen, told = inside("damaged"), [], []
+    damaged, seen, message = inside("damaged"), [], []
     watch = lambda record, plan: seen.append(record["step"])  # noqa: E731
     with pytest.raises(Stopped):
         danlu.run(recipe, out="run", watch=watch, stop=lambda: seen[-1] == 4)
     newest = sorted((damaged / "checkpoints/small").iterdir())[-1]
     (newest / "weights.safetensors").write_bytes(b"")
-    found = danlu.run(recipe, out="run", watch=lambda record, plan: told.append(record))
-    (warning,) = [r["message"] for r in told if r["kind"] == "warning"]
+    found = danlu.run(recipe, out="run", watch=lambda record, plan: message.append(record))
+    (warning,) = [r["message"] for r in message if r["kind"] == "warning"]
     assert warning.startswith("damaged checkpoint skipped: ")
     assert without_clocks(found) == without_clocks(results)
     assert records(damaged) == records(folder)

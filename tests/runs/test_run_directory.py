@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, what it was begun with, and that a finished stage is never done again."""
+"""A run directory: its lock, the recipe it was started with, and that a finished stage is never repeated."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SMOKE = load_recipe("smoke")
 
 
 def refusal(path, recipe=SMOKE):
-    with pytest.raises(WrongInput) as told:
+    with pytest.raises(WrongInput) as error:
         RunDirectory(path, recipe)
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
-def test_begun_and_gone_on_with_the_same_recipe(tmp_path):
+def test_the_same_recipe_opens_an_existing_directory(tmp_path):
     for _ in range(2):
         RunDirectory(tmp_path / "a" / "run", SMOKE).close()
     assert load_recipe(str(tmp_path / "a" / "run" / "recipe.yaml")) == SMOKE
@@ -38,15 +38,15 @@ def test_begun_and_gone_on_with_the_same_recipe(tmp_path):
         ("tasks={}", "tasks.library_part was {"),
     ],
 )
-def test_another_recipe_is_refused_by_the_name_of_what_changed(tmp_path, override, difference):
+def test_another_recipe_is_refused_with_the_changed_key(tmp_path, override, difference):
     RunDirectory(tmp_path, SMOKE).close()
-    told = refusal(tmp_path, load_recipe("smoke", [override]))
-    assert told.startswith(f"the recipe changed since the run in {tmp_path} was started: {difference}")
-    assert told.endswith("; restore it, or choose another directory with --out")
+    error = refusal(tmp_path, load_recipe("smoke", [override]))
+    assert error.startswith(f"the recipe changed since the run in {tmp_path} was started: {difference}")
+    assert error.endswith("; restore it, or choose another directory with --out")
     RunDirectory(tmp_path, SMOKE).close()
 
 
-def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path):
+def test_a_directory_in_use_is_refused(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)):
         assert refusal(tmp_path) == (
             f"{tmp_path} is in use by another run; wait for it, or choose another directory with --out"
@@ -54,14 +54,14 @@ def test_a_folder_in_use_is_refused_until_it_is_free(tmp_path):
     RunDirectory(tmp_path, SMOKE).close()
 
 
-def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_unchanged(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    told = refusal(tmp_path)
-    assert told == f"{tmp_path} is not a run directory and not empty; choose another one with --out"
+    error = refusal(tmp_path)
+    assert error == f"{tmp_path} is not a run directory and not empty; choose another one with --out"
     assert {p.name for p in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
 
 
-def test_what_a_kill_at_the_very_beginning_leaves_is_no_obstacle(tmp_path):
+def test_remains_of_a_run_killed_at_its_start_are_accepted(tmp_path):
     for name in (".lock", ".recipe.yaml.new"):
         (tmp_path / name).write_text("")
     RunDirectory(tmp_path, SMOKE).close()
@@ -70,8 +70,8 @@ def test_what_a_kill_at_the_very_beginning_leaves_is_no_obstacle(tmp_path):
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_a_file_in_the_way_is_refused(tmp_path, below):
     (tmp_path / "file").write_text("")
-    told = refusal(tmp_path / "file" / below)
-    assert told.endswith("a file stands where a folder is needed; choose another folder with --out")
+    error = refusal(tmp_path / "file" / below)
+    assert error.endswith("a file stands where a folder is needed; choose another folder with --out")
 
 
 def test_a_name_too_long_is_refused(tmp_path):
@@ -88,8 +88,8 @@ def test_a_name_too_long_is_refused(tmp_path):
     ],
 )
 @pytest.mark.parametrize("place", ["mkdir", "open"])
-def test_where_nothing_can_be_written_is_refused(tmp_path, monkeypatch, number, advice, place):
-    """Told by the system, since a test that runs as root may write everywhere."""
+def test_an_unwritable_place_is_refused(tmp_path, monkeypatch, number, advice, place):
+    """The system error is simulated, since root may write everywhere."""
 
     def refuse(self, *_, **__):
         raise OSError(number, os.strerror(number), str(self))
@@ -105,23 +105,23 @@ def run(tmp_path):
         yield directory
 
 
-def test_a_stage_is_done_once(run):
+def test_a_finished_stage_is_not_repeated(run):
     assert run.stage("deep/one", lambda: {"n": 1}) == {"n": 1}
     assert run.stage("deep/one", lambda: pytest.fail("done again")) == {"n": 1}
 
 
-def test_a_stage_that_fails_is_done_again(run):
+def test_a_failed_stage_is_repeated(run):
     with pytest.raises(ZeroDivisionError):
         run.stage("one", lambda: {"n": 1 / 0})
     assert run.stage("one", lambda: {"n": 2}) == {"n": 2}
 
 
-def test_a_choice_is_made_once(run):
+def test_a_recorded_choice_is_kept(run):
     assert run.record_once("plan", lambda: {"steps": 5}) == {"steps": 5}
     assert run.record_once("plan", lambda: pytest.fail("chosen again")) == {"steps": 5}
 
 
-def test_a_pinned_input_that_changed_is_named_with_what_differs(run, tmp_path):
+def test_a_changed_input_is_refused_with_the_difference(run, tmp_path):
     first = {"sha256": "ab" * 32, "size": 5}
     assert run.pin("start/small", first, "models.small.start: mine") == first
     assert run.pin("start/small", dict(first), "models.small.start: mine") == first
@@ -135,7 +135,7 @@ def test_a_pinned_input_that_changed_is_named_with_what_differs(run, tmp_path):
         run.pin("start/small", {"sha256": "ab" * 32}, "models.small.start: mine")
 
 
-def test_the_journal_of_a_stage_begins_where_the_last_one_ended(tmp_path):
+def test_the_journal_of_a_stage_starts_where_the_last_one_ended(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)) as run:
         run.stage("one", lambda: run.journal.write({"step": 1}) or {})
         end = run.journal_end
@@ -146,7 +146,7 @@ def test_the_journal_of_a_stage_begins_where_the_last_one_ended(tmp_path):
         assert run.journal_end == end == len('{"step": 1}\n')
 
 
-def test_seconds_are_those_of_the_stages_in_whichever_process(tmp_path):
+def test_seconds_are_kept_across_processes(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)) as run:
         run.stage("one", dict)
         spent = run.seconds
@@ -155,8 +155,8 @@ def test_seconds_are_those_of_the_stages_in_whichever_process(tmp_path):
         assert run.seconds == spent > 0
 
 
-def test_what_a_stage_took_before_it_was_cut_off_counts(tmp_path):
-    """A training that was stopped after an hour was said to have taken the minutes after it."""
+def test_the_time_of_interrupted_stages_is_counted(tmp_path):
+    """Regression: a training that was stopped after an hour was reported with only the minutes after it."""
 
     def stopped():
         time.sleep(0.2)
@@ -171,14 +171,14 @@ def test_what_a_stage_took_before_it_was_cut_off_counts(tmp_path):
     assert [p.name for p in (tmp_path / "stages").iterdir()] == ["one.json"]
 
 
-def test_a_damaged_stage_file_is_told_with_what_to_do(run):
+def test_a_damaged_stage_file_is_refused_with_the_remedy(run):
     run.stage("one", dict)
     run.file("one").write_text('{"facts": {')
     with pytest.raises(WrongInput, match=r"stages/one.json is damaged .*; delete it and run again"):
         run.stage("one", dict)
 
 
-def test_a_journal_that_was_deleted_is_missed(tmp_path):
+def test_a_deleted_journal_is_detected(tmp_path):
     with closing(RunDirectory(tmp_path, SMOKE)) as run:
         run.stage("one", lambda: run.journal.write({"step": 1}) or {})
     (tmp_path / "metrics.jsonl").unlink()

@@ -1,4 +1,4 @@
-"""Whole runs of objectives over sentences: what they are judged by, fine-tuning from them, and what they refuse."""
+"""Whole runs of objectives over sentences: their figures, fine-tuning from them, and what they refuse."""
 
 from __future__ import annotations
 
@@ -45,39 +45,39 @@ def figures_of(results):
 
 
 @pytest.mark.parametrize("objective", ["{name: contrastive, group: 2}", "next_sentence", "relatedness"])
-def test_vectors_are_judged_beside_random_weights_and_tfidf(tmp_path, objective):
+def test_text_vectors_are_compared_with_random_weights_and_tfidf(tmp_path, objective):
     rows = tmp_path / "pairs.tsv"
     pairs = [(" ".join(english(d, 2)), " ".join(english(d + d % 3, 2)), -(d % 3)) for d in range(12)]
     rows.write_text("\n".join(["text_a\ttext_b\tlabel", *("\t".join(map(str, p)) for p in pairs)]), "utf-8")
-    said: list[str] = []
+    printed: list[str] = []
     more = f"evaluation: {{similarity: {{sts: {{rows: {rows}}}}}}}\n"
-    results = danlu.run(recipe(tmp_path, objective, more=more), out=tmp_path / "run", say=said.append)
+    results = danlu.run(recipe(tmp_path, objective, more=more), out=tmp_path / "run", say=printed.append)
     found = figures_of(results)
     for name in ("recall@1", "MRR", "alignment", "uniformity", "sts: Spearman"):
-        for beside in ("", ", random weights"):
-            figure = found[name + beside]
+        for suffix in ("", ", random weights"):
+            figure = found[name + suffix]
             assert figure["low"] <= figure["value"] <= figure["high"]
     assert {"recall@1, TF-IDF", "sts: Spearman, TF-IDF", "halves to find"} <= set(found)
     assert found["alignment"] != found["alignment, random weights"]
     own = "found in group" if "contrastive" in objective else "accuracy"
     assert 0 <= found[own]["low"] <= found[own]["value"] <= found[own]["high"] <= 1
-    assert any("sts: Spearman, TF-IDF" in line for line in said)
+    assert any("sts: Spearman, TF-IDF" in line for line in printed)
 
 
 SEGMENTS, PATCHES = "embeddings.segment.weight", "embeddings.patch.weight"
-LEARNT = {
+EXTRA_TABLES = {
     "next_sentence": SEGMENTS,
     "sentence_order": SEGMENTS,
     f"{{name: translation, pairs: {PAIRS}, longest: 20}}": SEGMENTS,
     '{name: image_text, group: 3, templates: ["{english}"], max_tokens: 16}': PATCHES,
 }
-"""Objectives whose models have a table that neither the task nor the architecture asks for."""
+"""Objectives whose models have an embedding table that neither the task nor the architecture needs."""
 
 
-@pytest.mark.parametrize("objective", LEARNT)
-def test_a_model_that_learnt_segments_is_fine_tuned_and_loaded(tmp_path, objective):
-    """Labelled rows have no segments, and the architecture has none of its own: the trained ones are taken along, since
-    every text is read as segment 0. Patches, which no text has, are left behind."""
+@pytest.mark.parametrize("objective", EXTRA_TABLES)
+def test_a_model_with_extra_embeddings_is_fine_tuned_and_loaded(tmp_path, objective):
+    """Segment embeddings are kept, since every text is read as segment 0, although rows and architecture have no
+    segments. Patch embeddings, which no text needs, are dropped."""
     rows = {}
     for name, count in (("rows.tsv", 8), ("rows.tsv2", 6)):
         rows[name] = [(f"row {name} {i} of {'iron' if i % 2 else 'tin'}", "ab"[i % 2]) for i in range(count)]
@@ -92,8 +92,8 @@ def test_a_model_that_learnt_segments_is_fine_tuned_and_loaded(tmp_path, objecti
     assert sum(right) / len(right) == pytest.approx(score)
     trained = danlu.load(tmp_path / "run" / "model" / "encoder")
     assert trained.embed(["The mill.", "A bell."]).shape == (2, 16)
-    assert LEARNT[objective] in trained.network.state_dict()
-    assert (SEGMENTS in tuned.network.state_dict()) == (LEARNT[objective] == SEGMENTS)
+    assert EXTRA_TABLES[objective] in trained.network.state_dict()
+    assert (SEGMENTS in tuned.network.state_dict()) == (EXTRA_TABLES[objective] == SEGMENTS)
     assert PATCHES not in tuned.network.state_dict()
     if trained.network.objective.fills_blanks:
         assert len(trained.fill("The <mask> of house 3")[0]) == 5
@@ -107,14 +107,14 @@ def test_a_model_that_learnt_segments_is_fine_tuned_and_loaded(tmp_path, objecti
         "{name: masked_sentence, group: 2}",
     ],
 )
-def test_documents_of_one_sentence_are_refused_and_not_waited_for(tmp_path, objective):
-    """Elsewhere such a corpus gave no example and the loader waited for one for ever (UER-py issue 196)."""
+def test_documents_of_one_sentence_are_refused_without_hanging(tmp_path, objective):
+    """In UER-py the loader waits forever for an example of such a corpus (issue 196)."""
     with pytest.raises(WrongInput, match=r"finds no target in .* units of held-out text") as refused:
         danlu.run(recipe(tmp_path, objective, sentences=lambda d: 1), out=tmp_path / "run")
     assert "\n" not in str(refused.value)
 
 
-def test_a_table_of_pairs_that_is_not_there_is_told_before_anything_is_done(tmp_path):
+def test_a_missing_table_of_pairs_is_refused_before_any_work(tmp_path):
     more = "evaluation: {similarity: {sts: {rows: nowhere.tsv}}}\n"
     with pytest.raises(WrongInput, match=r"nowhere\.tsv does not exist"):
         danlu.run(recipe(tmp_path, "relatedness", more=more), out=tmp_path / "run")

@@ -1,4 +1,5 @@
-"""Pre-training that goes on from a saved model: its very weights, exactly resumable, refused where it cannot fit."""
+"""Pre-training from a saved model: starts from its exact weights, resumes bit for bit, and refuses incompatible
+models."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def saved(recipe, tmp_path_factory):
 
 @pytest.fixture
 def first_weights(monkeypatch):
-    """The weights with which each training begins."""
+    """The weights at the start of each training."""
     seen, train = [], pretraining.train
 
     def watched(job):
@@ -80,11 +81,11 @@ def states_equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-def test_training_begins_with_the_saved_weights_and_moves_them(more, saved, first_weights, tmp_path):
+def test_training_starts_from_the_saved_weights_and_updates_them(more, saved, first_weights, tmp_path):
     results = danlu.pretrain(more, out=tmp_path / "run", start=saved)
     before = read_model(saved).network.state_dict()
-    (began,) = first_weights
-    assert states_equal(began, before)
+    (initial,) = first_weights
+    assert states_equal(initial, before)
     assert not states_equal(read_model(tmp_path / "run/model/small").network.state_dict(), before)
     (entry,) = results["pretrain"]
     assert entry["start"]["folder"] == str(saved)
@@ -93,7 +94,7 @@ def test_training_begins_with_the_saved_weights_and_moves_them(more, saved, firs
     assert danlu.load(saved).tokenizer.fingerprint == danlu.load(tmp_path / "run").tokenizer.fingerprint
 
 
-def test_the_written_recipe_repeats_it_and_says_everything(more, saved, tmp_path):
+def test_the_saved_recipe_is_complete_and_reproduces_the_run(more, saved, tmp_path):
     danlu.pretrain(more, out=tmp_path / "a", start=saved)
     written = load_recipe(str(tmp_path / "a" / "recipe.yaml"))
     assert written.models["small"].start == str(saved)
@@ -103,7 +104,7 @@ def test_the_written_recipe_repeats_it_and_says_everything(more, saved, tmp_path
     assert states_equal(*final)
 
 
-def test_stopped_and_run_again_equals_undisturbed(more, saved, tmp_path):
+def test_a_stopped_run_resumes_bit_for_bit(more, saved, tmp_path):
     danlu.pretrain(more, out=tmp_path / "whole", start=saved)
     seen = []
     with pytest.raises(Stopped):
@@ -115,7 +116,7 @@ def test_stopped_and_run_again_equals_undisturbed(more, saved, tmp_path):
     assert states_equal(*(load_file(tmp_path / run / "model/small/model.safetensors") for run in ("whole", "cut")))
 
 
-def test_another_start_is_refused_until_the_training_has_ended_and_not_needed_after(more, saved, tmp_path):
+def test_a_changed_start_is_refused_during_training_and_not_needed_after(more, saved, tmp_path):
     start = tmp_path / "start"
     shutil.copytree(saved, start)
     with pytest.raises(Stopped):
@@ -138,7 +139,7 @@ def test_another_start_is_refused_until_the_training_has_ended_and_not_needed_af
     assert danlu.run(written, out=tmp_path / "run")["pretrain"] == done["pretrain"]
 
 
-def test_a_folder_that_transformers_saved_goes_on(more, recipe, tmp_path, first_weights):
+def test_training_starts_from_a_folder_saved_by_transformers(more, recipe, tmp_path, first_weights):
     danlu.pretrain(recipe, [FITTING], out=tmp_path / "run")
     folder = tmp_path / "run/model/small"
     before = read_model(folder).network.state_dict()
@@ -149,7 +150,7 @@ def test_a_folder_that_transformers_saved_goes_on(more, recipe, tmp_path, first_
     assert results["exports"][0]["class"] == "Qwen3ForCausalLM"
 
 
-def test_a_vocabulary_that_is_padded_stays_padded(more, tmp_path):
+def test_a_padded_vocabulary_stays_padded(more, tmp_path):
     tokenizer = ByteBPE(size=300).train(["The kiln burns north of the river."] * 3)
     architecture = architectures.validate({"name": "qwen3", "layers": 1, "width": 16, "heads": 2, "context": 16})
     network = build_network(Causal(), architecture, 320, seed=3)
@@ -158,7 +159,7 @@ def test_a_vocabulary_that_is_padded_stays_padded(more, tmp_path):
     assert read_model(tmp_path / "run/model/small").network.vocabulary_size == 320
 
 
-def test_the_parts_of_another_objective_are_new_and_named(more, saved, tmp_path):
+def test_the_head_of_another_objective_is_new_and_reported(more, saved, tmp_path):
     facts = read_model(saved).facts
     text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {saved}\n    objective: masked")
     text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
@@ -176,7 +177,7 @@ NOTHING = {"new": [], "unused": [], "resized": [], "ignored": []}
 SHAPE = {"layers": 1, "width": 16, "heads": 2, "context": 16}
 NARROW = {"albert": {"embedding_width": 8}}
 SEGMENT = "embeddings.segment"
-GOES_ON = [
+OTHER_OBJECTIVES = [
     ("transformer", "masked", {"name": "next_sentence", "masked": False}, [SEGMENT, "head.pair"], ["head.dense"]),
     ("transformer", "masked", "denoising", ["decoder"], ["head.dense", "head.norm"]),
     ("transformer", "denoising", "masked", ["head.dense", "head.norm"], ["decoder"]),
@@ -185,11 +186,11 @@ GOES_ON = [
     ("roberta", "masked", "next_sentence", ["head.masked", "head.pair"], ["head.dense", "head.norm"]),
     ("roberta", "next_sentence", "masked", ["head.dense", "head.norm"], ["head.masked", "head.pair"]),
 ]
-"""Architecture, objective, another objective, and some modules that are new and that are unused."""
+"""Architecture, objective of the saved model, new objective, and some modules that are new and unused."""
 
 
 def folder_of(objective, architecture, folder, seed=3):
-    """An untrained model in a folder: (the network, its architecture)."""
+    """Save an untrained model; return (network, architecture)."""
     objective, tokenizer = objectives.validate(objective), ByteBPE(size=300).train(["The kiln burns."] * 3)
     chosen = architectures.validate({"name": architecture, **SHAPE, **NARROW.get(architecture, {})})
     network = build_network(objective, chosen, tokenizer.vocabulary.size, seed)
@@ -197,8 +198,8 @@ def folder_of(objective, architecture, folder, seed=3):
     return network, chosen
 
 
-@pytest.mark.parametrize(("architecture", "first", "second", "new", "unused"), GOES_ON)
-def test_what_another_objective_adds_is_new_and_reported(architecture, first, second, new, unused, tmp_path):
+@pytest.mark.parametrize(("architecture", "first", "second", "new", "unused"), OTHER_OBJECTIVES)
+def test_new_and_unused_weights_of_another_objective_are_reported(architecture, first, second, new, unused, tmp_path):
     network, chosen = folder_of(first, architecture, tmp_path / "m")
     model = build_network(objectives.validate(second), chosen, network.vocabulary_size, seed=4)
     fresh = {name: value.clone() for name, value in model.state_dict().items()}
@@ -225,7 +226,7 @@ def test_what_another_objective_adds_is_new_and_reported(architecture, first, se
     assert not [name for name in transfer["new"] if name.startswith("backbone.")]
 
 
-def test_fewer_positions_are_the_first_ones(tmp_path):
+def test_a_shorter_context_keeps_the_first_positions(tmp_path):
     network, chosen = folder_of("causal", "gpt2", tmp_path / "m")
     model = build_network(Causal(), chosen.model_copy(update={"context": 8}), network.vocabulary_size, seed=4)
     transfer = initialise_from(model, {"folder": str(tmp_path / "m")}, "small")
@@ -237,7 +238,7 @@ def test_fewer_positions_are_the_first_ones(tmp_path):
 
 
 def test_the_head_of_a_fine_tuned_model_is_not_transferred(tmp_path):
-    """A classifier has no output layer of the vocabulary either: that is new as well."""
+    """A classifier has no output layer over the vocabulary either, so that is new as well."""
     head = predictors.validate({"name": "classify", "classes": ["a", "b"], "full": False, "max_tokens": 8})
     chosen = architectures.validate({"name": "llama", **SHAPE, "tied": False})
     tokenizer = ByteBPE(size=300).train(["It."])
@@ -250,14 +251,14 @@ def test_the_head_of_a_fine_tuned_model_is_not_transferred(tmp_path):
 
 
 def other_objective(more, start, objective, folder):
-    """A recipe that goes on from a folder with another objective."""
+    """A recipe that starts from a folder with another objective."""
     text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {start}\n    objective: {objective}")
     text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
     (folder / "other.yaml").write_text(text, "utf-8")
     return folder / "other.yaml"
 
 
-def test_a_run_says_what_begins_anew(more, saved, tmp_path):
+def test_a_run_prints_the_newly_initialised_weights(more, saved, tmp_path):
     lines = []
     recipe = other_objective(more, saved, "denoising", tmp_path)
     results = danlu.pretrain(recipe, ["models.small.prompts=[]"], out=tmp_path / "run", say=lines.append)
@@ -267,16 +268,18 @@ def test_a_run_says_what_begins_anew(more, saved, tmp_path):
     assert all(name.startswith("decoder.") for name in new)
 
 
-def test_sentinels_that_a_saved_vocabulary_does_not_have_are_one_line(more, saved, tmp_path):
-    """It said to leave a tokenizer out of the recipe that was not in it."""
-    with pytest.raises(WrongInput, match=r"models.small.objective: spans needs 100 sentinels .* has 0; choose") as told:
+def test_missing_sentinels_of_a_saved_vocabulary_are_refused_in_one_line(more, saved, tmp_path):
+    """Regression: the message said to leave out a tokenizer that was not in the recipe."""
+    with pytest.raises(
+        WrongInput, match=r"models.small.objective: spans needs 100 sentinels .* has 0; choose"
+    ) as error:
         danlu.pretrain(other_objective(more, saved, "spans", tmp_path), out=tmp_path / "run")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
 
 
-def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
-    """The chief model of an export says no more of its objective than what it needs alone; the generator is beside."""
+def test_discriminator_and_generator_of_an_export_are_both_loaded(tmp_path):
+    """The main folder of an export describes only the discriminator; the generator is in a subfolder."""
     objective = objectives.validate({"name": "replaced", "rate": 0.3, "generator": {"width": 0.5}})
     chosen = architectures.validate({"name": "electra", **SHAPE, "embedding_width": 8})
     tokenizer = ByteBPE(size=300).train(["The kiln burns."] * 3)
@@ -297,14 +300,14 @@ def test_an_exported_pair_of_models_goes_on_as_a_pair(tmp_path):
     assert event_lines(WeightsTransferred("small", found))[0].startswith("small      new, randomly initialised: ")
 
 
-def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp_path):
+def test_overrides_of_the_saved_settings_are_kept_in_the_recipe(more, saved, tmp_path):
     shorter = ["models.small.architecture={context: 8}"]
     danlu.pretrain(more, shorter, out=tmp_path / "run", start=saved)
     assert load_recipe(str(tmp_path / "run/recipe.yaml")).models["small"].architecture.context == 8
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (
             ["models.small.architecture={context: 32}"],
@@ -319,27 +322,27 @@ def test_changes_to_the_folders_settings_are_written_as_changes(more, saved, tmp
         (["tokenizer={name: byte_bpe, size: 300}"], "entry [0-9]+ is .*, the model's .*; leave the tokenizer out"),
     ],
 )
-def test_what_does_not_fit_is_told_before_step_1(more, saved, tmp_path, overrides, told):
-    with pytest.raises(WrongInput, match=told) as refused:
+def test_incompatible_settings_are_refused_before_step_1(more, saved, tmp_path, overrides, message):
+    with pytest.raises(WrongInput, match=message) as refused:
         danlu.pretrain(more, overrides, out=tmp_path / "run", start=saved)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_the_tokenizer_of_the_same_text_is_the_same(recipe, saved, tmp_path):
-    """One that is learnt again and comes out equal is no mismatch."""
+def test_a_retrained_equal_tokenizer_is_accepted(recipe, saved, tmp_path):
+    """The recipe trains the tokenizer again, with an equal result."""
     again = ["tokenizer={name: byte_bpe, size: 300}"]
     assert danlu.pretrain(recipe, again, out=tmp_path / "run", start=saved)["pretrain"]
 
 
-def test_a_start_that_is_no_model_names_the_recipes_line(more, tmp_path):
+def test_a_start_that_is_not_a_model_is_refused_with_the_recipe_line(more, tmp_path):
     text = Path(more).read_text("utf-8").replace("objective: causal", "start: nowhere")
     (tmp_path / "wrong.yaml").write_text(text, "utf-8")
     with pytest.raises(WrongInput, match=r"wrong.yaml:4: models.small: start: nowhere is not a folder"):
         danlu.run(tmp_path / "wrong.yaml", out=tmp_path / "run")
 
 
-def test_show_looks_at_the_start_too(more, saved, tmp_path):
+def test_show_reports_the_start(more, saved, tmp_path):
     text = Path(more).read_text("utf-8").replace("objective: causal", f"start: {saved}")
     text = "\n".join(line for line in text.splitlines() if "architecture:" not in line and "tokenizer:" not in line)
     (tmp_path / "on.yaml").write_text(text, "utf-8")
@@ -352,7 +355,7 @@ def test_show_looks_at_the_start_too(more, saved, tmp_path):
     assert danlu.show(tmp_path / "on.yaml")["models"]["small"]["start"]["new"] == []
 
 
-def test_run_does_the_tasks_after_pretrain_and_repeats_nothing(recipe, tmp_path, monkeypatch):
+def test_run_after_pretrain_only_runs_the_tasks(recipe, tmp_path, monkeypatch):
     pytest.importorskip("sklearn")
     for split, count in (("train", 20), ("test", 10)):
         rows = [f"{split} {i} the {('iron', 'gold')[i % 2]} melts\t{('iron', 'gold')[i % 2]}" for i in range(count)]
@@ -370,7 +373,7 @@ def test_run_does_the_tasks_after_pretrain_and_repeats_nothing(recipe, tmp_path,
     assert json.loads(Path("run/results.json").read_text("utf-8"))["tasks"] == whole["tasks"]
 
 
-def test_a_text_of_one_test_document_has_no_interval_and_a_report(tmp_path):
+def test_a_single_test_document_gives_a_report_without_interval(tmp_path):
     texts = tmp_path / "texts"
     texts.mkdir()
     for i in range(3):
@@ -383,7 +386,7 @@ def test_a_text_of_one_test_document_has_no_interval_and_a_report(tmp_path):
 
 
 def headless(folder):
-    """An encoder without a head, as transformers saves it."""
+    """Save an encoder without a head, as transformers does."""
     transformers = pytest.importorskip("transformers")
     tokenizer = ByteBPE(size=300).train(["The furnace stands north of the river and burns for 7 days."] * 3)
     config = transformers.BertConfig(
@@ -396,8 +399,8 @@ def headless(folder):
     return folder
 
 
-def test_an_encoder_without_a_head_is_continued_as_masked_and_exported_as_bert(recipe, tmp_path):
-    """The draft named no objective that can be trained, and what it trained had no class in transformers."""
+def test_a_headless_encoder_is_trained_as_masked_and_exported_as_bert(recipe, tmp_path):
+    """Regression: the draft named no trainable objective, and the trained model had no class in transformers."""
     start = headless(tmp_path / "m")
     draft = draft_continuation(Path(recipe).with_name("text.txt"), "10s", str(start))
     assert "objective: masked" in draft.text
@@ -411,14 +414,14 @@ def test_an_encoder_without_a_head_is_continued_as_masked_and_exported_as_bert(r
     assert "continued  ignored weights of the folder: pooler.dense" in lines
 
 
-def test_a_recipe_without_an_objective_for_an_encoder_without_a_head_says_what_to_set(tmp_path):
+def test_a_headless_encoder_needs_an_objective_in_the_recipe(tmp_path):
     start = headless(tmp_path / "m")
     with pytest.raises(ValueError, match=r"is an encoder without a prediction head; choose an objective .* masked"):
         ModelRecipe.model_validate({"start": str(start)})
     assert ModelRecipe.model_validate({"start": str(start), "objective": "masked"}).architecture.output_bias
 
 
-def test_fine_tuning_lists_the_weights_that_are_ignored(tmp_path):
+def test_fine_tuning_lists_ignored_weights(tmp_path):
     pytest.importorskip("sklearn")
     start, lines = headless(tmp_path / "m"), []
     for split, count in (("train", 20), ("test", 10)):

@@ -1,4 +1,4 @@
-"""Whether a task's texts were in the corpus is said where it is known, and only there."""
+"""Whether the texts of a task were in the corpus is reported only where it is known."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from danlu.tasks.rows import LabelledRows
 
 
 @pytest.mark.parametrize(
-    ("corpus", "rows", "said"),
+    ("corpus", "rows", "expected"),
     [
         ("builtin:pydocs", "builtin:pydocs", True),
         (["builtin:pydocs", "notes.txt"], "builtin:pydocs", True),
         (["notes.txt", "more.txt"], "builtin:pydocs", False),
-        ("notes.txt", None, None),  # a table of one's own: it may have been read or not
+        ("notes.txt", None, None),  # a table of the user: unknown
         (None, "builtin:pydocs", None),
     ],
 )
-def test_a_source_among_others_has_been_read_too(corpus, rows, said):
+def test_overlap_of_corpus_and_task_texts(corpus, rows, expected):
     nothing: Any = None
     model = Pretrained(nothing, nothing, nothing, 0, corpus, nothing)
     facts = {} if rows is None else {"source": rows}
     table = LabelledRows((), (), (), facts)
-    assert Finetuning(nothing, nothing, nothing, nothing, model, "part", nothing, table).read_before is said
+    assert Finetuning(nothing, nothing, nothing, nothing, model, "part", nothing, table).read_before is expected

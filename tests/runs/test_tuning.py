@@ -1,4 +1,4 @@
-"""Fine-tuning outside a run: the controls, the saved classifier, and going on where it was cut off."""
+"""Fine-tuning outside a run: the controls, the saved classifier, and resuming."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_rows(folder):
 
 @pytest.fixture(scope="module", params=["causal", pytest.param("masked", marks=pytest.mark.slow)])
 def folder(request, tmp_path_factory):
-    """Rows, and a model of either kind in run/model/small."""
+    """Rows, and a model of either objective in run/model/small."""
     folder = tmp_path_factory.mktemp(request.param)
     write_rows(folder)
     recipe = write_tiny_recipe(folder)
@@ -44,7 +44,7 @@ def folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(folder):
-    """(the folder, the results of a whole fine-tuning in `ft`)."""
+    """(folder, results of a complete fine-tuning in `ft`)."""
     results = danlu.finetune(
         folder / "run/model/small", folder / "train.tsv", folder / "test.tsv",
         labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
@@ -52,7 +52,7 @@ def tuned(folder):
     return folder, results
 
 
-def test_the_results_are_those_of_a_runs_task(tuned):
+def test_the_results_have_the_form_of_a_task_of_a_run(tuned):
     folder, results = tuned
     (task,) = results["tasks"]
     assert set(task["scores"]) == {"ours", "random_weights", "tfidf", "majority"}
@@ -65,7 +65,7 @@ def test_the_results_are_those_of_a_runs_task(tuned):
     assert "danlu finetune" in results["command"]
 
 
-def test_the_saved_model_classifies_as_it_did_when_it_was_scored(tuned):
+def test_the_saved_model_reproduces_its_score(tuned):
     folder, results = tuned
     model = danlu.load(folder / "ft")
     texts = [f"test {i} the {LABELS[i % 3]} melts" for i in range(30)]
@@ -74,13 +74,13 @@ def test_the_saved_model_classifies_as_it_did_when_it_was_scored(tuned):
     assert all(list(chances.values()) == sorted(chances.values(), reverse=True) for chances in found)
     right = np.mean([next(iter(chances)) == LABELS[i % 3] for i, chances in enumerate(found)])
     assert right == pytest.approx(results["tasks"][0]["scores"]["ours"]["seeds"][0])
-    assert right > 0.5  # a third by chance; the label stands in the text
+    assert right > 0.5  # chance is a third; the label is in the text
     alone = [model.classify([text])[0] for text in texts[:4]]
     for one, together in zip(alone, found[:4], strict=True):
         assert one == pytest.approx(together, abs=1e-6)
 
 
-def test_it_embeds_still_and_says_what_it_no_longer_does(tuned):
+def test_a_classifier_embeds_texts_and_refuses_to_generate(tuned):
     folder, _ = tuned
     model = danlu.load(folder / "ft" / "tasks" / "labels" / "model")
     assert model.embed(["a text"]).shape == (1, 16)
@@ -90,7 +90,7 @@ def test_it_embeds_still_and_says_what_it_no_longer_does(tuned):
         danlu.load(folder / "run").classify(["a text"])
 
 
-def test_stopped_and_run_again_equals_undisturbed(tuned):
+def test_a_stopped_finetuning_resumes_bit_for_bit(tuned):
     folder, results = tuned
     again = {
         "model": folder / "run/model/small", "train": folder / "train.tsv", "test": folder / "test.tsv",
@@ -108,12 +108,12 @@ def test_stopped_and_run_again_equals_undisturbed(tuned):
     assert not CLOCK_FIELDS & set(whole["tasks"][0])
 
 
-def test_every_seed_begins_with_the_saved_weights(folder, monkeypatch):
-    """The embeddings of a later seed were those that the earlier ones had tuned: one loaded model served all."""
-    began, train = {}, finetuning.train
+def test_every_seed_starts_from_the_saved_weights(folder, monkeypatch):
+    """Regression: one loaded model served all seeds, so later seeds started from tuned embeddings."""
+    initial, train = {}, finetuning.train
 
     def watched(job):
-        began[job.stage] = {k: v.clone() for k, v in job.model.state_dict().items()}
+        initial[job.stage] = {k: v.clone() for k, v in job.model.state_dict().items()}
         return train(job)
 
     monkeypatch.setattr(finetuning, "train", watched)
@@ -123,16 +123,16 @@ def test_every_seed_begins_with_the_saved_weights(folder, monkeypatch):
     )  # fmt: skip
     saved = read_model(folder / "run/model/small").network.state_dict()
     for seed in range(3):
-        own = began[f"finetune/labels/ours-{seed}"]
+        own = initial[f"finetune/labels/ours-{seed}"]
         names = [name for name in own if name.startswith(("embeddings.", "backbone."))]
         assert "embeddings.token.weight" in names
         assert [name for name in names if not torch.equal(own[name], saved[name])] == []
-        blank = began[f"finetune/labels/random_weights-{seed}"]
+        blank = initial[f"finetune/labels/random_weights-{seed}"]
         assert own.keys() == blank.keys()
         assert not torch.equal(own["embeddings.token.weight"], blank["embeddings.token.weight"])
 
 
-def test_a_model_that_reads_no_text_is_told_in_one_line(folder, tmp_path):
+def test_a_model_that_reads_no_text_is_refused_in_one_line(folder, tmp_path):
     patches = objectives.validate("patches")
     small = {"name": "transformer", "layers": 1, "width": 8, "heads": 2, "context": 16}
     architecture, tokenizer = architectures.validate(small), ByteBPE(size=300).train(["The mill."] * 3)
@@ -143,7 +143,7 @@ def test_a_model_that_reads_no_text_is_told_in_one_line(folder, tmp_path):
     assert "\n" not in str(refused.value)
 
 
-def test_another_model_in_its_place_is_refused(tuned, tmp_path):
+def test_a_changed_model_is_refused(tuned, tmp_path):
     folder, _ = tuned
     danlu.pretrain(write_tiny_recipe(tmp_path), ["models.small.training.seed=5"], out=tmp_path / "run")
     place = folder / "run" / "model" / "small"
@@ -163,8 +163,8 @@ def test_another_model_in_its_place_is_refused(tuned, tmp_path):
         (tmp_path / "away").rename(place)
 
 
-def test_what_one_call_is_told_is_not_told_to_the_next(folder, tmp_path):
-    """Settings of a call were written into the defaults of all later ones in the process."""
+def test_settings_of_one_call_do_not_affect_the_next(folder, tmp_path):
+    """Regression: settings of a call were written into the defaults of the process."""
     before = copy.deepcopy(tuning.TRAINING)
     with pytest.raises(WrongInput, match="no column"):
         danlu.finetune(
@@ -174,25 +174,25 @@ def test_what_one_call_is_told_is_not_told_to_the_next(folder, tmp_path):
     assert before == tuning.TRAINING
 
 
-def test_other_rows_in_their_place_are_refused(tuned):
-    """Seeds before the change were scored on other rows than those after it, and paired."""
+def test_changed_rows_are_refused(tuned):
+    """Regression: seeds before and after the change were scored on different rows and paired."""
     folder, _ = tuned
     table = folder / "test.tsv"
     before = table.read_text("utf-8")
     table.write_text(f"{before}\none more that the tin melts\ttin", "utf-8")
     try:
-        with pytest.raises(WrongInput, match=r"^the table of rows of the task 'labels' changed since") as told:
+        with pytest.raises(WrongInput, match=r"^the table of rows of the task 'labels' changed since") as error:
             danlu.finetune(
                 folder / "run/model/small", folder / "train.tsv", table,
                 labels_per_class=10, seeds=2, budget="60 steps", out=folder / "ft", overrides=SHORT,
             )  # fmt: skip
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(error.value)
     finally:
         table.write_text(before, "utf-8")
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"label": "lable"}, "has no column 'lable'; did you mean 'label'"),
         ({"text": "txt"}, "has no column 'txt'; did you mean 'text'"),
@@ -206,17 +206,22 @@ def test_other_rows_in_their_place_are_refused(tuned):
         ({"model": "nothing"}, "nothing is not a folder"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_leaves_no_directory(folder, tmp_path, monkeypatch, change, told):
+def test_wrong_arguments_are_one_line_and_leave_no_directory(folder, tmp_path, monkeypatch, change, message):
     monkeypatch.chdir(folder)
-    told_so = {"model": "run/model/small", "train": "train.tsv", "test": "test.tsv", "out": tmp_path / "none"} | change
-    with pytest.raises(WrongInput, match=told) as refused:
-        danlu.finetune(**told_so)
+    arguments = {
+        "model": "run/model/small",
+        "train": "train.tsv",
+        "test": "test.tsv",
+        "out": tmp_path / "none",
+    } | change
+    with pytest.raises(WrongInput, match=message) as refused:
+        danlu.finetune(**arguments)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "none").exists()
 
 
-def test_long_texts_are_cut_at_what_the_model_reads(folder):
-    """Without a word about it: a limit above the model's context would be silent nonsense, or a crash."""
+def test_long_texts_are_truncated_to_the_context(folder):
+    """By default; a limit above the model's context would be meaningless or crash."""
     model = folder / "run" / "model" / "small"
     danlu.finetune(
         model,
