@@ -16,7 +16,7 @@ even = st.tuples(st.integers(1, 7), st.integers(1, 5)).map(lambda x: [x[0]] * x[
 @st.composite
 def orders(draw, length):
     """Draw the (key, query) of one sequence in any attention order."""
-    kind = draw(st.sampled_from(["causal", "full", "prefix", "permutation", "asks", "free"]))
+    kind = draw(st.sampled_from(["causal", "full", "prefix", "permutation", "queries", "free"]))
     if kind == "causal":
         return causal_order(length), None
     if kind == "full":
@@ -25,7 +25,7 @@ def orders(draw, length):
         return np.maximum(np.arange(length) - draw(st.integers(0, length)), 0), None
     if kind == "permutation":
         return np.array(draw(st.permutations(range(length)))), None
-    if kind == "asks":
+    if kind == "queries":
         hidden = np.array(draw(st.lists(st.booleans(), min_size=length, max_size=length)))
         return np.where(hidden, HIDDEN_KEY, np.arange(length)), np.arange(length)
     numbers = st.lists(st.integers(-3, 3), min_size=length, max_size=length)

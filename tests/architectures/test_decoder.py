@@ -72,8 +72,8 @@ sides = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, ma
 
 def heads_of(lengths, kv_heads):
     rng = torch.Generator().manual_seed(0)
-    asked = sum(m for _, m in lengths)
-    shapes = ((sum(n for n, _ in lengths), 4, 6), (asked, kv_heads, 6), (asked, kv_heads, 6))
+    memory_length = sum(m for _, m in lengths)
+    shapes = ((sum(n for n, _ in lengths), 4, 6), (memory_length, kv_heads, 6), (memory_length, kv_heads, 6))
     return [torch.randn(s, generator=rng, dtype=torch.float64).requires_grad_() for s in shapes]
 
 

@@ -29,8 +29,8 @@ def prefix(n):
 def permuted(n):
     """Order as in XLNet: the tokens, then query-only positions for the last third."""
     rank, k = RNG.permutation(n - n // 3), n // 3
-    asked = np.resize(rank, k)
-    return np.concatenate([rank, np.full(k, HIDDEN_KEY)]), np.concatenate([rank, asked - 1])
+    queried = np.resize(rank, k)
+    return np.concatenate([rank, np.full(k, HIDDEN_KEY)]), np.concatenate([rank, queried - 1])
 
 
 ORDERS = {

@@ -346,8 +346,8 @@ def test_published_t5_configs_are_read():
         config.pop(name)
     old = BY_NAME["t5"].settings_of(config)
     assert (old.tied, old.scaled_head, old.gated, old.activation, old.context) == (True, True, False, "relu", 512)
-    for said in ({"tie_word_embeddings": False}, {"tie_word_embeddings": True, "scale_decoder_outputs": False}):
-        new = BY_NAME["t5"].settings_of(config | said | {"feed_forward_proj": "gated-gelu"})
+    for published in ({"tie_word_embeddings": False}, {"tie_word_embeddings": True, "scale_decoder_outputs": False}):
+        new = BY_NAME["t5"].settings_of(config | published | {"feed_forward_proj": "gated-gelu"})
         assert (new.tied, new.scaled_head, new.gated, new.activation) == (False, False, True, "gelu_tanh")
 
 

@@ -28,11 +28,11 @@ for arguments in json.loads(sys.argv[1]):
 
 def test_help_loads_no_heavy_package():
     """All in one process; what one command loads is still loaded after the next."""
-    asked = [["--help"], ["--version"], [], *([verb, "--help"] for verb in VERBS)]
-    command = [sys.executable, "-c", SCRIPT.format(heavy=HEAVY), json.dumps(asked)]
+    verbs = [["--help"], ["--version"], [], *([verb, "--help"] for verb in VERBS)]
+    command = [sys.executable, "-c", SCRIPT.format(heavy=HEAVY), json.dumps(verbs)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [arguments for arguments, *_ in answers] == asked
+    assert [arguments for arguments, *_ in answers] == verbs
     for arguments, code, usage, loaded in answers:
         assert loaded == [], arguments
         assert code in (0, 2), arguments
