@@ -54,8 +54,8 @@ def test_a_prompt_that_cannot_be_rewritten_is_refused_before_step_1(objective, p
         danlu.show(write_tiny_recipe(tmp_path), changed)
 
 
-def test_refuses_a_missing_corpus_before_it_reads_the_rows_of_a_task(tmp_path):
-    """Reading the rows can take seconds; the misspelt name of the corpus was reported after that."""
+def test_a_missing_corpus_is_refused_before_task_rows_are_read(tmp_path):
+    """Regression: reading the rows can take seconds, and a misspelt corpus was reported only after that."""
     recipe = write_tiny_recipe(tmp_path)
     rows = {"train": "missing.tsv", "test": "missing.tsv"}
     task = {"model": "small", "task": {"name": "classify", "rows": rows, "max_tokens": 12}, "seeds": 1}
