@@ -1,4 +1,4 @@
-# make demo and make test do all the set-up themselves; nothing needs to be activated or downloaded by hand.
+# Every target installs what it needs into .venv; nothing needs to be activated or downloaded by hand.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do $$p -c 'import venv' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 USABLE := .venv/usable
@@ -10,7 +10,7 @@ TEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
 install: $(READY)
 
-# what the demo needs: danlu with the extra demo
+# danlu with the extra `demo`
 $(USABLE): pyproject.toml constraints.txt tools/install_torch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "danlu needs Python 3.11 or later; set PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -19,7 +19,7 @@ $(USABLE): pyproject.toml constraints.txt tools/install_torch.py
 	@$(PIP) -c constraints.txt -e '.[demo]'
 	@touch $@
 
-# what the tests need in addition
+# the extra `dev`, for tests and lint
 $(READY): $(USABLE)
 	@$(PIP) -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""danlu's side: its loop, its packing, its checkpoints."""
+"""Train with danlu: its loop, packing and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from danlu.training.precision import Machine
 from danlu.training.samples import WindowSamples
 from danlu.training.settings import TrainingSettings
 
-WARM = 3
-"""Steps at the beginning of a round that are not counted, on either side."""
+WARMUP_STEPS = 3
+"""Steps at the beginning of a round that are not timed, for danlu and the peer."""
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Real tokens (no padding) over the seconds from one step's end to the next."""
+class Throughput:
+    """Tokens without padding, and the seconds from the end of one step to the end of another."""
 
     tokens: int
     seconds: float
@@ -36,7 +36,7 @@ class Pace:
 
 @dataclass
 class Ours:
-    """One model to be trained in rounds."""
+    """A model that danlu trains in rounds."""
 
     texts: Texts
     objective: Settings
@@ -51,19 +51,18 @@ class Ours:
     def job(self, model: Network, budget: Budget, **settings: object) -> Job:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        given = {"budget": budget, "validations": 1, "keep": "last", **settings}
-        chosen = TrainingSettings.model_validate(given)
+        values = {"budget": budget, "validations": 1, "keep": "last", **settings}
+        training = TrainingSettings.model_validate(values)
         vocabulary = self.texts.data.tokenizer.vocabulary
         samples = WindowSamples(self.texts.data.store("train"), model.context, vocabulary, 0)
-        plan = make_plan(chosen, model, model.objective, samples, self.machine, None)
+        plan = make_plan(training, model, model.objective, samples, self.machine, None)
         checkpoints, journal = Checkpoints(self.folder / "saved"), Journal(self.folder / "metrics.jsonl")
-        return Job("bench", model, model.objective, samples, chosen, plan, checkpoints, journal)
+        return Job("bench", model, model.objective, samples, training, plan, checkpoints, journal)
 
-    def round(self, model: Network, steps: int, batch_tokens: int, optimizer: str = "adamw") -> Pace:
-        job = self.job(model, Budget(steps + WARM, "steps"), batch_tokens=batch_tokens, optimizer=optimizer)
+    def round(self, model: Network, steps: int, batch_tokens: int, optimizer: str = "adamw") -> Throughput:
+        job = self.job(model, Budget(steps + WARMUP_STEPS, "steps"), batch_tokens=batch_tokens, optimizer=optimizer)
         train(job)
         job.journal.close()
         records = [r for r in read_journal(self.folder / "metrics.jsonl") if r["kind"] == "train"]
-        return Pace(
-            records[-1]["tokens"] - records[WARM - 1]["tokens"], records[-1]["time"] - records[WARM - 1]["time"]
-        )
+        first, last = records[WARMUP_STEPS - 1], records[-1]
+        return Throughput(last["tokens"] - first["tokens"], last["time"] - first["time"])

@@ -1,4 +1,4 @@
-"""The peer: transformers' Trainer on a model of the same shape, at its best on this machine."""
+"""The peer: the Trainer of transformers on a model of the same size, with its fastest settings on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.ours import WARM, Pace
+from bench.ours import WARMUP_STEPS, Throughput
 from danlu.architectures.network import Network
 from danlu.architectures.presets import family_for, from_hf
 from danlu.interop.quiet_transformers import quiet_transformers
@@ -20,9 +20,11 @@ from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 
 
-def model_of(settings: Settings, objective: Settings, vocabulary: Vocabulary, sparse: bool = False) -> Any:
-    """A transformers model of the same architecture with its own initial weights and no dropout. sparse: ModernBERT
-    projects masked positions only, which it can and does not do unasked."""
+def peer_model(settings: Settings, objective: Settings, vocabulary: Vocabulary, sparse: bool = False) -> Any:
+    """Build the transformers model of the same architecture, with its default initialisation and no dropout.
+
+    sparse: whether ModernBERT computes logits at masked positions only, which is off by default.
+    """
     family: Any = family_for(settings, objective)  # type: ignore[arg-type]
     with quiet_transformers() as transformers:
         values = family.config(settings, vocabulary, "float32") | ({"sparse_prediction": True} if sparse else {})
@@ -31,8 +33,8 @@ def model_of(settings: Settings, objective: Settings, vocabulary: Vocabulary, sp
         return kind(kind.config_class(**{k: v for k, v in values.items() if k != "architectures"}))
 
 
-def learner_of(model: Any, ours: Network, settings: Settings, objective: Settings) -> Network:
-    """The peer's weights in danlu's model, to be judged by the same code."""
+def load_peer_weights(model: Any, ours: Network, settings: Settings, objective: Settings) -> Network:
+    """Load the weights of the peer into danlu's network, so that the same code evaluates both."""
     family: Any = family_for(settings, objective)  # type: ignore[arg-type]
     state = {k: v for k, v in model.state_dict().items() if not (k in TIED and settings.tied)}  # type: ignore[attr-defined]
     ours.load_state_dict(from_hf(family.names(settings), state))
@@ -40,10 +42,13 @@ def learner_of(model: Any, ours: Network, settings: Settings, objective: Setting
 
 
 TIED = ("lm_head.weight", "decoder.weight")
+"""Weights that are copies of the embedding table if it is tied."""
 
 
-def framed(documents: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> list[dict[str, list[int]]]:
-    """One row a document, cut to the context, as run_mlm's line_by_line makes them."""
+def rows_by_document(
+    documents: Sequence[np.ndarray], vocabulary: Vocabulary, context: int
+) -> list[dict[str, list[int]]]:
+    """Return one row per document, truncated to the context, as the option line_by_line of run_mlm.py does."""
     rows = []
     for ids in documents:
         text = [i for i in ids.tolist() if i not in (vocabulary.bos, vocabulary.eos)]
@@ -51,15 +56,18 @@ def framed(documents: Sequence[np.ndarray], vocabulary: Vocabulary, context: int
     return rows
 
 
-def grouped(documents: Sequence[np.ndarray], context: int) -> list[dict[str, list[int]]]:
-    """Everything end to end, cut every `context` tokens: `group_texts`. Documents see each other."""
-    line = list(chain.from_iterable(ids.tolist() for ids in documents))
-    return [{"input_ids": line[i : i + context]} for i in range(0, len(line) - context + 1, context)]
+def group_texts(documents: Sequence[np.ndarray], context: int) -> list[dict[str, list[int]]]:
+    """Concatenate all documents and split them into rows of `context` tokens, as `group_texts` of run_clm.py does.
+
+    Documents in one row attend to each other.
+    """
+    ids = list(chain.from_iterable(document.tolist() for document in documents))
+    return [{"input_ids": ids[i : i + context]} for i in range(0, len(ids) - context + 1, context)]
 
 
 @dataclass
 class Collator:
-    """Pads to the longest row, masks as BERT (masked) or copies the labels (causal), and counts real tokens."""
+    """Pad to the longest row, mask as in BERT or copy the labels, and count the tokens without padding."""
 
     vocabulary: Vocabulary
     masked: bool
@@ -77,16 +85,16 @@ class Collator:
             return {"input_ids": ids, "attention_mask": seen, "labels": ids.masked_fill(seen == 0, -100)}
         hidden = (torch.rand(ids.shape) < 0.15) & seen.bool()
         labels = ids.masked_fill(~hidden, -100)
-        how = torch.rand(ids.shape)
-        strange = torch.randint(self.vocabulary.size, ids.shape)
-        shown = torch.where(hidden & (how < 0.8), torch.tensor(self.vocabulary.mask), ids)
-        shown = torch.where(hidden & (how >= 0.8) & (how < 0.9), strange, shown)
-        return {"input_ids": shown, "attention_mask": seen, "labels": labels}
+        action = torch.rand(ids.shape)
+        random_ids = torch.randint(self.vocabulary.size, ids.shape)
+        inputs = torch.where(hidden & (action < 0.8), torch.tensor(self.vocabulary.mask), ids)
+        inputs = torch.where(hidden & (action >= 0.8) & (action < 0.9), random_ids, inputs)
+        return {"input_ids": inputs, "attention_mask": seen, "labels": labels}
 
 
 @dataclass
 class Peer:
-    """A model, rows and how it is fed."""
+    """A model that the Trainer trains, its rows, and how they are batched."""
 
     model: Any
     rows: list[dict[str, list[int]]]
@@ -127,7 +135,7 @@ class Peer:
             callbacks=list(callbacks),
         )
 
-    def round(self, steps: int) -> Pace:
+    def round(self, steps: int) -> Throughput:
         import transformers
 
         ends: list[tuple[float, int]] = []
@@ -138,10 +146,10 @@ class Peer:
                 ends.append((time.perf_counter(), collator.tokens))
 
         with quiet_transformers():
-            self.trainer(steps + WARM, 1e-3, [Clock()]).train()
-        # the loader may be a batch ahead, at both ends alike
-        (start, before), (end, after) = ends[WARM - 1], ends[-1]
-        return Pace(after - before, end - start)
+            self.trainer(steps + WARMUP_STEPS, 1e-3, [Clock()]).train()
+        # the data loader may be one batch ahead, equally at both ends
+        (start, before), (end, after) = ends[WARMUP_STEPS - 1], ends[-1]
+        return Throughput(after - before, end - start)
 
 
 class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
@@ -155,8 +163,8 @@ class Rows(torch.utils.data.Dataset):  # type: ignore[type-arg]
         return self.rows[i]
 
 
-def bfloat16_runs(model: Any, rows: list[dict[str, list[int]]], collator: Collator, folder: Path) -> bool:
-    """Whether the Trainer gets through two steps in bfloat16 here; what it says when it does not is printed."""
+def supports_bfloat16(model: Any, rows: list[dict[str, list[int]]], collator: Collator, folder: Path) -> bool:
+    """Return whether the Trainer completes two steps in bfloat16 on this machine; print the error if it does not."""
     trial = Peer(model, rows, collator, 4, False, True, folder)
     try:
         with quiet_transformers():

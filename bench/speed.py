@@ -1,4 +1,4 @@
-"""Real tokens a second of pre-training, danlu and the Trainer in turns."""
+"""Measure tokens per second (without padding) of pre-training, alternating between danlu and the Trainer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.ours import Ours
-from bench.peer import Collator, Peer, bfloat16_runs, framed, grouped, model_of
-from bench.sides import Side
-from bench.texts import Texts, natural
+from bench.peer import Collator, Peer, group_texts, peer_model, rows_by_document, supports_bfloat16
+from bench.texts import Texts, docstring_texts
+from bench.workers import Worker
 from danlu.architectures.presets.llama import Llama
 from danlu.architectures.presets.modernbert import ModernBert
 from danlu.objectives.causal import Causal
@@ -25,82 +25,82 @@ SIZES = {
     "15M": {"layers": 6, "width": 384, "heads": 6, "context": CONTEXT},
 }
 PEER_STEPS, OUR_STEPS = 50, 50
-"""The Trainer sorts rows by length within fifty batches: fewer steps would see the long ones only."""
+"""The Trainer sorts rows by length within fifty batches, so fewer steps would train on the longest rows only."""
 
 PEERS = {
     "masked": {"by length": (True, False), "by length, sparse head": (True, True), "group_texts": (False, False)},
     "causal": {"by length": (True, False), "group_texts": (False, False)},
 }
-"""How the Trainer is fed: {name: (rows by length rather than packed, ModernBERT's sparse head)}."""
+"""Batching of the Trainer: {name: (rows grouped by length rather than packed, ModernBERT's sparse head)}."""
 
 
-def parts(objective: str, size: str) -> tuple[Settings, Settings]:
+def objective_and_architecture(objective: str, size: str) -> tuple[Settings, Settings]:
     if objective == "masked":
         return Masked(), ModernBert(**SIZES[size])
     return Causal(), Llama(**SIZES[size])
 
 
 @functools.cache
-def folder() -> Path:
+def temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="bench-"))
 
 
 @functools.cache
 def texts() -> Texts:
-    return natural(folder())
+    return docstring_texts(temporary_folder())
 
 
 @functools.cache
 def our_model(objective: str, size: str) -> tuple[Ours, Any]:
     machine = resolve_machine()
     machine.apply()
-    side = Ours(texts(), *parts(objective, size), machine, folder() / "ours")
-    return side, side.network()
+    ours = Ours(texts(), *objective_and_architecture(objective, size), machine, temporary_folder() / "ours")
+    return ours, ours.network()
 
 
 def our_round(objective: str, size: str, optimizer: str) -> float:
-    side, model = our_model(objective, size)
-    return side.round(model, OUR_STEPS, BATCH_TOKENS, optimizer).rate
+    ours, model = our_model(objective, size)
+    return ours.round(model, OUR_STEPS, BATCH_TOKENS, optimizer).rate
 
 
 @functools.cache
-def their_model(objective: str, size: str, way: str) -> Peer:
-    by_length, sparse = PEERS[objective][way]
-    chosen, architecture = parts(objective, size)
-    vocabulary = texts().data.tokenizer.vocabulary
+def their_model(name: str, size: str, batching: str) -> Peer:
+    by_length, sparse = PEERS[name][batching]
+    objective, architecture = objective_and_architecture(name, size)
+    vocabulary, folder = texts().data.tokenizer.vocabulary, temporary_folder()
     documents = texts().documents
-    rows = framed(documents, vocabulary, CONTEXT) if by_length else grouped(documents, CONTEXT)
+    rows = rows_by_document(documents, vocabulary, CONTEXT) if by_length else group_texts(documents, CONTEXT)
     mean = sum(len(row["input_ids"]) for row in rows) / len(rows)
-    collator = Collator(vocabulary, objective == "masked")
-    model = model_of(architecture, chosen, vocabulary, sparse)
-    narrow = resolve_machine().dtype == "bfloat16" and bfloat16_runs(model, rows, collator, folder() / "trial")
-    return Peer(model, rows, collator, max(1, round(BATCH_TOKENS / mean)), by_length, narrow, folder() / "peer")
+    collator = Collator(vocabulary, name == "masked")
+    model = peer_model(architecture, objective, vocabulary, sparse)
+    bfloat16 = resolve_machine().dtype == "bfloat16" and supports_bfloat16(model, rows, collator, folder / "trial")
+    return Peer(model, rows, collator, max(1, round(BATCH_TOKENS / mean)), by_length, bfloat16, folder / "peer")
 
 
-def their_round(objective: str, size: str, way: str) -> float:
-    return their_model(objective, size, way).round(PEER_STEPS).rate
+def their_round(objective: str, size: str, batching: str) -> float:
+    return their_model(objective, size, batching).round(PEER_STEPS).rate
 
 
-def measure(ours: Side, theirs: Side, rounds: int) -> list[dict[str, Any]]:
-    """One entry for each objective and size; rates are medians over the rounds, ratios medians of the rounds' own."""
+def measure(ours: Worker, theirs: Worker, rounds: int) -> list[dict[str, Any]]:
+    """Return one entry per objective and size, with medians of the rates and of the ratios over the rounds."""
     found = []
     for objective in PEERS:
         for size in SIZES:
             rates: dict[str, list[float]] = {}
             for _ in range(rounds):
-                for way in PEERS[objective]:
-                    rate = theirs.ask(their_round, objective, size, way)
-                    rates.setdefault(f"Trainer, {way}", []).append(rate)
+                for batching in PEERS[objective]:
+                    rate = theirs.call(their_round, objective, size, batching)
+                    rates.setdefault(f"Trainer, {batching}", []).append(rate)
                 for optimizer in ("adamw", "muon"):
-                    rate = ours.ask(our_round, objective, size, optimizer)
+                    rate = ours.call(our_round, objective, size, optimizer)
                     rates.setdefault(f"danlu, {optimizer}", []).append(rate)
-            mine = rates["danlu, adamw"]
+            adamw = rates["danlu, adamw"]
             entry = {
                 "objective": objective,
                 "size": size,
                 "tokens_per_second": {k: statistics.median(v) for k, v in rates.items()},
                 "danlu_adamw_over": {
-                    k: statistics.median(a / b for a, b in zip(mine, v, strict=True)) for k, v in rates.items()
+                    k: statistics.median(a / b for a, b in zip(adamw, v, strict=True)) for k, v in rates.items()
                 },
             }
             print_rates(entry)
@@ -109,6 +109,6 @@ def measure(ours: Side, theirs: Side, rounds: int) -> list[dict[str, Any]]:
 
 
 def print_rates(entry: dict[str, Any]) -> None:
-    print(f"\n{entry['objective']}, {entry['size']} parameters: real tokens a second; danlu's AdamW over each")
+    print(f"\n{entry['objective']}, {entry['size']} parameters: tokens per second, ratio of danlu with AdamW to each")
     for name, rate in entry["tokens_per_second"].items():
         print(f"  {name:32s} {rate:9,.0f}  {entry['danlu_adamw_over'][name]:5.2f}", flush=True)

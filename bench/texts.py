@@ -1,4 +1,4 @@
-"""What both sides read: docstrings of Python's library as documents of natural length, and its pages for quality."""
+"""The training texts: docstrings of the Python standard library for speed, its documentation pages for quality."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ VOCABULARY = 8192
 
 @dataclass(frozen=True)
 class Texts:
-    """danlu's shards, and the same documents of the training split as lists of ids for the peer."""
+    """The data for danlu, and the documents of the training split as arrays of ids for the peer."""
 
     data: Data
     documents: list[np.ndarray]
 
 
-def prepared(source: str) -> Texts:
+def prepare_texts(source: str) -> Texts:
     corpus = build_corpus(CorpusSettings.model_validate({"source": source}))
     tokenizer = ByteBPE(size=VOCABULARY).train(corpus.texts("train"))
     data = Data(corpus, tokenizer, write_shards(corpus, tokenizer))
@@ -33,13 +33,13 @@ def prepared(source: str) -> Texts:
     return Texts(data, [store.document(i) for i in range(store.documents)])
 
 
-def natural(folder: Path) -> Texts:
-    """One docstring a document: a median of about 25 tokens, 55 in the mean."""
+def docstring_texts(folder: Path) -> Texts:
+    """Return one document per docstring, of about 25 tokens in the median and 55 on average."""
     path = folder / "docstrings.jsonl"
     path.write_text("".join(json.dumps({"text": found.text}) + "\n" for found in docstrings()), encoding="utf-8")
-    return prepared(str(path))
+    return prepare_texts(str(path))
 
 
-def pages() -> Texts:
-    """The pages the demo reads: whole modules, longer than the context."""
-    return prepared("builtin:pydocs")
+def page_texts() -> Texts:
+    """Return the corpus of the demo: one document per module, longer than the context."""
+    return prepare_texts("builtin:pydocs")

@@ -1,8 +1,8 @@
-"""`python -m bench.word_vectors [--rounds 3] [--epochs 5] [--threads 2]`: skip-gram beside gensim's.
+"""Compare skip-gram with gensim: `python -m bench.word_vectors [--rounds 3] [--epochs 5] [--threads 2]`.
 
-The same words of builtin:pydocs, 100 dimensions, windows of 5, 5 noise words, words thinned at 1e-3, in turns. Speed is
-words of the text a second, before thinning, of the training loop alone; quality is how often a held-out pair of words
-scores above a noise word, by danlu's own judgement of both sides' vectors.
+Both train in turn on the words of builtin:pydocs, with 100 dimensions, windows of 5, 5 noise words and subsampling at
+1e-3. Speed is words per second of the training loop, counted before subsampling. Quality is the share of held-out word
+pairs that score above a noise word, computed by danlu for both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.sides import OURS, Side
+from bench.workers import DANLU_ENVIRONMENT, Worker
 from danlu.architectures import Network, build_network
 from danlu.config.loading import load_recipe
 from danlu.config.schema import ModelRecipe
@@ -38,35 +38,35 @@ from danlu.training.step import micro_batches
 from danlu.training.training_options import apply_training_options
 
 LONGEST_SENTENCE = 10_000
-"""gensim drops what stands behind it in a sentence."""
+"""Words of a sentence that gensim reads; it drops the rest."""
 
 RESULTS = Path(__file__).with_name("word_vectors.json")
 
 
 @functools.cache
-def folder() -> Path:
+def temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="bench-"))
 
 
 @functools.cache
 def source() -> RunSource:
-    """The text of the shipped recipe."""
+    """Return the text of the shipped recipe."""
     recipe = load_recipe("skipgram")
     corpus = build_corpus(recipe.corpus)
     tokenizer = recipe.tokenizer.train(corpus.texts("train"))
-    return RunSource(Data(corpus, tokenizer, write_shards(corpus, tokenizer)), folder() / "units", {})
+    return RunSource(Data(corpus, tokenizer, write_shards(corpus, tokenizer)), temporary_folder() / "units", {})
 
 
 @functools.cache
 def sentences() -> list[np.ndarray]:
-    """The training documents without special tokens, no longer than gensim reads."""
+    """Return the training documents without special tokens, split into sentences that gensim reads completely."""
     store, vocabulary = source().store("train"), source().vocabulary
     documents = (store.document(i) for i in range(store.documents))
     texts = [ids[vocabulary.ordinary(ids)] for ids in documents]
     return [part for text in texts for part in np.split(text, range(LONGEST_SENTENCE, len(text), LONGEST_SENTENCE))]
 
 
-def words() -> int:
+def word_count() -> int:
     return sum(len(part) for part in sentences())
 
 
@@ -75,14 +75,14 @@ def recipe_of(overrides: tuple[str, ...]) -> ModelRecipe:
 
 
 def our_round(epochs: int, threads: int, overrides: tuple[str, ...] = ()) -> tuple[float, float]:
-    """Words a second, and pairs above noise."""
+    """Train with danlu; return words per second and the share of pairs above noise."""
     recipe, machine = recipe_of(overrides), Machine("cpu", "float32", threads)
     machine.apply()
     settings = recipe.training.model_copy(update={"budget": Budget(epochs, "epochs"), "validations": 1, "keep": "last"})
     model = build_network(recipe.objective, recipe.architecture, source().vocabulary.size, settings.seed)
     apply_training_options(model, settings)
-    made = recipe.objective.units(source(), "train")
-    samples = RowSamples(made.rows, made.tokens_per_unit, source().vocabulary, settings.seed)
+    units = recipe.objective.units(source(), "train")
+    samples = RowSamples(units.rows, units.tokens_per_unit, source().vocabulary, settings.seed)
     plan = make_plan(settings, model, recipe.objective, samples, machine, None)
     with tempfile.TemporaryDirectory() as place:
         journal = Journal(Path(place) / "metrics.jsonl")
@@ -93,11 +93,11 @@ def our_round(epochs: int, threads: int, overrides: tuple[str, ...] = ()) -> tup
         train(job)
         seconds = time.perf_counter() - start
         journal.close()
-    return plan.steps * plan.step_units / samples.units * words() / seconds, judged(model.eval())
+    return plan.steps * plan.step_units / samples.units * word_count() / seconds, pairs_above_noise(model.eval())
 
 
 def their_round(epochs: int, threads: int) -> tuple[float, float]:
-    """Words a second, and pairs above noise."""
+    """Train with gensim; return words per second and the share of pairs above noise."""
     from gensim.models import Word2Vec
 
     recipe = recipe_of(())
@@ -116,38 +116,40 @@ def their_round(epochs: int, threads: int) -> tuple[float, float]:
     with torch.no_grad():
         ours.embeddings["token"].weight[at] = torch.from_numpy(model.wv.vectors)  # type: ignore[index]
         ours.head.context.weight[at] = torch.from_numpy(model.syn1neg)  # type: ignore[union-attr]
-    return epochs * words() / seconds, judged(ours.eval())
+    return epochs * word_count() / seconds, pairs_above_noise(ours.eval())
 
 
 @torch.no_grad()
-def judged(model: Network) -> float:
+def pairs_above_noise(model: Network) -> float:
     objective: Any = model.objective
-    made = objective.units(source(), "validation")
-    samples = RowSamples(made.rows, made.tokens_per_unit, source().vocabulary, 0, shuffled=False)
+    units = objective.units(source(), "validation")
+    samples = RowSamples(units.rows, units.tokens_per_unit, source().vocabulary, 0, shuffled=False)
     batches = micro_batches(objective, samples, 0, samples.units, 2, 1.0)
     return objective.judge(model, model.head, batches, source())["figures"]["pairs_above_noise"]
 
 
 def main() -> None:
-    given = argparse.ArgumentParser(prog="bench.word_vectors", description=__doc__)
-    given.add_argument("--rounds", type=int, default=3)
-    given.add_argument("--epochs", type=int, default=5)
-    given.add_argument("--threads", type=int, default=2)
-    asked = given.parse_args()
-    ours, theirs = Side(OURS), Side({})
+    parser = argparse.ArgumentParser(prog="bench.word_vectors", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    ours, theirs = Worker(DANLU_ENVIRONMENT), Worker({})
     found: dict[str, list[tuple[float, float]]] = {"danlu": [], "gensim": []}
-    for _ in range(asked.rounds):
-        found["gensim"].append(theirs.ask(their_round, asked.epochs, asked.threads))
-        found["danlu"].append(ours.ask(our_round, asked.epochs, asked.threads))
+    for _ in range(arguments.rounds):
+        found["gensim"].append(theirs.call(their_round, arguments.epochs, arguments.threads))
+        found["danlu"].append(ours.call(our_round, arguments.epochs, arguments.threads))
     ours.close()
     theirs.close()
-    results: dict[str, Any] = {"epochs": asked.epochs, "threads": asked.threads}
+    results: dict[str, Any] = {"epochs": arguments.epochs, "threads": arguments.threads}
     for name, rounds in found.items():
         rate, above = (statistics.median(column) for column in zip(*rounds, strict=True))
         results[name] = {"words_per_second": rate, "pairs_above_noise": above}
-        print(f"{name:8s} {rate:10,.0f} words a second; held-out pairs above noise {above:.3f}")
+        print(f"{name:8s} {rate:10,.0f} words per second; held-out pairs above noise {above:.3f}")
     pairs = zip(found["danlu"], found["gensim"], strict=True)
-    results["danlu_over_gensim"] = statistics.median(mine / peer for (mine, _), (peer, _) in pairs)
+    results["danlu_over_gensim"] = statistics.median(
+        ours_rate / theirs_rate for (ours_rate, _), (theirs_rate, _) in pairs
+    )
     print(f"danlu over gensim {results['danlu_over_gensim']:.3f}")
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 

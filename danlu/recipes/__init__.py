@@ -1,1 +1,1 @@
-"""The shipped recipes and their typed schema."""
+"""The shipped recipes."""

@@ -26,9 +26,9 @@ TINY = gpu.Work(
 
 
 class Here:
-    """A side of the comparison that runs in this process."""
+    """A worker in this process."""
 
-    def ask(self, function, *arguments):
+    def call(self, function, *arguments):
         return function(*arguments)
 
 
@@ -54,8 +54,8 @@ def test_the_size_is_that_of_gpt2_small():
 
 
 @pytest.mark.parametrize("document", [None, 3, 8])
-def test_units_hold_one_context_of_tokens_for_any_document_length(document):
-    draws = gpu.EvenDraws(TINY, document)
+def test_units_are_one_context_of_text_however_it_is_cut(document):
+    draws = gpu.RandomTokens(TINY, document)
     for n in range(20):
         pieces, longer = draws.pieces(n, 0), draws.pieces(n, 1)
         assert sum(map(len, pieces)) == TINY.shape.context

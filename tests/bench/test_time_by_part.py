@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("transformers", reason="the peer")
 from bench import speed, time_by_part
-from bench.texts import prepared
+from bench.texts import prepare_texts
 
 
 @pytest.mark.slow
@@ -14,7 +14,7 @@ from bench.texts import prepared
 def test_every_part_is_timed(objective, tmp_path, monkeypatch, capsys):
     path = tmp_path / "lines.txt"
     path.write_text("".join(f"the kiln burns for {n} hours and the bell is cast\n\n" for n in range(200)), "utf-8")
-    made = prepared(str(path))
+    made = prepare_texts(str(path))
     for module in (speed, time_by_part):
         monkeypatch.setattr(module, "texts", lambda: made)
     monkeypatch.setitem(speed.SIZES, "tiny", {"layers": 1, "width": 32, "heads": 2, "context": 32})

@@ -1,4 +1,4 @@
-"""Each side in a process of its own, with the environment its users have; they are asked in turns, never at once."""
+"""Worker processes for danlu and the peer, each with its usual environment variables; only one runs at a time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
-OURS = {"GOMP_SPINCOUNT": "10000", "THP_MEM_ALLOC_ENABLE": "1"}
-"""What the `danlu` command sets before torch is loaded; the peer has torch as it comes."""
+DANLU_ENVIRONMENT = {"GOMP_SPINCOUNT": "10000", "THP_MEM_ALLOC_ENABLE": "1"}
+"""Variables that the `danlu` command sets before it loads torch; the peer uses the defaults of torch."""
 
 
 def serve(pipe: Connection) -> None:
+    """Call the functions received until None arrives."""
     while True:
         work: tuple[Callable[..., Any], tuple[Any, ...]] | None = pipe.recv()
         if work is None:
@@ -21,8 +22,8 @@ def serve(pipe: Connection) -> None:
         pipe.send(function(*arguments))
 
 
-class Side:
-    """`ask(function, *arguments)` runs a function of a module there and gives what it returns."""
+class Worker:
+    """A process with additional environment variables that calls functions on request."""
 
     def __init__(self, environment: Mapping[str, str]):
         spawn = multiprocessing.get_context("spawn")
@@ -35,7 +36,8 @@ class Side:
         os.environ.clear()
         os.environ.update(before)
 
-    def ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a module-level function in the process and return its result."""
         self.pipe.send((function, arguments))
         return self.pipe.recv()
 
