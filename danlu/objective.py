@@ -186,6 +186,11 @@ class Objective(Settings, ABC):
         """Length in tokens of the longest sequence, if it does not depend on the model's context."""
         return 0
 
+    @property
+    def example_version(self) -> int:
+        """The version of `example`, to be increased when it makes other examples. A run resumes only with the same."""
+        return 1
+
     def units(self, source: UnitSource, split: str) -> Units | None:
         """Return the units that the objective builds from the source, or None for windows of the text.
 

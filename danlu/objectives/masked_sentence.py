@@ -62,6 +62,7 @@ class MaskedSentence(Objective):
     terms: ClassVar[tuple[str, ...]] = ("sentence",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     boundaries: ClassVar[frozenset[str]] = frozenset({"sentence"})
+    example_version: ClassVar[int] = 2
     continues_text: ClassVar[bool] = False
     logits_from: ClassVar[LogitsFrom] = LogitsFrom.NOTHING
     embeds_text: ClassVar[bool] = True

@@ -123,6 +123,10 @@ class Mixture(Objective):
     def required_context(self) -> int:
         return max(o.required_context for o in self.of.values())
 
+    @property
+    def example_version(self) -> int:
+        return max(o.example_version for o in self.of.values())
+
     def units(self, source: UnitSource, split: str) -> None:
         """Return None: units are windows of text, since objectives with their own units are refused by `_named`."""
 

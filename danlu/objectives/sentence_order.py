@@ -72,6 +72,7 @@ class SentenceOrder(Objective):
 
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
     continues_text: ClassVar[bool] = False
+    example_version: ClassVar[int] = 2
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:

@@ -16,6 +16,7 @@ from danlu.runs.data_files import pin_data_files
 from danlu.runs.directory import RunDirectory
 from danlu.runs.evaluate_model import baselines, evaluate_model
 from danlu.runs.events import Emit, ModelEvaluated, ModelExported, WarmStarted, ignore, never, with_records
+from danlu.runs.example_version import pin_example_version
 from danlu.runs.export_model import export_model
 from danlu.runs.finetune_task import Finetuning, Pretrained, finetune_task, pin_rows
 from danlu.runs.preflight import Preflight, check_models, preflight
@@ -96,6 +97,7 @@ def pin_inputs(directory: RunDirectory, recipe: Recipe, checks: Preflight) -> di
     for name, model in recipe.models.items():
         starts[name] = pin_checkpoint(directory, name, model, checks.checkpoints[name])
         pin_data_files(directory, name, model.objective)
+        pin_example_version(directory, name, model.objective)
     for name, rows in checks.rows.items():
         pin_rows(directory, name, rows)
     return starts

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from sentence_store import english
 
 import danlu
-from danlu.errors import WrongInput
+from danlu.errors import Stopped, WrongInput
 
 PAIRS = Path(__file__).parents[1] / "conformance" / "toy_pairs.tsv"
 RECIPE = """\
@@ -119,3 +120,32 @@ def test_a_missing_table_of_pairs_is_refused_before_any_work(tmp_path):
     with pytest.raises(WrongInput, match=r"nowhere\.tsv does not exist"):
         danlu.run(recipe(tmp_path, "relatedness", more=more), out=tmp_path / "run")
     assert not (tmp_path / "run" / "stages" / "corpus.json").exists()
+
+
+@pytest.mark.parametrize("objective", ["sentence_order", "{name: masked_sentence, group: 2}"])
+def test_a_training_that_an_earlier_version_started_with_other_examples_is_refused(tmp_path, objective):
+    mine, out, seen = recipe(tmp_path, objective), tmp_path / "run", []
+    record = out / "stages" / "examples" / "encoder.json"
+    overrides = ["models.encoder.training.save_every=1"]
+    stopped = {"watch": lambda record, plan: seen.append(record), "stop": lambda: len(seen) >= 2}
+    with pytest.raises(Stopped):
+        danlu.run(mine, overrides, out=out, quiet=True, **stopped)
+    assert json.loads(record.read_text()) == {"version": 2}
+    record.unlink()  # earlier versions left none
+    with pytest.raises(WrongInput, match=r"^models.encoder.objective: .* makes other examples .*; delete ") as refused:
+        danlu.run(mine, overrides, out=out, quiet=True)
+    assert str(out / "checkpoints" / "encoder") in str(refused.value)
+    shutil.rmtree(out / "checkpoints" / "encoder")
+    again = danlu.run(mine, overrides, out=out, quiet=True)["pretrain"][0]
+    fresh = danlu.run(mine, overrides, out=tmp_path / "fresh", quiet=True)["pretrain"][0]
+    assert again["validation"] == fresh["validation"]
+    record.unlink()
+    assert danlu.run(mine, overrides, out=out, quiet=True)["pretrain"][0] == again
+
+
+def test_a_training_is_resumed_with_the_version_of_the_examples_that_it_was_started_with(tmp_path):
+    mine, out, seen = recipe(tmp_path, "sentence_order"), tmp_path / "run", []
+    with pytest.raises(Stopped):
+        danlu.run(mine, out=out, quiet=True, watch=lambda r, plan: seen.append(r), stop=lambda: len(seen) >= 2)
+    resumed = danlu.run(mine, out=out, quiet=True)["pretrain"][0]
+    assert resumed["validation"] == danlu.run(mine, out=tmp_path / "whole", quiet=True)["pretrain"][0]["validation"]
