@@ -17,6 +17,7 @@ from reference_matrix import matrix_page
 import danlu
 from danlu.commands.main import VERBS, danlu_command
 from danlu.config.schema import Recipe
+from danlu.console import language
 from danlu.registry import REGISTRIES, Registry, RegistryField
 from danlu.settings import Settings
 
@@ -185,6 +186,7 @@ PAGES = {
 
 
 def main(folder: str) -> None:
+    language.choose(option="en")
     for name, page in PAGES.items():
         lines = (line.rstrip() for line in page().strip().split("\n"))
         Path(folder, name).write_text("\n".join(lines) + "\n", "utf-8")

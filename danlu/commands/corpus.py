@@ -32,7 +32,7 @@ def reads(wrapped: Callable[..., None]) -> Callable[..., None]:
     return click.argument("source", nargs=-1, required=True)(SETTINGS(AS_JSON(wrapped)))
 
 
-@command.command("check")
+@command.command("check", short_help="Report on the text of a corpus.")
 @reads
 def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None:
     """Read SOURCE (files, folders) and print its documents, sizes, scripts and rejected records with reasons."""
@@ -43,7 +43,7 @@ def check(source: Sequence[str], settings: Sequence[str], as_json: bool) -> None
     tell(corpus_facts(corpus) | {"words": word_report(corpus)}, as_json)
 
 
-@command.command("build")
+@command.command("build", short_help="Write the cleaned and split documents to a folder.")
 @reads
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 def build(source: Sequence[str], settings: Sequence[str], as_json: bool, out: Path) -> None:

@@ -98,7 +98,7 @@ def command_rows(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, 
     for name in group.list_commands(ctx):
         yield (
             name,
-            texts()["verbs"][name] if key == "danlu" else texts()[f"{key} {name}"]["help"].strip().split("\n\n")[0],
+            texts()["verbs"][name] if key == "danlu" else texts()[f"{key} {name}"]["short"],
         )
 
 
@@ -107,12 +107,9 @@ def table(rows: list[tuple[str, str]], columns: int) -> list[str]:
     first = min(max(width(cell) for cell, _ in rows), FIRST_COLUMN) + 2
     lines = []
     for cell, text in rows:
-        description = wrapped(text, columns - first - 2)
-        if width(cell) > first - 2:
-            lines.append(cell)
-        else:
-            lines.append(padded(cell, first) + description.pop(0))
-        lines += [" " * first + line for line in description]
+        begin, *rest = wrapped(text, columns - first - 2)
+        lines += [padded(cell, first) + begin] if width(cell) <= first - 2 else [cell, " " * first + begin]
+        lines += [" " * first + line for line in rest]
     return indented(lines)
 
 

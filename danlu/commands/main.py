@@ -72,8 +72,8 @@ def language_first(arguments: list[str]) -> list[str]:
     """Move `--lang` to the front, so that it may stand anywhere: after a command, or after `--help`."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for i, word in enumerate(options):
-        if word == "--lang" or word.startswith("--lang="):
-            end = i + (1 if "=" in word else 2)
+        end = i + (1 if "=" in word else 2)
+        if word.partition("=")[0] == "--lang" and end <= len(options):
             return [*arguments[i:end], *arguments[:i], *arguments[end:]]
     return arguments
 
@@ -132,7 +132,7 @@ def exit_code(arguments: list[str]) -> int:
         print(error.format_message(), file=sys.stderr)
         return 2
     except click.ClickException as error:
-        complain(language.translated("click", error.format_message()))
+        complain(error.format_message())
         return 2
     except DanluError as error:
         complain(str(error))
@@ -147,9 +147,10 @@ def exit_code(arguments: list[str]) -> int:
 
 
 def complain(text: str, frame: str = "error") -> None:
-    """Print an error or a warning on stderr; several errors are one line each."""
-    lines = "\n".join(filter(None, (" ".join(line.split()) for line in text.splitlines())))
-    print(language.message(f"frame.{frame}", message=lines), file=sys.stderr)
+    """Print an error or a warning on stderr, in Chinese where the catalogue knows it; several are one line each."""
+    lines = filter(None, (" ".join(line.split()) for line in text.splitlines()))
+    joined = "\n".join(language.translated("error", line) for line in lines)
+    print(language.message(f"frame.{frame}", message=joined), file=sys.stderr)
 
 
 def show_warning(usual: Callable[..., None], text: Warning | str, category: type[Warning], *place: Any) -> None:

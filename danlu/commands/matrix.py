@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from danlu.commands.help import Command
+from danlu.console.columns import wrapped
 from danlu.console.language import message, translated
 
 
@@ -37,4 +38,5 @@ def command(as_json: bool) -> None:
     console.print(table)
     for pair in pairs:
         if not pair.allowed:
-            console.print(message("matrix.no", reason=translated("matrix_reason", pair.reason)), highlight=False)
+            line = message("matrix.no", reason=translated("matrix_reason", pair.reason))
+            click.echo("\n".join(wrapped(line, console.width)))

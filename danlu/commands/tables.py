@@ -1,13 +1,22 @@
-"""Tables on stdout: drawn on a terminal, plain aligned columns elsewhere, so that they can be cut and searched."""
+"""Tables on stdout: aligned columns, wrapped to the width of a terminal, and in whole lines elsewhere."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from itertools import zip_longest
+from shutil import get_terminal_size
 
 import click
 
-from danlu.console.columns import padded, visible, width
+from danlu.console.columns import padded, visible, width, wrapped
 from danlu.console.language import message, named
+
+GAP = 2
+"""Spaces between columns."""
+
+NARROWEST = 8
+"""Columns that a column of text keeps on a narrow terminal."""
 
 
 def heads(*keys: str) -> list[str]:
@@ -16,26 +25,40 @@ def heads(*keys: str) -> list[str]:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """`columns` are the heads; numbers stand to the right."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Print rows under `columns`, their heads; numbers stand to the right. On a terminal, wide cells are wrapped."""
     right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     cells = [[shown(value) for value in row] for row in rows]
-    console = Console()
-    if console.is_terminal:
-        table = Table(box=None, header_style="dim", pad_edge=False)
-        for name, numeric in zip(columns, right, strict=True):
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in cells:
-            table.add_row(*(row))
-        console.print(table, markup=False)
-        return
-    lines = [list(columns), *cells]
-    wide = [max(width(line[i]) for line in lines) for i in range(len(columns))]
-    for line in lines:
+    wide = [max(width(line[i]) for line in [columns, *cells]) for i in range(len(columns))]
+    if sys.stdout.isatty():
+        wide = fitted(wide, right, get_terminal_size().columns)
+    if any(columns):
+        for line in table_row(columns, wide, right):
+            click.secho(line, dim=True)
+    for row in cells:
+        for line in table_row(row, wide, right):
+            click.echo(line)
+
+
+def fitted(wide: Sequence[int], right: Sequence[bool], limit: int) -> list[int]:
+    """Return the widths of columns that together fit into `limit`: the widest texts are narrowed, numbers are not."""
+    found = list(wide)
+    texts = [i for i, numeric in enumerate(right) if not numeric]
+    while texts and sum(found) + GAP * (len(found) - 1) > limit:
+        widest = max(texts, key=lambda i: found[i])
+        if found[widest] <= NARROWEST:
+            break
+        found[widest] -= 1
+    return found
+
+
+def table_row(cells: Sequence[str], wide: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """Return the lines of one row: several where a cell is wider than its column."""
+    parts = [[cell] if width(cell) <= w else wrapped(cell, w) for cell, w in zip(cells, wide, strict=True)]
+    lines = []
+    for line in zip_longest(*parts, fillvalue=""):
         filled = [padded(cell, w, numeric) for cell, w, numeric in zip(line, wide, right, strict=True)]
-        click.echo("  ".join(filled).rstrip())
+        lines.append((" " * GAP).join(filled).rstrip())
+    return lines
 
 
 def shown(value: object) -> str:

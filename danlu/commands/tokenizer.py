@@ -20,7 +20,7 @@ def command() -> None:
     """Train a tokenizer on a text, or report on one."""
 
 
-@command.command("train")
+@command.command("train", short_help="Train a tokenizer and report on it.")
 @click.argument("source", nargs=-1, required=True)
 @click.option("--kind", default="byte_bpe", show_default=True, help="Kind of tokenizer, as in a recipe.")
 @click.option("--size", type=click.IntRange(min=1), help="Vocabulary size (default: that of the kind).")
@@ -38,7 +38,7 @@ def train(source: Sequence[str], kind: str, size: int | None, sample: int | None
     tell(facts | {"folder": str(out)}, as_json)
 
 
-@command.command("report")
+@command.command("report", short_help="Report on a tokenizer.")
 @click.argument("tokenizer", type=click.Path(path_type=Path))
 @click.argument("source", nargs=-1, required=True)
 @AS_JSON

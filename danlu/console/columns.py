@@ -13,7 +13,7 @@ NOT_LAST = "（「『【《〈“‘([{<"
 """Characters that no line ends with."""
 
 WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff"
-PIECE = re.compile(rf"\s+|`[^`]+`|\[[^\s\]]{{,24}}\]|[{WIDE}]|(?:(?![\[`])[^\s{WIDE}])+|.")
+PIECE = re.compile(rf"\s+|`[^`]+`|\[[^\]]{{,24}}\]|[{WIDE}]|(?:(?![\[`])[^\s{WIDE}])+|.")
 """What a line is made of: white space, `code`, a [short note], one wide character, or a run of others."""
 
 
@@ -33,16 +33,27 @@ def padded(text: str, columns: int, right: bool = False) -> str:
 def wrapped(text: str, columns: int) -> list[str]:
     """Break a text into lines of at most `columns`, between words or between Chinese characters.
 
-    White space where a line breaks is dropped. A word that is wider than a line gets one of its own.
+    White space where a line breaks is dropped. A word that is wider than a line is cut.
     """
     lines, line = [], ""
     for piece in unbreakable(text):
         if line.strip() and width(line + piece.rstrip()) > columns:
             lines.append(line.rstrip())
-            line = piece.lstrip()
-        else:
-            line += piece
+            line = ""
+        *full, rest = cut(piece if line else piece.lstrip(), columns)
+        lines += full
+        line += rest
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def cut(word: str, columns: int) -> list[str]:
+    """Cut a word into pieces of at most `columns`."""
+    found = [""]
+    for character in word:
+        if found[-1] and width(found[-1] + character) > columns:
+            found.append("")
+        found[-1] += character
+    return found
 
 
 def unbreakable(text: str) -> list[str]:

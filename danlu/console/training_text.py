@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from danlu.console.formatting import duration
-from danlu.console.language import message
+from danlu.console.language import message, translated
 from danlu.training.plan import Plan
 
 SAMPLE_CHARACTERS = 100
@@ -16,7 +16,7 @@ def record_text(record: dict[str, Any], plan: Plan) -> str | None:
     """Return the line of a validation, a sample or a warning; None for a training step, which `TrainingSpeed` shows."""
     at = {"stage": record["stage"], "step": record.get("step"), "steps": plan.steps}
     if record["kind"] == "warning":
-        return record["message"]
+        return translated("error", record["message"])
     if record["kind"] == "validation":
         if "bits_per_byte" in record:
             return message("training.validation_bits", loss=record["loss"], bits=record["bits_per_byte"], **at)
