@@ -235,15 +235,16 @@ class DevChoice(ResultPart):
 
 
 class TaskResult(ResultPart):
-    """One fine-tuning task: the scores of every arm (pre-trained, random weights, baselines)."""
+    """One fine-tuning task: the scores of every arm (pre-trained, random weights, baselines).
+
+    Further keys are those that the task itself reports (`Task.facts`).
+    """
 
     name: str
     model: str | None = None
     metric: str
     higher_is_better: bool = True
     bounds: tuple[float | None, float | None] = (None, None)
-    labels: int | str | None = Field(default=None, description="Labelled rows per class; None: all of them.")
-    classes: list[str] | None = None
     train_rows: int | None = None
     dev_rows: int | None = None
     test_rows: int | None = None
@@ -259,6 +260,11 @@ class TaskResult(ResultPart):
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
     details: dict[str, DetailTable] = {}
     chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
+
+    @property
+    def task_facts(self) -> dict[str, Any]:
+        """The keys that the task itself reports."""
+        return dict(self.model_extra or {})
 
 
 class ExportResult(ResultPart):
@@ -309,9 +315,9 @@ class Results(ResultPart):
 
 
 class MeasuredScore(Score):
-    """A figure of one way of pre-training; `over`: what its interval is over (trainings, documents, draws)."""
+    """A figure of one compared model."""
 
-    over: str | None = None
+    over: str | None = Field(default=None, description="What the interval covers: trainings, documents or seeds.")
 
 
 class ReferenceDifference(Difference):
@@ -343,14 +349,16 @@ class ComparedModel(ResultPart):
 
 
 class ComparisonTask(ResultPart):
-    """The task that all models are fine-tuned for, with its controls over all draws of labels."""
+    """The task that all models are fine-tuned for, with its controls over all fine-tuning seeds.
+
+    Further keys are those that the task itself reports (`Task.facts`).
+    """
 
     name: str
     metric: str
-    labels: int | str | None = None
     train_rows: int | None = None
     test_rows: int | None = None
-    draws: int | None = None
+    draws: int | None = Field(default=None, description="Fine-tuning seeds of each training.")
     controls: dict[str, Score] = {}
 
 

@@ -82,13 +82,13 @@ def test_batched_prompts_equal_single_prompts(architecture, sampling):
 def test_the_repetition_penalty_equals_that_of_transformers():
     from transformers import RepetitionPenaltyLogitsProcessor
 
-    from danlu.evaluation.generation import penalised
+    from danlu.evaluation.generation import apply_repetition_penalty
 
     logits = torch.randn(9, generator=torch.Generator().manual_seed(0))
     previous_ids = np.array([2, 5, 5, 7])
     expected = RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(previous_ids)[None], logits[None].clone())[0]
-    assert torch.equal(penalised(logits.clone(), previous_ids, 1.7), expected)
-    assert torch.equal(penalised(logits, previous_ids, 1.0), logits)
+    assert torch.equal(apply_repetition_penalty(logits.clone(), previous_ids, 1.7), expected)
+    assert torch.equal(apply_repetition_penalty(logits, previous_ids, 1.0), logits)
 
 
 def test_a_repetition_penalty_reduces_repetition():
@@ -211,10 +211,10 @@ def test_any_transformer_can_rewrite_text(objective):
         (lambda: MASKED.fill("no blank"), "with <mask>, [MASK] or ___"),
         (lambda: SPANS.generate("no blank"), "with <mask>, [MASK] or ___"),
         (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model supports 4; leave fewer"),
-        (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, the model's context is 48; shorten it"),
+        (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),
         (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),
-        (lambda: MASKED.embed(["x"], pooling="men"), "no pooling is called 'men'; did you mean 'mean'"),
+        (lambda: MASKED.embed(["x"], pooling="men"), "unknown pooling 'men'; did you mean 'mean'"),
     ],
 )
 def test_unsupported_uses_of_a_model_are_refused_in_one_line(call, words):

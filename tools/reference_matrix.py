@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from danlu.config.compatibility import Pair, matrix, offered, variants
+from danlu.config.compatibility import Pair, build_variants, compatibility_matrix, variants
 from danlu.objective import Objective
 from danlu.registry import Registry, architectures, objectives
 
@@ -100,7 +100,7 @@ def setting(settings: Mapping[str, Any]) -> str:
 
 
 def pairs_section() -> list[str]:
-    found = {(pair.objective, pair.architecture): pair for pair in matrix()}
+    found = {(pair.objective, pair.architecture): pair for pair in compatibility_matrix()}
     rows = [[f"`{o}`", *(answer(found[o, a]) for a in architectures)] for o in objectives]
     reasons: dict[tuple[str, ...], list[str]] = {}
     for objective in objectives:
@@ -212,7 +212,7 @@ def carried(declared: Mapping[str, Any]) -> str:
 def architectures_section() -> list[str]:
     rows = []
     for name in architectures:
-        for settings, models in offered(name):
+        for settings, models in build_variants(name):
             offers = [", ".join(sorted(models[role].offers)) if role in models else NONE for role in ROLES]
             rows.append([f"`{name}`", setting(settings) or NONE, *offers])
     return [ARCHITECTURES, *table(["", "setting", *ROLES], rows)]

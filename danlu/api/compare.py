@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from danlu.api.request import run_request
-from danlu.config.comparison import Comparison, compared, differing
+from danlu.config.comparison import Comparison, build_comparison, differing_settings
 from danlu.config.loading import load_recipe
 from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.errors import WrongInput
-from danlu.evaluation.paired_comparison import Measured, differences
+from danlu.evaluation.paired_comparison import Measurement, paired_differences
 from danlu.report.comparison import write_comparison
 from danlu.results import (
     SCHEMA,
@@ -25,7 +25,6 @@ from danlu.results import (
     ModelResult,
     ReferenceDifference,
     Results,
-    Score,
     TaskResult,
     write_results,
 )
@@ -47,15 +46,15 @@ def compare(
     stop: Callable[[], bool] = never,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Train and compare the models of several recipes, with the same corpus, tokenizer, budget and task.
+    """Train the models of several recipes with one corpus, tokenizer, budget and task, and compare them.
 
     The same call resumes a comparison that was interrupted.
 
     Args:
         recipes: files or names of shipped recipes.
-        budget: of each training: "500k tokens", "4min" or "20T flops".
-        seeds: trainings of each model.
-        task: the task that all models are fine-tuned for (default: the first of the recipes).
+        budget: budget of each training, such as "500k tokens", "4min" or "20T flops".
+        seeds: number of trainings of each model.
+        task: the task that all models are fine-tuned for (default: the first task of the recipes).
         out: the run directory (default: runs/compare).
         overrides, say, watch, stop, quiet: as in `danlu.run`; overrides change all recipes.
 
@@ -69,64 +68,73 @@ def compare(
         amount = parse_budget(budget)
     except ValueError as error:
         raise WrongInput(f"budget: {error}") from None
-    found = {Path(name).stem: load_recipe(name, overrides) for name in recipes}
-    if len(found) < len(recipes):
+    loaded = {Path(name).stem: load_recipe(name, overrides) for name in recipes}
+    if len(loaded) < len(recipes):
         raise WrongInput("two of the recipes have the same name; copy one under another name")
-    comparison = compared(found, amount, seeds, task)
+    comparison = build_comparison(loaded, amount, seeds, task)
     folder = Path(out) if out is not None else Path("runs") / "compare"
     request = run_request(comparison.recipe, (), folder, None)
     results = Results.model_validate(runs.run(request, reporter(say, watch, quiet), stop))
-    made = write_results(folder / "comparison.json", comparison_results(comparison, results, amount))
+    content = write_results(folder / "comparison.json", comparison_results(comparison, results, amount))
     write_comparison(folder, comparison.recipe.language)
-    return made
+    return content
 
 
 @dataclass(frozen=True)
-class Trainings:
-    """All trainings of one model, each with its task, and the figures over them; None where a figure is undefined."""
+class ModelTrainings:
+    """All trainings of one model with their fine-tuning tasks. A figure that is undefined is None."""
 
     models: Sequence[ModelResult]
     tasks: Sequence[TaskResult]
 
     @property
-    def bits_per_byte(self) -> Measured | None:
-        """Over the trainings; for a single training, over its test documents."""
-        values = [model.bits_per_byte for model in self.models]
-        if any(value is None for value in values):
+    def bits_per_byte(self) -> Measurement | None:
+        """Bits per byte of each training; for a single training, also of its test documents."""
+        values = [model.bits_per_byte for model in self.models if model.bits_per_byte is not None]
+        if len(values) < len(self.models):
             return None
         single = self.models[0] if len(self.models) == 1 else None
         bits = None if single is None or single.document_bits is None else np.array(single.document_bits)
         size = None if single is None or single.document_bytes is None else np.array(single.document_bytes)
-        return Measured(tuple(value for value in values if value is not None), bits, size, "documents")
+        return Measurement(tuple(values), bits, size, "documents")
 
     @property
-    def loss(self) -> Measured:
-        """Test loss, which can be compared between models of one objective only."""
-        return Measured(tuple(model.loss for model in self.models if model.loss is not None))
+    def loss(self) -> Measurement:
+        """Test loss of each training, comparable only between models with the same objective."""
+        return Measurement(tuple(model.loss for model in self.models if model.loss is not None))
 
-    def score(self, arm: str) -> Measured | None:
-        """The task's score, averaged over the draws of labels of each training; None without a task."""
+    def score(self, arm: str) -> Measurement | None:
+        """Return the task score of each training, averaged over the fine-tuning seeds; None without a task."""
         if not self.tasks:
             return None
-        draws = [task.scores[arm].seeds for task in self.tasks]  # type: ignore[union-attr]
-        single = np.array(draws[0]) if len(draws) == 1 and len(draws[0]) > 1 else None
-        return Measured(tuple(float(np.mean(values)) for values in draws), single, None, "draws of labels")
+        seeds = [arm_scores(task, arm) for task in self.tasks]
+        single = np.array(seeds[0]) if len(seeds) == 1 and len(seeds[0]) > 1 else None
+        return Measurement(tuple(float(np.mean(values)) for values in seeds), single, None, "fine-tuning seeds")
 
-    def mean(self, key: str) -> float:
-        return sum(getattr(model, key) for model in self.models) / len(self.models)
+
+def arm_scores(task: TaskResult, arm: str) -> list[float]:
+    """Return the score of one arm of a task for each seed."""
+    score = task.scores[arm]
+    if score is None:
+        raise ValueError(f"task {task.name!r} has no score for {arm!r}")
+    return score.seeds
 
 
 def comparison_results(comparison: Comparison, results: Results, budget: Budget) -> ComparisonResults:
-    """Return the figures of every model, from the results of the run."""
+    """Return the figures of every model from the results of the run."""
     trainings = group_trainings(comparison, results)
-    settings = differing({name: comparison.recipe.models[comparison.members(name)[0]] for name in comparison.names})
-    apart = {
-        "bits_per_byte": differences({name: found.bits_per_byte for name, found in trainings.items()}),
-        "task": differences({name: found.score("ours") for name, found in trainings.items()}),
+    settings = differing_settings(
+        {name: comparison.recipe.models[comparison.training_names(name)[0]] for name in comparison.names}
+    )
+    differences = {
+        "bits_per_byte": paired_differences({name: model.bits_per_byte for name, model in trainings.items()}),
+        "task": paired_differences({name: model.score("ours") for name, model in trainings.items()}),
     }
     models = [
-        compared_model(name, found, {figure: of[name] for figure, of in apart.items()}, settings[name])
-        for name, found in trainings.items()
+        compared_model(
+            name, model, {figure: by_model[name] for figure, by_model in differences.items()}, settings[name]
+        )
+        for name, model in trainings.items()
     ]
     return ComparisonResults(
         schema_version=SCHEMA,
@@ -139,73 +147,80 @@ def comparison_results(comparison: Comparison, results: Results, budget: Budget)
     )
 
 
-def group_trainings(comparison: Comparison, results: Results) -> dict[str, Trainings]:
-    """Return the trainings of each compared model."""
+def group_trainings(comparison: Comparison, results: Results) -> dict[str, ModelTrainings]:
+    """Group the models and tasks of the run by the compared model."""
     models = {model.name: model for model in results.pretrain}
     tasks = {task.name: task for task in results.tasks}
-    found = {}
+    grouped = {}
     for name in comparison.names:
-        members = comparison.members(name)
-        own = [tasks[comparison.fine_tuned(member)] for member in members] if comparison.task else []
-        found[name] = Trainings([models[member] for member in members], own)
-    return found
+        names = comparison.training_names(name)
+        grouped[name] = ModelTrainings(
+            [models[training] for training in names],
+            [tasks[comparison.task_name(training)] for training in names] if comparison.task else [],
+        )
+    return grouped
 
 
 def compared_model(
-    name: str, trainings: Trainings, apart: Mapping[str, dict[str, Any] | None], settings: dict[str, Any]
+    name: str, trainings: ModelTrainings, differences: Mapping[str, dict[str, Any] | None], settings: dict[str, Any]
 ) -> ComparedModel:
     """Return the figures of one model."""
     first = trainings.models[0]
-    ours, blank = trainings.score("ours"), trainings.score("random_weights")
+    ours, random_weights = trainings.score("ours"), trainings.score("random_weights")
     return ComparedModel(
         name=name,
         objective=first.objective,
         architecture=first.architecture or "",
         parameters=first.parameters or 0,
-        tokens=trainings.mean("tokens"),
-        seconds=trainings.mean("seconds"),
-        operations=trainings.mean("operations"),
-        bits_per_byte=measured_score(trainings.bits_per_byte),
+        tokens=average(model.tokens for model in trainings.models),
+        seconds=average(model.seconds for model in trainings.models),
+        operations=average(model.operations for model in trainings.models),
+        bits_per_byte=to_measured_score(trainings.bits_per_byte),
         text_lost=first.text_lost,
-        loss=measured_score(trainings.loss),
-        task=measured_score(ours),
-        random_weights=measured_score(blank),
-        pretraining_gain=pretraining_gain(ours, blank),
+        loss=to_measured_score(trainings.loss),
+        task=to_measured_score(ours),
+        random_weights=to_measured_score(random_weights),
+        pretraining_gain=pretraining_gain(ours, random_weights),
         differences={
-            key: None if found is None else ReferenceDifference.model_validate(found) for key, found in apart.items()
+            figure: None if difference is None else ReferenceDifference.model_validate(difference)
+            for figure, difference in differences.items()
         },
         task_steps=[task.steps for task in trainings.tasks if task.steps is not None],
         settings=settings,
     )
 
 
-def measured_score(found: Measured | None) -> MeasuredScore | None:
-    return None if found is None else MeasuredScore.model_validate(found.json())
+def average(values: Iterable[float | None]) -> float:
+    """Return the mean of the values that were recorded; 0 without any."""
+    recorded = [value for value in values if value is not None]
+    return sum(recorded) / len(recorded) if recorded else 0.0
 
 
-def pretraining_gain(ours: Measured | None, blank: Measured | None) -> ReferenceDifference | None:
-    """Return what pre-training added to the score of random weights, paired by seed."""
-    if ours is None or blank is None:
+def to_measured_score(measurement: Measurement | None) -> MeasuredScore | None:
+    """Convert a measurement to the form in comparison.json."""
+    return None if measurement is None else MeasuredScore.model_validate(measurement.json())
+
+
+def pretraining_gain(ours: Measurement | None, random_weights: Measurement | None) -> ReferenceDifference | None:
+    """Return the score of pre-trained minus that of random weights, paired by seed."""
+    if ours is None or random_weights is None:
         return None
-    found = ours.minus(blank)
-    return ReferenceDifference(mean=found.mean, low=found.low, high=found.high, over=ours.over)
+    gain = ours.difference_from(random_weights)
+    return ReferenceDifference(mean=gain.mean, low=gain.low, high=gain.high, over=ours.over)
 
 
 def comparison_task(comparison: Comparison, tasks: Sequence[TaskResult]) -> ComparisonTask | None:
-    """Return what is the same for all models, from the tasks of one: the controls over all draws of labels."""
+    """Return the facts that hold for all models, from the tasks of one; controls cover all fine-tuning seeds."""
     if not tasks:
         return None
     first = tasks[0]
-    drawn = {
-        name: [score for task in tasks for score in task.scores[name].seeds]  # type: ignore[union-attr]
-        for name in first.baselines
+    scores = {name: [score for task in tasks for score in arm_scores(task, name)] for name in first.baselines}
+    facts = {
+        "name": comparison.task or "",
+        "metric": first.metric,
+        "train_rows": first.train_rows,
+        "test_rows": first.test_rows,
+        "draws": len(arm_scores(first, "ours")),
+        "controls": {name: interval_facts(values, first.bounds) for name, values in scores.items()},
     }
-    return ComparisonTask(
-        name=comparison.task or "",
-        metric=first.metric,
-        labels=first.labels,
-        train_rows=first.train_rows,
-        test_rows=first.test_rows,
-        draws=len(first.scores["ours"].seeds),  # type: ignore[union-attr]
-        controls={name: Score.model_validate(interval_facts(scores, first.bounds)) for name, scores in drawn.items()},
-    )
+    return ComparisonTask.model_validate(first.task_facts | facts)

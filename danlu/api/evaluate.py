@@ -1,4 +1,4 @@
-"""Evaluate a saved model on a text, with baselines."""
+"""`danlu.evaluate`: evaluate a saved model on a text, with baselines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from danlu.console.language import message
 from danlu.console.reporter import Say, print_line
 from danlu.errors import WrongInput
-from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
+from danlu.evaluation.compressors import join_documents, zstd_bits, zstd_primed_bits
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import Likelihood, likelihood
 from danlu.evaluation.pseudo_likelihood import pseudo_likelihood
@@ -28,34 +28,40 @@ from danlu.text.readers import open_sources
 from danlu.tokens.shards import TokenStore, decodes_exactly, store_texts
 from danlu.training.precision import Machine, resolve_machine
 
-STRIDE = 128
-EVERY = 7
+DEFAULT_STRIDE = 128
+"""Positions scored per window after the first."""
+
+DEFAULT_EVERY = 7
 """One masked token in seven is about the 15 % of BERT."""
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The accepted documents of a source; `rejected` counts the others by reason."""
+class SourceTexts:
+    """The documents of a source."""
 
     source: str
-    documents: list[str]
-    rejected: dict[str, int]
+    documents: list[str]  # accepted ones
+    rejected: dict[str, int]  # number of rejected ones, by reason
 
 
-def read_texts(source: str | Path, layout: str, text_field: str) -> Texts:
-    """Return all documents of a file or folder unchanged; WrongInput if there are none."""
-    found: list[str] = []
+def read_texts(source: str | Path, layout: str, text_field: str) -> SourceTexts:
+    """Return all documents of a file or folder unchanged.
+
+    Raises:
+        WrongInput: if there are none.
+    """
+    documents: list[str] = []
     rejected: Counter[str] = Counter()
     for reader in open_sources(str(source), layout, text_field):
         for record in reader.documents():
             if not isinstance(record, Document):
                 rejected[record.reason] += 1
             elif record.text.strip():
-                found.append(record.text)
-    if not found:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3)) or "nothing in it"
+                documents.append(record.text)
+    if not documents:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in rejected.most_common(3)) or "it is empty"
         raise WrongInput(f"source: {source} holds no text to evaluate on ({reasons})")
-    return Texts(str(source), found, dict(rejected))
+    return SourceTexts(str(source), documents, dict(rejected))
 
 
 def evaluate(
@@ -63,7 +69,7 @@ def evaluate(
     text: str | Path,
     train: str | Path | None = None,
     stride: int | None = None,
-    every: int = EVERY,
+    every: int = DEFAULT_EVERY,
     ngram: int = 5,
     documents: str = "auto",
     text_field: str = "text",
@@ -94,104 +100,110 @@ def evaluate(
         WrongInput: if the model neither continues text nor fills blanks, or the source has no text.
     """
     saved = read_model(Path(model).expanduser())
-    read = read_texts(text, documents, text_field)
-    known = None if train is None else read_texts(train, documents, text_field)
+    test = read_texts(text, documents, text_field)
+    training = None if train is None else read_texts(train, documents, text_field)
     machine = resolve_machine("float32")
     machine.apply()
     saved.network.to(machine.device)
     objective: Any = saved.network.objective
-    with stored(read.documents, saved) as store:
+    with temporary_token_store(test.documents, saved) as store:
         facts: dict[str, Any] = {
             "model": str(model),
             "objective": objective.name,
             "architecture": saved.facts.architecture.name,
             "text": {
-                "source": read.source, "documents": store.documents, "bytes": store.bytes, "tokens": store.tokens,
-                "rejected": read.rejected,
+                "source": test.source, "documents": store.documents, "bytes": store.bytes, "tokens": store.tokens,
+                "rejected": test.rejected,
             },
         }  # fmt: skip
         if say is not None and not quiet:
             counts = {"documents": store.documents, "bytes": store.bytes, "tokens": store.tokens}
-            say(message("evaluation.text", source=read.source, **counts))
+            say(message("evaluation.text", source=test.source, **counts))
         if objective.continues_text:
-            taken = min(stride or STRIDE, saved.network.context)
-            found = likelihood(saved.network, store, saved.network.context, taken, machine)
-            if not decodes_exactly(store, read.documents, saved.tokenizer):
-                return facts | in_nats(found) | {"text_lost": True, "bits_per_byte": None}
-            return facts | of_continuing(found) | with_baselines(found, saved, store, read, known, ngram)
+            stride = min(stride or DEFAULT_STRIDE, saved.network.context)
+            result = likelihood(saved.network, store, saved.network.context, stride, machine)
+            if not decodes_exactly(store, test.documents, saved.tokenizer):
+                return facts | per_token_metrics(result) | {"text_lost": True, "bits_per_byte": None}
+            return facts | likelihood_metrics(result) | baseline_metrics(result, saved, store, test, training, ngram)
         if objective.fills_blanks:
-            return facts | of_filling(saved, store, every, machine)
+            return facts | pseudo_likelihood_metrics(saved, store, every, machine)
     raise WrongInput(
         f"{model} was trained by {objective.name!r}: it neither continues text nor fills blanks, "
-        "so that no text by itself can measure it"
+        "so it cannot be evaluated on plain text"
     )
 
 
 @contextmanager
-def stored(texts: Sequence[str], saved: SavedModel) -> Iterator[TokenStore]:
+def temporary_token_store(texts: Sequence[str], saved: SavedModel) -> Iterator[TokenStore]:
     """Store the texts as tokens in a temporary folder for the duration of the block."""
     with TemporaryDirectory() as folder:
         yield store_texts(Path(folder), "text", texts, saved.tokenizer)
 
 
-def of_continuing(found: Likelihood) -> dict[str, Any]:
-    """Return bits per byte with their interval."""
-    bounds = interval(found.nats / math.log(2), found.bytes.astype(float))
-    return {"bits_per_byte": found.bits_per_byte, "bits_per_byte_interval": bounds, **in_nats(found)}
+def likelihood_metrics(result: Likelihood) -> dict[str, Any]:
+    """Return bits per byte with their interval, and the metrics per token."""
+    bounds = confidence_bounds(result.nats / math.log(2), result.bytes.astype(float))
+    return {"bits_per_byte": result.bits_per_byte, "bits_per_byte_interval": bounds, **per_token_metrics(result)}
 
 
-def in_nats(found: Likelihood) -> dict[str, Any]:
-    """Return the metrics that do not depend on the number of bytes."""
-    return {"loss": found.loss, "perplexity": found.perplexity}
+def per_token_metrics(result: Likelihood) -> dict[str, Any]:
+    """Return the loss and perplexity per token, which do not depend on the number of bytes."""
+    return {"loss": result.loss, "perplexity": result.perplexity}
 
 
-def with_baselines(
-    found: Likelihood, saved: SavedModel, store: TokenStore, read: Texts, known: Texts | None, ngram: int
+def baseline_metrics(
+    result: Likelihood,
+    saved: SavedModel,
+    store: TokenStore,
+    test: SourceTexts,
+    training: SourceTexts | None,
+    ngram: int,
 ) -> dict[str, Any]:
-    """Return the baselines on the same text, and the paired difference between the model and the n-gram model."""
-    held, entries = [store.document(i) for i in range(store.documents)], saved.tokenizer.vocabulary.size
-    text = joined(read.documents)
-    costs = {"zstd": float(zstd_bits(text))}
-    if known is None:
-        costs["unigram"] = adaptive_unigram_nats(held, entries) / math.log(2)
-        return {"train": None, "baselines": by_byte(costs, store), "differences": {}}
-    with stored(known.documents, saved) as before:
-        training = [before.document(i) for i in range(before.documents)]
-    costs["zstd_primed"] = float(zstd_primed_bits(text, joined(known.documents)))
-    costs["unigram"] = unigram_nats(training, held, entries)[0] / math.log(2)
-    ngram_bits = KneserNey.fit(training, entries, ngram).document_nats(held) / math.log(2)
-    costs[f"ngram{ngram}"] = float(ngram_bits.sum())
-    difference = weighted_interval(found.nats / math.log(2) - ngram_bits, found.bytes.astype(float))
-    both = set(known.documents)
+    """Return the baselines on the same text, and the paired difference of the model from the n-gram model."""
+    documents, vocabulary_size = [store.document(i) for i in range(store.documents)], saved.tokenizer.vocabulary.size
+    text = join_documents(test.documents)
+    bits = {"zstd": float(zstd_bits(text))}
+    if training is None:
+        bits["unigram"] = adaptive_unigram_nats(documents, vocabulary_size) / math.log(2)
+        return {"train": None, "baselines": per_byte(bits, store), "differences": {}}
+    with temporary_token_store(training.documents, saved) as train_store:
+        train_ids = [train_store.document(i) for i in range(train_store.documents)]
+    bits["zstd_primed"] = float(zstd_primed_bits(text, join_documents(training.documents)))
+    bits["unigram"] = unigram_nats(train_ids, documents, vocabulary_size)[0] / math.log(2)
+    ngram_bits = KneserNey.fit(train_ids, vocabulary_size, ngram).document_nats(documents) / math.log(2)
+    bits[f"ngram{ngram}"] = float(ngram_bits.sum())
+    difference = weighted_interval(result.nats / math.log(2) - ngram_bits, result.bytes.astype(float))
+    in_train = set(training.documents)
     return {
-        "train": {"source": known.source, "documents": len(known.documents), "rejected": known.rejected},
-        "documents_also_in_train": sum(document in both for document in read.documents),
-        "baselines": by_byte(costs, store),
+        "train": {"source": training.source, "documents": len(training.documents), "rejected": training.rejected},
+        "documents_also_in_train": sum(document in in_train for document in test.documents),
+        "baselines": per_byte(bits, store),
         "differences": {f"ngram{ngram}": difference.json()},
     }
 
 
-def by_byte(bits: dict[str, float], store: TokenStore) -> dict[str, float]:
+def per_byte(bits: dict[str, float], store: TokenStore) -> dict[str, float]:
+    """Divide the bits of each baseline by the bytes of the text."""
     return {name: value / store.bytes for name, value in bits.items()}
 
 
-def of_filling(saved: SavedModel, store: TokenStore, every: int, machine: Machine) -> dict[str, Any]:
+def pseudo_likelihood_metrics(saved: SavedModel, store: TokenStore, every: int, machine: Machine) -> dict[str, Any]:
     """Return the pseudo-likelihood of masked tokens, in nats per token."""
     vocabulary, context = saved.tokenizer.vocabulary, saved.network.context
-    found = pseudo_likelihood(saved.network, store, context, every, vocabulary, machine)
-    some = found.targets > 0
-    if not some.any():
-        raise WrongInput("the text has no token that could be hidden")
+    result = pseudo_likelihood(saved.network, store, context, every, vocabulary, machine)
+    scored = result.targets > 0
+    if not scored.any():
+        raise WrongInput("the text has no token that can be masked; give a longer text")
     return {
-        "pseudo_loss": found.loss,
-        "pseudo_loss_interval": interval(found.nats[some], found.targets[some].astype(float)),
-        "pseudo_perplexity": found.perplexity,
-        "targets": int(found.targets.sum()),
+        "pseudo_loss": result.loss,
+        "pseudo_loss_interval": confidence_bounds(result.nats[scored], result.targets[scored].astype(float)),
+        "pseudo_perplexity": result.perplexity,
+        "targets": int(result.targets.sum()),
         "hidden_one_in": every,
     }
 
 
-def interval(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
-    """Return the ends of the 95 % interval; None if there are too few documents."""
-    found = weighted_interval(values, weights)
-    return None if found.low is None or found.high is None else [found.low, found.high]
+def confidence_bounds(values: np.ndarray, weights: np.ndarray) -> list[float] | None:
+    """Return the bounds of the 95 % interval over documents; None if there are too few."""
+    bounds = weighted_interval(values, weights)
+    return None if bounds.low is None or bounds.high is None else [bounds.low, bounds.high]

@@ -1,4 +1,4 @@
-"""Fine-tune a saved model for a task, outside the run that trained it."""
+"""`danlu.finetune`: fine-tune a saved model for a task."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 import danlu
-from danlu.config.loading import override
-from danlu.config.recipe_errors import explain
+from danlu.config.loading import apply_override
+from danlu.config.recipe_errors import format_errors
 from danlu.config.schema import FinetuneRecipe
 from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.durable import sha256
@@ -34,13 +34,14 @@ from danlu.tasks import DEFAULT
 from danlu.tasks.task import Task, TaskRows
 from danlu.training.precision import Machine, environment
 
-TRAINING = {
+DEFAULT_TRAINING = {
     "budget": "60s",
     "batch_tokens": 1024,
     "optimizer": {"name": "adamw", "learning_rate": 3e-4, "weight_decay": 0.01},
     "schedule": {"name": "linear", "warm_up": 0.1},
 }
-"""Between what suits a small model of danlu (1e-3) and a large published one (5e-5 or less)."""
+"""Settings of training unless overridden. The learning rate lies between those for small models of danlu (1e-3) and
+large published ones (at most 5e-5)."""
 
 
 def finetune(
@@ -60,19 +61,20 @@ def finetune(
     quiet: bool = False,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Fine-tune the model in a folder for a task, and compare it with the same architecture with random weights and
-    with the baselines of the task. An interrupted call resumes when it is repeated.
+    """Fine-tune a saved model for a task, and compare it with random weights and the baselines of the task.
+
+    The same call resumes a fine-tuning that was interrupted.
 
     Args:
         model: the folder of the model, danlu's own or a Hugging Face one.
-        train: table (.tsv or .csv) of the rows to train on.
-        test: table of the rows to test on.
-        dev: table of the rows on which the learning rate and the number of steps are chosen.
+        train: table (.tsv or .csv) of the training rows.
+        test: table of the test rows.
+        dev: table of the rows by which the learning rate and the number of steps are chosen.
         split: fraction of the rows of `train` to test on, instead of `test`.
-        task: the kind of the task.
-        seeds: number of trainings, each with its own sample of rows, order and new weights.
-        budget: for all trainings together, such as "2min"; or, for each, "30 steps".
-        out: the directory to write (default: runs/<folder>-<task>).
+        task: name of the task.
+        seeds: number of trainings, each with its own sample of rows, order of rows and new weights.
+        budget: time for all trainings together, such as "2min", or steps of each, such as "30 steps".
+        out: the directory of the results (default: runs/<folder>-<task>).
         overrides: `key.path=value`, such as `training.optimizer.learning_rate=1e-4` or `task.max_tokens=64`.
         say, watch, stop: as in `danlu.run`.
         **settings: settings of the task (`labels_per_class`) and the columns of its tables (`text`, `label`, `group`).
@@ -83,78 +85,84 @@ def finetune(
     folder = Path(model).expanduser()
     facts, _ = describe_model(folder)
     files = {"train": train, "test": test, "dev": dev, "split": split}
-    given = {
+    recipe_data = {
         "model": str(model),
-        "task": draft(kind_of(task), files | settings, facts.architecture.context),
+        "task": draft_task(task_class(task), files | settings, facts.architecture.context),
         "seeds": seeds,
-        "training": training(budget, has_dev=dev is not None),
+        "training": training_settings(budget, has_dev=dev is not None),
     }
-    recipe = resolved(given, overrides, facts)
+    recipe = validate_recipe(recipe_data, overrides, facts)
     name = run_name(task)
-    path = directory_of(model, out, task)
+    path = results_directory(model, out, task)
     require_report()
     rows = read_rows(name, recipe)
     machine = machine_of(path, recipe.machine)
     with RunDirectory(path, recipe) as directory:
         options = files | settings | {"seeds": seeds, "budget": recipe.training.budget, "out": path}
         options |= {} if task == DEFAULT else {"task": task}
-        again = command(str(model), overrides, options)
-        return work(directory, recipe, name, rows, folder, facts, again, machine, reporter(say, watch, quiet), stop)
+        command = command_line(str(model), overrides, options)
+        return finetune_in(
+            directory, recipe, name, rows, folder, facts, command, machine, reporter(say, watch, quiet), stop
+        )
 
 
-def training(budget: str | None, has_dev: bool) -> dict[str, Any]:
-    """Return the settings of training. With dev rows the number of validations is left to the run: one an epoch."""
-    return copy.deepcopy(TRAINING) | ({} if has_dev else {"validations": 1}) | ({"budget": budget} if budget else {})
+def training_settings(budget: str | None, has_dev: bool) -> dict[str, Any]:
+    """Return the settings of training. With dev rows there is a validation after each epoch, otherwise a single one."""
+    return (
+        copy.deepcopy(DEFAULT_TRAINING)
+        | ({} if has_dev else {"validations": 1})
+        | ({"budget": budget} if budget else {})
+    )
 
 
-def kind_of(task: str) -> type[Task]:
+def task_class(task: str) -> type[Task]:
     """Return the class of a registered task."""
     return tasks[task]  # type: ignore[return-value]
 
 
 def run_name(task: str) -> str:
-    """Return what the task is called in the directory of `danlu finetune`."""
-    return kind_of(task).run_name or task
+    """Return the name of the task in the results directory."""
+    return task_class(task).run_name or task
 
 
-def directory_of(model: str | Path, out: str | Path | None, task: str = DEFAULT) -> Path:
+def results_directory(model: str | Path, out: str | Path | None, task: str = DEFAULT) -> Path:
     """Return the directory of the results."""
     return Path(out) if out else Path("runs") / f"{Path(model).expanduser().resolve().name}-{run_name(task)}"
 
 
-def draft(kind: type[Task], given: Mapping[str, Any], context: int) -> dict[str, Any]:
-    """Return the settings of the task: what is no setting of the task itself describes its rows."""
-    present = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
-    own = {key: value for key, value in present.items() if key in kind.model_fields}
-    rows = {key: value for key, value in present.items() if key not in own and value is not None}
-    return kind.draft(rows, own, context)
+def draft_task(kind: type[Task], given: Mapping[str, Any], context: int) -> dict[str, Any]:
+    """Return the settings of the task; values in `given` that are not settings of the task describe its rows."""
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    settings = {key: value for key, value in values.items() if key in kind.model_fields}
+    rows = {key: value for key, value in values.items() if key not in settings and value is not None}
+    return kind.draft(rows, settings, context)
 
 
-def resolved(given: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) -> FinetuneRecipe:
-    """Return the settings, checked against the model."""
-    keys = [override(given, assignment) for assignment in overrides]
+def validate_recipe(data: dict[str, Any], overrides: Sequence[str], facts: ModelFacts) -> FinetuneRecipe:
+    """Return the settings with overrides, checked against the model."""
+    keys = [apply_override(data, assignment) for assignment in overrides]
     try:
-        recipe = FinetuneRecipe.model_validate(given)
+        recipe = FinetuneRecipe.model_validate(data)
     except ValidationError as error:
-        raise WrongInput(explain(error, None, given, "finetune", keys)) from None
-    if found := recipe.task.check(facts.objective, facts.architecture, "the model"):
-        raise WrongInput(f"{'.'.join(found.place)}: {found.sentence}")
+        raise WrongInput(format_errors(error, None, data, "finetune", keys)) from None
+    if problem := recipe.task.check(facts.objective, facts.architecture, "the model"):
+        raise WrongInput(f"{'.'.join(problem.place)}: {problem.sentence}")
     return recipe
 
 
-def work(
+def finetune_in(
     directory: RunDirectory,
     recipe: FinetuneRecipe,
     name: str,
     rows: TaskRows,
     folder: Path,
     facts: ModelFacts,
-    again: str,
+    command: str,
     machine: Machine,
     emit: Emit,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    """Fine-tune, and write results and report."""
+    """Fine-tune in an open run directory, and write results and report."""
     started = directory.record_once("started", lambda: {"time": now()})["time"]
     directory.record_once("machine", machine.facts)
     machine.apply()
@@ -173,7 +181,7 @@ def work(
         schema_version=SCHEMA,
         version=danlu.__version__,
         recipe=f"fine-tuning of {folder}",
-        command=again,
+        command=command,
         started=datetime.fromisoformat(started),
         recipe_text=(directory.path / "recipe.yaml").read_text("utf-8"),
         pretrain=[],
@@ -188,7 +196,7 @@ def work(
     return written
 
 
-def command(model: str, overrides: Sequence[str], options: Mapping[str, Any]) -> str:
+def command_line(model: str, overrides: Sequence[str], options: Mapping[str, Any]) -> str:
     """Return the command line that repeats the call."""
     words = [
         word

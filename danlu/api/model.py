@@ -1,4 +1,4 @@
-"""A trained model, ready to use."""
+"""`danlu.load` and `Model`: a trained model that generates, fills blanks, embeds and predicts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from danlu.architectures import Network
 from danlu.errors import WrongInput, nearest
-from danlu.evaluation.blank_filling import best, blanks, fill_jointly
+from danlu.evaluation.blank_filling import blank_probabilities, fill_jointly, top_candidates
 from danlu.evaluation.embedding import POOLINGS, embed
 from danlu.evaluation.generation import Sampling, generate_many
-from danlu.evaluation.neighbours import neighbours
+from danlu.evaluation.neighbours import nearest_tokens
 from danlu.evaluation.text_to_text import BLANK, rewrite_many, rewrites
 from danlu.interop import read_model
 from danlu.tasks.predictor import Predictor
@@ -32,9 +32,9 @@ class Model:
         self.network, self.tokenizer, self.context = network.eval(), tokenizer, context
         self.predictor = predictor
 
-    def _refusal(self, what: str) -> WrongInput:
-        objective = self.network.objective
-        return WrongInput(f"this model {objective.origin}, which {what}")
+    def _unsupported(self, reason: str) -> WrongInput:
+        """Return the error for a use that the objective of the model does not support."""
+        return WrongInput(f"this model {self.network.objective.origin}, which {reason}")
 
     @property
     def _machine(self) -> Machine:
@@ -88,24 +88,23 @@ class Model:
         if self.rewrites_text:
             return self._rewrite(prompts, sampling, stop, show)
         if not self.network.objective.continues_text:
-            raise self._refusal("does not continue text; load a causal one")
+            raise self._unsupported("does not continue text; load a causal one")
         streams = [self.tokenizer.stream() for _ in prompts]
-        made = [""] * len(prompts)
+        generated = [""] * len(prompts)
 
         def watch(k: int, token: int) -> bool:
             piece = streams[k].add(token)
-            made[k] += piece
+            generated[k] += piece
             show(k, piece)
-            return any(text in made[k] for text in stop)
+            return any(text in generated[k] for text in stop)
 
         ids = [self.tokenizer.encode(prompt) for prompt in prompts]
         generate_many(self.network, ids, self.tokenizer.vocabulary, sampling, self.context, self._machine, watch)
-        cut = [min([len(text), *(text.find(end) for end in stop if end in text)]) for text in made]
-        return [prompt + text[:end] for prompt, text, end in zip(prompts, made, cut, strict=True)]
+        return [prompt + before_stop(text, stop) for prompt, text in zip(prompts, generated, strict=True)]
 
     @property
     def rewrites_text(self) -> bool:
-        """Whether the model maps one text to another, such as a text with blanks to the filled text."""
+        """Whether the model rewrites a text, such as one with blanks to the filled text."""
         return rewrites(self.network.objective)
 
     def _rewrite(
@@ -113,12 +112,11 @@ class Model:
     ) -> list[str]:
         """Rewrite texts; `show` is called once for each, since blanks are not filled from left to right."""
         parts = [[self.tokenizer.encode(part) for part in BLANK.split(text)] for text in texts]
-        made = rewrite_many(self.network, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine)
-        found = [self.tokenizer.decode(ids) for ids in made]
-        found = [text[: min([len(text), *(text.find(end) for end in stop if end in text)])] for text in found]
-        for k, text in enumerate(found):
+        rewritten = rewrite_many(self.network, parts, self.tokenizer.vocabulary, sampling, self.context, self._machine)
+        results = [before_stop(self.tokenizer.decode(ids), stop) for ids in rewritten]
+        for k, text in enumerate(results):
             show(k, text)
-        return found
+        return results
 
     def fill(self, text: str, top: int = 5, joint: bool = False) -> list[list[tuple[str, float]]]:
         """Predict the tokens at the blanks of a text, written `<mask>`, `[MASK]` or `___`.
@@ -135,25 +133,28 @@ class Model:
             WrongInput: if the text has no blank, or the model does not fill blanks.
         """
         if not self.network.objective.fills_blanks:
-            raise self._refusal("does not fill blanks; load a masked one")
-        ids, at = self._with_blanks(text)
+            raise self._unsupported("does not fill blanks; load a masked one")
+        ids, at = self._encode_with_blanks(text)
         vocabulary = self.tokenizer.vocabulary
-        ordinary = np.zeros(self.network.vocabulary_size, bool)  # padded beyond the tokenizer
+        ordinary = np.zeros(self.network.vocabulary_size, bool)  # may be larger than the tokenizer's vocabulary
         ordinary[: vocabulary.size] = vocabulary.ordinary(np.arange(vocabulary.size))
         if joint:
-            whole = fill_jointly(self.network, ids, at, ordinary)
-            found = []
-            for place in at:
-                hidden = whole.copy()
-                hidden[place] = vocabulary.require_mask()
-                chances = blanks(self.network, hidden, np.array([place]), ordinary)[0]
-                found.append([(self.tokenizer.token(int(whole[place])), float(chances[whole[place]]))])
-            return found
-        chances = blanks(self.network, ids, at, ordinary)
-        return [[(self.tokenizer.token(c.id), c.probability) for c in best(row, top)] for row in chances]
+            filled = fill_jointly(self.network, ids, at, ordinary)
+            fillings = []
+            for position in at:
+                masked = filled.copy()
+                masked[position] = vocabulary.require_mask()
+                probabilities = blank_probabilities(self.network, masked, np.array([position]), ordinary)[0]
+                token = filled[position]
+                fillings.append([(self.tokenizer.token(int(token)), float(probabilities[token]))])
+            return fillings
+        return [
+            [(self.tokenizer.token(c.id), c.probability) for c in top_candidates(probabilities, top)]
+            for probabilities in blank_probabilities(self.network, ids, at, ordinary)
+        ]
 
-    def _with_blanks(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ids of a text with its special tokens, and the positions of its blanks."""
+    def _encode_with_blanks(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ids of a text with special tokens, and the positions of its blanks."""
         parts = BLANK.split(text)
         if len(parts) == 1:
             raise WrongInput("the text has no blank; mark each blank with <mask>, [MASK] or ___")
@@ -178,21 +179,22 @@ class Model:
             WrongInput: if the word is not in the vocabulary.
         """
         if "token" not in self.network.embeddings:
-            raise self._refusal("has no token embeddings")
+            raise self._unsupported("has no token embeddings")
         vocabulary = self.tokenizer.vocabulary
-        spaced, bare = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
-        ids = spaced if len(spaced) <= len(bare) else bare  # as inside a text, unless that takes more tokens
+        with_space, without = self.tokenizer.encode(f" {word}"), self.tokenizer.encode(word)
+        ids = with_space if len(with_space) <= len(without) else without  # as inside a text, unless it has more tokens
         ids = ids[vocabulary.ordinary(ids)]
-        entries = np.arange(vocabulary.size)
-        candidates = entries[vocabulary.ordinary(entries)]
+        all_ids = np.arange(vocabulary.size)
+        candidates = all_ids[vocabulary.ordinary(all_ids)]
         if not len(ids):
             known = [self.tokenizer.token(int(i)).strip() for i in candidates]
             close = get_close_matches(word, known, n=1)
             raise WrongInput(
-                f"{word!r} is not in the vocabulary; " + (f"did you mean {close[0]!r}?" if close else "name another")
+                f"{word!r} is not in the vocabulary; "
+                + (f"did you mean {close[0]!r}?" if close else "give another word")
             )
-        found = neighbours(self.network, ids, candidates, top)
-        return [(self.tokenizer.token(i), cosine) for i, cosine in found]
+        nearest_ids = nearest_tokens(self.network, ids, candidates, top)
+        return [(self.tokenizer.token(i), cosine) for i, cosine in nearest_ids]
 
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
         """Embed texts.
@@ -200,21 +202,24 @@ class Model:
         Texts longer than the context are truncated, with a warning in the log.
 
         Args:
-            pooling: `mean` of all positions, the `first` one (BERT's [CLS]), or the `last` one, the only position of a
-                causal model that has attended to the whole text.
+            pooling: `mean` of all positions, the `first` one (BERT's [CLS]), or the `last` one (the only position of a
+                causal model that attends to the whole text).
             normalize: scale each vector to length 1.
 
         Returns:
             One vector for each text, [n, width] float32.
         """
         if pooling not in POOLINGS:
-            raise WrongInput(f"no pooling is called {pooling!r}; {nearest(pooling, POOLINGS)}")
+            raise WrongInput(f"unknown pooling {pooling!r}; {nearest(pooling, POOLINGS)}")
         if "token" not in self.network.embeddings:
-            raise self._refusal("does not read text; load a model that was trained on text")
-        v = self.tokenizer.vocabulary
-        encoded = [np.concatenate([[v.bos], ids, [v.eos]]) for ids in self.tokenizer.encode_batch(list(texts))]
-        if long := sum(len(ids) > self.context for ids in encoded):
-            log.warning("%d of %d texts are longer than %d tokens and were truncated", long, len(encoded), self.context)
+            raise self._unsupported("does not read text; load a model that was trained on text")
+        vocabulary = self.tokenizer.vocabulary
+        bos, eos = [vocabulary.bos], [vocabulary.eos]
+        encoded = [np.concatenate([bos, ids, eos]) for ids in self.tokenizer.encode_batch(list(texts))]
+        if too_long := sum(len(ids) > self.context for ids in encoded):
+            log.warning(
+                "%d of %d texts are longer than %d tokens and were truncated", too_long, len(encoded), self.context
+            )
         order = self.network.objective.reading_order
         return embed(self.network, [ids[: self.context] for ids in encoded], order, pooling, normalize)
 
@@ -224,7 +229,7 @@ class Model:
         Raises:
             WrongInput: if the model was not fine-tuned.
         """
-        return self._answers(inputs, "predicts nothing of a text")
+        return self._answer(inputs, "makes no predictions for a task")
 
     def classify(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Return {label: probability} for each text, the most probable label first.
@@ -232,12 +237,17 @@ class Model:
         Raises:
             WrongInput: if the model was not fine-tuned.
         """
-        return self._answers(texts, "does not classify")
+        return self._answer(texts, "does not classify")
 
-    def _answers(self, inputs: Sequence[Any], refusal: str) -> list[Any]:
+    def _answer(self, inputs: Sequence[Any], reason: str) -> list[Any]:
         if self.predictor is None:
-            raise self._refusal(f"{refusal}; load a fine-tuned model (RUN/tasks/NAME/model)")
+            raise self._unsupported(f"{reason}; load a fine-tuned model (RUN/tasks/NAME/model)")
         return self.predictor.answer(self.network, self.tokenizer, inputs)
+
+
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """Cut a text before the first of the stop texts that it contains."""
+    return text[: min([len(text), *(text.find(end) for end in stop if end in text)])]
 
 
 def load(path: str | Path, device: Device = "cpu") -> Model:
@@ -251,17 +261,17 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
     Raises:
         WrongInput: if there is no model, or no such device.
     """
-    folder, place = Path(path), resolve_device(device, "device")
-    tuned = sorted(folder.glob("tasks/*/model"))
-    if tuned and not (folder / "model").exists():
-        return load(tuned[0], device)
+    folder, torch_device = Path(path), resolve_device(device, "device")
+    fine_tuned = sorted(folder.glob("tasks/*/model"))
+    if fine_tuned and not (folder / "model").exists():
+        return load(fine_tuned[0], device)
     if (folder / "model").is_dir() and not (folder / "config.json").exists():
-        found = [
+        models = [
             load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
         ]
-        speaking = [m for m in found if m.network.objective.continues_text or m.rewrites_text]
-        if not found:
-            raise WrongInput(f"{folder} holds no finished model yet; run its recipe to the end first")
-        return (speaking or found)[0]
+        generative = [m for m in models if m.network.objective.continues_text or m.rewrites_text]
+        if not models:
+            raise WrongInput(f"{folder} has no finished model yet; run its recipe to the end first")
+        return (generative or models)[0]
     saved = read_model(folder)
-    return Model(saved.network.to(place), saved.tokenizer, saved.network.context, saved.facts.predictor)
+    return Model(saved.network.to(torch_device), saved.tokenizer, saved.network.context, saved.facts.predictor)

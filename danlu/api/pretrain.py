@@ -8,7 +8,7 @@ from typing import Any
 
 from danlu.api.request import run_request
 from danlu.config.schema import Recipe
-from danlu.config.start_defaults import Choice
+from danlu.config.start_defaults import RecipeSelection
 from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.runs import run as runs
 from danlu.runs.events import never
@@ -28,17 +28,17 @@ def pretrain(
 ) -> dict[str, Any]:
     """Pre-train the models of a recipe, without its tasks; `danlu.run` on the same directory adds those.
 
-    The run directory contains the resolved recipe, `recipe.yaml`; pass that one to `danlu.run`.
+    `recipe.yaml` in the run directory contains the selected model and start; run that file to continue.
 
     Args:
-        start: a model folder, danlu's own or a Hugging Face one, whose training is continued. It replaces the recipe's
-            model and tokenizer; the corpus, the training and the prompts are the recipe's.
+        start: a model folder, danlu's own or a Hugging Face one. Its pre-training is continued: it replaces the model
+            and tokenizer of the recipe, while corpus, training settings and prompts remain those of the recipe.
         model: train only this model of the recipe.
         recipe, overrides, out, budget, say, watch, stop, quiet: as in `danlu.run`.
 
     Returns:
         The content of results.json.
     """
-    choice = Choice(model, None if start is None else str(start))
-    request = run_request(recipe, overrides, out, budget, choice, with_tasks=False)
+    selection = RecipeSelection(model, None if start is None else str(start))
+    request = run_request(recipe, overrides, out, budget, selection, with_tasks=False)
     return runs.run(request, reporter(say, watch, quiet), stop)

@@ -1,4 +1,4 @@
-"""`danlu.run`: a recipe from raw text to report."""
+"""`danlu.run`: run a recipe from raw text to report."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def run(
         recipe: a file, the name of a shipped recipe, or a `Recipe`.
         overrides: `key.path=value`, as on the command line.
         out: the run directory (default: runs/<name>).
-        budget: time for all training together, such as "4min".
+        budget: time for all trainings together, such as "4min".
         say: receives each line of progress (default: printed on stderr); None prints nothing.
-        watch: receives the records of trainings and their plan, instead of their lines going to `say`.
-        stop: whether to save and stop, asked after every step.
+        watch: receives the records of trainings and their plan; `say` then receives no lines about them.
+        stop: called after every step; returns whether to save and stop.
         quiet: print nothing.
 
     Returns:
         The content of results.json.
 
     Raises:
-        WrongInput: if the recipe or an input is wrong; nothing is left behind in a new directory.
-        Stopped: if `stop` asked for it; the state is saved.
+        WrongInput: if the recipe or an input is wrong; a run directory that did not exist before is not kept.
+        Stopped: if `stop` returned True; the state is saved.
     """
     request = run_request(recipe, overrides, out, budget)
     return runs.run(request, reporter(say, watch, quiet), stop)

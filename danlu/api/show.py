@@ -1,4 +1,4 @@
-"""`danlu.show`: what a recipe will do, before it is run: settings, parameters, operations, memory, time, examples."""
+"""`danlu.show`: forecast the parameters, operations, memory and time of a recipe, and show its examples."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def show(
     say: Say | None = print_line,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Return what a recipe would do, as data that can be written as JSON.
+    """Return the forecast of a recipe, ready for JSON, without running it.
 
-    The text is read and a tokenizer is trained, because sizes and examples depend on them. Only the cache is written.
+    The text is read and a tokenizer is trained as in a run, since sizes and examples depend on them. Only the cache is
+    written.
 
     Args:
-        timed: also time a few steps of each model.
+        timed: also measure the time of a few steps of each model.
         recipe, overrides, budget, say, quiet: as in `danlu.run`.
 
     Returns:
@@ -49,8 +50,8 @@ def show(
             start = pin_checkpoint(run, name, model, inspect_checkpoint(run.path, name, resolved))
             job = Pretraining(run, name, model, prepared.data, machine, start=start, earlier={**earlier})
             earlier[name] = job.build_untrained
-            about = {"objective": model.objective.name, "architecture": model.architecture.name}
-            models[name] = about | model_forecast(job, timed) | {"examples": decode_example(job)}
+            names = {"objective": model.objective.name, "architecture": model.architecture.name}
+            models[name] = names | model_forecast(job, timed) | {"examples": decode_example(job)}
     return {
         "recipe": resolved.model_dump(mode="json"),
         "corpus": prepared.corpus,
@@ -61,7 +62,7 @@ def show(
 
 
 def model_forecast(job: Pretraining, timed: bool) -> dict[str, Any]:
-    """Return the forecast of one model."""
+    """Return the forecast of one model: sizes, operations, memory and, if `timed`, time."""
     samples, settings = job.training_samples(), job.recipe.training
     model = job.build_network()
     start = job.start and job.start | initialise_from(model, job.start, job.name)

@@ -22,18 +22,18 @@ def command(as_json: bool) -> None:
 
     The exit code is 0 if the demo can run, otherwise 3.
     """
-    from danlu.api.doctor import examine
+    from danlu.api.doctor import check_machine
     from danlu.commands.tables import heads, print_table
 
     with language.using("en" if as_json else language.current()):
-        findings = examine()
+        findings = check_machine()
     able = all(finding.state != "missing" for finding in findings)
     if as_json:
         click.echo(json.dumps({"demo": able, "findings": [asdict(f) for f in findings]}, ensure_ascii=False, indent=1))
     else:
         print_table(
             heads("", "", "state", "how_to_fix"),
-            [[f.name, f.value, message(f"doctor.{f.state}") if f.state != "ok" else "", f.mend] for f in findings],
+            [[f.name, f.value, message(f"doctor.{f.state}") if f.state != "ok" else "", f.fix] for f in findings],
         )
         click.echo("\n" + message("doctor.able" if able else "doctor.unable"))
     if not able:

@@ -49,7 +49,7 @@ def command(
     Other settings are given as KEY.PATH=VALUE, such as task.max_tokens=64 or training.optimizer.learning_rate=1e-4.
     """
     import danlu
-    from danlu.api.finetune import directory_of
+    from danlu.api.finetune import results_directory
     from danlu.tasks import DEFAULT
 
     if given["test"] is None and given["split"] is None:
@@ -57,5 +57,5 @@ def command(
     chosen = task or DEFAULT
     options = {name: value for name, value in given.items() if value is not None}
     results = with_progress(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))
-    report = directory_of(model, out, chosen) / "report.html"
+    report = results_directory(model, out, chosen) / "report.html"
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else report)

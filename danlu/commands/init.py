@@ -46,14 +46,14 @@ def command(
     path = out or Path(f"{run_name(source)}.yaml")
     fresh = write_draft(draft, path)
     words = wording()
-    for line in [*draft.findings.lines(words), *draft.plan(words)]:
+    for line in [*draft.survey.lines(words), *draft.plan(words)]:
         click.echo(line, err=True)
     click.echo(message("init.written" if fresh else "init.unchanged", path=quote(str(path))), err=True)
     if as_json:
         facts = {
             "recipe": str(path),
             "written": fresh,
-            **draft.findings.facts(),
+            **draft.survey.facts(),
             "resolved": draft.recipe.model_dump(mode="json"),
         }
         click.echo(json.dumps(facts, ensure_ascii=False))

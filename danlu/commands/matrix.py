@@ -20,9 +20,9 @@ def command(as_json: bool) -> None:
     from rich.table import Table
 
     from danlu.commands.tables import heads
-    from danlu.config.compatibility import matrix
+    from danlu.config.compatibility import compatibility_matrix
 
-    pairs = matrix()
+    pairs = compatibility_matrix()
     if as_json:
         click.echo(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
         return

@@ -17,13 +17,13 @@ from danlu.console.language import catalogue, current
 @click.option("--json", "as_json", is_flag=True, help="Print names and descriptions, or the resolved recipe, as JSON.")
 def command(name: str | None, as_json: bool) -> None:
     """List the shipped recipes, or print the recipe NAME as a starting point for your own."""
-    from danlu.config.loading import find_recipe, load_recipe, shipped
+    from danlu.config.loading import find_recipe, load_recipe, shipped_recipes
 
     if name is not None:
         recipe = json.dumps(load_recipe(name).model_dump(mode="json"), ensure_ascii=False) + "\n" if as_json else None
         click.echo(recipe or find_recipe(name)[0], nl=False)
         return
-    described = {each: find_recipe(each)[0].splitlines()[0].removeprefix("# ") for each in shipped()}
+    described = {each: find_recipe(each)[0].splitlines()[0].removeprefix("# ") for each in shipped_recipes()}
     if as_json:
         listed = [{"name": each, "description": line} for each, line in described.items()]
         click.echo(json.dumps(listed, ensure_ascii=False, indent=1))

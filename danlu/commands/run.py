@@ -55,22 +55,22 @@ def with_progress(work: Callable[..., dict[str, Any]], news: Sequence[str] = ())
 
 def use_recipe_language(recipe: str, overrides: Sequence[str]) -> None:
     """Print messages in the language that a recipe sets, unless another one is asked for."""
-    from danlu.config.loading import find_recipe, override, parse, plain
+    from danlu.config.loading import apply_override, find_recipe, parse_yaml, to_builtin_types
 
-    data = plain(parse(*find_recipe(recipe)))
+    data = to_builtin_types(parse_yaml(*find_recipe(recipe)))
     if isinstance(data, dict):
         for assignment in overrides:
-            override(data, assignment)
+            apply_override(data, assignment)
         language.of_recipe(data)
 
 
 def hidden_text(recipe: str, overrides: Sequence[str]) -> list[str]:
     """Return a line when a shipped recipe hides a file or folder of the same name."""
-    from danlu.config.drafting import shadowed
+    from danlu.config.drafting import shadowing_note
     from danlu.console.draft_text import wording
 
     use_recipe_language(recipe, overrides)
-    return shadowed(recipe, wording())
+    return shadowing_note(recipe, wording())
 
 
 def run_recipe(
@@ -103,18 +103,22 @@ def run_text(
     start: a model whose training is continued.
     """
     from danlu.config.continuation_draft import draft_continuation
-    from danlu.config.drafting import TIME, draft_recipe, refuse_inside, run_name, write_draft
+    from danlu.config.drafting import DEFAULT_BUDGET, check_run_folder, draft_recipe, run_name, write_draft
     from danlu.console.draft_text import wording
 
     folder = out or Path("runs") / run_name(source)
-    refuse_inside(folder, source)
-    draft = draft_continuation(source, budget or TIME, start) if start else draft_recipe(source, budget or TIME)
+    check_run_folder(folder, source)
+    draft = (
+        draft_continuation(source, budget or DEFAULT_BUDGET, start)
+        if start
+        else draft_recipe(source, budget or DEFAULT_BUDGET)
+    )
     recipe = folder.with_name(f"{folder.name}.yaml")
     written = write_draft(draft, recipe)
     use_recipe_language(str(recipe), overrides)
     words = wording()
     line = message("draft.written" if written else "draft.unchanged", recipe=recipe)
-    news = [*draft.findings.lines(words), *draft.plan(words), line]
+    news = [*draft.survey.lines(words), *draft.plan(words), line]
     run_recipe(work, str(recipe), overrides, folder, None, as_json, news)
 
 

@@ -1,1 +1,1 @@
-"""config"""
+"""Recipes: their schema, loading and error messages, drafting and comparison."""

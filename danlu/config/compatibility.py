@@ -1,4 +1,4 @@
-"""Which architecture takes which objective, from the registries."""
+"""Which architecture supports which objective, from the registries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 import danlu.architectures
-import danlu.objectives  # noqa: F401  (the two fill the registries)
+import danlu.objectives  # noqa: F401  (both fill the registries)
 from danlu.architecture import Architecture
 from danlu.architectures.network import models_of
 from danlu.objective import describe_orders, incompatibility, unmet_needs
@@ -19,82 +19,82 @@ from danlu.settings import Settings
 
 @dataclass(frozen=True)
 class Pair:
-    """reason: why not, in a sentence, or the settings of the architecture under which the two go together."""
+    """Whether an architecture supports an objective."""
 
     objective: str
     architecture: str
     allowed: bool
-    reason: str
+    reason: str  # why it is not allowed, or the settings of the architecture with which it is
 
 
 def variants(registry: Registry, name: str) -> Iterator[tuple[Mapping[str, Any], Any]]:
-    """A registered thing under each of the settings that change what it needs or offers."""
+    """Yield (settings, instance) of each variant of a registered class, whose settings change its needs or offers."""
     cls: Any = registry[name]
     for settings in cls.variants:
         yield settings, registry.validate({"name": name, **settings})
 
 
-Offer = tuple[Mapping[str, Any], Mapping[str, Any]]
+Variant = tuple[Mapping[str, Any], Mapping[str, Any]]
 """The settings of a variant of an architecture, and its models by role."""
 
 
-def offered(architecture: str) -> list[Offer]:
-    """What an architecture offers under each of its variants: models without weights, which are not asked for."""
+def build_variants(architecture: str) -> list[Variant]:
+    """Build the models of each variant of an architecture, without memory for weights."""
     with torch.device("meta"):
-        return [(settings, models_of(made)) for settings, made in variants(architectures, architecture)]
+        return [(settings, models_of(variant)) for settings, variant in variants(architectures, architecture)]
 
 
-def pair(objective: str, architecture: str, offers: Sequence[Offer]) -> Pair:
-    """Allowed when it is under the objective's own settings and some variant of the architecture's."""
-    _, wanted = next(variants(objectives, objective))
-    sentences, fitting = [], []
-    for settings, models in offers:
-        sentence = incompatibility(wanted, models, architecture)  # type: ignore[arg-type]
-        fitting += [settings] if sentence is None else []
-        sentences += [sentence] if sentence else []
-    if fitting:
-        with_settings = ", ".join(f"{key} {value}" for key, value in fitting[0].items()) if sentences else ""
-        return Pair(objective, architecture, True, f"with {with_settings}" if with_settings else "")
-    return Pair(
-        objective,
-        architecture,
-        False,
-        sentences[0] if len(set(sentences)) == 1 else of_all(wanted, offers, architecture),
-    )
+def check_pair(objective: str, architecture: str, built: Sequence[Variant]) -> Pair:
+    """Check an objective with its default settings against all variants of an architecture; one must support it."""
+    _, instance = next(variants(objectives, objective))
+    reasons, supporting = [], []
+    for settings, models in built:
+        reason = incompatibility(instance, models, architecture)  # type: ignore[arg-type]
+        if reason is None:
+            supporting.append(settings)
+        else:
+            reasons.append(reason)
+    if supporting:
+        required = ", ".join(f"{key} {value}" for key, value in supporting[0].items()) if reasons else ""
+        return Pair(objective, architecture, True, f"with {required}" if required else "")
+    reason = reasons[0] if len(set(reasons)) == 1 else combined_reason(instance, built, architecture)
+    return Pair(objective, architecture, False, reason)
 
 
-def of_all(objective: Settings, offers: Sequence[Offer], architecture: str) -> str:
-    """Why no variant of an architecture takes an objective, where each has another reason."""
-    together: dict[str, frozenset[str]] = {}
-    for _, models in offers:
+def combined_reason(objective: Settings, built: Sequence[Variant], architecture: str) -> str:
+    """Return why no variant of an architecture supports an objective if the variants have different reasons."""
+    offers: dict[str, frozenset[str]] = {}  # of all variants together, by role
+    for _, models in built:
         for role, model in models.items():
-            together[role] = together.get(role, frozenset()) | model.offers
-    wanted: Any = objective
-    settings = " or ".join(sorted({key for given, _ in offers for key in given}))
-    needed = describe_orders(wanted.needs["backbone"])
-    return unmet_needs(wanted, together, architecture) or (
-        f"{wanted.name} needs an architecture with {needed} at once; "
-        f"{architecture} offers one or the other, by {settings}"
+            offers[role] = offers.get(role, frozenset()) | model.offers
+    instance: Any = objective
+    keys = " or ".join(sorted({key for settings, _ in built for key in settings}))
+    orders = describe_orders(instance.needs["backbone"])
+    return unmet_needs(instance, offers, architecture) or (
+        f"{instance.name} needs an architecture with {orders} at the same time; "
+        f"{architecture} offers one or the other, depending on {keys}"
     )
 
 
-def misfit(objective: Settings, architecture: Architecture) -> str | None:
-    """One sentence when the two do not go together, which names the architectures that do."""
+def check_compatible(objective: Settings, architecture: Architecture) -> str | None:
+    """Return why an architecture does not support an objective, with the architectures that do; None if it does."""
     with torch.device("meta"):
-        sentence = incompatibility(objective, models_of(architecture), architecture.name)  # type: ignore[arg-type, attr-defined]
-    if sentence is None:
+        reason = incompatibility(objective, models_of(architecture), architecture.name)  # type: ignore[arg-type, attr-defined]
+    if reason is None:
         return None
-    able = []
+    supporting = []
     for name in architectures:
-        for settings, made in variants(architectures, name):
+        for settings, variant in variants(architectures, name):
             with torch.device("meta"):
-                fits = incompatibility(objective, models_of(made), name) is None  # type: ignore[arg-type]
-            if fits:
-                able.append(" ".join([name, *(f"with {key} {value}" for key, value in settings.items())]))
-    return f"{sentence}; use {' or '.join(able)}" if able else sentence
+                compatible = incompatibility(objective, models_of(variant), name) is None  # type: ignore[arg-type]
+            if compatible:
+                supporting.append(" ".join([name, *(f"with {key} {value}" for key, value in settings.items())]))
+    return f"{reason}; use {' or '.join(supporting)}" if supporting else reason
 
 
-def matrix() -> list[Pair]:
-    """Every objective with every architecture."""
-    offers = {architecture: offered(architecture) for architecture in architectures}
-    return [pair(objective, architecture, offers[architecture]) for objective in objectives for architecture in offers]
+def compatibility_matrix() -> list[Pair]:
+    """Return every pair of a registered objective and architecture."""
+    built = {architecture: build_variants(architecture) for architecture in architectures}
+    return [
+        check_pair(objective, architecture, built[architecture]) for objective in objectives for architecture in built
+    ]

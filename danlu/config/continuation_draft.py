@@ -1,30 +1,30 @@
-"""A recipe that continues the pre-training of a saved model on a text."""
+"""Draft a recipe that continues the pre-training of a saved model on a text."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from danlu.config.corpus_survey import look
-from danlu.config.drafting import TIME, Draft, time_of
+from danlu.config.corpus_survey import survey_corpus
+from danlu.config.drafting import DEFAULT_BUDGET, Draft, parse_time_budget
 from danlu.config.loading import parse_draft
-from danlu.config.recipe_template import one_line, quoted, time
+from danlu.config.recipe_template import format_time, one_line, quote
 from danlu.evaluation.text_to_text import BLANK
 from danlu.interop import describe_model
 
-RECIPE = """\
+TEMPLATE = """\
 # Continue the pre-training of the model in {start_line} on {name}.
 # `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
 # For completion and checks in an editor: danlu schema --json-file recipe.schema.json
 # yaml-language-server: $schema=recipe.schema.json
 #
-# The text:
-{found}
+# Found in the text:
+{survey}
 
 corpus:
   source: {source}
   documents: auto              # how .txt files are divided into documents: auto, file, line or paragraphs
-  validation: {held}             # share held out to choose the best weights
-  test: {held}                   # share held out to judge them at the end
+  validation: {held_out}             # fraction held out to choose the best checkpoint
+  test: {held_out}                   # fraction held out for the final evaluation
 
 models:
   continued:
@@ -32,7 +32,7 @@ models:
     training:
       budget: {seconds:16s} # or 30min, 5M tokens, 3 epochs, 400 steps
       batch_tokens: 2048
-      optimizer: {{name: adamw, learning_rate: 3e-4}} # lower it for a large model, which forgets easily
+      optimizer: {{name: adamw, learning_rate: 3e-4}} # use a lower one for large models, to limit forgetting
       schedule: {{name: wsd, warm_up: 0.05, decay: 0.5}}
       validation_tokens: 65536
     prompts: {prompts}
@@ -42,31 +42,32 @@ language: {language}                   # of the report: en or zh
 """
 
 
-HEADLESS = """
-    objective: masked          # the model has no prediction head; it gets one, which is trained from scratch"""
+MASKED_OBJECTIVE = """
+    objective: masked          # the model has no prediction head; a new one is trained from scratch"""
+"""The line for an encoder without a prediction head."""
 
 
-def draft_continuation(source: str | Path, budget: str = TIME, start: str = "") -> Draft:
+def draft_continuation(source: str | Path, budget: str = DEFAULT_BUDGET, start: str = "") -> Draft:
     """Draft a recipe that continues the pre-training of the model in the folder `start` on a text."""
-    seconds = time_of(budget)
+    seconds = parse_time_budget(budget)
     facts, _ = describe_model(Path(start).expanduser())
-    findings = look(str(source))
-    prompts = [with_blank(p) for p in findings.prompts] if facts.objective.needs_blank else findings.prompts
-    text = RECIPE.format(
+    survey = survey_corpus(str(source))
+    prompts = [append_blank(p) for p in survey.prompts] if facts.objective.needs_blank else survey.prompts
+    text = TEMPLATE.format(
         start_line=one_line(start),
-        name=one_line(findings.source),
-        found="\n".join(f"#   {one_line(line)}" for line in findings.lines()),
-        source=quoted(findings.source),
-        held=findings.settings.validation,
-        start=quoted(start),
-        objective="" if facts.objective.terms else HEADLESS,
-        seconds=time(seconds),
-        prompts="[" + ", ".join(quoted(p) for p in prompts) + "]",
-        language="zh" if findings.chinese else "en",
+        name=one_line(survey.source),
+        survey="\n".join(f"#   {one_line(line)}" for line in survey.lines()),
+        source=quote(survey.source),
+        held_out=survey.settings.validation,
+        start=quote(start),
+        objective="" if facts.objective.terms else MASKED_OBJECTIVE,
+        seconds=format_time(seconds),
+        prompts="[" + ", ".join(quote(p) for p in prompts) + "]",
+        language="zh" if survey.chinese else "en",
     )
-    return Draft(text, parse_draft(text), findings)
+    return Draft(text, parse_draft(text), survey)
 
 
-def with_blank(prompt: str) -> str:
-    """Return a prompt with a blank at its end, unchanged if it has one."""
+def append_blank(prompt: str) -> str:
+    """Append a blank to a prompt that has none."""
     return prompt if BLANK.search(prompt) else f"{prompt} ___"

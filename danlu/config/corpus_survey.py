@@ -1,4 +1,4 @@
-"""What a text is, before there is a recipe for it: files, documents, size, scripts, tables with labels."""
+"""Survey a text before a recipe is drafted for it: files, documents, size, scripts, tables with labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from danlu.config.prompts import prompts_from
+from danlu.config.prompts import choose_prompts
 from danlu.config.wording import ENGLISH, Wording
 from danlu.errors import WrongInput
 from danlu.text.compressed import suffix
@@ -21,46 +21,47 @@ from danlu.tokens.sampling import sample_texts
 
 SAMPLE_BYTES = 4_000_000
 HELD_OUT_BYTES = 1_000_000
-"""Validation and test are 4 % each until that is this much text: more costs time and says little more."""
+"""Maximum size of the validation and test set, otherwise 4 % each. Larger ones only take longer to evaluate."""
 
-LABELS = {"label", "labels", "class", "category", "target", "sentiment", "标签", "类别", "分类"}
-"""Column names of tables that look like the answer of a task."""
+LABEL_COLUMNS = {"label", "labels", "class", "category", "target", "sentiment", "标签", "类别", "分类"}
+"""Column names that suggest the labels of a task."""
 
-TABLES = {".csv": ",", ".tsv": "\t"}
-TABLES_LOOKED_AT = 100
+TABLE_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+MAX_TABLES = 100  # inspected for labels
 
 
 @dataclass(frozen=True)
 class LabelledTable:
-    """A table in the text with a column that looks like a label."""
+    """A table in the text with a column that may hold labels."""
 
     path: Path
     column: str
 
 
 @dataclass(frozen=True)
-class Findings:
-    """scripts: {name: share of letters} of a sample; prompts: how held-out documents begin."""
+class CorpusSurvey:
+    """The results of a survey."""
 
     source: str
     settings: CorpusSettings
     corpus: Corpus
-    files: dict[str, int]
-    scripts: dict[str, float]
-    prompts: list[str]
+    files: dict[str, int]  # number of files, by suffix
+    scripts: dict[str, float]  # share of letters in a sample, by script
+    prompts: list[str]  # first words of held-out documents
     tables: list[LabelledTable]
 
     @property
     def bytes(self) -> int:
+        """Size of all splits."""
         return sum(split["bytes"] for split in self.corpus.facts["splits"].values())
 
     @property
     def chinese(self) -> bool:
-        """Whether Han characters dominate: of the letters, most."""
+        """Whether most letters are Han characters."""
         return self.scripts.get("Han", 0.0) > 0.5
 
     def facts(self) -> dict[str, Any]:
-        """Return the findings for JSON."""
+        """Return the survey as JSON."""
         return {
             "source": self.source,
             "files": self.files,
@@ -72,99 +73,107 @@ class Findings:
         }
 
     def lines(self, wording: Wording = ENGLISH) -> list[str]:
-        """Return the findings as lines to print."""
+        """Return the survey as lines to print."""
         facts, line = self.corpus.facts, wording.line
         documents, rejected = facts["documents"], Counter(facts["documents"]["rejected"])
         kinds = line("comma").join(line("kind", n=n, kind=kind) for kind, n in self.files.items())
         layout = line("or").join(wording.layout(word) for word in str(facts["layout"]).split(" and "))
-        found = [
-            line("text", source=self.source, files=counted(sum(self.files.values()), "file", wording), kinds=kinds)
+        lines = [
+            line("text", source=self.source, files=pluralise(sum(self.files.values()), "file", wording), kinds=kinds)
             if self.files
             else line("builtin", source=self.source),
-            line("corpus", count=documents["kept"], size=wording.size(size(self.bytes)), layout=layout),
-            line("scripts", shares=shares(self.scripts, wording)),
+            line("corpus", count=documents["kept"], size=wording.size(format_bytes(self.bytes)), layout=layout),
+            line("scripts", shares=format_shares(self.scripts, wording)),
         ]
         encodings: Counter[str] = Counter()
-        for each in facts["files"]:
-            encodings.update(each.get("encodings", {}))
+        for file in facts["files"]:
+            encodings.update(file.get("encodings", {}))
         if set(encodings) - {"utf-8"}:
-            named = [f"{counted(n, 'file', wording)} {name.upper()}" for name, n in encodings.most_common()]
-            found.insert(1, line("encodings", encodings=line("comma").join(named)))
+            named = [f"{pluralise(n, 'file', wording)} {name.upper()}" for name, n in encodings.most_common()]
+            lines.insert(1, line("encodings", encodings=line("comma").join(named)))
         if rejected:
             first = rejected.most_common(4)
             reasons = [line("rejected_reason", n=n, reason=wording.reason(reason)) for reason, n in first]
-            left_out = counted(rejected.total(), "document", wording)
-            found.append(line("rejected", documents=left_out, reasons=line("comma").join(reasons)))
+            documents_rejected = pluralise(rejected.total(), "document", wording)
+            lines.append(line("rejected", documents=documents_rejected, reasons=line("comma").join(reasons)))
             examples = [facts["rejected_examples"][reason] for reason, _ in first[:2]]
-            found += [f"           {wording.reason(example)}" for example in examples]
+            lines += [f"           {wording.reason(example)}" for example in examples]
         for table in self.tables[:3]:
-            found.append(line("labels", path=table.path, column=table.column))
-        return found
+            lines.append(line("labels", path=table.path, column=table.column))
+        return lines
 
 
-def counted(n: int, noun: str, wording: Wording = ENGLISH) -> str:
+def pluralise(n: int, noun: str, wording: Wording = ENGLISH) -> str:
     """Return a number of files, documents or layers."""
     return wording.line(noun if n == 1 else f"{noun}s", n=n)
 
 
-def size(count: float) -> str:
-    """Bytes for people."""
+def format_bytes(count: float) -> str:
+    """Format a size, such as `1.5 MB`."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:.3g} {unit}"
     return f"{count:.0f} bytes"
 
 
-def shares(scripts: dict[str, float], wording: Wording = ENGLISH) -> str:
+def format_shares(scripts: dict[str, float], wording: Wording = ENGLISH) -> str:
+    """Format the share of each script in percent."""
     named = [f"{wording.script(script)} {share:.1%}" for script, share in scripts.items()]
     return wording.line("comma").join(named) or wording.line("no_letters")
 
 
-def kind_of(path: Path) -> str:
-    """`.csv.gz` of `a.CSV.gz`."""
+def file_kind(path: Path) -> str:
+    """Return the suffixes of a file in lower case, such as `.csv.gz` for `a.CSV.gz`."""
     ending = path.suffix.lower()
     return suffix(path) + (ending if ending != suffix(path) else "")
 
 
-def files_of(source: str) -> list[Path]:
+def source_files(source: str) -> list[Path]:
+    """Return the files of a source; a built-in text has none."""
     return [] if source.startswith("builtin:") else find_files(source)
 
 
 def held_out_share(paths: Iterable[Path]) -> float:
-    """4 %, less for a large corpus; by the size of the files, so that it is known before they are read."""
+    """Return the fraction to hold out for each of validation and test, from the size of the files.
+
+    Raises:
+        WrongInput: if a file cannot be read.
+    """
     total = 0
     for path in paths:
         try:
-            total += path.stat().st_size * (1 if kind_of(path) == suffix(path) else 3)
+            total += path.stat().st_size * (1 if file_kind(path) == suffix(path) else 3)
         except OSError as error:
             raise WrongInput(f"{path}: cannot be read ({error.strerror})") from None
     return min(0.04, float(f"{HELD_OUT_BYTES / max(1, total):.1g}"))
 
 
 def labelled_tables(source: str) -> list[LabelledTable]:
-    """Tables at or below `source` with a column whose name says that it is a label."""
-    top = Path(source).expanduser()
-    below = [top] if top.is_file() else files_below(top) if top.is_dir() else []  # a built-in text has none
-    found = []
-    for path in islice(sorted(p for p in below if suffix(p) in TABLES), TABLES_LOOKED_AT):
+    """Find the tables at or below `source` that have a column with one of the names `LABEL_COLUMNS`."""
+    root = Path(source).expanduser()
+    paths = [root] if root.is_file() else files_below(root) if root.is_dir() else []  # a built-in text has none
+    tables = []
+    for path in islice(sorted(p for p in paths if suffix(p) in TABLE_DELIMITERS), MAX_TABLES):
         header = next(raw_lines(path), None)
-        names = (header.data or b"").decode("utf-8", "replace").split(TABLES[suffix(path)]) if header else []
+        names = (header.data or b"").decode("utf-8", "replace").split(TABLE_DELIMITERS[suffix(path)]) if header else []
         columns = [name.strip().strip('"') for name in names]
-        found += [LabelledTable(path, column) for column in columns if column.casefold() in LABELS][:1]
-    return found
+        tables += [LabelledTable(path, column) for column in columns if column.casefold() in LABEL_COLUMNS][:1]
+    return tables
 
 
-def look(source: str) -> Findings:
-    """Read the text at `source` (a file, a folder or `builtin:...`) and say what it is.
+def survey_corpus(source: str) -> CorpusSurvey:
+    """Survey the text at `source`: a file, a folder or `builtin:...`.
 
-    The corpus it builds is the one the drafted recipe asks for, so it is read once. WrongInput when there is no text
-    to train on.
+    The corpus is built with the settings of the drafted recipe, so that the run finds it in the cache.
+
+    Raises:
+        WrongInput: if there is no text to train on.
     """
-    paths = files_of(source)
-    held = held_out_share(paths)
-    settings = CorpusSettings.model_validate({"source": source, "validation": held, "test": held})
+    paths = source_files(source)
+    held_out = held_out_share(paths)
+    settings = CorpusSettings.model_validate({"source": source, "validation": held_out, "test": held_out})
     corpus = build_corpus(settings)
     scripts = script_shares(sample_texts(corpus.texts("train"), SAMPLE_BYTES))
-    prompts = prompts_from(sample_texts(corpus.texts("validation"), SAMPLE_BYTES), scripts)
-    kinds = dict(Counter(kind_of(p) for p in paths).most_common())
-    return Findings(source, settings, corpus, kinds, scripts, prompts, labelled_tables(source))
+    prompts = choose_prompts(sample_texts(corpus.texts("validation"), SAMPLE_BYTES), scripts)
+    kinds = dict(Counter(file_kind(p) for p in paths).most_common())
+    return CorpusSurvey(source, settings, corpus, kinds, scripts, prompts, labelled_tables(source))

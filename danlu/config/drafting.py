@@ -1,4 +1,4 @@
-"""A recipe for a text that has none: settings by its size, its scripts and the time there is."""
+"""Draft a recipe for a text, with settings that depend on its size, its scripts and the time budget."""
 
 from __future__ import annotations
 
@@ -6,135 +6,142 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from danlu.config.corpus_survey import Findings, counted, look
-from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped
-from danlu.config.recipe_template import Choices, commented, time
+from danlu.config.corpus_survey import CorpusSurvey, pluralise, survey_corpus
+from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped_recipes
+from danlu.config.recipe_template import DraftSettings, format_time, render_recipe
 from danlu.config.schema import Recipe
 from danlu.config.wording import ENGLISH, Wording
 from danlu.durable import explain_disk, write_text
 from danlu.errors import WrongInput
 from danlu.text.compressed import suffix
+from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import parse_budget
 
-TIME = "9min"
-"""Of training; with reading, evaluation and export about ten minutes on two cores."""
+DEFAULT_BUDGET = "9min"
+"""Time for all trainings; with reading, evaluation and export about ten minutes on two cores."""
 
-ENCODER_SHARE = 4 / 9
+ENCODER_SHARE = 4 / 9  # of the time budget
 
 Language = Literal["auto", "en", "zh"]
-YAML = (".yaml", ".yml")
+YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
-class Size:
-    """Layers of the two models and their width, for trainings of up to `seconds` in all."""
+class ModelSize:
+    """Size of the two models for time budgets up to `max_seconds`."""
 
-    seconds: float
-    decoder: int
-    encoder: int
+    max_seconds: float
+    decoder_layers: int
+    encoder_layers: int
     width: int
     heads: int
 
 
-SIZES = (
-    Size(45 * 60, 2, 1, 256, 4),  # tuned: LOG.md, "Which size for five minutes?" and "An encoder that pays"
-    Size(3 * 3600, 4, 2, 256, 4),
-    Size(float("inf"), 6, 4, 384, 6),
+MODEL_SIZES = (
+    ModelSize(45 * 60, 2, 1, 256, 4),  # tuned: LOG.md, "Which size for five minutes?" and "An encoder that pays"
+    ModelSize(3 * 3600, 4, 2, 256, 4),
+    ModelSize(float("inf"), 6, 4, 384, 6),
 )
 
-VOCABULARIES = ((1e6, 2048), (4e6, 4096), (40e6, 8192), (float("inf"), 16384))
-"""(bytes of text, entries); twice as many where Han characters dominate, of which there are thousands."""
+VOCABULARY_SIZES = ((1e6, 2048), (4e6, 4096), (40e6, 8192), (float("inf"), 16384))
+"""(maximum bytes of text, entries). Chinese text gets twice as many entries, since it has thousands of characters."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A recipe as commented YAML and as what it says, and what it was made for."""
+    """A drafted recipe."""
 
-    text: str
-    recipe: Recipe
-    findings: Findings
+    text: str  # commented YAML
+    recipe: Recipe  # the same, parsed
+    survey: CorpusSurvey  # the text that it was drafted for
 
     def plan(self, wording: Wording = ENGLISH) -> list[str]:
-        """What will be trained, for people."""
-        entries = getattr(self.recipe.tokenizer, "size", None)
-        lines = [wording.line("tokenizer", entries=entries)] if entries else []
+        """Describe what will be trained, as lines to print."""
+        tokenizer = self.recipe.tokenizer
+        trained = isinstance(tokenizer, ByteBPE)
+        lines = [wording.line("tokenizer", entries=tokenizer.size)] if trained else []
         for name, model in self.recipe.models.items():
-            shape = model.architecture
+            architecture = model.architecture
             lines.append(
                 wording.line(
                     "model",
                     name=name,
                     objective=model.objective.name,
-                    layers=counted(shape.layers, "layer", wording),
-                    width=shape.width,
-                    time=time(model.training.budget.amount),
+                    layers=pluralise(architecture.layers, "layer", wording),
+                    width=architecture.width,
+                    time=format_time(model.training.budget.amount),
                     use=wording.line("continues_text" if model.objective.continues_text else "fills_blanks"),
                 )
             )
         return lines
 
 
-def draft_recipe(source: str | Path, budget: str = TIME, language: Language = "auto") -> Draft:
-    """Inspect a text and draft a recipe for it. The same text and arguments give the same draft.
+def draft_recipe(source: str | Path, budget: str = DEFAULT_BUDGET, language: Language = "auto") -> Draft:
+    """Draft a commented recipe for a text. The same text and arguments give the same draft.
 
     Args:
         source: a file, a folder or `builtin:pydocs`.
-        budget: time for all training together.
-        language: of the report; "zh" also means a larger vocabulary. "auto" is "zh" if Han characters dominate.
+        budget: time for all trainings together.
+        language: language of the report; "zh" also doubles the vocabulary. "auto" is "zh" for Chinese text.
 
     Raises:
         WrongInput: if there is no text to train on.
     """
-    seconds = time_of(budget)
-    findings = look(str(source))
-    chinese = findings.chinese if language == "auto" else language == "zh"
-    chosen = next(s for s in SIZES if seconds <= s.seconds)
-    entries = next(entries for limit, entries in VOCABULARIES if findings.bytes <= limit) * (2 if chinese else 1)
-    choices = Choices(
+    seconds = parse_time_budget(budget)
+    survey = survey_corpus(str(source))
+    chinese = survey.chinese if language == "auto" else language == "zh"
+    model_size = next(s for s in MODEL_SIZES if seconds <= s.max_seconds)
+    entries = next(entries for limit, entries in VOCABULARY_SIZES if survey.bytes <= limit) * (2 if chinese else 1)
+    settings = DraftSettings(
         vocabulary=entries,
-        decoder_layers=chosen.decoder,
-        encoder_layers=chosen.encoder,
-        width=chosen.width,
-        heads=chosen.heads,
+        decoder_layers=model_size.decoder_layers,
+        encoder_layers=model_size.encoder_layers,
+        width=model_size.width,
+        heads=model_size.heads,
         decoder_seconds=seconds * (1 - ENCODER_SHARE),
         encoder_seconds=seconds * ENCODER_SHARE,
         language="zh" if chinese else "en",
     )
-    text = commented(findings, choices)
-    return Draft(text, parse_draft(text), findings)
+    text = render_recipe(survey, settings)
+    return Draft(text, parse_draft(text), survey)
 
 
-def time_of(budget: str) -> float:
-    """Seconds; WrongInput for what is no time."""
+def parse_time_budget(budget: str) -> float:
+    """Return the seconds of a time budget.
+
+    Raises:
+        WrongInput: if it is not a time.
+    """
     try:
-        found = parse_budget(budget)
+        parsed = parse_budget(budget)
     except ValueError as error:
         raise WrongInput(f"--budget: {error}") from None
-    if found.unit != "seconds":
+    if parsed.unit != "seconds":
         raise WrongInput(f"--budget: {budget!r} is not a time such as 4min")
-    return found.amount
+    return parsed.amount
 
 
 def is_text(name: str) -> bool:
-    """Whether `danlu run NAME` means a text and not a recipe: what is no .yaml, no shipped name, and is there."""
+    """Whether `danlu run NAME` refers to a text: an existing path that is neither YAML nor the name of a recipe."""
     if name.startswith("builtin:"):
         return True
     return not is_recipe(name) and Path(name).expanduser().exists()
 
 
 def is_recipe(name: str) -> bool:
-    return name in shipped() or Path(name).suffix.lower() in YAML
+    """Whether a name is that of a YAML file or a shipped recipe."""
+    return name in shipped_recipes() or Path(name).suffix.lower() in YAML_SUFFIXES
 
 
-def shadowed(name: str, wording: Wording = ENGLISH) -> list[str]:
-    """A line when a shipped recipe hides a file or folder of the same name."""
-    if name in shipped() and Path(name).exists():
+def shadowing_note(name: str, wording: Wording = ENGLISH) -> list[str]:
+    """Return a line to print if a shipped recipe has the same name as an existing file or folder."""
+    if name in shipped_recipes() and Path(name).exists():
         return [wording.line("shadowed", name=name)]
     return []
 
 
 def run_name(source: str) -> str:
-    """What a run on this text is called: the folder's or file's name, without the endings that say the format."""
+    """Return the name of a run on a text: that of the folder or file, without suffixes."""
     if source.startswith("builtin:"):
         return source.removeprefix("builtin:")
     path = Path(source).expanduser()
@@ -144,25 +151,28 @@ def run_name(source: str) -> str:
     return Path(name).stem
 
 
-def refuse_inside(folder: Path, source: str) -> None:
-    """A run inside the text it reads would be read as text the next time."""
+def check_run_folder(folder: Path, source: str) -> None:
+    """Raise WrongInput if the run directory is inside the text, where the next run would read it as text."""
     text = Path(source).expanduser()
     if not source.startswith("builtin:") and text.is_dir() and text.resolve() in folder.resolve().parents:
         raise WrongInput(
-            f"{folder} would lie inside the text {source} and be read as text the next time; "
+            f"{folder} is inside the text {source}, so the next run would read it as text; "
             "choose a folder outside of it with --out"
         )
 
 
 def write_draft(draft: Draft, path: Path) -> bool:
-    """Write the recipe to `path`, or find the same one there (False). WrongInput when another one is there: what you
-    changed by hand is never overwritten."""
+    """Write the recipe to `path`; return False if the file already has the same recipe.
+
+    Raises:
+        WrongInput: if the file has a different recipe; changes by hand are never overwritten.
+    """
     if path.exists():
         old = load_recipe(str(path)).model_dump(mode="json")
         if difference := first_difference(old, draft.recipe.model_dump(mode="json")):
             raise WrongInput(
-                f"{path} is there already and is kept, but differs from what would be written now: {difference}; "
-                f"run it as it is with: danlu run {path}, or choose another place with --out"
+                f"{path} exists and differs from the recipe that would be written: {difference}; "
+                f"run the existing one with: danlu run {path}, or choose another folder with --out"
             )
         return False
     with explain_disk(path):

@@ -1,4 +1,4 @@
-"""Recipes from YAML (1.2: 3e-4 is a number, no is a word), with the file and line of whatever is wrong."""
+"""Load recipes from YAML 1.2 (3e-4 is a number, no is a word), with file and line in every error message."""
 
 from __future__ import annotations
 
@@ -15,58 +15,68 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from danlu.config.recipe_errors import explain
+from danlu.config.recipe_errors import format_errors
 from danlu.config.schema import Recipe
-from danlu.config.start_defaults import ALL, Choice
+from danlu.config.start_defaults import WHOLE_RECIPE, RecipeSelection
 from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 
-SHIPPED = files("danlu.recipes")
+SHIPPED_FOLDER = files("danlu.recipes")
 
-DRAFT = "the drafted recipe"
+DRAFT = "the drafted recipe"  # name in error messages
 
 
-def shipped() -> list[str]:
-    """Names of the recipes inside the package."""
-    return sorted(f.name.removesuffix(".yaml") for f in SHIPPED.iterdir() if f.name.endswith(".yaml"))
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes in the package."""
+    return sorted(f.name.removesuffix(".yaml") for f in SHIPPED_FOLDER.iterdir() if f.name.endswith(".yaml"))
 
 
 def find_recipe(name: str) -> tuple[str, str]:
-    """(text, where it is from) of a file or a shipped name."""
+    """Return the text of a recipe, given by file or shipped name, and its name in error messages.
+
+    Raises:
+        WrongInput: if there is no such recipe.
+    """
     path = Path(name)
     if path.is_file():
         try:
             return path.read_text("utf-8"), str(path)
         except UnicodeDecodeError as error:
             raise WrongInput(f"{path}: not UTF-8 text (byte {error.start})") from None
-    if name in shipped():
-        return (SHIPPED / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
-    near = path.parent.iterdir() if path.parent.is_dir() else ()
-    nearby = [str(p) for p in near if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
-    raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped(), *nearby])}")
+    if name in shipped_recipes():
+        return (SHIPPED_FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    siblings = path.parent.iterdir() if path.parent.is_dir() else ()
+    similar = [str(p) for p in siblings if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
+    raise WrongInput(
+        f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped_recipes(), *similar])}"
+    )
 
 
-def parse(text: str, where: str) -> Any:
-    """YAML with line numbers; one line when it is not YAML."""
+def parse_yaml(text: str, source: str) -> Any:
+    """Parse YAML to nodes that know their lines. `source` is what error messages call the text.
+
+    Raises:
+        WrongInput: if it is not YAML.
+    """
     try:
         return YAML(typ="rt").load(text)
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise WrongInput(f"{where}:{line}: {str(error.problem).splitlines()[0]}") from None
+        raise WrongInput(f"{source}:{line}: {str(error.problem).splitlines()[0]}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise WrongInput(f"{where}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
+        raise WrongInput(f"{source}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise WrongInput(f"{where}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from None
+        raise WrongInput(f"{source}:{line}: not YAML: the character {chr(error.character)!r} is not allowed") from None
 
 
-def plain(value: Any) -> Any:
-    """Without ruamel's own types."""
+def to_builtin_types(value: Any) -> Any:
+    """Convert the node types of ruamel.yaml to built-in types."""
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): to_builtin_types(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [plain(v) for v in value]
+        return [to_builtin_types(v) for v in value]
     if isinstance(value, bool) or value is None:
         return value
     for kind in (int, float, str):
@@ -75,58 +85,69 @@ def plain(value: Any) -> Any:
     return value
 
 
-def override(data: dict[str, Any], assignment: str) -> tuple[str, ...]:
-    """Set `key.path=value` (the value is YAML) in place; the path."""
+def apply_override(data: dict[str, Any], assignment: str) -> tuple[str, ...]:
+    """Apply an override `key.path=value` in place and return its path. The value is YAML.
+
+    Raises:
+        WrongInput: if it is not of this form, or the path leads into a value that is not a mapping.
+    """
     path, equals, value = assignment.partition("=")
     keys = tuple(path.strip().split("."))
     if not equals or not all(keys):
         raise WrongInput(f"{assignment!r} is not key.path=value")
-    at: dict[str, Any] = data
+    parent: dict[str, Any] = data
     for key in keys[:-1]:
-        below: Any = at.get(key)
-        if isinstance(below, str):
-            below = {"name": below}
-        at[key] = below = {} if below is None else below
-        if not isinstance(below, dict):
-            raise WrongInput(f"{assignment!r}: {key} is not a mapping but {below!r}")
-        at = below
-    at[keys[-1]] = plain(parse(value, assignment)) if value.strip() else None
+        child: Any = parent.get(key)
+        if isinstance(child, str):
+            child = {"name": child}
+        parent[key] = child = {} if child is None else child
+        if not isinstance(child, dict):
+            raise WrongInput(f"{assignment!r}: {key} is not a mapping but {child!r}")
+        parent = child
+    parent[keys[-1]] = to_builtin_types(parse_yaml(value, assignment)) if value.strip() else None
     return keys
 
 
-def load_recipe(name: str, overrides: Sequence[str] = (), choice: Choice = ALL) -> Recipe:
-    """A recipe by file or shipped name, with `key.path=value` overrides; WrongInput names line and nearest key.
+def load_recipe(name: str, overrides: Sequence[str] = (), selection: RecipeSelection = WHOLE_RECIPE) -> Recipe:
+    """Load a recipe by file or shipped name.
 
-    choice: what to do of it instead of all.
+    Args:
+        overrides: `key.path=value`.
+        selection: which part of the recipe to run.
+
+    Raises:
+        WrongInput: with the file, line and key of each error.
     """
-    return parse_recipe(*find_recipe(name), overrides, choice)
+    return parse_recipe(*find_recipe(name), overrides, selection)
 
 
-def parse_recipe(text: str, where: str, overrides: Sequence[str] = (), choice: Choice = ALL) -> Recipe:
-    """A recipe from YAML text; `where` is what its errors call the file."""
-    tree = parse(text, where)
+def parse_recipe(
+    text: str, source: str, overrides: Sequence[str] = (), selection: RecipeSelection = WHOLE_RECIPE
+) -> Recipe:
+    """Parse and validate a recipe. `source` is what error messages call it; otherwise as `load_recipe`."""
+    tree = parse_yaml(text, source)
     if not isinstance(tree, CommentedMap):
-        raise WrongInput(f"{where}:1: a recipe is a mapping such as 'corpus:'; this is {type(tree).__name__}")
-    data = plain(tree)
-    choice.apply(data, where)
-    overridden = [override(data, assignment) for assignment in overrides]
+        raise WrongInput(f"{source}:1: a recipe is a mapping with keys such as corpus, not {type(tree).__name__}")
+    data = to_builtin_types(tree)
+    selection.apply(data, source)
+    overridden = [apply_override(data, assignment) for assignment in overrides]
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise WrongInput(explain(error, tree, data, where, overridden)) from None
+        raise WrongInput(format_errors(error, tree, data, source, overridden)) from None
 
 
 def parse_draft(text: str) -> Recipe:
-    """A recipe that danlu wrote and nobody has seen yet: its errors name keys and no lines."""
-    data = plain(parse(text, DRAFT))
+    """Parse and validate a recipe that danlu has drafted; error messages name keys, but no lines of a file."""
+    data = to_builtin_types(parse_yaml(text, DRAFT))
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise WrongInput(explain(error, None, data, DRAFT, [])) from None
+        raise WrongInput(format_errors(error, None, data, DRAFT, [])) from None
 
 
 def dump_recipe(recipe: Settings) -> str:
-    """A resolved recipe, of whatever kind, as YAML."""
+    """Return a resolved recipe, of any class, as YAML."""
     yaml = YAML()
     yaml.width = 100
     stream = io.StringIO()
@@ -135,7 +156,7 @@ def dump_recipe(recipe: Settings) -> str:
 
 
 def first_difference(old: Any, new: Any, path: str = "") -> str | None:
-    """`key.path was X, is Y` of the first value that differs."""
+    """Describe the first value that differs as `key.path was X, is Y`; None if all are equal."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             if found := first_difference(old.get(key), new.get(key), f"{path}.{key}" if path else key):

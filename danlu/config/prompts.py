@@ -1,4 +1,4 @@
-"""Prompts from the text itself: how held-out documents begin."""
+"""Prompts taken from a text: the first words of held-out documents."""
 
 from __future__ import annotations
 
@@ -7,36 +7,44 @@ from collections.abc import Iterable
 
 from danlu.text.scripts import script_shares
 
-WORDS, IDEOGRAPHS = 4, 8
-LONGEST = 40
-"""Characters; a beginning that is longer (one endless word) is no prompt."""
+NUM_WORDS, NUM_IDEOGRAPHS = 4, 8  # length of a prompt
+MAX_PROMPT_LENGTH = 40
+"""In characters; a longer beginning, such as one endless word, is no prompt."""
 
-ENOUGH = 0.2
-"""A script of at least this share of the letters gets prompts of its own."""
+MIN_SCRIPT_SHARE = 0.2
+"""A script with at least this share of the letters gets prompts."""
 
 
-def beginning(text: str) -> tuple[str, str] | None:
-    """(script, the first words of the first line that has some); None where the rest would be no longer than that."""
+def extract_prompt(text: str) -> tuple[str, str] | None:
+    """Return (script, first words of the first line with letters).
+
+    None if there is no such line, or the rest of the text would be shorter than the prompt.
+    """
     line = next((line for line in (" ".join(line.split()) for line in text.splitlines()) if script_shares([line])), "")
     if not line:
         return None
     script = next(iter(script_shares([line])))
-    words = line.split(" ")
-    start = line[:IDEOGRAPHS] if script == "Han" else " ".join(words[:WORDS])
-    return (script, start) if len(start) <= LONGEST and len(text) >= 2 * len(start) else None
+    prompt = line[:NUM_IDEOGRAPHS] if script == "Han" else " ".join(line.split(" ")[:NUM_WORDS])
+    return (script, prompt) if len(prompt) <= MAX_PROMPT_LENGTH and len(text) >= 2 * len(prompt) else None
 
 
-def prompts_from(texts: Iterable[str], shares: dict[str, float], wanted: int = 3) -> list[str]:
-    """`wanted` different beginnings; where several scripts are at home, each of them has one or more."""
-    at_home = [script for script, share in shares.items() if share >= ENOUGH][:wanted]
-    each = -(-wanted // max(1, len(at_home)))
-    found: list[str] = []
+def choose_prompts(texts: Iterable[str], shares: dict[str, float], count: int = 3) -> list[str]:
+    """Return `count` different prompts, divided evenly among the scripts of the texts.
+
+    Args:
+        shares: share of letters of each script.
+    """
+    scripts = [script for script, share in shares.items() if share >= MIN_SCRIPT_SHARE][:count]
+    per_script = -(-count // max(1, len(scripts)))
+    prompts: list[str] = []
     taken: Counter[str] = Counter()
     for text in texts:
-        start = beginning(text)
-        if start and start[0] in at_home and taken[start[0]] < each and start[1] not in found:
-            taken[start[0]] += 1
-            found.append(start[1])
-        if len(taken) == len(at_home) and min(taken.values(), default=0) == each:
+        extracted = extract_prompt(text)
+        if extracted is not None:
+            script, prompt = extracted
+            if script in scripts and taken[script] < per_script and prompt not in prompts:
+                taken[script] += 1
+                prompts.append(prompt)
+        if len(taken) == len(scripts) and min(taken.values(), default=0) == per_script:
             break
-    return found
+    return prompts

@@ -1,4 +1,4 @@
-"""What is wrong with a recipe: every error in one line, with the file, the line and the key."""
+"""Error messages of recipes: one line for each error, with file, line and key."""
 
 from __future__ import annotations
 
@@ -12,88 +12,90 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 Keys = tuple[str, ...]
 SELF_EXPLANATORY = ("unknown_key", "renamed_key", "value_error", "misplaced")
-"""Kinds of errors whose message quotes the value where it helps."""
+"""Types of errors whose message already quotes the value where that helps."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One error. `keys` lead to it; `line` is None where the file has no such key or an override set it."""
+    """One error in a recipe."""
 
-    keys: Keys
+    keys: Keys  # path of the value
     message: str
-    line: int | None
+    line: int | None  # None if the file does not have the key, or an override set it
     overridden: bool
 
-    def text(self, where: str) -> str:
-        """`file:line: key: message`"""
-        place = f"{where}, as overridden" if self.overridden else f"{where}:{self.line}" if self.line else where
+    def text(self, source: str) -> str:
+        """Format the problem as `file:line: key: message`."""
+        place = f"{source}, as overridden" if self.overridden else f"{source}:{self.line}" if self.line else source
         return ": ".join(filter(None, (place, ".".join(self.keys), self.message)))
 
 
-def explain(error: ValidationError, tree: Any, data: Any, where: str, overridden: Sequence[Keys]) -> str:
-    """One line for each error in a recipe, in the order of the file; several are preceded by their number.
+def format_errors(error: ValidationError, tree: Any, data: Any, source: str, overridden: Sequence[Keys]) -> str:
+    """Return one line for each error in a recipe, in the order of the file, after a line with their number if several.
 
     Args:
-        tree: the recipe as YAML nodes, which know their lines.
+        tree: the recipe as YAML nodes, which know their lines; None without a file.
         data: the recipe that was validated: `tree` with the overrides.
-        where: what the file is called.
+        source: what messages call the file.
         overridden: the keys of each override.
     """
-    problems = list(problems_of(error, tree, data, overridden))
+    problems = list(find_problems(error, tree, data, overridden))
     problems.sort(key=lambda problem: (problem.overridden, problem.line or 0))
-    lines = [problem.text(where) for problem in problems]
-    return lines[0] if len(lines) == 1 else "\n".join([f"{where}: {len(lines)} errors", *lines])
+    lines = [problem.text(source) for problem in problems]
+    return lines[0] if len(lines) == 1 else "\n".join([f"{source}: {len(lines)} errors", *lines])
 
 
-def problems_of(error: ValidationError, tree: Any, data: Any, overridden: Sequence[Keys]) -> Iterator[Problem]:
-    """The first error of each place: the sides of a choice of types would otherwise each report theirs."""
-    found = error.errors(include_url=False)
-    meant = {(*keys[:-1], advice) for keys, advice in misspelt(found)}
+def find_problems(error: ValidationError, tree: Any, data: Any, overridden: Sequence[Keys]) -> Iterator[Problem]:
+    """Yield the first error at each path; otherwise each member of a union would report its own."""
+    errors = error.errors(include_url=False)
+    intended = {(*keys[:-1], advice) for keys, advice in misspelt_keys(errors)}
     seen: set[Keys] = set()
-    for details in found:
-        loc = place_of(details, data)
+    for details in errors:
+        loc = error_path(details, data)
         keys = tuple(map(str, loc))
-        if keys in seen or (details["type"] == "missing" and tuple(map(str, details["loc"])) in meant):
+        if keys in seen or (details["type"] == "missing" and tuple(map(str, details["loc"])) in intended):
             continue
         seen.add(keys)
         by_override = any(all(a == b for a, b in zip(keys, other, strict=False)) for other in overridden if keys)
-        yield Problem(keys, message_of(details), None if by_override else line_of(tree, loc), by_override)
+        yield Problem(keys, error_message(details), None if by_override else line_number(tree, loc), by_override)
 
 
-def misspelt(found: Sequence[ErrorDetails]) -> Iterator[tuple[Keys, str]]:
-    """(keys, the key that was probably meant) of each unknown key."""
-    for details in found:
+def misspelt_keys(errors: Sequence[ErrorDetails]) -> Iterator[tuple[Keys, str]]:
+    """Yield (path, the key that was probably intended) of each unknown key."""
+    for details in errors:
         advice = str(details.get("ctx", {}).get("advice", ""))
         if details["type"] == "unknown_key" and advice.startswith("did you mean"):
             yield tuple(map(str, details["loc"])), advice.split("'")[1]
 
 
-def place_of(details: ErrorDetails, data: Any) -> list[str | int]:
-    """The keys of an error as the recipe has them: without the names pydantic gives to the sides of a union."""
+def error_path(details: ErrorDetails, data: Any) -> list[str | int]:
+    """Return the path of an error in the recipe, without the names that pydantic gives to the members of a union."""
     *parents, last = details["loc"] or (None,)
-    loc = present([key for key in parents if key is not None], data)
-    if last is not None and (details["type"] in ("missing", "unknown_key", "misplaced") or has(data, loc, last)):
+    loc = existing_path([key for key in parents if key is not None], data)
+    if last is not None and (details["type"] in ("missing", "unknown_key", "misplaced") or contains(data, loc, last)):
         loc.append(last)
     return loc
 
 
-def has(data: Any, loc: Sequence[str | int], key: str | int) -> bool:
-    return len(present([*loc, key], data)) > len(loc)
+def contains(data: Any, loc: Sequence[str | int], key: str | int) -> bool:
+    """Whether the value at `loc` has the key."""
+    return len(existing_path([*loc, key], data)) > len(loc)
 
 
-def present(loc: Sequence[str | int], data: Any) -> list[str | int]:
-    """The part of `loc` that `data` has."""
-    found: list[str | int] = []
+def existing_path(loc: Sequence[str | int], data: Any) -> list[str | int]:
+    """Return the keys of `loc` that exist in `data`."""
+    path: list[str | int] = []
     for key in loc:
         try:
             data = data[key]
         except (KeyError, IndexError, TypeError):
             continue
-        found.append(key)
-    return found
+        path.append(key)
+    return path
 
 
-def message_of(details: ErrorDetails) -> str:
+def error_message(details: ErrorDetails) -> str:
+    """Return the message of an error, with the wrong value."""
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "missing":
         return "is missing"
@@ -102,8 +104,8 @@ def message_of(details: ErrorDetails) -> str:
     return f"{message[0].lower()}{message[1:]}, not {details.get('input')!r}"
 
 
-def line_of(tree: Any, loc: Sequence[str | int]) -> int | None:
-    """The line of the deepest part of `loc` that the file has."""
+def line_number(tree: Any, loc: Sequence[str | int]) -> int | None:
+    """Return the line of the deepest part of `loc` that the file has."""
     line = None
     for key in loc:
         if isinstance(tree, CommentedMap) and key in tree:

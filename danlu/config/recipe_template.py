@@ -1,17 +1,17 @@
-"""Write a recipe as YAML with a comment for every choice."""
+"""The YAML template of drafted recipes, with a comment for each choice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from danlu.config.corpus_survey import Findings, size
+from danlu.config.corpus_survey import CorpusSurvey, format_bytes
 
 
 @dataclass(frozen=True)
-class Choices:
-    """The choices of a drafted recipe; times in seconds, all others as in the schema."""
+class DraftSettings:
+    """Settings of a drafted recipe, as in the schema unless noted."""
 
-    vocabulary: int
+    vocabulary: int  # entries of the tokenizer
     decoder_layers: int
     encoder_layers: int
     width: int
@@ -21,19 +21,19 @@ class Choices:
     language: str
 
 
-RECIPE = """\
+RECIPE_TEMPLATE = """\
 # Two models of {name}. Edit as you like; `danlu show THIS_FILE` explains it, `danlu run THIS_FILE` runs it.
 # For completion and checks in an editor: danlu schema --json-file recipe.schema.json
 # yaml-language-server: $schema=recipe.schema.json
 #
 # Found in the text:
-{found}
+{survey}
 
 corpus:
   source: {source}
   documents: auto              # how .txt files are divided into documents: auto, file, line, paragraphs
-  validation: {held}             # fraction held out to choose the best checkpoint
-  test: {held}                   # fraction held out for the final evaluation
+  validation: {held_out}             # fraction held out to choose the best checkpoint
+  test: {held_out}                   # fraction held out for the final evaluation
 
 tokenizer:                     # trained on the training split of this text
   name: byte_bpe
@@ -69,7 +69,7 @@ models:
 language: {language}                   # of the report: en or zh
 """
 
-TASKS = """\
+TASKS_TEMPLATE = """\
 # To fine-tune the encoder on labelled rows, with baselines, uncomment the lines below and name your tables:
 # tasks:
 #   topic:
@@ -87,8 +87,8 @@ TASKS = """\
 #     seeds: 5"""
 
 
-def quoted(text: str) -> str:
-    """Return a YAML string in double quotes, on one line, for any characters."""
+def quote(text: str) -> str:
+    """Quote any text as a YAML string in double quotes on one line."""
     return '"' + "".join(_escaped(c) for c in text) + '"'
 
 
@@ -101,36 +101,36 @@ def _escaped(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def commented(findings: Findings, choices: Choices) -> str:
-    """Return the YAML of a recipe with these choices."""
-    about = "Chinese characters are thousands" if choices.language == "zh" else "more text carries more"
-    table = findings.tables[0] if findings.tables else None
-    return RECIPE.format(
-        name=one_line(findings.source),
-        found="\n".join(f"#   {one_line(line)}" for line in findings.lines()),
-        source=quoted(findings.source),
-        held=findings.settings.validation,
-        vocabulary=choices.vocabulary,
-        vocabulary_reason=f"entries, for {size(findings.bytes)}; {about}",
-        decoder_layers=choices.decoder_layers,
-        encoder_layers=choices.encoder_layers,
-        width=choices.width,
-        heads=choices.heads,
-        decoder_seconds=time(choices.decoder_seconds),
-        encoder_seconds=time(choices.encoder_seconds),
-        prompts="[" + ", ".join(quoted(p) for p in findings.prompts) + "]",
-        tasks=TASKS.format(
-            train=quoted(str(table.path)) if table else "train.tsv", label=quoted(table.column) if table else "label"
+def render_recipe(survey: CorpusSurvey, settings: DraftSettings) -> str:
+    """Return the YAML of a drafted recipe."""
+    reason = "Chinese text needs a larger vocabulary" if settings.language == "zh" else "larger texts support more"
+    table = survey.tables[0] if survey.tables else None
+    return RECIPE_TEMPLATE.format(
+        name=one_line(survey.source),
+        survey="\n".join(f"#   {one_line(line)}" for line in survey.lines()),
+        source=quote(survey.source),
+        held_out=survey.settings.validation,
+        vocabulary=settings.vocabulary,
+        vocabulary_reason=f"entries, for {format_bytes(survey.bytes)}; {reason}",
+        decoder_layers=settings.decoder_layers,
+        encoder_layers=settings.encoder_layers,
+        width=settings.width,
+        heads=settings.heads,
+        decoder_seconds=format_time(settings.decoder_seconds),
+        encoder_seconds=format_time(settings.encoder_seconds),
+        prompts="[" + ", ".join(quote(p) for p in survey.prompts) + "]",
+        tasks=TASKS_TEMPLATE.format(
+            train=quote(str(table.path)) if table else "train.tsv", label=quote(table.column) if table else "label"
         ),
-        language=choices.language,
+        language=settings.language,
     )
 
 
 def one_line(text: str) -> str:
-    """Replace characters that could end the line of a comment."""
+    """Replace characters that could end the line of a comment by spaces."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def time(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Format a time as in a recipe: `5min`, `90s`."""
     return f"{seconds / 60:g}min" if seconds >= 60 and seconds % 60 == 0 else f"{float(f'{seconds:.4g}'):g}s"

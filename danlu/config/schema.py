@@ -14,8 +14,8 @@ import danlu.objectives
 import danlu.tasks
 import danlu.tokens.kinds
 import danlu.training.tracking  # noqa: F401
-from danlu.config.compatibility import misfit
-from danlu.config.start_defaults import tokenizer_of, with_start
+from danlu.config.compatibility import check_compatible
+from danlu.config.start_defaults import fill_from_start
 from danlu.errors import nearest
 from danlu.evaluation.generation import Sampling
 from danlu.evaluation.similarity import ScoredPairs
@@ -38,7 +38,11 @@ class MachineSettings(Settings):
     )
 
     def resolve(self) -> Machine:
-        """Resolve "auto" on this machine; WrongInput for a device that does not exist."""
+        """Resolve "auto" on this machine.
+
+        Raises:
+            WrongInput: if the device does not exist.
+        """
         return resolve_machine(self.dtype, self.threads, self.device)
 
 
@@ -67,18 +71,18 @@ class ModelRecipe(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_started(cls, data: Any) -> Any:
-        return with_start(data) if isinstance(data, dict) and isinstance(data.get("start"), str) else data
+    def _fill_from_start(cls, data: Any) -> Any:
+        return fill_from_start(data) if isinstance(data, dict) and isinstance(data.get("start"), str) else data
 
     @model_validator(mode="after")
-    def _fit(self) -> ModelRecipe:
-        if sentence := misfit(self.objective, self.architecture):
-            raise ValueError(sentence)
+    def _check_compatible(self) -> ModelRecipe:
+        if reason := check_compatible(self.objective, self.architecture):
+            raise ValueError(reason)
         if self.start is not None and self.embeddings is not None:
-            raise ValueError("start brings embeddings of its own; leave embeddings out, or start")
+            raise ValueError("start already provides the embeddings; remove either embeddings or start")
         length, context = self.objective.required_context, self.architecture.context
         if length > context:
-            raise ValueError(f"objective.unit_tokens {length} is more than architecture.context {context}")
+            raise ValueError(f"objective.unit_tokens {length} exceeds architecture.context {context}")
         return self
 
 
@@ -93,29 +97,28 @@ class TaskRecipe(Settings):
     task: tasks.choice() = Field(description="The task.")  # type: ignore[valid-type]
     training: TrainingSettings = Field(
         TrainingSettings(),
-        description="Training of each model. A time budget is divided among all trainings of the task. `validations` "
-        "and `patience` need dev rows; by default there is a validation after each epoch.",
+        description="How each model is trained. A time budget is divided among all trainings of the task. "
+        "`validations` and `patience` need dev rows; by default there is a validation after each epoch.",
     )
     learning_rates: list[PositiveFloat] = Field(
         default_factory=list,
-        description="Learning rates to choose from by the headline metric on the dev rows. Empty: the optimizer's "
-        "learning rate, a third of it and three times it. A single rate is used as it is. Each rate costs two more "
-        "trainings.",
+        description="Learning rates to choose from by the headline metric on the dev rows. Default: that of the "
+        "optimizer, a third of it and three times it. A single rate is used as it is. Each rate adds two trainings.",
     )
     seeds: PositiveInt = Field(5, description="Seeds, each with its own training rows, order and new weights.")
     first_seed: int = Field(0, ge=0, description="The first seed.")
 
     @model_validator(mode="after")
-    def _seeded_by_the_task(self) -> TaskRecipe:
+    def _check_seed(self) -> TaskRecipe:
         if self.training.seed:
-            raise ValueError("training.seed: every draw of a task has its own number; give first_seed")
+            raise ValueError("training.seed: each training of a task has its own seed; set first_seed instead")
         return self
 
 
 class FinetuneRecipe(TaskRecipe):
-    """Fine-tuning outside a run; `model` is a folder."""
+    """Fine-tuning outside a run. `model` is a folder."""
 
-    machine: MachineSettings = Field(MachineSettings(), description="Where to compute.")
+    machine: MachineSettings = Field(MachineSettings(), description="Device, precision and threads.")
     language: Literal["en", "zh"] = Field("en", description="Language of the report.")
 
 
@@ -123,7 +126,8 @@ class EvaluationSettings(Settings):
     """How the models are evaluated on the test split."""
 
     stride: PositiveInt = Field(
-        default=128, description="Positions scored per window after the first; smaller: more context and more work."
+        default=128,
+        description="Positions scored per window after the first. Smaller values give more context and take longer.",
     )
     ngram: PositiveInt = Field(default=5, description="Order of the Kneser-Ney n-gram baseline.")
     documents: bool = Field(default=False, description="Also save the bits of each test document.")
@@ -134,11 +138,11 @@ class EvaluationSettings(Settings):
     )
 
 
-Part = TypeVar("Part", ModelRecipe, TaskRecipe)
+Trained = TypeVar("Trained", ModelRecipe, TaskRecipe)
 
 
-def wrong_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
-    """Models and tasks whose names cannot be folders, and tasks of models that do not exist."""
+def check_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
+    """Report models and tasks whose names cannot be folder names, and tasks of models that do not exist."""
     models, tasks = ({}, {})
     if isinstance(recipe.get("models"), dict):
         models = recipe["models"]
@@ -150,14 +154,28 @@ def wrong_names(recipe: dict[str, Any]) -> Iterator[InitErrorDetails]:
                 message = f"the name {name!r} must be letters, digits, - and _ (it becomes a folder)"
                 yield error_at((section, name), message)
     for name, task in tasks.items():
-        given = task.get("model") if isinstance(task, dict) else task.model if isinstance(task, TaskRecipe) else None
-        if isinstance(given, str) and models and given not in models:
-            message = f"{given!r} is none of the models; {nearest(given, models)}"
+        model = task.get("model") if isinstance(task, dict) else task.model if isinstance(task, TaskRecipe) else None
+        if isinstance(model, str) and models and model not in models:
+            message = f"the recipe has no model {model!r}; {nearest(model, models)}"
             yield error_at(("tasks", str(name), "model"), message)
 
 
+def fill_tokenizer(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe with a tokenizer: if it has none, that of the first saved model from which a model starts."""
+    models = recipe.get("models")
+    if recipe.get("tokenizer") is not None or not isinstance(models, dict):
+        return recipe
+    for model in models.values():
+        start = (
+            model.get("start") if isinstance(model, dict) else model.start if isinstance(model, ModelRecipe) else None
+        )
+        if isinstance(start, str):
+            return recipe | {"tokenizer": {"name": "file", "path": start}}
+    return recipe
+
+
 class Recipe(Settings):
-    """From raw text to models, tasks and the report."""
+    """A whole run, from raw text to models, tasks and the report."""
 
     corpus: CorpusSettings = Field(description="The text.")
     tokenizer: tokenizers.choice() = Field(default=ByteBPE(), description="The tokenizer.")  # type: ignore[valid-type]
@@ -172,14 +190,14 @@ class Recipe(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_started(cls, data: Any) -> Any:
-        return tokenizer_of(data) if isinstance(data, dict) else data
+    def _fill_tokenizer(cls, data: Any) -> Any:
+        return fill_tokenizer(data) if isinstance(data, dict) else data
 
     @model_validator(mode="wrap")
     @classmethod
-    def _references(cls, data: Any, handler: ModelWrapValidatorHandler[Recipe]) -> Recipe:
+    def _collect_errors(cls, data: Any, handler: ModelWrapValidatorHandler[Recipe]) -> Recipe:
         """Check names and references between models and tasks, and report their errors together with all others."""
-        problems = list(wrong_names(data)) if isinstance(data, dict) else []
+        problems = list(check_names(data)) if isinstance(data, dict) else []
         try:
             recipe = handler(data)
         except ValidationError as error:
@@ -190,68 +208,69 @@ class Recipe(Settings):
         return recipe
 
     def _incompatible(self) -> Iterator[InitErrorDetails]:
-        """What is valid by itself but does not fit the rest of the recipe."""
+        """Report settings that are valid by themselves but incompatible with the rest of the recipe."""
         for name, model in self.models.items():
-            if sentence := self._unfit_embeddings(name, model):
-                yield error_at(("models", name, "embeddings"), sentence)
-            if unfit_name := self._unfit_names(name, model):
-                yield error_at(("models", name, "objective", unfit_name[0]), unfit_name[1])
+            if message := self._check_embeddings(name, model):
+                yield error_at(("models", name, "embeddings"), message)
+            if problem := self._check_references(name, model):
+                yield error_at(("models", name, "objective", problem[0]), problem[1])
             if self.evaluation.similarity and not model.objective.reads_tokens:
                 message = f"{name!r} is trained by {model.objective.name}, which reads no text; leave similarity out"
                 yield error_at(("evaluation", "similarity"), message)
         for name, task in self.tasks.items():
             model = self.models[task.model]
-            if found := task.task.check(model.objective, model.architecture, repr(task.model)):
-                yield error_at(("tasks", name, *found.place), found.sentence)
+            if incompatibility := task.task.check(model.objective, model.architecture, repr(task.model)):
+                yield error_at(("tasks", name, *incompatibility.place), incompatibility.sentence)
 
-    def _before(self, name: str) -> list[str]:
-        """The models that stand earlier."""
+    def _earlier_models(self, name: str) -> list[str]:
+        """Return the names of the models before this one in the recipe."""
         names = list(self.models)
         return names[: names.index(name)]
 
-    def _unfit_embeddings(self, name: str, model: ModelRecipe) -> str | None:
-        """One sentence when what the embeddings are to start from is not there or of another width."""
-        given, earlier = model.embeddings, self._before(name)
-        if given is None or (given not in self.models and Path(given).is_dir()):
+    def _check_embeddings(self, name: str, model: ModelRecipe) -> str | None:
+        """Return a message if the source of the embeddings does not exist or has another width."""
+        source, earlier = model.embeddings, self._earlier_models(name)
+        if source is None or (source not in self.models and Path(source).is_dir()):
             return None
-        if given not in earlier:
-            return f"{given!r} is neither a model that stands earlier nor a folder; {nearest(given, earlier)}"
-        widths = [self.models[key].architecture.embedding_dim for key in (given, name)]
+        if source not in earlier:
+            return f"{source!r} is neither an earlier model nor a folder; {nearest(source, earlier)}"
+        widths = [self.models[key].architecture.embedding_dim for key in (source, name)]
         if widths[0] != widths[1]:
             return (
-                f"the embeddings of {given} are {widths[0]} wide, those of {name} {widths[1]}; give both the same "
-                "architecture.width, or embedding_width where there is one"
+                f"the embeddings of {source} have width {widths[0]}, those of {name} {widths[1]}; set the same "
+                "architecture.width for both, or embedding_width where there is one"
             )
         return None
 
-    def _unfit_names(self, name: str, model: ModelRecipe) -> tuple[str, str] | None:
-        """(setting, one sentence) when a model that the objective names does not stand earlier, or reads no text."""
-        earlier = self._before(name)
-        for setting, given in model.objective.referenced_models().items():
-            if given not in earlier:
-                advice = nearest(given, earlier) if earlier else f"{name} is the first"
-                return setting, f"{given!r} is no model that stands earlier; {advice}"
-            if not (other := self.models[given].objective).reads_tokens:
-                return setting, f"{given!r} is trained by {other.name}, which reads no text; name one that does"
+    def _check_references(self, name: str, model: ModelRecipe) -> tuple[str, str] | None:
+        """Return (setting, message) if a model that the objective refers to is not an earlier one, or reads no text."""
+        earlier = self._earlier_models(name)
+        for setting, reference in model.objective.referenced_models().items():
+            if reference not in earlier:
+                advice = nearest(reference, earlier) if earlier else f"{name} is the first model"
+                return setting, f"{reference!r} is not an earlier model; {advice}"
+            if not (other := self.models[reference].objective).reads_tokens:
+                return setting, f"{reference!r} is trained by {other.name}, which reads no text; name one that does"
         return None
 
     def with_time(self, seconds: float) -> Recipe:
-        """The same recipe with its time budgets scaled so that they add up to `seconds`.
+        """Return the recipe with its time budgets scaled to a total of `seconds`. Other budgets are unchanged.
 
-        Other budgets stay as they are; ValueError when there is no time budget to scale.
+        Raises:
+            ValueError: if the recipe has no time budget.
         """
-        parts = [*self.models.values(), *self.tasks.values()]
-        total = sum(p.training.budget.amount for p in parts if p.training.budget.unit == "seconds")
+        trained = [*self.models.values(), *self.tasks.values()]
+        total = sum(each.training.budget.amount for each in trained if each.training.budget.unit == "seconds")
         if not total:
             raise ValueError("this recipe has no time budget to scale; set models.NAME.training.budget instead")
 
-        def scaled(part: Part) -> Part:
-            budget: Budget = part.training.budget.scaled(seconds / total)
-            return part.model_copy(update={"training": part.training.model_copy(update={"budget": budget})})
+        def scale(section: Trained) -> Trained:
+            budget: Budget = section.training.budget.scaled(seconds / total)
+            return section.model_copy(update={"training": section.training.model_copy(update={"budget": budget})})
 
         return self.model_copy(
             update={
-                "models": {k: scaled(v) for k, v in self.models.items()},
-                "tasks": {k: scaled(v) for k, v in self.tasks.items()},
+                "models": {k: scale(v) for k, v in self.models.items()},
+                "tasks": {k: scale(v) for k, v in self.tasks.items()},
             }
         )

@@ -1,4 +1,4 @@
-"""Models of a recipe that start from a saved model: what they leave out is taken from its folder."""
+"""Complete the models of a recipe that start from a saved model, and select which part of a recipe to run."""
 
 from __future__ import annotations
 
@@ -9,78 +9,71 @@ from typing import Any
 from danlu.errors import WrongInput, nearest
 from danlu.interop import describe_model
 
-PARTS = ("objective", "architecture")
+FROM_FOLDER = ("objective", "architecture")
+"""Keys of a model that its `start` folder supplies where the recipe leaves them out."""
 
 
-def with_start(model: dict[str, Any]) -> dict[str, Any]:
+def fill_from_start(model: dict[str, Any]) -> dict[str, Any]:
     """Return a model of a recipe with a complete objective and architecture.
 
-    Settings without a name change those of the saved model. If several models were trained together, the objective is
-    that of all of them. The folder is not read if the recipe is complete.
+    Settings without a name override those of the saved model. If several models were trained together, the objective
+    is the one that trained all of them. The folder is not read if the recipe is complete.
 
     Raises:
-        ValueError: in one line, if the folder holds no model, or a model that has no objective to continue with.
+        ValueError: if the folder has no model, or a model without an objective to continue with.
     """
-    if all(named(model.get(part)) for part in PARTS):
+    if all(has_name(model.get(key)) for key in FROM_FOLDER):
         return model
     try:
         facts, _ = describe_model(Path(model["start"]).expanduser())
     except WrongInput as error:
         raise ValueError(f"start: {error}") from None
-    whole = dict(model)
-    theirs = {"objective": facts.whole or facts.objective, "architecture": facts.architecture}
-    if not facts.objective.terms and not named(model.get("objective")):
+    completed = dict(model)
+    saved = {"objective": facts.whole or facts.objective, "architecture": facts.architecture}
+    if not facts.objective.terms and not has_name(model.get("objective")):
         raise ValueError(
             f"start: {model['start']} is an encoder without a prediction head; choose an objective to train it with, "
             "such as objective: masked"
         )
-    for part in PARTS:
-        if not named(given := model.get(part)):
-            whole[part] = theirs[part].model_dump(mode="json") | (given or {})
-    return whole
+    for key in FROM_FOLDER:
+        if not has_name(settings := model.get(key)):
+            completed[key] = saved[key].model_dump(mode="json") | (settings or {})
+    return completed
 
 
-def named(part: Any) -> bool:
-    """Whether settings name the class that they belong to."""
-    return part is not None and not (isinstance(part, dict) and "name" not in part)
-
-
-def tokenizer_of(recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return a recipe with a tokenizer: if it names none, that of the first saved model that a model starts from."""
-    models = recipe.get("models")
-    if recipe.get("tokenizer") is not None or not isinstance(models, dict):
-        return recipe
-    for model in models.values():
-        start = model.get("start") if isinstance(model, dict) else getattr(model, "start", None)
-        if isinstance(start, str):
-            return recipe | {"tokenizer": {"name": "file", "path": start}}
-    return recipe
+def has_name(settings: Any) -> bool:
+    """Whether settings include the name of an objective or architecture."""
+    return settings is not None and not (isinstance(settings, dict) and "name" not in settings)
 
 
 @dataclass(frozen=True)
-class Choice:
+class RecipeSelection:
     """Which part of a recipe to run."""
 
-    model: str | None = None  # this one of its models only, with the tasks of that model
-    start: str | None = None  # a model folder that replaces the recipe's model and tokenizer
+    model: str | None = None  # run only this model and its tasks
+    start: str | None = None  # folder of a saved model that replaces the model and tokenizer of the recipe
 
-    def apply(self, recipe: dict[str, Any], where: str) -> None:
-        """Reduce a recipe in place, before it is validated."""
+    def apply(self, recipe: dict[str, Any], source: str) -> None:
+        """Reduce a recipe in place, before it is validated. `source` is what messages call it."""
         models = recipe.get("models")
-        if self == Choice() or not isinstance(models, dict):
+        if self == RecipeSelection() or not isinstance(models, dict):
             return
         if self.model is not None and self.model not in models:
-            raise WrongInput(f"--model: {where} has no model {self.model!r}; {nearest(self.model, models)}")
+            raise WrongInput(f"--model: {source} has no model {self.model!r}; {nearest(self.model, models)}")
         if self.model is None and len(models) != 1:
-            raise WrongInput(f"--from: {where} has the models {', '.join(models)}; choose one with --model")
+            raise WrongInput(f"--from: {source} has the models {', '.join(models)}; choose one with --model")
         name = self.model or next(iter(models))
         recipe["models"] = {name: models[name]}
         if isinstance(tasks := recipe.get("tasks"), dict):
             recipe["tasks"] = {k: t for k, t in tasks.items() if isinstance(t, dict) and t.get("model") == name}
         if self.start is not None:
-            rest = {k: v for k, v in models[name].items() if k not in PARTS} if isinstance(models[name], dict) else {}
+            rest = (
+                {k: v for k, v in models[name].items() if k not in FROM_FOLDER}
+                if isinstance(models[name], dict)
+                else {}
+            )
             recipe["models"][name] = rest | {"start": self.start}
             recipe.pop("tokenizer", None)
 
 
-ALL = Choice()
+WHOLE_RECIPE = RecipeSelection()

@@ -1,6 +1,6 @@
-"""The lines about a text and the recipe that is drafted for it, in English.
+"""English wording of the lines about a text and its drafted recipe.
 
-They are also comments in the drafted recipe. The console has the same lines in Chinese (`danlu/console/draft_text.py`).
+The lines are printed and are comments in the drafted recipe. Their Chinese wording is in `danlu/console/draft_text.py`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ LINES = {
     "text": "text       {source}: {files} ({kinds})",
     "builtin": "text       {source}",
     "encodings": "encodings  {encodings}",
-    "corpus": "documents  {count:,}, {size} of text; one for each {layout}",
+    "corpus": "documents  {count:,}, {size} of text; one per {layout}",
     "scripts": "scripts    {shares} of the letters",
     "no_letters": "no letters",
-    "rejected": "left out   {documents}: {reasons}",
-    "labels": "labels     {path} has a column {column!r}: the recipe says how to fine-tune for it",
-    "tokenizer": "tokenizer  {entries:,} entries, learnt from this text",
+    "rejected": "rejected   {documents}: {reasons}",
+    "labels": "labels     {path} has a column {column!r}; the recipe shows how to fine-tune on it",
+    "tokenizer": "tokenizer  {entries:,} entries, trained on this text",
     "model": "{name:10s} {objective}, {layers} of width {width}, {time}; {use}",
     "continues_text": "continues text",
     "fills_blanks": "fills blanks, embeds texts",
-    "shadowed": "recipe     the shipped {name!r}; for your own text of that name: danlu run ./{name}",
+    "shadowed": "recipe     the shipped recipe {name!r}; for the text with the same name: danlu run ./{name}",
     "or": " or ",
     "comma": ", ",
     "kind": "{n:,} {kind}",
@@ -31,28 +31,35 @@ LINES = {
     "layers": "{n:,} layers",
 }
 
-LAYOUTS = {"paragraphs": "paragraph (blank lines between them)", "jsonl": "line of .jsonl", "row": "row of a table"}
-"""What the corpus calls a layout -> what a document is, where that is not the same word."""
+LAYOUT_NAMES = {
+    "paragraphs": "paragraph (blank lines between them)",
+    "jsonl": "line of .jsonl",
+    "row": "row of a table",
+}
+"""Layout of the corpus -> description of a document, if it is not the same word."""
 
 
 class Wording:
-    """The words of these lines: English, unless a class below it says otherwise."""
+    """The English wording; a subclass defines that of another language."""
 
     def line(self, key: str, **values: object) -> str:
+        """Return a line of `LINES` with its values."""
         return LINES[key].format(**values)
 
     def layout(self, name: str) -> str:
-        return LAYOUTS.get(name, name)
+        """Return the description of a document of a layout."""
+        return LAYOUT_NAMES.get(name, name)
 
     def script(self, name: str) -> str:
+        """Return the name of a script."""
         return name
 
     def reason(self, text: str) -> str:
-        """Why a document was rejected, alone or with its name before it."""
+        """Return the reason of a rejection, with or without the name of a document before it."""
         return text
 
     def size(self, text: str) -> str:
-        """An amount of bytes, as `size` writes it."""
+        """Return a size in bytes that `format_bytes` has formatted."""
         return text
 
 

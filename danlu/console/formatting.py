@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from danlu.config.corpus_survey import size
+from danlu.config.corpus_survey import format_bytes
 from danlu.console.language import translated
 from danlu.report.formatting import places
 from danlu.results import Figure
@@ -37,4 +37,4 @@ def duration(seconds: float) -> str:
 
 def byte_size(count: float) -> str:
     """Return an amount of bytes, as in 1.2 MB."""
-    return translated("size", size(count))
+    return translated("size", format_bytes(count))

@@ -1,1 +1,1 @@
-"""Evaluation of models alongside baselines."""
+"""Evaluation of trained models and baselines, and text generation."""

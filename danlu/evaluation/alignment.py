@@ -7,7 +7,7 @@ import numpy as np
 from danlu.metrics.intervals import Interval
 
 SHARPNESS = 2.0
-"""The t of the uniformity in the paper."""
+"""The parameter t of the uniformity in the paper."""
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def uniformity(vectors: np.ndarray, level: float = 0.95, seed: int = 0, resample
     """Return the log of the mean of exp(-2 |x - y|^2) over pairs of different unit vectors [n, width].
 
     It is 0 if all vectors are equal, and lower the more evenly they cover the sphere. The interval is a bootstrap over
-    vectors; a vector that is drawn twice is no pair with itself.
+    vectors; a vector that is sampled twice does not form a pair with itself.
 
     Raises:
         ValueError: for fewer than two vectors.
@@ -32,12 +32,12 @@ def uniformity(vectors: np.ndarray, level: float = 0.95, seed: int = 0, resample
     np.fill_diagonal(kernel, 0)
 
     def value(times: np.ndarray) -> np.ndarray:
-        """Uniformity with each vector counted `times` times: [k, n] -> [k]."""
+        """Return the uniformity with each vector counted `times` times: [k, n] -> [k]."""
         pairs = times.sum(1) ** 2 - (times**2).sum(1)
         return np.log(np.einsum("kn,kn->k", times @ kernel, times) / np.maximum(pairs, 1))
 
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), resamples).astype(np.float64)
-    drawn = drawn[(drawn > 0).sum(1) > 1]  # a draw of a single vector has no pair
-    low, high = np.quantile(value(drawn), [(1 - level) / 2, (1 + level) / 2])
+    counts = rng.multinomial(n, np.full(n, 1 / n), resamples).astype(np.float64)
+    counts = counts[(counts > 0).sum(1) > 1]  # a resample of a single vector has no pair
+    low, high = np.quantile(value(counts), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(value(np.ones((1, n)))[0]), float(low), float(high))

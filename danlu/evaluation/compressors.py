@@ -1,7 +1,7 @@
-"""General-purpose compressors as baselines: the test text under `zstd -19`, alone and primed with the training text.
+"""Compression as a baseline: the test text under `zstd -19`, alone and primed with the training text.
 
-A compressor is a model of text too: its bits divided by the bytes of the text compare with the bits per byte of a
-language model. Primed with the training text, it can copy any passage of it, as a model can memorise one.
+The compressed bits per byte of text are comparable with the bits per byte of a language model. A compressor that is
+primed with the training text can copy any passage of it, as a model can memorise one.
 Documents are joined by one newline in both texts.
 """
 
@@ -16,31 +16,31 @@ else:
     from backports import zstd
 
 LEVEL = 19
-"""The strongest level of `zstd` that is not "ultra"."""
+"""The highest level of `zstd` below the "ultra" levels."""
 
-LARGEST_LOG = 30
-"""zstd's bound for the log of its search tables; the window (bound 31) is kept below it too."""
+MAX_LOG = 30
+"""zstd's bound for the log of its search tables, also used for the window (whose own bound is 31)."""
 
 
-def joined(texts: Iterable[str]) -> bytes:
-    """Join documents to one text: UTF-8, with a newline between two documents."""
+def join_documents(texts: Iterable[str]) -> bytes:
+    """Join documents to one UTF-8 text, with a newline between two documents."""
     return "\n".join(texts).encode()
 
 
-def _options(reach: int) -> dict[int, int]:
-    """Return parameters with which each of `reach` bytes can be found and referenced."""
-    log = max(reach.bit_length(), 10)
-    if log > LARGEST_LOG:
-        raise ValueError(f"{reach} bytes exceed zstd's window of {1 << LARGEST_LOG}; prime with a part of them")
+def _options(size: int) -> dict[int, int]:
+    """Return parameters with which a match can be found anywhere in `size` bytes."""
+    log = max(size.bit_length(), 10)
+    if log > MAX_LOG:
+        raise ValueError(f"{size} bytes exceed zstd's window of {1 << MAX_LOG}; prime with less text")
     parameter = zstd.CompressionParameter
     return {
         parameter.compression_level: LEVEL,
         parameter.window_log: log,
         # The search tree holds 2^(chain_log - 1) positions, 8 million at this level; the start of a longer training
         # text would drop out (21 MB of books: 2.168 bits per byte without this line, 2.103 with it).
-        parameter.chain_log: min(max(log + 1, 24), LARGEST_LOG),
-        parameter.hash_log: max(log, 22),  # the same bits, found nearly twice as fast
-        # Unlike in a dictionary, long matches can be searched in a prefix.
+        parameter.chain_log: min(max(log + 1, 24), MAX_LOG),
+        parameter.hash_log: max(log, 22),  # same result, nearly twice as fast
+        # Unlike a dictionary, a prefix can be searched for long matches.
         parameter.enable_long_distance_matching: 1,
         parameter.checksum_flag: 0,
     }
@@ -52,7 +52,7 @@ def zstd_bits(test: bytes) -> int:
 
 
 def zstd_primed_bits(test: bytes, train: bytes) -> int:
-    """Return the bits of `test` for a receiver that has `train`, which is a raw prefix inside the window.
+    """Return the compressed bits of `test` after `train`, a raw prefix within the window.
 
     Takes about a second per MB of training text, and 25 bytes of memory per byte.
 
@@ -60,6 +60,6 @@ def zstd_primed_bits(test: bytes, train: bytes) -> int:
         ValueError: if both texts together exceed 1 GiB.
     """
     options = _options(len(train) + 1 + len(test))
-    # A newline ends the training text for the receiver too. zstd accepts no prefix of less than 8 bytes.
+    # The newline that separates documents belongs to the prefix. zstd requires a prefix of at least 8 bytes.
     prefix = zstd.ZstdDict(train + b"\n", is_raw=True).as_prefix if len(train) > 7 else None
     return 8 * len(zstd.compress(test, options=options, zstd_dict=prefix))

@@ -1,4 +1,4 @@
-"""Text embeddings: the mean, the first or the last of the hidden states.
+"""Text embeddings: the mean, first or last hidden state of a text.
 
 Shapes: T positions, N sequences of a stream.
 """
@@ -37,33 +37,40 @@ def last(hidden: Tensor, stream: Stream) -> Tensor:
 POOLINGS: dict[str, Callable[[Tensor, Stream], Tensor]] = {"mean": mean, "first": first, "last": last}
 
 
-def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
-    """Batch texts by increasing length, as many per batch as fit into `limit` tokens (at least one).
+def batch_by_length(lengths: Sequence[int], limit: int) -> list[list[int]]:
+    """Group texts of similar length into batches of at most `limit` tokens, or of a single longer text.
 
-    Returns the indices of the texts in each batch.
+    Returns:
+        The indices of the texts in each batch, by increasing length.
     """
-    found: list[list[int]] = []
+    batches: list[list[int]] = []
     size = limit + 1
     for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
         if size + lengths[i] > limit:
-            found.append([])
+            batches.append([])
             size = 0
-        found[-1].append(i)
+        batches[-1].append(i)
         size += lengths[i]
-    return found
+    return batches
 
 
 @torch.no_grad()
 def embed(model: Any, texts: Sequence[np.ndarray], order: str, pooling: str, normalize: bool) -> np.ndarray:
-    """Embed n non-empty sequences of token ids: [n, width], float32. `order` is a key of `ATTENTION_ORDERS`."""
+    """Embed n non-empty sequences of token ids, [n, width] float32.
+
+    Args:
+        order: attention order, a key of `ATTENTION_ORDERS`.
+        pooling: a key of `POOLINGS`.
+        normalize: scale each vector to length 1.
+    """
     vectors: list[np.ndarray] = []
-    places: list[int] = []
-    for numbers in batches([len(ids) for ids in texts], BATCH_TOKENS):
-        seqs = [Seq({"token": texts[i]}, *ATTENTION_ORDERS[order](len(texts[i]))) for i in numbers]
+    indices: list[int] = []
+    for batch in batch_by_length([len(ids) for ids in texts], BATCH_TOKENS):
+        seqs = [Seq({"token": texts[i]}, *ATTENTION_ORDERS[order](len(texts[i]))) for i in batch]
         stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(model.device)
         states = model.objective.text_states(model, model.head, stream)
         pooled = POOLINGS[pooling](states, stream).float()
-        made = (F.normalize(pooled, dim=1) if normalize else pooled).cpu().numpy()
-        vectors += list(made)
-        places += numbers
-    return np.stack(vectors)[np.argsort(places)] if vectors else np.zeros((0, model.width), np.float32)
+        pooled = F.normalize(pooled, dim=1) if normalize else pooled
+        vectors += list(pooled.cpu().numpy())
+        indices += batch
+    return np.stack(vectors)[np.argsort(indices)] if vectors else np.zeros((0, model.width), np.float32)

@@ -1,4 +1,4 @@
-"""Text generation with the architecture's own cache, equal to a full forward pass for every token."""
+"""Generate text with the cache of the architecture; the result equals that of a full forward pass for every token."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from danlu.settings import Settings
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.precision import Machine
 
-PLAIN = {"text": StreamSpec()}
+TEXT_STREAM = {"text": StreamSpec()}
 
 
 class Sampling(Settings):
-    """How text is sampled."""
+    """Settings of text generation."""
 
     tokens: PositiveInt = Field(default=60, description="Maximum number of new tokens.")
     temperature: float = Field(default=0.8, ge=0, description="Softmax temperature; 0 is greedy decoding.")
@@ -42,11 +42,11 @@ class Sampling(Settings):
         penalty = "" if self.repetition_penalty == 1 else f", repetition penalty {self.repetition_penalty:g}"
         if self.temperature == 0:
             return f"greedy{penalty}"
-        cut = "" if self.top_k is None else f", top-k {self.top_k}"
-        return f"temperature {self.temperature:g}{cut}, top-p {self.top_p:g}{penalty}, seed {self.seed}"
+        top_k = "" if self.top_k is None else f", top-k {self.top_k}"
+        return f"temperature {self.temperature:g}{top_k}, top-p {self.top_p:g}{penalty}, seed {self.seed}"
 
 
-def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
+def sample_token(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
     """Sample one token id from logits [vocabulary]."""
     if sampling.temperature == 0:
         return int(logits.argmax())
@@ -54,38 +54,41 @@ def choose(logits: Tensor, sampling: Sampling, rng: np.random.Generator) -> int:
     ordered, ids = torch.sort(logits.cpu().double() / sampling.temperature, descending=True, stable=True)
     if sampling.top_k:
         ordered, ids = ordered[: sampling.top_k], ids[: sampling.top_k]
-    shares = ordered.softmax(-1).numpy()
-    before = np.cumsum(shares) - shares
-    kept = shares * (before < sampling.top_p)
+    probabilities = ordered.softmax(-1).numpy()
+    before = np.cumsum(probabilities) - probabilities
+    kept = probabilities * (before < sampling.top_p)
     return int(ids[rng.choice(len(kept), p=kept / kept.sum())])
 
 
-def penalised(logits: Tensor, previous: np.ndarray, penalty: float) -> Tensor:
+def apply_repetition_penalty(logits: Tensor, previous: np.ndarray, penalty: float) -> Tensor:
     """Divide the logits [vocabulary] of previous tokens by `penalty` where positive, multiply where negative."""
     if penalty == 1:
         return logits
     ids = torch.from_numpy(np.unique(previous))
-    score = logits[ids]
-    return logits.index_copy(0, ids, torch.where(score > 0, score / penalty, score * penalty))
+    scores = logits[ids]
+    return logits.index_copy(0, ids, torch.where(scores > 0, scores / penalty, scores * penalty))
 
 
-def continuations(
+def pack_continuations(
     positions: Sequence[int],
     parts: Sequence[np.ndarray],
     device: str,
     prompt_order: Callable[[int], np.ndarray] = causal_order,
 ) -> Stream:
-    """Pack one sequence per part, starting at its position; parts at position 0 are prompts, read in `prompt_order`."""
+    """Pack one sequence per part, starting at its position.
+
+    Parts at position 0 are prompts, with attention in `prompt_order`.
+    """
     seqs = []
     for position, ids in zip(positions, parts, strict=True):
-        places = causal_order(len(ids)) + position
-        seqs.append(Seq({"token": ids, "position": places}, places if position else prompt_order(len(ids))))
-    return pack([{"text": [seq]} for seq in seqs], PLAIN)["text"].to(torch.device(device))
+        order = causal_order(len(ids)) + position
+        seqs.append(Seq({"token": ids, "position": order}, order if position else prompt_order(len(ids))))
+    return pack([{"text": [seq]} for seq in seqs], TEXT_STREAM)["text"].to(torch.device(device))
 
 
-def continuation(position: int, ids: np.ndarray, device: str) -> Stream:
+def pack_continuation(position: int, ids: np.ndarray, device: str) -> Stream:
     """Pack one sequence whose first position is `position`."""
-    return continuations([position], [ids], device)
+    return pack_continuations([position], [ids], device)
 
 
 @dataclass
@@ -95,18 +98,21 @@ class DecodingState:
     ids: np.ndarray  # prompt and generated ids
     rng: np.random.Generator
     generated: list[int] = field(default_factory=list)
-    read: int = 0  # ids that are in the cache of the model
+    num_cached: int = 0  # ids that are in the cache of the model
     done: bool = False
 
-    def unread(self, context: int) -> tuple[int, np.ndarray]:
-        """Return the position and ids of the next input; a finished text repeats its last token without effect."""
+    def next_input(self, context: int) -> tuple[int, np.ndarray]:
+        """Return the position and ids of the next input. A finished text repeats its last token without effect."""
         if self.done:
-            return min(self.read, context) - 1, self.ids[-1:]
-        return self.read, self.ids[self.read :]
+            return min(self.num_cached, context) - 1, self.ids[-1:]
+        return self.num_cached, self.ids[self.num_cached :]
 
-    def take(self, token: int, eos: int, limit: int, context: int) -> bool:
-        """Append a token unless it is eos; the text is finished at eos, the limit or the end of the context."""
-        self.read = len(self.ids)
+    def append(self, token: int, eos: int, limit: int, context: int) -> bool:
+        """Append a token; return False for eos, which is not appended.
+
+        The text ends at eos, after `limit` new tokens, or at the end of the context.
+        """
+        self.num_cached = len(self.ids)
         if token == eos:
             self.done = True
             return False
@@ -160,26 +166,28 @@ def decode_texts(
 
     `allowed` are the special tokens that can be generated in addition to eos.
     """
-    was = model.training
+    was_training = model.training
     model.eval()
     texts = [DecodingState(ids, np.random.default_rng(sampling.seed)) for ids in starts]
     forbidden = sorted(vocabulary.special - {vocabulary.eos} - allowed)
     state = None
     while not all(text.done for text in texts):
-        places, parts = zip(*(text.unread(context) for text in texts), strict=True)
-        stream = continuations(places, parts, machine.device, prompt_order)
+        positions, parts = zip(*(text.next_input(context) for text in texts), strict=True)
+        stream = pack_continuations(positions, parts, machine.device, prompt_order)
         hidden, state = step(stream, state)
         last = model.token_logits(hidden[stream.offsets[1:] - 1]).float().cpu()  # one transfer for all texts
         for k, text in enumerate(texts):
             if text.done:
                 continue
-            logits = penalised(last[k], text.ids, sampling.repetition_penalty)
+            logits = apply_repetition_penalty(last[k], text.ids, sampling.repetition_penalty)
             logits[forbidden] = float("-inf")
-            logits[vocabulary.size :] = float("-inf")  # a model may be padded beyond its tokenizer
-            token = choose(logits, sampling, text.rng)
-            if text.take(token, vocabulary.eos, sampling.tokens, context) and watch(k, token):
+            logits[vocabulary.size :] = float(
+                "-inf"
+            )  # the vocabulary of a model may be larger than that of its tokenizer
+            token = sample_token(logits, sampling, text.rng)
+            if text.append(token, vocabulary.eos, sampling.tokens, context) and watch(k, token):
                 text.done = True
-    model.train(was)
+    model.train(was_training)
     return [np.array(text.generated, dtype=np.int64) for text in texts]
 
 

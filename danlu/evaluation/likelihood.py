@@ -16,29 +16,30 @@ from danlu.packing import pack
 from danlu.tokens.shards import TokenStore
 from danlu.training.precision import Machine
 
-NEXT = {"text": StreamSpec(labels={"next": np.int64})}
+NEXT_TOKEN_STREAM = {"text": StreamSpec(labels={"next": np.int64})}
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """The likelihood of each document; its end is a target too."""
+    """The likelihood of each document, including its end."""
 
     nats: np.ndarray  # [documents], summed over targets
-    targets: np.ndarray  # [documents]
+    targets: np.ndarray  # [documents], number of scored tokens
     bytes: np.ndarray  # [documents]
 
     @property
     def bits_per_byte(self) -> float:
+        """Bits per byte of all documents together."""
         return float(self.nats.sum() / math.log(2) / self.bytes.sum())
 
     @property
     def loss(self) -> float:
-        """Nats per target."""
+        """Mean loss in nats per target."""
         return float(self.nats.sum() / self.targets.sum())
 
     @property
     def perplexity(self) -> float:
-        """Per token, including the end of the document."""
+        """Perplexity per token, including the ends of documents."""
         return math.exp(self.loss)
 
 
@@ -63,25 +64,32 @@ def scored_windows(ids: np.ndarray, context: int, stride: int) -> Iterator[Seq]:
 def likelihood(
     model: ModelAPI, store: TokenStore, context: int, stride: int, machine: Machine, batch_tokens: int = 8192
 ) -> Likelihood:
-    """Score every document of a split with a causal model. Batching changes the result by rounding only."""
+    """Score every document of a split with a causal model. Batching affects the result only by rounding.
+
+    Args:
+        context: maximum positions per window.
+        stride: positions scored per window after the first.
+    """
     if not 0 < stride <= context:
         raise ValueError(f"stride {stride} is not between 1 and the context {context}")
     nats = np.zeros(store.documents)
     targets = np.zeros(store.documents, np.int64)
-    for batch in batches(store, context, stride, batch_tokens):
-        stream = pack([{"text": [seq]} for _, seq in batch], NEXT)["text"].to(torch.device(machine.device))
+    for batch in window_batches(store, context, stride, batch_tokens):
+        stream = pack([{"text": [seq]} for _, seq in batch], NEXT_TOKEN_STREAM)["text"].to(torch.device(machine.device))
         with machine.autocast():
             logits = model.token_logits(model.hidden(stream))
         labels = stream.labels["next"]
-        each = F.cross_entropy(logits.float(), labels, reduction="none", ignore_index=-1)
+        losses = F.cross_entropy(logits.float(), labels, reduction="none", ignore_index=-1)
         document = np.array([d for d, _ in batch])[stream.sequence.cpu().numpy()]
-        np.add.at(nats, document, each.cpu().double().numpy())
+        np.add.at(nats, document, losses.cpu().double().numpy())
         np.add.at(targets, document, (labels >= 0).cpu().numpy())
     sizes = np.array([store.document_bytes(i) for i in range(store.documents)])
     return Likelihood(nats, targets, sizes)
 
 
-def batches(store: TokenStore, context: int, stride: int, batch_tokens: int) -> Iterator[Sequence[tuple[int, Seq]]]:
+def window_batches(
+    store: TokenStore, context: int, stride: int, batch_tokens: int
+) -> Iterator[Sequence[tuple[int, Seq]]]:
     """Yield (document, window) pairs, about `batch_tokens` positions at a time."""
     batch: list[tuple[int, Seq]] = []
     size = 0

@@ -1,4 +1,4 @@
-"""Retrieval metrics: whether the text that belongs to a query is the most similar one.
+"""Retrieval metrics: the rank of the matching candidate of each query.
 
 Shapes: n queries and their n candidates; a similarity matrix [n, n] has the matching pairs on its diagonal.
 """
@@ -10,8 +10,8 @@ import numpy as np
 
 def ranks_above(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the candidates that are more similar than the matching one, and those exactly as similar, [n] each."""
-    own = np.diag(similarity)[:, None]
-    return (similarity > own).sum(1), (similarity == own).sum(1) - 1
+    matching = np.diag(similarity)[:, None]
+    return (similarity > matching).sum(1), (similarity == matching).sum(1) - 1
 
 
 def recall_at_1(similarity: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
-"""Semantic textual similarity: whether cosines rank pairs of texts as people do, without training on the scores (Cer et
-al. 2017)."""
+"""Semantic textual similarity (Cer et al. 2017): rank correlation of cosine similarities with human scores.
+
+Nothing is trained on the scores.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from pydantic import Field
 
 from danlu.errors import WrongInput
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
-from danlu.evaluation.text_vectors import shown, vectors_of
+from danlu.evaluation.text_vectors import embed_texts, interval_json
 from danlu.metrics.correlation import spearman_interval
 from danlu.settings import Settings
 from danlu.tasks.label_tables import read_columns
@@ -22,7 +24,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class ScoredPair:
-    """Two texts and how similar people find them."""
+    """Two texts and a human score of their similarity."""
 
     first: str
     second: str
@@ -41,8 +43,8 @@ class ScoredPairs(Settings):
         """Read the table.
 
         Raises:
-            WrongInput: with file and line, for what `read_columns` refuses, a score that is not a number, or fewer than
-                three pairs.
+            WrongInput: if `read_columns` refuses the table, a score is not a number (with file and line), or there are
+                fewer than three pairs.
         """
         pairs = []
         for line, (first, second, score) in read_columns(self.rows, (self.first, self.second, self.score)):
@@ -53,7 +55,7 @@ class ScoredPairs(Settings):
             if not np.isfinite(pairs[-1].score):
                 raise WrongInput(f"{self.rows}:{line}: the score {score!r} is not a number")
         if len(pairs) < 3:
-            raise WrongInput(f"{self.rows}: has {len(pairs)} pairs; a rank correlation needs at least three")
+            raise WrongInput(f"{self.rows} has {len(pairs)} pairs; a rank correlation needs at least three")
         return pairs
 
 
@@ -63,22 +65,22 @@ def similarity_figures(
     encode: Callable[[list[str]], list[np.ndarray]],
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
-    """Return Spearman's correlation of cosines with scores for each model and for TF-IDF of the same tokens.
+    """Return Spearman's correlation of cosines with scores, for each model and for TF-IDF vectors of the same tokens.
 
     Args:
-        models: the suffix of the figure's name -> model; "" for the model itself.
+        models: models by the suffix of the figure's name; "" for the model itself.
 
     Returns:
-        {figure: {"value", "low", "high"}}, with intervals over pairs.
+        {figure: {"value", "low", "high"}} with intervals over pairs.
     """
     scores = [pair.score for pair in pairs]
     ids = encode([pair.first for pair in pairs] + [pair.second for pair in pairs])
     longest = min(model.context for model in models.values()) - 2
-    ids = [each[:longest] for each in ids]
-    vectors = {name: vectors_of(model, ids, vocabulary) for name, model in models.items()}
+    ids = [text[:longest] for text in ids]
+    vectors = {name: embed_texts(model, ids, vocabulary) for name, model in models.items()}
     vectors[", TF-IDF"] = tfidf_vectors(ids)
     n = len(pairs)
     return {
-        f"Spearman{name}": shown(spearman_interval((both[:n] * both[n:]).sum(1), scores))
-        for name, both in vectors.items()
+        f"Spearman{name}": interval_json(spearman_interval((unit[:n] * unit[n:]).sum(1), scores))
+        for name, unit in vectors.items()
     }

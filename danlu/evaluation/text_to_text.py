@@ -1,4 +1,4 @@
-"""Rewriting text with encoder-decoders: one text is read, another one is generated (`TextRewriter`)."""
+"""Rewrite text with an encoder-decoder (`TextRewriter`)."""
 
 from __future__ import annotations
 
@@ -23,36 +23,35 @@ BLANK = re.compile(r" ?(?:<mask>|\[MASK\]|_{3,})")
 
 
 def rewrites(objective: Any) -> bool:
-    """Whether a model trained by the objective rewrites text."""
+    """Whether models trained by the objective rewrite text."""
     return objective.rewriter is not None
 
 
-def rewriter(objective: Any) -> TextRewriter:
-    """Return how a model trained by the objective rewrites text.
+def require_rewriter(objective: Any) -> TextRewriter:
+    """Return the rewriter of an objective.
 
     Raises:
-        WrongInput: if it does not.
+        WrongInput: if models trained by the objective do not rewrite text.
     """
-    found = objective.rewriter
-    if found is None:
+    if objective.rewriter is None:
         raise WrongInput(f"a model trained by {objective.name} does not rewrite text")
-    return found
+    return objective.rewriter
 
 
-def source_of(objective: Any, parts: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> np.ndarray:
+def encoder_input(objective: Any, parts: Sequence[np.ndarray], vocabulary: Vocabulary, context: int) -> np.ndarray:
     """Return the encoder input for a text, given as its parts around blanks.
 
     Raises:
         WrongInput: if the objective refuses the text or it is longer than the context.
     """
-    ids = rewriter(objective).source_ids(parts, vocabulary)
+    ids = require_rewriter(objective).source_ids(parts, vocabulary)
     if len(ids) > context:
-        raise WrongInput(f"the text has {len(ids)} tokens, the model's context is {context}; shorten it")
+        raise WrongInput(f"the text has {len(ids)} tokens, more than the model's context of {context}; shorten it")
     return ids
 
 
 def encode_sources(model: Any, sources: Sequence[np.ndarray], machine: Machine) -> Memory:
-    """Run the encoder over several texts."""
+    """Encode several texts; return the memory for the decoder."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sources]
     stream = pack([{"text": [seq]} for seq in seqs], {"text": StreamSpec()})["text"].to(torch.device(machine.device))
     return Memory(model.hidden(stream), stream)
@@ -76,17 +75,17 @@ def rewrite_many(
         WrongInput: if a text is longer than the context.
     """
     objective = model.objective
-    sources = [source_of(objective, parts, vocabulary, context) for parts in texts]
-    was = model.training
+    sources = [encoder_input(objective, parts, vocabulary, context) for parts in texts]
+    was_training = model.training
     model.eval()
     memory = encode_sources(model, sources, machine)
 
     def step(stream: Stream, state: Any) -> tuple[Tensor, Any]:
         return model.decoder.extend(model.embed_for_decoder(stream), stream, state, memory)
 
-    chosen = rewriter(objective)
-    starts = [chosen.decoder_start(vocabulary) for _ in sources]
-    allowed = chosen.allowed_special_tokens(vocabulary)
+    rewriter = require_rewriter(objective)
+    starts = [rewriter.decoder_start(vocabulary) for _ in sources]
+    allowed = rewriter.allowed_special_tokens(vocabulary)
     generated = decode_texts(model, starts, step, allowed, vocabulary, sampling, context, machine, watch)
-    model.train(was)
-    return [chosen.merge(parts, ids, vocabulary) for parts, ids in zip(texts, generated, strict=True)]
+    model.train(was_training)
+    return [rewriter.merge(parts, ids, vocabulary) for parts, ids in zip(texts, generated, strict=True)]

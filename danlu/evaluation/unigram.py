@@ -1,4 +1,4 @@
-"""Unigram baselines: token frequencies alone."""
+"""Unigram baselines: models of token frequencies."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def target_counts(documents: Iterable[np.ndarray], vocabulary_size: int) -> np.n
 
 
 def adaptive_unigram_nats(test: Iterable[np.ndarray], vocabulary_size: int) -> float:
-    """Return the cross-entropy in nats of the test targets under add-one counts of the targets before each.
+    """Return the cross-entropy in nats of the test targets under add-one counts of the targets before each of them.
 
-    The unigram learns while it reads, so it needs no training text. The product of (count + 1) / (seen + V) over all
-    targets has a closed form in gamma functions that does not depend on their order.
+    The model is updated after each target, so it needs no training text. The product of (count + 1) / (seen + V) over
+    all targets has a closed form in gamma functions that does not depend on their order.
     """
     counts = target_counts(test, vocabulary_size)
     seen = int(counts.sum())
-    kept = sum(math.lgamma(int(n) + 1) for n in counts if n)
-    return math.lgamma(seen + vocabulary_size) - math.lgamma(vocabulary_size) - kept
+    repeated = sum(math.lgamma(int(n) + 1) for n in counts if n)
+    return math.lgamma(seen + vocabulary_size) - math.lgamma(vocabulary_size) - repeated
 
 
 def unigram_nats(train: Iterable[np.ndarray], test: Iterable[np.ndarray], vocabulary_size: int) -> tuple[float, int]:
@@ -46,6 +46,6 @@ def unigram_nats(train: Iterable[np.ndarray], test: Iterable[np.ndarray], vocabu
     their frequency, Good-Turing or a tuned constant changes the total by less than one part in a thousand.
     """
     seen = target_counts(train, vocabulary_size)
-    asked = target_counts(test, vocabulary_size)
+    counts = target_counts(test, vocabulary_size)
     log_probability = np.log(seen + 1.0) - np.log(seen.sum() + float(vocabulary_size))
-    return float(-(asked * log_probability).sum()), int(asked.sum())
+    return float(-(counts * log_probability).sum()), int(counts.sum())

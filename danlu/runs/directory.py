@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from danlu.config.loading import dump_recipe, first_difference, parse, plain
+from danlu.config.loading import dump_recipe, first_difference, parse_yaml, to_builtin_types
 from danlu.durable import explain_disk, read_json, write_json, write_text
 from danlu.errors import WrongInput
 from danlu.settings import Settings, former_names_accepted
@@ -33,7 +33,7 @@ def is_finished(run: Path, stage: str) -> bool:
 
 def read_recorded_recipe(file: Path, kind: type[Settings]) -> Any:
     """Read the resolved recipe in a file; settings of an earlier version get their current names."""
-    found = plain(parse(file.read_text("utf-8"), str(file)))
+    found = to_builtin_types(parse_yaml(file.read_text("utf-8"), str(file)))
     try:
         with former_names_accepted():
             return kind.model_validate(found).model_dump(mode="json")

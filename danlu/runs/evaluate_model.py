@@ -12,7 +12,7 @@ import torch
 from danlu.architectures import Network
 from danlu.batch import Batch
 from danlu.config.schema import EvaluationSettings
-from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
+from danlu.evaluation.compressors import join_documents, zstd_bits, zstd_primed_bits
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import Likelihood, likelihood
 from danlu.evaluation.similarity import similarity_figures
@@ -42,11 +42,11 @@ def baselines(data: Data, settings: EvaluationSettings) -> dict[str, Any]:
     size = data.tokenizer.vocabulary.size
     training = documents(data, "train")
     model = KneserNey.fit(training, size, settings.ngram)
-    train_text = joined(data.corpus.texts("train"))
+    train_text = join_documents(data.corpus.texts("train"))
     found = {}
     for split in HELD_OUT:
         held_out, size_bytes = documents(data, split), data.store(split).bytes
-        text = joined(data.corpus.texts(split))
+        text = join_documents(data.corpus.texts(split))
         ngram_bits = model.document_nats(held_out) / math.log(2)
         bits = {
             "unigram": unigram_nats(training, held_out, size)[0] / math.log(2),

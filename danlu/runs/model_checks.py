@@ -8,7 +8,7 @@ from textwrap import shorten
 from danlu.batch import Batch
 from danlu.config.schema import ModelRecipe
 from danlu.errors import WrongInput
-from danlu.evaluation.text_to_text import BLANK, rewrites, source_of
+from danlu.evaluation.text_to_text import BLANK, encoder_input, rewrites
 from danlu.objective import Objective
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.step import total_counts
@@ -27,7 +27,7 @@ def check_prompts(name: str, recipe: ModelRecipe, tokenizer: TextTokenizer) -> N
     for number, prompt in enumerate(recipe.prompts):
         parts = [tokenizer.encode(part) for part in BLANK.split(prompt)]
         try:
-            source_of(recipe.objective, parts, tokenizer.vocabulary, recipe.architecture.context)
+            encoder_input(recipe.objective, parts, tokenizer.vocabulary, recipe.architecture.context)
         except WrongInput as error:
             shown = shorten(prompt, PROMPT_CHARACTERS)
             raise WrongInput(f"models.{name}.prompts.{number}: {shown!r}: {error}") from None

@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import ATTENTION_ORDERS, Seq, StreamSpec
-from danlu.config.compatibility import misfit
+from danlu.config.compatibility import check_compatible
 from danlu.errors import WrongInput
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
@@ -57,7 +57,7 @@ def test_masked_is_refused_and_word_vectors_need_no_context():
     with pytest.raises(WrongInput, match="masked needs an architecture with full attention; bag offers causal"):
         build_network(objectives.validate("masked"), bag(), VOCABULARY.size, seed=0)
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
-    message = misfit(objectives.validate("skipgram"), recurrent)
+    message = check_compatible(objectives.validate("skipgram"), recurrent)
     assert message.startswith("skipgram needs an architecture with pointwise attention; recurrent offers")
     assert " bag or " in message
     assert objectives.validate("skipgram").reading_order == "pointwise"

@@ -16,7 +16,7 @@ from danlu.architectures.transformer.cross_layout import DenseCross, EvenCross, 
 from danlu.architectures.transformer.layout import Dense
 from danlu.architectures.transformer.relative import RelativePositions, bucket_of
 from danlu.batch import Memory, Seq, StreamSpec, causal_order, full_order
-from danlu.evaluation.generation import continuations
+from danlu.evaluation.generation import pack_continuations
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.training.optimizers import Muon
@@ -129,7 +129,7 @@ def test_incremental_decoding_equals_the_full_pass(settings):
     state, read, made = None, [0, 0], [[], []]
     for size in (3, 1), (1, 1), (4, 4), (1, 1):
         parts = [text[at : at + n] for text, at, n in zip(texts, read, size, strict=True)]
-        stream = continuations(read, parts, "cpu")
+        stream = pack_continuations(read, parts, "cpu")
         hidden, state = model.decoder.extend(model.embed_for_decoder(stream), stream, state, memory)
         for k, piece in enumerate(hidden.split([len(p) for p in parts])):
             made[k].append(piece)

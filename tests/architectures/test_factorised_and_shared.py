@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, ToySamples, sentence
 from danlu.architectures import build_network
 from danlu.architectures.scaling import scaled
 from danlu.architectures.transformer import Transformer
-from danlu.evaluation.generation import continuation
+from danlu.evaluation.generation import pack_continuation
 from danlu.objectives.causal import Causal
 from danlu.objectives.masked import Masked
 from danlu.objectives.mixture import Mixture
@@ -79,7 +79,7 @@ def test_a_shared_block_equals_repeated_blocks():
         }
         state |= block
     own.load_state_dict(state)
-    stream = continuation(0, sentence(0, 9), "cpu")
+    stream = pack_continuation(0, sentence(0, 9), "cpu")
     assert torch.equal(own.hidden(stream), shared.hidden(stream))
 
 
@@ -155,7 +155,7 @@ def test_a_scaled_model_reads_the_same_embeddings(name):
     assert small.layers == whole.layers // 2
     assert small.embedding_width == whole.width
     made = small.build().eval()
-    stream = continuation(0, sentence(0, 6), "cpu")
+    stream = pack_continuation(0, sentence(0, 6), "cpu")
     assert made(torch.randn(6, whole.width), stream).shape == (6, whole.width // 4)
 
 
@@ -169,7 +169,7 @@ def test_scaled_width_does_not_depend_on_the_number_of_heads(heads, width):
     """Regression: a quarter of one head is one head, so the generator of `replaced` was as wide as the model."""
     small = scaled(Transformer(width=width, heads=heads), 0.25, 1)
     assert small.width == width // 4
-    assert small.build()(torch.randn(6, width), continuation(0, sentence(0, 6), "cpu")).shape == (6, width // 4)
+    assert small.build()(torch.randn(6, width), pack_continuation(0, sentence(0, 6), "cpu")).shape == (6, width // 4)
 
 
 @pytest.mark.parametrize("name", ["transformer", "hybrid", "convolutional", "recurrent"])
@@ -180,7 +180,7 @@ def test_residual_stream_stays_float32_behind_factorised_embeddings(name):
     seen = []
     backbone.embedding_map.register_forward_hook(lambda module, given, made: seen.append(made.dtype))
     with torch.autocast("cpu", torch.bfloat16):
-        backbone(torch.randn(6, 8), continuation(0, sentence(0, 6), "cpu"))
+        backbone(torch.randn(6, 8), pack_continuation(0, sentence(0, 6), "cpu"))
     assert seen == [torch.float32]
 
 

@@ -12,7 +12,7 @@ from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
 from danlu.architectures.transformer.layout import Dense
 from danlu.batch import Seq, StreamSpec, causal_order
-from danlu.evaluation.generation import continuation
+from danlu.evaluation.generation import pack_continuation
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 
@@ -54,11 +54,11 @@ def test_fast_attention_packing_and_continuation_equal_the_reference(settings):
     x = model.embed(stream)
     reference = model.backbone(x, stream, layout=Dense(stream))
     torch.testing.assert_close(model.backbone(x, stream), reference, rtol=0, atol=1e-12)
-    last = continuation(0, sentence(3, 12), "cpu")
+    last = pack_continuation(0, sentence(3, 12), "cpu")
     torch.testing.assert_close(model.hidden(last), reference[-12:], rtol=0, atol=1e-12)
     state, made = None, []
     for i in range(12):
-        step = continuation(i, sentence(3, 12)[i : i + 1], "cpu")
+        step = pack_continuation(i, sentence(3, 12)[i : i + 1], "cpu")
         hidden, state = model.backbone.extend(model.embed(step), step, state)
         made.append(hidden)
     torch.testing.assert_close(torch.cat(made), reference[-12:], rtol=0, atol=1e-12)
@@ -70,28 +70,28 @@ def test_positions_matter(settings):
     """The same tokens in another order have another last hidden state."""
     model = network(**settings)
     a, b = np.array([5, 6, 7, 8]), np.array([6, 5, 7, 8])
-    ends = [model.hidden(continuation(0, ids, "cpu"))[-1] for ids in (a, b)]
+    ends = [model.hidden(pack_continuation(0, ids, "cpu"))[-1] for ids in (a, b)]
     assert (ends[0] - ends[1]).abs().max() > 1e-6
 
 
 @torch.no_grad()
 def test_rotary_attention_depends_on_distances_only():
     model = network()
-    near, far = (model.hidden(continuation(start, sentence(0, 6), "cpu")) for start in (0, 1000))
+    near, far = (model.hidden(pack_continuation(start, sentence(0, 6), "cpu")) for start in (0, 1000))
     torch.testing.assert_close(near, far, rtol=0, atol=1e-3)
 
 
 def test_a_block_is_the_identity_at_initialisation():
     chosen = Transformer(layers=2, width=16, heads=4, context=12)
     model = build_network(Causal(), chosen, VOCABULARY.size, seed=0)
-    stream = continuation(0, sentence(0, 5), "cpu")
+    stream = pack_continuation(0, sentence(0, 5), "cpu")
     x = model.embed(stream)
     assert torch.equal(model.backbone(x, stream), model.backbone.final_norm(x))
 
 
 def test_dropout_is_on_in_training_and_off_in_evaluation():
     model = network(dropout=0.5)
-    stream = continuation(0, sentence(0, 8), "cpu")
+    stream = pack_continuation(0, sentence(0, 8), "cpu")
     assert torch.equal(model.hidden(stream), model.hidden(stream))
     model.train()
     assert not torch.equal(model.hidden(stream), model.hidden(stream))

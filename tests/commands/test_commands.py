@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from tiny_recipe import write_tiny_recipe
 
-from danlu.config.loading import find_recipe, load_recipe, shipped
+from danlu.config.loading import find_recipe, load_recipe, shipped_recipes
 
 
 def test_recipes_lists_the_shipped_ones(danlu_command):
     code, out, err = danlu_command("recipes")
     assert (code, err) == (0, [])
     entries = [line for line in out.splitlines() if not line.startswith(" ")]
-    assert [line.split()[0] for line in entries] == shipped()
+    assert [line.split()[0] for line in entries] == shipped_recipes()
     assert all(len(line.split()) > 3 for line in entries)
     assert max(map(len, out.splitlines())) <= 120
-    for name in shipped():
+    for name in shipped_recipes():
         described = find_recipe(name)[0].splitlines()[0].removeprefix("# ")
         assert described in " ".join(out.split())
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_recipes_prints_a_recipe_that_loads_equal(danlu_command, tmp_path, name):
     code, out, err = danlu_command("recipes", name)
     assert (code, err) == (0, [])

@@ -9,7 +9,7 @@ import torch
 
 from danlu.api import doctor
 from danlu.commands.tables import print_table
-from danlu.config.loading import load_recipe, shipped
+from danlu.config.loading import load_recipe, shipped_recipes
 from danlu.text.corpus import CorpusSettings, build_corpus
 
 
@@ -60,7 +60,7 @@ def test_corpus_build_writes_what_a_recipe_would_read(danlu_command, texts, tmp_
         written = (tmp_path / "built" / f"{split}.jsonl.zst").read_bytes()
         assert written == (corpus.folder / f"{split}.jsonl.zst").read_bytes()
     assert danlu_command("corpus", "build", "texts", "--out", "built")[0] == 0
-    assert "holds something else" in one_line(danlu_command("corpus", "build", "texts", "--out", "texts"))
+    assert "was not written by danlu" in one_line(danlu_command("corpus", "build", "texts", "--out", "texts"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_corpus_build_writes_what_a_recipe_would_read(danlu_command, texts, tmp_
         (["corpus", "chek"], "No such command 'chek'"),
         (["tokenizer", "train", "texts", "--out", "t", "--kind", "byte_bp"], "did you mean 'byte_bpe'?"),
         (["tokenizer", "train", "texts", "--out", "t", "--size", "3"], "tokenizer: size: input should be greater than"),
-        (["tokenizer", "train", "texts", "--out", "texts"], "texts exists and holds something else"),
+        (["tokenizer", "train", "texts", "--out", "texts"], "texts exists and was not written by danlu"),
         (["tokenizer", "report", "texts", "texts"], "texts has no tokenizer.json"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_tokenizer_is_trained_saved_and_reported(danlu_command, texts):
 def test_recipes_as_json(danlu_command):
     code, out, _ = danlu_command("recipes", "--json")
     assert code == 0
-    assert [r["name"] for r in json.loads(out)] == shipped()
+    assert [r["name"] for r in json.loads(out)] == shipped_recipes()
     code, out, _ = danlu_command("recipes", "smoke", "--json")
     assert (code, json.loads(out)) == (0, load_recipe("smoke").model_dump(mode="json"))
 
@@ -121,8 +121,8 @@ def test_doctor_lists_its_findings(danlu_command):
     facts = json.loads(out)
     missing = [f for f in facts["findings"] if f["state"] == "missing"]
     assert (code, facts["demo"]) == ((3, False) if missing else (0, True))
-    assert {"Python", "torch", "devices", "dtype chosen", "threads", "cache"} <= {f["name"] for f in facts["findings"]}
-    assert all(f["mend"] for f in facts["findings"] if f["state"] != "ok")
+    assert {"Python", "torch", "devices", "default dtype", "threads", "cache"} <= {f["name"] for f in facts["findings"]}
+    assert all(f["fix"] for f in facts["findings"] if f["state"] != "ok")
     code_again, out, _ = danlu_command("doctor")
     assert code_again == code
     assert "Python" in out
@@ -136,17 +136,18 @@ def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch
     assert code == 3
     found = {f["name"]: f for f in json.loads(out)["findings"]}
     assert found["extra eval"] == {
-        "name": "extra eval", "value": "without no-such-thing", "state": "missing", "mend": "pip install 'danlu[eval]'"
+        "name": "extra eval", "value": "not installed: no-such-thing", "state": "missing",
+        "fix": "pip install 'danlu[eval]'"
     }  # fmt: skip
-    assert (found["extra zh"]["state"], found["extra zh"]["value"]) == ("optional", "without nor-this")
+    assert (found["extra zh"]["state"], found["extra zh"]["value"]) == ("optional", "not installed: nor-this")
     assert "extra demo" not in found
 
 
 KERNELS = {
-    "a GPU with both kernels": ("cuda", True, True, "ok", "varlen for causal and full orders, flex for any other"),
+    "a GPU with both kernels": ("cuda", True, True, "ok", "varlen for causal and full orders, flex for all others"),
     "an old GPU": ("cuda", False, True, "optional", "an Ampere GPU or later"),
     "a GPU without triton": ("cuda", True, False, "optional", "pip install triton"),
-    "a CPU": ("cpu", False, False, "ok", "varlen and flex are for CUDA"),
+    "a CPU": ("cpu", False, False, "ok", "varlen and flex need CUDA"),
 }
 
 
@@ -154,24 +155,24 @@ KERNELS = {
 def test_doctor_reports_the_attention_kernels(monkeypatch, device, varlen, flex, state, advice):
     monkeypatch.setattr("danlu.architectures.transformer.varlen.available", lambda device: varlen)
     monkeypatch.setattr("danlu.architectures.transformer.flex.available", lambda device: flex)
-    found = doctor.attention(torch.device(device))
+    found = doctor.check_attention(torch.device(device))
     assert found.state == state
-    assert advice in f"{found.value} {found.mend}"
+    assert advice in f"{found.value} {found.fix}"
 
 
 def test_doctor_reports_a_gpu_that_torch_cannot_use(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    (devices,) = [f for f in doctor.machine() if f.name == "devices"]
-    assert (devices.state, devices.mend) == ("optional", "pip install --force-reinstall torch")
+    (devices,) = [f for f in doctor.check_hardware() if f.name == "devices"]
+    assert (devices.state, devices.fix) == ("optional", "pip install --force-reinstall torch")
 
 
 def test_doctor_reports_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DANLU_CACHE", str(tmp_path / "file"))
     monkeypatch.chdir(tmp_path)
-    (cache,) = [f for f in doctor.places() if f.name == "cache"]
-    assert (cache.state, "DANLU_CACHE" in cache.mend) == ("missing", True)
+    (cache,) = [f for f in doctor.check_folders() if f.name == "cache"]
+    assert (cache.state, "DANLU_CACHE" in cache.fix) == ("missing", True)
 
 
 def test_a_plain_table_aligns_wide_characters(capsys):

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from danlu.config.compatibility import matrix
+from danlu.config.compatibility import compatibility_matrix
 from danlu.config.loading import load_recipe
 from danlu.errors import WrongInput
 from danlu.registry import architectures, objectives
 
 
 def test_every_pair_has_one_entry_and_every_refusal_a_reason():
-    pairs = matrix()
+    pairs = compatibility_matrix()
     assert {(p.objective, p.architecture) for p in pairs} == {(o, a) for o in objectives for a in architectures}
     assert len(pairs) == len(objectives) * len(architectures)
     assert all(p.reason for p in pairs if not p.allowed)
@@ -28,19 +28,19 @@ def test_the_command_prints_a_table_and_json(danlu_command):
     assert "no: permutation needs" in " ".join(out.split())
     code, out, _ = danlu_command("matrix", "--json")
     assert [set(entry) for entry in json.loads(out)] == [{"objective", "architecture", "allowed", "reason"}] * len(
-        matrix()
+        compatibility_matrix()
     )
 
 
 def test_the_reason_covers_all_variants():
-    reasons = {(pair.objective, pair.architecture): pair.reason for pair in matrix() if not pair.allowed}
+    reasons = {(pair.objective, pair.architecture): pair.reason for pair in compatibility_matrix() if not pair.allowed}
     assert reasons["spans", "convolutional"] == "spans needs a decoder with causal attention; convolutional has none"
     assert reasons["cbow", "recurrent"] == (
         "cbow needs an architecture with pointwise attention; recurrent offers causal, full"
     )
     assert reasons["mixture", "recurrent"] == (
-        "mixture needs an architecture with causal and full attention at once; "
-        "recurrent offers one or the other, by directions"
+        "mixture needs an architecture with causal and full attention at the same time; "
+        "recurrent offers one or the other, depending on directions"
     )
     assert reasons["prefix", "bag"].startswith("prefix needs an architecture with attention in any order; bag")
 

@@ -56,21 +56,21 @@ def test_another_budget_does_not_overwrite_the_recipe(danlu_command, texts, tmp_
     before = (tmp_path / "runs/texts.yaml").read_text("utf-8")
     code, out, err = danlu_command("run", "texts", "--budget", "1min")
     assert (code, out) == (2, "")
-    assert "runs/texts.yaml is there already and is kept, but differs" in err[0]
+    assert "runs/texts.yaml exists and differs" in err[0]
     assert (tmp_path / "runs/texts.yaml").read_text("utf-8") == before
 
 
 def test_a_run_inside_the_text_is_refused(danlu_command, texts):
     code, _, err = danlu_command("run", ".")
     assert (code, len(err)) == (2, 1)
-    assert "would lie inside the text . and be read as text the next time" in err[0]
+    assert "is inside the text ., so the next run would read it as text" in err[0]
 
 
 def test_a_shipped_recipe_takes_precedence_and_is_reported(danlu_command, texts, tmp_path):
     texts.rename(tmp_path / "smoke")
     code, _, err = danlu_command("run", "smoke", "tasks={}", "corpus.source=nowhere.txt")
     assert code == 2
-    assert err[0] == "recipe     the shipped 'smoke'; for your own text of that name: danlu run ./smoke"
+    assert err[0] == "recipe     the shipped recipe 'smoke'; for the text with the same name: danlu run ./smoke"
 
 
 @pytest.mark.parametrize("source", [["texts"], ["--source", "texts"]])

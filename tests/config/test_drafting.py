@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from danlu.config.drafting import draft_recipe, is_text, refuse_inside, run_name, write_draft
-from danlu.config.loading import load_recipe, parse, plain
-from danlu.config.prompts import beginning, prompts_from
-from danlu.config.recipe_template import quoted
+from danlu.config.drafting import check_run_folder, draft_recipe, is_text, run_name, write_draft
+from danlu.config.loading import load_recipe, parse_yaml, to_builtin_types
+from danlu.config.prompts import choose_prompts, extract_prompt
+from danlu.config.recipe_template import quote
 from danlu.errors import WrongInput
 
 ENGLISH = "The furnace number {i} burns for {n} days. " * 8
@@ -34,15 +34,15 @@ def folder(tmp_path, monkeypatch):
 
 def test_an_english_folder(folder):
     draft = draft_recipe(folder(english=60))
-    assert draft.findings.files == {".txt": 60}
-    assert list(draft.findings.scripts) == ["Latin"]
+    assert draft.survey.files == {".txt": 60}
+    assert list(draft.survey.scripts) == ["Latin"]
     assert draft.recipe.corpus.source == "my texts"
     assert draft.recipe.language == "en"
     assert draft.recipe.models["decoder"].objective.continues_text
     assert draft.recipe.models["encoder"].objective.name == "masked"
     times = [m.training.budget for m in draft.recipe.models.values()]
     assert sum(b.amount for b in times) == 540
-    held_out = list(draft.findings.corpus.texts("validation"))
+    held_out = list(draft.survey.corpus.texts("validation"))
     prompts = draft.recipe.models["decoder"].prompts
     assert prompts
     assert all(any(t.startswith(p) for t in held_out) for p in prompts)
@@ -50,7 +50,7 @@ def test_an_english_folder(folder):
 
 def test_chinese_gets_a_larger_vocabulary_and_a_chinese_report(folder):
     draft = draft_recipe(folder(chinese=60))
-    assert next(iter(draft.findings.scripts)) == "Han"
+    assert next(iter(draft.survey.scripts)) == "Han"
     assert draft.recipe.language == "zh"
     assert draft.recipe.tokenizer.size == 2 * draft_recipe(folder(english=60, name="en")).recipe.tokenizer.size
     assert all(len(p) == 8 for p in draft.recipe.models["decoder"].prompts)
@@ -68,7 +68,7 @@ def test_the_drafted_text_loads_as_the_recipe_and_lists_the_findings(folder, tmp
     draft = draft_recipe(folder(english=30, chinese=30))
     (tmp_path / "x.yaml").write_text(draft.text, "utf-8")
     assert load_recipe("x.yaml") == draft.recipe
-    for line in draft.findings.lines():
+    for line in draft.survey.lines():
         assert f"#   {line}\n" in draft.text
     assert draft_recipe("my texts") == draft
 
@@ -77,7 +77,7 @@ def test_a_labelled_table_is_reported_and_used_in_the_commented_task(folder, tmp
     name = folder(english=30)
     (tmp_path / name / "reviews.tsv").write_text("text\tLabel\n" + "good\tyes\n" * 40)
     draft = draft_recipe(name)
-    assert any("reviews.tsv has a column 'Label'" in line for line in draft.findings.lines())
+    assert any("reviews.tsv has a column 'Label'" in line for line in draft.survey.lines())
     lines = draft.text.splitlines()
     start = lines.index("# tasks:")
     task = [line.removeprefix("# ") for line in lines[start : lines.index("", start)]]
@@ -88,10 +88,10 @@ def test_a_labelled_table_is_reported_and_used_in_the_commented_task(folder, tmp
 
 @given(st.text())
 def test_any_characters_are_quoted_on_one_line(text):
-    found = quoted(text)
+    found = quote(text)
     assert len(found.splitlines()) == 1
     if not any(0xD800 <= ord(c) < 0xE000 for c in text):
-        assert plain(parse(f"a: {found}", "x"))["a"] == text
+        assert to_builtin_types(parse_yaml(f"a: {found}", "x"))["a"] == text
 
 
 def test_a_written_recipe_is_reused_and_never_overwritten(folder, tmp_path):
@@ -100,10 +100,10 @@ def test_a_written_recipe_is_reused_and_never_overwritten(folder, tmp_path):
     path.write_text(path.read_text("utf-8") + "# my own remark\n", "utf-8")
     assert not write_draft(draft_recipe(name), path)
     assert path.read_text("utf-8").endswith("# my own remark\n")
-    with pytest.raises(WrongInput, match=r"decoder\.training\.budget was '300 seconds', is '33.33 seconds'; run it"):
+    with pytest.raises(WrongInput, match=r"decoder\.training\.budget was '300 seconds', is '33.33 seconds'; run"):
         write_draft(draft_recipe(name, "1min"), path)
     path.write_text(path.read_text("utf-8").replace("heads: 4", "heads: 2"), "utf-8")
-    with pytest.raises(WrongInput, match=r"heads was 2, is 4; run it as it is with: danlu run"):
+    with pytest.raises(WrongInput, match=r"heads was 2, is 4; run the existing one with: danlu run"):
         write_draft(draft_recipe(name), path)
 
 
@@ -138,14 +138,14 @@ def test_a_built_in_corpus_is_drafted_without_tables():
     """Regression: it is not a folder, and the search for tables in it was refused once the corpus was built."""
     draft = draft_recipe("builtin:digit_captions")
     assert draft.recipe.corpus.source == "builtin:digit_captions"
-    assert draft.findings.tables == []
+    assert draft.survey.tables == []
 
 
 def test_a_run_inside_its_own_text_is_refused(folder, tmp_path):
     name = folder(english=3)
-    with pytest.raises(WrongInput, match="would lie inside the text"):
-        refuse_inside(tmp_path / name / "runs", name)
-    refuse_inside(tmp_path / "runs" / name, name)
+    with pytest.raises(WrongInput, match="is inside the text"):
+        check_run_folder(tmp_path / name / "runs", name)
+    check_run_folder(tmp_path / "runs" / name, name)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_a_budget_that_is_not_a_time_is_refused(folder, budget, expected):
     ],
 )
 def test_script_and_beginning_of_a_document(text, found):
-    assert beginning(text) == found
+    assert extract_prompt(text) == found
 
 
 def test_each_common_script_gets_prompts():
     texts = [f"Document {i} has a beginning and goes on for a while after it" for i in range(5)]
     texts += [f"第{i}篇文章的开头在这里，然后它继续写下去。" for i in range(5)]
-    found = prompts_from(texts, {"Latin": 0.6, "Han": 0.39, "Greek": 0.01}, 4)
+    found = choose_prompts(texts, {"Latin": 0.6, "Han": 0.39, "Greek": 0.01}, 4)
     assert [p[0] for p in found] == ["D", "D", "第", "第"]
-    assert len(prompts_from(["The same words as ever, again and again"] * 5, {"Latin": 1.0}, 3)) == 1
+    assert len(choose_prompts(["The same words as ever, again and again"] * 5, {"Latin": 1.0}, 3)) == 1

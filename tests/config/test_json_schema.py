@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from danlu.config.json_schema import recipe_schema
-from danlu.config.loading import find_recipe, load_recipe, parse, plain, shipped
+from danlu.config.loading import find_recipe, load_recipe, parse_yaml, shipped_recipes, to_builtin_types
 from danlu.registry import REGISTRIES, objectives
 
 SMALL = {
@@ -47,12 +47,14 @@ def changed(place, value):
     return recipe
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_validate(validator, name):
-    assert [error.message for error in validator.iter_errors(plain(parse(find_recipe(name)[0], name)))] == []
+    assert [
+        error.message for error in validator.iter_errors(to_builtin_types(parse_yaml(find_recipe(name)[0], name)))
+    ] == []
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_resolved_recipes_validate(validator, name):
     assert [error.message for error in validator.iter_errors(load_recipe(name).model_dump(mode="json"))] == []
 

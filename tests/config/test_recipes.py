@@ -6,7 +6,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from danlu.config.loading import dump_recipe, first_difference, load_recipe, override, parse, plain, shipped
+from danlu.config.loading import (
+    apply_override,
+    dump_recipe,
+    first_difference,
+    load_recipe,
+    parse_yaml,
+    shipped_recipes,
+    to_builtin_types,
+)
 from danlu.config.schema import Recipe
 from danlu.errors import WrongInput
 from danlu.objectives.masked import Masked
@@ -58,16 +66,18 @@ def refused(write, tmp_path):
 
 
 def test_smoke_and_demo_are_shipped():
-    assert {"smoke", "demo"} <= set(shipped())
+    assert {"smoke", "demo"} <= set(shipped_recipes())
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", shipped_recipes())
 def test_every_shipped_recipe_round_trips_through_text(name, write):
     recipe = load_recipe(name)
     again = load_recipe(write(dump_recipe(recipe)))
     assert again == recipe
     assert dump_recipe(again) == dump_recipe(recipe)
-    assert first_difference(plain(parse(dump_recipe(recipe), "")), recipe.model_dump(mode="json")) is None
+    assert (
+        first_difference(to_builtin_types(parse_yaml(dump_recipe(recipe), "")), recipe.model_dump(mode="json")) is None
+    )
 
 
 def test_a_file_round_trips_through_text(write):
@@ -96,15 +106,15 @@ def test_a_file_round_trips_through_text(write):
         (("objective: masked", "objective: 3"), ":11: models.encoder.objective: name one of: "),
         (
             ("    model: encoder", "    model: encodr"),
-            ":16: tasks.topic.model: 'encodr' is none of the models; did you mean 'encoder'?",
+            ":16: tasks.topic.model: the recipe has no model 'encodr'; did you mean 'encoder'?",
         ),
         (
             ("objective: masked", "objective: {name: clusters, teacher: decodr}"),
-            ":11: models.encoder.objective.teacher: 'decodr' is no model that stands earlier; did you mean 'decoder'?",
+            ":11: models.encoder.objective.teacher: 'decodr' is not an earlier model; did you mean 'decoder'?",
         ),
         (
             ("objective: causal", "objective: {name: clusters, teacher: encoder}"),
-            ":5: models.decoder.objective.teacher: 'encoder' is no model that stands earlier; decoder is the first",
+            ":5: models.decoder.objective.teacher: 'encoder' is not an earlier model; decoder is the first model",
         ),
         (("  source: text.txt", "  documents: line"), ":1: corpus.source: is missing"),
         (("  source: text.txt", "  source: text.txt\n  source: b.txt"), ':3: found duplicate key "source"'),
@@ -112,9 +122,9 @@ def test_a_file_round_trips_through_text(write):
         (("corpus:", "corpus: {"), ":3: not YAML: "),
         (("  topic:", "  a topic:"), ":15: tasks.a topic: the name 'a topic' must be letters, digits"),
         (("train: a", "trian: a"), ":17: tasks.topic.task.rows.trian: unknown key 'trian'; did you mean 'train'?"),
-        ((SMALL, ""), ":1: a recipe is a mapping such as 'corpus:'; this is NoneType"),
-        ((SMALL, "- a\n- b\n"), ":1: a recipe is a mapping such as 'corpus:'; this is CommentedSeq"),
-        ((SMALL, "just words"), ":1: a recipe is a mapping such as 'corpus:'; this is str"),
+        ((SMALL, ""), ":1: a recipe is a mapping with keys such as corpus, not NoneType"),
+        ((SMALL, "- a\n- b\n"), ":1: a recipe is a mapping with keys such as corpus, not CommentedSeq"),
+        ((SMALL, "just words"), ":1: a recipe is a mapping with keys such as corpus, not str"),
         (("corpus:", "corpus: *nothing"), ":1: not YAML: "),
         (("text.txt", "text\x07.txt"), ":2: not YAML: the character '\\x07' is not allowed"),
         ((SMALL, "models: {}\ncorpus: {source: a}\n"), ":1: models: dictionary should have at least 1 item"),
@@ -148,7 +158,7 @@ def test_all_errors_are_reported_at_once_each_with_its_line(write, tmp_path):
         "mine.yaml:8: models.decoder.architecture.width: input should be a valid integer",
         "mine.yaml:8: models.decoder.architecture.head: unknown key 'head'; did you mean 'heads'?",
         "mine.yaml:13: models.encoder.objective: no objective is called 'maskd'; did you mean 'masked'?",
-        "mine.yaml:18: tasks.topic.model: 'encodr' is none of the models; did you mean 'encoder'?",
+        "mine.yaml:18: tasks.topic.model: the recipe has no model 'encodr'; did you mean 'encoder'?",
         "mine.yaml:20: tasks.topic.training.budget: 'many' is not a budget",
         "mine.yaml, as overridden: models.decoder.prompt: unknown key 'prompt'; did you mean 'prompts'?",
         "mine.yaml, as overridden: machine.threads: input should be greater than 0, not 0",
@@ -244,11 +254,11 @@ def test_an_override_is_stored_at_its_path(assignments):
     keys, value = assignments[0]
     for path, number in assignments[1:]:
         try:
-            override(data, f"{'.'.join(path)}={number}")
+            apply_override(data, f"{'.'.join(path)}={number}")
         except WrongInput:
             continue
     try:
-        found = override(data, f"{'.'.join(keys)}={value}")
+        found = apply_override(data, f"{'.'.join(keys)}={value}")
     except WrongInput:
         assume(False)
     assert found == tuple(keys)
@@ -266,10 +276,10 @@ def test_a_time_budget_is_divided_in_proportion(write):
 
 @given(st.floats(1e-3, 1e6))
 def test_scaled_times_add_up_and_round_trip_through_text(seconds):
-    recipe = Recipe.model_validate(plain(parse(SMALL, ""))).with_time(seconds)
+    recipe = Recipe.model_validate(to_builtin_types(parse_yaml(SMALL, ""))).with_time(seconds)
     budgets = [m.training.budget for m in recipe.models.values()]
     assert sum(b.amount for b in budgets) == pytest.approx(seconds)
-    assert Recipe.model_validate(plain(parse(dump_recipe(recipe), ""))) == recipe
+    assert Recipe.model_validate(to_builtin_types(parse_yaml(dump_recipe(recipe), ""))) == recipe
 
 
 def test_recipes_without_time_budgets_cannot_be_scaled():

@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import HIDDEN_KEY, Seq, StreamSpec, causal_order, full_order, pointwise_order
-from danlu.evaluation.generation import continuation
+from danlu.evaluation.generation import pack_continuation
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 
@@ -86,11 +86,11 @@ def test_only_visible_positions_influence_a_position(model, order, lengths, reac
 def test_an_incremental_pass_equals_the_full_pass(model, chunks):
     ids = sentence(3, sum(chunks))
     with torch.no_grad():
-        whole = continuation(0, ids, "cpu")
+        whole = pack_continuation(0, ids, "cpu")
         expected = model.backbone(model.embed(whole), whole)
         state, start, made = None, 0, []
         for size in chunks:
-            part = continuation(start, ids[start : start + size], "cpu")
+            part = pack_continuation(start, ids[start : start + size], "cpu")
             hidden, state = model.backbone.extend(model.embed(part), part, state)
             assert len(hidden) == size
             made.append(hidden)
@@ -100,10 +100,10 @@ def test_an_incremental_pass_equals_the_full_pass(model, chunks):
 
 def test_a_state_can_be_extended_twice(model):
     """Two continuations of one prompt do not disturb each other."""
-    prompt = continuation(0, sentence(0, 4), "cpu")
+    prompt = pack_continuation(0, sentence(0, 4), "cpu")
     with torch.no_grad():
         _, state = model.backbone.extend(model.embed(prompt), prompt, None)
-        ends = [continuation(4, sentence(k, 3), "cpu") for k in (1, 5, 1)]
+        ends = [pack_continuation(4, sentence(k, 3), "cpu") for k in (1, 5, 1)]
         first, other, again = (model.backbone.extend(model.embed(e), e, state)[0] for e in ends)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

@@ -17,7 +17,7 @@ from guide_blocks import blocks
 
 import danlu
 from danlu import registry
-from danlu.config.compatibility import matrix
+from danlu.config.compatibility import compatibility_matrix
 from danlu.errors import WrongInput
 from danlu.registry import Registry
 from danlu.tasks.predictor import predictors
@@ -97,7 +97,9 @@ def allowed(done):
 
 def causal_architectures():
     """Every architecture with causal order, and the setting that it needs for it."""
-    return {pair.architecture: pair.reason for pair in matrix() if pair.objective == "causal" and pair.allowed}
+    return {
+        pair.architecture: pair.reason for pair in compatibility_matrix() if pair.objective == "causal" and pair.allowed
+    }
 
 
 @pytest.mark.slow

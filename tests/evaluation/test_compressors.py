@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from danlu.evaluation.compressors import joined, zstd_bits, zstd_primed_bits
+from danlu.evaluation.compressors import join_documents, zstd_bits, zstd_primed_bits
 
 
 def prose(seed, size):
@@ -13,7 +13,7 @@ def prose(seed, size):
 
 
 def test_documents_are_joined_by_a_newline():
-    assert joined(["a", "丹炉", "b"]) == "a\n丹炉\nb".encode()
+    assert join_documents(["a", "丹炉", "b"]) == "a\n丹炉\nb".encode()
 
 
 def test_zstd_bits_include_the_whole_frame():
@@ -51,5 +51,5 @@ def test_a_training_text_beyond_the_window_is_refused():
         def __len__(self):
             return 1 << 30
 
-    with pytest.raises(ValueError, match="prime with a part"):
+    with pytest.raises(ValueError, match="prime with less text"):
         zstd_primed_bits(b"test", Long())

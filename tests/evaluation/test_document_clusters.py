@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.evaluation.document_clusters import content_words, distinctive, document_clusters
-from danlu.evaluation.neighbours import neighbours
+from danlu.evaluation.document_clusters import content_words, distinctive_words, document_clusters
+from danlu.evaluation.neighbours import nearest_tokens
 
 TEXTS = ["the furnace burns wood"] * 6 + ["the river carries boats"] * 3 + ["the furnace burns coal"]
 
@@ -31,7 +31,7 @@ def test_clusters_are_sorted_by_size_with_their_distinctive_words():
 
 def test_a_word_common_to_all_clusters_is_not_distinctive():
     everywhere = Counter({"common": 100, "rare": 10})
-    found = dict(distinctive(Counter({"common": 50, "rare": 10}), everywhere, 5))
+    found = dict(distinctive_words(Counter({"common": 50, "rare": 10}), everywhere, 5))
     assert "common" not in found
     assert found["rare"] > 0
 
@@ -52,6 +52,6 @@ def test_neighbours_have_the_largest_cosine():
         embeddings = torch.nn.ModuleDict({"token": torch.nn.Embedding(5, 2)})
 
     Model.embeddings["token"].weight.data = torch.tensor([[1, 0], [9, 1.0], [0, 1], [-1, 0], [1, 1]])
-    found = neighbours(Model, np.array([0]), np.array([0, 1, 2, 3]), 2)
+    found = nearest_tokens(Model, np.array([0]), np.array([0, 1, 2, 3]), 2)
     assert [i for i, _ in found] == [1, 2]
     assert found[0][1] == pytest.approx(9 / 82**0.5)

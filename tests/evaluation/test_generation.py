@@ -13,7 +13,7 @@ from toy_language import VOCABULARY, sentence
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
-from danlu.evaluation.generation import Sampling, choose, continuation, generate
+from danlu.evaluation.generation import Sampling, generate, pack_continuation, sample_token
 from danlu.objectives.causal import Causal
 from danlu.registry import objectives
 
@@ -32,9 +32,9 @@ def uncached(sampling, prompt=PROMPT, context=CONTEXT):
     rng = np.random.default_rng(sampling.seed)
     ids, made = np.concatenate([[VOCABULARY.bos], prompt]), []
     while len(made) < sampling.tokens and len(ids) <= context:
-        logits = MODEL.token_logits(MODEL.hidden(continuation(0, ids, "cpu")))[-1].float()
+        logits = MODEL.token_logits(MODEL.hidden(pack_continuation(0, ids, "cpu")))[-1].float()
         logits[sorted(VOCABULARY.special - {VOCABULARY.eos})] = float("-inf")
-        token = choose(logits, sampling, rng)
+        token = sample_token(logits, sampling, rng)
         if token == VOCABULARY.eos:
             break
         made.append(token)
@@ -138,7 +138,7 @@ logits = st.lists(st.integers(-8, 8), min_size=2, max_size=9, unique=True).map(
 
 @given(logits, st.integers(0, 99), st.integers(1, 5))
 def test_top_k_draws_among_the_k_most_likely(x, seed, k):
-    drawn = choose(x, Sampling(temperature=3.0, top_k=k, top_p=1), np.random.default_rng(seed))
+    drawn = sample_token(x, Sampling(temperature=3.0, top_k=k, top_p=1), np.random.default_rng(seed))
     assert drawn in x.argsort(descending=True)[:k].tolist()
 
 
@@ -148,19 +148,19 @@ def test_top_p_draws_among_the_smallest_set_of_that_probability(x, seed, p):
     shares = x.double().div(2.0).softmax(-1)[order]
     before = (shares.cumsum(0) - shares).tolist()
     allowed = [i for i, b in zip(order, before, strict=True) if b < p + 1e-9]
-    assert choose(x, Sampling(temperature=2.0, top_p=p), np.random.default_rng(seed)) in allowed
+    assert sample_token(x, Sampling(temperature=2.0, top_p=p), np.random.default_rng(seed)) in allowed
 
 
 @given(logits, st.integers(0, 99))
 def test_zero_temperature_top_1_and_tiny_top_p_are_greedy(x, seed):
     for sampling in (Sampling(temperature=0), Sampling(top_k=1), Sampling(top_p=1e-9)):
-        assert choose(x, sampling, np.random.default_rng(seed)) == int(x.argmax())
+        assert sample_token(x, sampling, np.random.default_rng(seed)) == int(x.argmax())
 
 
 def test_draws_follow_the_softmax():
     x, rng = torch.tensor([0.0, 1.0, 2.0]), np.random.default_rng(0)
     n = 4000
-    drawn = np.bincount([choose(x, Sampling(temperature=0.7, top_p=1), rng) for _ in range(n)], minlength=3)
+    drawn = np.bincount([sample_token(x, Sampling(temperature=0.7, top_p=1), rng) for _ in range(n)], minlength=3)
     shares = x.double().div(0.7).softmax(0).numpy()
     assert (abs(drawn - n * shares) <= 5 * (n * shares * (1 - shares)) ** 0.5).all()
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_model import CONTEXT, MACHINE, ToyStore, random_model
 
-from danlu.evaluation.generation import continuation
+from danlu.evaluation.generation import pack_continuation
 from danlu.evaluation.likelihood import Likelihood, likelihood, scored_windows
 
 LENGTHS = (0, 5, 14, 15, 16, 40, 1)
@@ -59,7 +59,7 @@ def token_by_token(model, ids, context, stride):
         beyond = max(0, target - context)
         stop = target if not beyond else context + -(-beyond // stride) * stride
         start = 0 if not beyond else min(stop, len(ids) - 1) - context
-        stream = continuation(0, ids[start:target], "cpu")
+        stream = pack_continuation(0, ids[start:target], "cpu")
         logits = model.token_logits(model.hidden(stream)[-1])
         found.append(float(-logits.log_softmax(-1)[ids[target]]))
     return sum(found)

@@ -12,8 +12,8 @@ from toy_language import VOCABULARY
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
-from danlu.evaluation.blank_filling import blanks
-from danlu.evaluation.pseudo_likelihood import hidden_windows, pseudo_likelihood
+from danlu.evaluation.blank_filling import blank_probabilities
+from danlu.evaluation.pseudo_likelihood import masked_windows, pseudo_likelihood
 from danlu.objectives.masked import Masked
 
 STORE = ToyStore((0, 5, 14, 40, 1))
@@ -33,7 +33,7 @@ def model():
 def test_every_text_token_is_masked_once(length, context, every):
     ids = ToyStore((length,)).document(0)
     seen = []
-    for seq in hidden_windows(ids, context, every, VOCABULARY):
+    for seq in masked_windows(ids, context, every, VOCABULARY):
         labels, shown = seq.labels["hidden"], seq.inputs["token"]
         at = labels >= 0
         assert (shown[at] == VOCABULARY.mask).all()
@@ -51,7 +51,7 @@ def test_pseudo_likelihood_equals_masking_one_token_at_a_time(model):
     for at in np.flatnonzero(VOCABULARY.ordinary(ids)):
         hidden = ids.copy()
         hidden[at] = VOCABULARY.require_mask()
-        expected -= np.log(blanks(model, hidden, np.array([at]), everything)[0, ids[at]])
+        expected -= np.log(blank_probabilities(model, hidden, np.array([at]), everything)[0, ids[at]])
     found = pseudo_likelihood(model, STORE, CONTEXT, CONTEXT, VOCABULARY, MACHINE)
     assert found.nats[2] == pytest.approx(expected, rel=1e-6)
     assert found.targets[2] == 14

@@ -16,7 +16,7 @@ from danlu.evaluation.alignment import distances, uniformity
 from danlu.evaluation.bag_of_tokens import tfidf_vectors
 from danlu.evaluation.retrieval import recall_at_1, reciprocal_rank
 from danlu.evaluation.similarity import ScoredPair, ScoredPairs, similarity_figures
-from danlu.evaluation.text_vectors import halves, vector_figures
+from danlu.evaluation.text_vectors import document_halves, vector_figures
 from danlu.metrics.correlation import spearman, spearman_interval
 from danlu.objectives.contrastive import Contrastive
 from danlu.registry import architectures
@@ -106,7 +106,7 @@ def model_of(size, seed=0):
 
 def test_halves_join_in_the_middle_of_a_document(tmp_path):
     made = Documents(tmp_path, [" ".join(english(d, 1 + d)) for d in range(9)])
-    first, second = halves(made.store, made.tokenizer.vocabulary, 20)
+    first, second = document_halves(made.store, made.tokenizer.vocabulary, 20)
     assert len(first) == len(second) == 8  # a document of a single sentence is too short
     for a, b in zip(first, second, strict=True):
         assert max(len(a), len(b)) <= 20

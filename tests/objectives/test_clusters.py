@@ -109,12 +109,12 @@ def test_a_recipe_can_train_two_rounds(tmp_path):
 
 def test_a_teacher_must_come_earlier_in_the_recipe(tmp_path):
     overrides = [*TWO_ROUNDS[:-2], "models.small.objective={name: clusters, k: 5, teacher: second, unit_tokens: 16}"]
-    with pytest.raises(WrongInput, match=r"teacher: 'second' is no model that stands earlier; small is the first"):
+    with pytest.raises(WrongInput, match=r"teacher: 'second' is not an earlier model; small is the first model"):
         danlu.run(write_tiny_recipe(tmp_path), [*overrides, "models.small.prompts=[]"], out=tmp_path / "run")
 
 
 def test_units_longer_than_the_context_are_refused(tmp_path):
-    with pytest.raises(WrongInput, match=r"objective.unit_tokens 17 is more than architecture.context 16"):
+    with pytest.raises(WrongInput, match=r"objective.unit_tokens 17 exceeds architecture.context 16"):
         danlu.run(write_tiny_recipe(tmp_path), ["models.small.objective={name: clusters, unit_tokens: 17}"])
 
 

@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
-from danlu.evaluation.generation import continuations
+from danlu.evaluation.generation import pack_continuations
 from danlu.objective import ModelShape, Objective
 from danlu.objectives.mixture import Mixture
 from danlu.packing import pack
@@ -44,7 +44,7 @@ def test_a_mixture_of_prefix_reads_its_prompt_in_both_directions():
     mixture = Mixture.model_validate({"of": {"p": "prefix"}})
     assert mixture.prompt_order(4).tolist() == [0, 0, 0, 0]
     prompt = torch.arange(4).numpy()
-    assert continuations([0], [prompt], "cpu", mixture.prompt_order).key.tolist() == [0, 0, 0, 0]
+    assert pack_continuations([0], [prompt], "cpu", mixture.prompt_order).key.tolist() == [0, 0, 0, 0]
     causal_first = Mixture.model_validate({"of": {"m": "masked", "c": "causal", "p": "prefix"}})
     assert causal_first.prompt_order(4).tolist() == [0, 1, 2, 3]
 

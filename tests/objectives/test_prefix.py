@@ -10,7 +10,7 @@ from toy_language import VOCABULARY, ToySamples, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec
-from danlu.evaluation.generation import Sampling, continuations, generate
+from danlu.evaluation.generation import Sampling, generate, pack_continuations
 from danlu.objectives.prefix import Prefix
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -55,4 +55,4 @@ def test_generation_reads_the_prompt_as_a_prefix():
         logits[sorted(VOCABULARY.special - {VOCABULARY.eos})] = -torch.inf
         assert int(logits.argmax()) == token
         ids = np.append(ids, token)
-    assert continuations([0], [prompt], "cpu", Prefix().prompt_order).key.tolist() == [0] * 5
+    assert pack_continuations([0], [prompt], "cpu", Prefix().prompt_order).key.tolist() == [0] * 5

@@ -10,12 +10,12 @@ import pytest
 from tiny_recipe import write_tiny_recipe
 
 import danlu
-from danlu.api.compare import Trainings
-from danlu.config.comparison import compared
-from danlu.config.loading import dump_recipe, load_recipe, parse_recipe, shipped
+from danlu.api.compare import ModelTrainings
+from danlu.config.comparison import build_comparison
+from danlu.config.loading import dump_recipe, load_recipe, parse_recipe, shipped_recipes
 from danlu.durable import read_json
 from danlu.errors import WrongInput
-from danlu.evaluation.paired_comparison import Measured, differences
+from danlu.evaluation.paired_comparison import Measurement, paired_differences
 from danlu.results import ModelResult
 from danlu.training.budget import Budget
 
@@ -72,14 +72,14 @@ def test_with_one_seed_intervals_are_over_documents_and_draws(recipes, tmp_path)
     assert first["bits_per_byte"]["over"] == "documents"
     difference = second["differences"]["bits_per_byte"]
     assert (difference["mean"], difference["low"]) == (0, None), "the same training twice"
-    assert first["task"]["over"] == "draws of labels"
+    assert first["task"]["over"] == "fine-tuning seeds"
 
 
 def test_fine_tunings_of_different_trainings_have_different_seeds(recipes):
     """Regression: all trainings used the same seeds, so that three random-weight controls were one, with an
     interval."""
     found = {Path(name).stem: load_recipe(name) for name in recipes}
-    tasks = compared(found, Budget(2, "steps"), 3).recipe.tasks
+    tasks = build_comparison(found, Budget(2, "steps"), 3).recipe.tasks
     drawn = {name: range(task.first_seed, task.first_seed + task.seeds) for name, task in tasks.items()}
     assert [list(drawn[f"place-tiny-{seed}"]) for seed in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert all(drawn[f"place-both-{seed}"] == drawn[f"place-tiny-{seed}"] for seed in range(3))
@@ -100,15 +100,18 @@ def test_differing_settings_and_steps_are_reported(recipes, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"changed": True}, "both has another tokenizer than tiny"),
-        ({"replacement": ("seeds: 2", "seeds: 3")}, "both has another task 'place'; make them alike, or name"),
+        ({"changed": True}, "both and tiny have different settings in tokenizer"),
+        (
+            {"replacement": ("seeds: 2", "seeds: 3")},
+            "both has different settings for task 'place'; make them equal, or choose",
+        ),
         (
             {"replacement": ("tasks:", "evaluation: {ngram: 3}\ntasks:")},
-            "both has another evaluation than tiny; .* evaluation.ngram=5",
+            "both and tiny have different settings in evaluation; .* evaluation.ngram=5",
         ),
-        ({"task": "plase"}, "no task is called 'plase' in the recipes; did you mean 'place'"),
+        ({"task": "plase"}, "the recipes have no task 'plase'; did you mean 'place'"),
         ({"budget": "soon"}, "budget: 'soon' is not a budget"),
-        ({"alone": True}, "holds one model; name another recipe"),
+        ({"alone": True}, "has only one model; name another recipe"),
         ({"twice": True}, "two of the recipes have the same name"),
     ],
 )
@@ -131,7 +134,9 @@ def test_a_task_on_a_model_without_text_is_refused_before_any_work(recipes, tmp_
         danlu.compare(given, "2 steps", seeds=1, out=tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
-    without = compared({Path(name).stem: load_recipe(name, ["tasks={}"]) for name in given}, Budget(2, "steps"), 1)
+    without = build_comparison(
+        {Path(name).stem: load_recipe(name, ["tasks={}"]) for name in given}, Budget(2, "steps"), 1
+    )
     assert without.task is None
 
 
@@ -158,7 +163,7 @@ ROUNDS = [
 def test_references_between_models_stay_within_a_seed(recipes):
     """Regression: models are renamed in a comparison, and references to them were refused after training."""
     rounds = load_recipe(recipes[0], ROUNDS)
-    made = compared({"tiny": rounds, "other": rounds}, Budget(2, "steps"), 2).recipe
+    made = build_comparison({"tiny": rounds, "other": rounds}, Budget(2, "steps"), 2).recipe
     assert list(made.models)[:4] == ["tiny-small-0", "tiny-small-1", "tiny-again-0", "tiny-again-1"]
     for seed in range(2):
         again = made.models[f"tiny-again-{seed}"]
@@ -178,22 +183,24 @@ def test_a_corpus_of_several_sources_is_shown_completely(recipes, tmp_path):
 
 
 def test_models_of_one_recipe_keep_their_names(recipes):
-    made = compared({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 1)
+    made = build_comparison({"tiny": load_recipe(recipes[0], ROUNDS)}, Budget(2, "steps"), 1)
     assert made.names == ("small", "again")
     assert made.recipe.models["again-0"].embeddings == "small-0"
 
 
 def test_embeddings_from_a_folder_are_kept(recipes, tmp_path):
     found = {Path(name).stem: load_recipe(name, [f"models.small.embeddings={tmp_path}"]) for name in recipes}
-    assert {m.embeddings for m in compared(found, Budget(2, "steps"), 1).recipe.models.values()} == {str(tmp_path)}
+    assert {m.embeddings for m in build_comparison(found, Budget(2, "steps"), 1).recipe.models.values()} == {
+        str(tmp_path)
+    }
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if i % 4 else ()) for i, name in enumerate(shipped())]
+    "name", [pytest.param(name, marks=pytest.mark.slow if i % 4 else ()) for i, name in enumerate(shipped_recipes())]
 )
 def test_every_shipped_recipe_can_be_compared(name):
     recipe = load_recipe(name)
-    made = compared({name: recipe, "other": recipe}, Budget(2, "steps"), 2).recipe
+    made = build_comparison({name: recipe, "other": recipe}, Budget(2, "steps"), 2).recipe
     assert parse_recipe(dump_recipe(made), "the comparison") == made
     assert len(made.models) == 4 * len(recipe.models)
 
@@ -207,13 +214,13 @@ def test_rounds_of_clusters_are_compared(recipes, tmp_path):
 
 def test_colliding_model_names_are_refused(recipes):
     one, both = load_recipe(recipes[1]), load_recipe(recipes[0], ["tasks={}", *ROUNDS])
-    with pytest.raises(WrongInput, match="two models of tiny, tiny-again would have one name"):
-        compared({"tiny": both, "tiny-again": one}, Budget(2, "steps"), 1)
+    with pytest.raises(WrongInput, match="two models of tiny, tiny-again would have the same name"):
+        build_comparison({"tiny": both, "tiny-again": one}, Budget(2, "steps"), 1)
 
 
 def test_paired_differences_cancel_shared_variation():
-    a, b = Measured((1.0, 2.0, 3.0)), Measured((1.5, 2.5, 3.6))
-    found = differences({"a": a, "none": None, "b": b})
+    a, b = Measurement((1.0, 2.0, 3.0)), Measurement((1.5, 2.5, 3.6))
+    found = paired_differences({"a": a, "none": None, "b": b})
     assert found["a"] is None
     assert found["none"] is None
     assert found["b"] is not None
@@ -222,7 +229,7 @@ def test_paired_differences_cancel_shared_variation():
 
 
 def test_missing_figures_stay_missing():
-    unmeasured = Trainings([ModelResult(name="m", objective="masked", bits_per_byte=None)], [])
+    unmeasured = ModelTrainings([ModelResult(name="m", objective="masked", bits_per_byte=None)], [])
     assert unmeasured.bits_per_byte is None
     assert unmeasured.score("ours") is None
-    assert Measured((2.0,)).json() == {"mean": 2.0, "low": None, "high": None, "seeds": [2.0], "over": "trainings"}
+    assert Measurement((2.0,)).json() == {"mean": 2.0, "low": None, "high": None, "seeds": [2.0], "over": "trainings"}

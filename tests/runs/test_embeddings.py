@@ -80,8 +80,8 @@ def test_incompatible_embeddings_are_refused_in_one_line():
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ("small2", "'small2' is neither a model that stands earlier nor a folder; did you mean"),
-        ("later", "'later' is neither a model that stands earlier nor a folder"),
+        ("small2", "'small2' is neither an earlier model nor a folder; did you mean"),
+        ("later", "'later' is neither an earlier model nor a folder"),
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_an_earlier_model_is_refused(given, line, tmp_path):
@@ -91,10 +91,10 @@ def test_a_name_that_is_not_an_earlier_model_is_refused(given, line, tmp_path):
 
 
 def test_another_width_is_refused_before_any_work(tmp_path):
-    with pytest.raises(WrongInput, match="the embeddings of words are 12 wide, those of later 16; give both"):
+    with pytest.raises(WrongInput, match="the embeddings of words have width 12, those of later 16; set the same"):
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, "models.words.architecture.width=12"], out=tmp_path / "run")
     narrow = "models.later.architecture.embedding_width=12"
-    with pytest.raises(WrongInput, match="the embeddings of words are 16 wide, those of later 12; give both"):
+    with pytest.raises(WrongInput, match="the embeddings of words have width 16, those of later 12; set the same"):
         danlu.run(write_tiny_recipe(tmp_path), [*LATER, narrow], out=tmp_path / "run")
 
 

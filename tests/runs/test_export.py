@@ -46,7 +46,7 @@ def test_impossible_exports_are_refused(run, tmp_path):
         danlu.export_model(tmp_path / "own", tmp_path / "hf")
     with pytest.raises(WrongInput, match="has no model 'smal'; did you mean 'small'"):
         danlu.export_model(run, tmp_path / "hf", model="smal")
-    with pytest.raises(WrongInput, match="is the model itself"):
+    with pytest.raises(WrongInput, match="is the folder of the model itself"):
         danlu.export_model(run / "model" / "small", run / "model" / "small")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("")

@@ -41,7 +41,7 @@ def rewriting_overrides(objective):
     [
         (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; mark each blank with <mask>"),
         (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model supports 6"),
-        (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, the model's context is 24"),
+        (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, more than the model's context of 24"),
     ],
 )
 def test_a_prompt_that_cannot_be_rewritten_is_refused_before_step_1(objective, prompts, expected, tmp_path):

@@ -165,13 +165,13 @@ def test_a_changed_model_is_refused(tuned, tmp_path):
 
 def test_settings_of_one_call_do_not_affect_the_next(folder, tmp_path):
     """Regression: settings of a call were written into the defaults of the process."""
-    before = copy.deepcopy(tuning.TRAINING)
+    before = copy.deepcopy(tuning.DEFAULT_TRAINING)
     with pytest.raises(WrongInput, match="no column"):
         danlu.finetune(
             folder / "run/model/small", folder / "train.tsv", folder / "test.tsv", text="none", out=tmp_path / "none",
             overrides=["training.optimizer.learning_rate=0.5"],
         )  # fmt: skip
-    assert before == tuning.TRAINING
+    assert before == tuning.DEFAULT_TRAINING
 
 
 def test_changed_rows_are_refused(tuned):
@@ -200,7 +200,10 @@ def test_changed_rows_are_refused(tuned):
         ({"overrides": ["task.max_tokens=64"]}, "task.max_tokens: 64 is more than the 16 tokens that the model reads"),
         ({"overrides": ["training.bugdet=1s"]}, "training.bugdet: unknown key 'bugdet'; did you mean 'budget'"),
         ({"overrides": ["training.patience=2"]}, "has no dev rows to select on"),
-        ({"overrides": ["training.seed=7"]}, "training.seed: every draw of a task has its own number; give first_seed"),
+        (
+            {"overrides": ["training.seed=7"]},
+            "training.seed: each training of a task has its own seed; set first_seed instead",
+        ),
         ({"overrides": ["training.optimizer.betas=[0.9, 1.0]"]}, "less than 1"),
         ({"train": "tran.tsv"}, "tran.tsv does not exist; did you mean .*train.tsv"),
         ({"model": "nothing"}, "nothing is not a folder"),

@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, ToySamples
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer
 from danlu.batch import Seq, full_order
-from danlu.evaluation.blank_filling import blanks
+from danlu.evaluation.blank_filling import blank_probabilities
 from danlu.evaluation.embedding import embed
 from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.likelihood import likelihood
@@ -61,7 +61,7 @@ def test_using_a_model_needs_no_float64():
         made = generate_many(causal, ids, VOCABULARY, Sampling(tokens=3, temperature=0.9, top_k=4), 16, MACHINE)
         assert [len(text) <= 3 for text in made] == [True, True]
         assert embed(causal, ids, "causal", "mean", True).shape == (2, 8)
-        chances = blanks(network().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
+        chances = blank_probabilities(network().eval(), ids[0], np.array([1]), np.ones(VOCABULARY.size, bool))
         assert chances.sum() == pytest.approx(1)
         task = Classification(classes=2, order="causal")
         model = build_network(task, causal.backbone.settings, VOCABULARY.size, 0).eval()
