@@ -16,10 +16,10 @@ def pin_example_version(run: RunDirectory, name: str, objective: Objective) -> N
     Raises:
         WrongInput: if the training has checkpoints of another version.
     """
-    if run.finished(f"pretrain/{name}"):
+    if run.is_finished(f"pretrain/{name}"):
         return
     stage, checkpoints = f"examples/{name}", run.path / "checkpoints" / name
-    recorded = read_json(run.file(stage))["version"] if run.finished(stage) else 1
+    recorded = read_json(run.file(stage))["version"] if run.is_finished(stage) else 1
     version = objective.example_version
     if recorded == version:
         return
