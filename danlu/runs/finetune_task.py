@@ -229,9 +229,31 @@ def pin_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
         write_text(folder / "split.tsv", "\n".join(lines) + "\n")
 
 
+def pin_reading_order(task: Finetuning) -> None:
+    """Pin the order in which the model reads a text, so that all seeds of a fine-tuning read alike.
+
+    A fine-tuning without a record was started when it was full where pre-training needs "full", otherwise causal.
+
+    Raises:
+        WrongInput: if a fine-tuning that has not finished was started with another order.
+    """
+    run, stages = task.run, f"finetune/{task.name}"
+    former = "full" if "full" in task.model.objective.needs["backbone"] else "causal"
+    order = task.model.objective.reading_order
+    first = former if run.finished(f"{stages}/plan") else order
+    recorded = run.record_once(f"{stages}/reading", lambda: {"order": first})["order"]
+    if recorded != order and not all(run.finished(f"{stages}/{arm}-{seed}") for arm in ARMS for seed in task.seeds):
+        raise WrongInput(
+            f"tasks.{task.name}: the version of danlu that started this fine-tuning read texts in {recorded} order, "
+            f"this one reads them in {order} order; delete {run.path / 'stages' / stages} and {task.folder} to "
+            "fine-tune again, or choose another directory with --out"
+        )
+
+
 def finetune_task(task: Finetuning) -> dict[str, Any]:
     """Fine-tune every arm with every seed, score them and the baselines, and return the entry of results.json."""
     run = task.run
+    pin_reading_order(task)
     plan = Plan.of(run.record_once(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
     choices = {arm: choose_learning_rate(task, arm, plan) for arm in ARMS if task.learning_rates}
     arms = {arm: train_and_score(task, arm, plan, choices.get(arm)) for arm in ARMS}

@@ -149,3 +149,24 @@ def test_a_training_is_resumed_with_the_version_of_the_examples_that_it_was_star
         danlu.run(mine, out=out, quiet=True, watch=lambda r, plan: seen.append(r), stop=lambda: len(seen) >= 2)
     resumed = danlu.run(mine, out=out, quiet=True)["pretrain"][0]
     assert resumed["validation"] == danlu.run(mine, out=tmp_path / "whole", quiet=True)["pretrain"][0]["validation"]
+
+
+def test_a_fine_tuning_that_an_earlier_version_started_in_another_order_is_refused(tmp_path):
+    for name, texts in (("rows.tsv", range(12)), ("rows.2.tsv", range(20, 26))):
+        lines = [f"{' '.join(english(n, 2))}\t{'ab'[n % 2]}" for n in texts]
+        (tmp_path / name).write_text("\n".join(["text\tlabel", *lines]), "utf-8")
+    more = LABELS.format(rows=tmp_path / "rows.tsv").replace("rows.tsv2", "rows.2.tsv")
+    mine, out = recipe(tmp_path, "prefix", more=more), tmp_path / "run"
+    stages = out / "stages" / "finetune" / "labels"
+    whole = danlu.run(mine, out=out, quiet=True)
+    assert json.loads((stages / "reading.json").read_text()) == {"order": "full"}
+    (stages / "reading.json").unlink()  # earlier versions left none
+    assert danlu.run(mine, out=out, quiet=True)["tasks"] == whole["tasks"]  # nothing is left to train
+    (stages / "random_weights-0.json").unlink()
+    (out / "stages" / "controls" / "labels.json").unlink()
+    with pytest.raises(WrongInput, match=r"^tasks.labels: .* in causal order, .* in full order; delete ") as refused:
+        danlu.run(mine, out=out, quiet=True)
+    for folder in (stages, out / "tasks" / "labels"):
+        assert f"{folder} " in str(refused.value)
+        shutil.rmtree(folder)
+    assert danlu.run(mine, out=out, quiet=True)["tasks"] == whole["tasks"]
