@@ -37,7 +37,7 @@ from danlu.console.language import message
     show_default=True,
     help="Number of trainings, each with its own sample and order of rows.",
 )
-@click.option("--budget", help="Time for all trainings, such as 2min, or steps of each.  [default: 60s]")
+@click.option("--budget", help="Time for all trainings (2min) or steps of each (30 steps).  [default: 60s]")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory (default: runs/<model>-labels).")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON on stdout.")
 def command(

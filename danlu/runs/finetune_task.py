@@ -240,9 +240,9 @@ def pin_reading_order(task: Finetuning) -> None:
     run, stages = task.run, f"finetune/{task.name}"
     former = "full" if "full" in task.model.objective.needs["backbone"] else "causal"
     order = task.model.objective.reading_order
-    first = former if run.finished(f"{stages}/plan") else order
+    first = former if run.is_finished(f"{stages}/plan") else order
     recorded = run.record_once(f"{stages}/reading", lambda: {"order": first})["order"]
-    if recorded != order and not all(run.finished(f"{stages}/{arm}-{seed}") for arm in ARMS for seed in task.seeds):
+    if recorded != order and not all(run.is_finished(f"{stages}/{arm}-{seed}") for arm in ARMS for seed in task.seeds):
         raise WrongInput(
             f"tasks.{task.name}: the version of danlu that started this fine-tuning read texts in {recorded} order, "
             f"this one reads them in {order} order; delete {run.path / 'stages' / stages} and {task.folder} to "

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from danlu.commands.help import command_key
 from danlu.commands.main import VERBS, danlu_command
-from danlu.config.loading import find_recipe, shipped
+from danlu.config.loading import find_recipe, shipped_recipes
 from danlu.console.columns import NOT_FIRST, padded, width, wrapped
 from danlu.console.language import catalogue
 
@@ -63,7 +63,7 @@ def test_there_is_no_chinese_text_without_a_command():
 
 def test_every_recipe_is_described_in_chinese(danlu_command):
     described = catalogue("zh", "recipes")
-    assert list(described) == list(shipped())
+    assert list(described) == list(shipped_recipes())
     numbers = {"less than a minute": "不到一分钟", "two minutes": "约两分钟", "four minutes": "约四分钟"}
     for name, text in described.items():
         english = find_recipe(name)[0].splitlines()[0]
@@ -72,7 +72,7 @@ def test_every_recipe_is_described_in_chinese(danlu_command):
     code, out, err = danlu_command("recipes", "--lang", "zh")
     assert (code, err) == (0, [])
     assert not ENGLISH.search(out)
-    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == list(shipped())
+    assert [line.split()[0] for line in out.splitlines() if not line.startswith(" ")] == list(shipped_recipes())
 
 
 @pytest.mark.parametrize("key", COMMANDS)
