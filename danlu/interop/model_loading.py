@@ -122,11 +122,11 @@ def to_danlu_names(
 
 def load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
     """Load all weights. Raises WrongInput for the first that is missing, unknown or has the wrong shape."""
-    wanted = network.state_dict()
-    refuse_other_names(wanted, state, str(path))
+    expected = network.state_dict()
+    refuse_other_names(expected, state, str(path))
     for name, value in state.items():
-        if value.shape != wanted[name].shape:
-            shapes = [" x ".join(map(str, shape)) for shape in (value.shape, wanted[name].shape)]
+        if value.shape != expected[name].shape:
+            shapes = [" x ".join(map(str, shape)) for shape in (value.shape, expected[name].shape)]
             raise WrongInput(
                 f"{path}: weight {name} is {shapes[0]}, not {shapes[1]}; the settings are those of another model"
             )

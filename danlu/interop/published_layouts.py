@@ -32,16 +32,16 @@ def align_names(
     Raises:
         WrongInput: if two names mean the same weight and their values differ.
     """
-    wanted = {weight.theirs for weight in family.names(settings)}
+    expected = {weight.theirs for weight in family.names(settings)}
     aligned: dict[str, Tensor] = {}
     ignored, copies = [], {}
-    for name in sorted(state, key=lambda name: (name not in wanted, name)):  # exact names first
+    for name in sorted(state, key=lambda name: (name not in expected, name)):  # exact names first
         candidates = list(spellings(name, family.prefix))
-        current = next((each for each in candidates if each in wanted), None)
+        current = next((each for each in candidates if each in expected), None)
         original = next((family.copies[each] for each in candidates if each in family.copies), None)
         if current is not None:
             add_weight(aligned, current, state[name], name, path)
-        elif original in wanted:
+        elif original in expected:
             copies[name] = original
         elif any(family.ignores(each) for each in candidates):
             ignored.append(name)

@@ -19,14 +19,14 @@ VALIDATION_ROWS = 32
 """Rows in a micro-batch of validation."""
 
 MAX_VALIDATIONS = 50
-"""Maximum number of validations per training run if the recipe sets none; more epochs are not all validated."""
+"""Maximum number of validations per training run if the recipe sets none; with more epochs, some are skipped."""
 
 FACTORS = (1 / 3, 1.0, 3.0)
 """Candidate learning rates relative to that of the recipe, if the recipe lists none."""
 
 
 class DevValidation:
-    """Measure the loss and the headline metric on the dev rows; `history` has one entry for each validation."""
+    """Measure the loss and the headline metric on the dev rows; `latest` is the headline metric last measured."""
 
     def __init__(
         self,

@@ -153,7 +153,7 @@ def objective_metrics(
 
 
 def with_interval(value: Any) -> Any:
-    """Return a figure as it is; for an array with one value per item, the mean with its confidence interval."""
+    """Return a number unchanged; for an array with one value per item, the mean with its confidence interval."""
     if not isinstance(value, np.ndarray):
         return value
     found = weighted_interval(value)

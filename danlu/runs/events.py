@@ -40,7 +40,7 @@ def training_progress(emit: Emit) -> Callable[[dict[str, Any], Plan], None]:
 
 
 def never() -> bool:
-    """Return False: the default of a run's `stop`, which never stops it."""
+    """Return False, so that a run is never stopped."""
     return False
 
 
@@ -98,7 +98,7 @@ class WeightsTransferred(Event):
 
 @dataclass(frozen=True)
 class WeightsIgnored(Event):
-    """Weights of these modules of a model folder have been ignored, because danlu does not use them."""
+    """The weights of some modules of a model folder have been ignored, because danlu does not use them."""
 
     modules: list[str]
 
@@ -139,7 +139,7 @@ class FineTuningStarted(Event):
     objective: str
     architecture: str
     sha256: str
-    rows: str  # their description
+    rows: str  # description of the task's rows
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def pin_inputs(directory: RunDirectory, recipe: Recipe, checks: Preflight) -> di
 def refuse_other_tokenizers(
     directory: RunDirectory, starts: Mapping[str, dict[str, Any] | None], tokenizer: TextTokenizer
 ) -> None:
-    """Raise WrongInput if the tokenizer is not that of every saved model from which a training still has to start."""
+    """Raise WrongInput if the tokenizer differs from that of a saved model from which training has yet to start."""
     for name, start in starts.items():
         if start and not directory.is_finished(f"pretrain/{name}"):
             refuse_other_tokenizer(start["folder"], tokenizer)

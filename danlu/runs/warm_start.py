@@ -49,14 +49,14 @@ def inspect_checkpoint(run: Path, name: str, recipe: Recipe) -> dict[str, Any] |
     folder = Path(model.start).expanduser()
     facts, tokenizer = describe_model(folder)
     refuse_missing_sentinels(folder, tokenizer, recipe)
-    saved, wanted = facts.architecture.model_dump(mode="json"), model.architecture.model_dump(mode="json")
-    if wanted["context"] > saved["context"]:
+    saved, current = facts.architecture.model_dump(mode="json"), model.architecture.model_dump(mode="json")
+    if current["context"] > saved["context"]:
         raise WrongInput(
-            f"models.{name}.architecture.context: {wanted['context']} exceeds the maximum of {saved['context']} tokens "
-            f"of the model in {folder}; lower it to at most {saved['context']}"
+            f"models.{name}.architecture.context: {current['context']} exceeds the maximum of {saved['context']} "
+            f"tokens of the model in {folder}; lower it to at most {saved['context']}"
         )
     changeable = CHANGEABLE | (OUTPUT_SETTINGS if facts.objective.logits_from is LogitsFrom.NOTHING else set())
-    old, new = ({key: value for key, value in each.items() if key not in changeable} for each in (saved, wanted))
+    old, new = ({key: value for key, value in each.items() if key not in changeable} for each in (saved, current))
     if difference := first_difference(old, new):
         raise WrongInput(
             f"models.{name}.architecture differs from that of {folder}: {difference}; leave it out of the recipe"

@@ -33,7 +33,7 @@ from danlu.text.split import SPLITS, Cuts, cuts_by_order, cuts_by_share, fractio
 from danlu.text.split_overlap import near_duplicates_between_splits
 
 FORMAT = 4
-"""Part of the cache key: increase it when the same input gives another corpus or other facts."""
+"""Part of the cache key: increase it when the same input yields a different corpus or different facts."""
 
 MIN_DOCUMENTS = 3
 MIN_CHARACTERS = 1_000
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class CorpusSettings(Settings):
-    """What to read and how to split it."""
+    """The sources of a corpus, how they are cleaned, and how documents are split."""
 
     source: str | list[str] = Field(
         description="Paths of files or folders, `builtin:pydocs`, `builtin:sentence_pairs` (English and Chinese) or "
@@ -148,7 +148,7 @@ def _rejection(document: Document, settings: CorpusSettings, seen: Representativ
 
 
 def _spool(path: Path, records: Iterable[Document | Rejected], settings: CorpusSettings, default_cuts: Cuts) -> Census:
-    """Write the documents that are kept to one file, in the order read, and count all records."""
+    """Write the documents that are kept to one file, in reading order, and count all records."""
     census = Census()
     with Representatives() as seen:
         with create_text(path) as file:

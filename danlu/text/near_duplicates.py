@@ -7,7 +7,7 @@ import numpy as np
 from danlu.text.normal_form import normal_form
 
 SHINGLE = 5
-"""Characters per shingle. Characters rather than words, so that the rule also works for Chinese, without spaces."""
+"""Characters per shingle. Characters rather than words, because Chinese is written without spaces."""
 
 PERMUTATIONS = 128
 RECALL = 0.995

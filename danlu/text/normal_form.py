@@ -27,7 +27,7 @@ def variant_key(text: str) -> bytes:
 
 
 def variant_rank(text: str) -> bytes:
-    """Return 16 bytes that order the variants of a text: the one with the least rank represents them all.
+    """Return 16 bytes that order the variants of a text: the one with the smallest rank represents them all.
 
     The rank is a hash of the unchanged text, independent of the hash that decides the split. So the choice depends
     neither on the reading order nor on the split. Raises UnicodeEncodeError for an unpaired surrogate.
@@ -36,9 +36,9 @@ def variant_rank(text: str) -> bytes:
 
 
 def representatives(texts: Iterable[str]) -> dict[str, str]:
-    """Return {text: the variant among `texts` with the least rank}. Holds all texts in memory."""
+    """Return {text: the variant among `texts` with the smallest rank}. Holds all texts in memory."""
     keys = {text: variant_key(text) for text in texts}
-    least: dict[bytes, str] = {}
+    smallest: dict[bytes, str] = {}
     for text in sorted(keys, key=variant_rank, reverse=True):
-        least[keys[text]] = text
-    return {text: least[key] for text, key in keys.items()}
+        smallest[keys[text]] = text
+    return {text: smallest[key] for text, key in keys.items()}

@@ -29,7 +29,7 @@ FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Docstring:
-    """A docstring of the standard library and where it is."""
+    """A docstring of the standard library and its location."""
 
     module: str
     qualname: str

@@ -7,7 +7,7 @@ import numpy as np
 from danlu.extras import need
 
 CHINESE_SHARE = 0.1
-"""Minimum share of Han characters for a text to be segmented by the rules of Chinese."""
+"""Minimum share of Han characters for a text to be segmented as Chinese."""
 
 
 def sentence_starts(text: str) -> np.ndarray:

@@ -23,7 +23,7 @@ def fraction(text: str, salt: str = SALT) -> float:
 
 @dataclass(frozen=True)
 class Cuts:
-    """Thresholds of the fractions: below `validation` it is validation, below `test` it is test, otherwise train."""
+    """Thresholds of `fraction`: documents below `validation` are in validation, others below `test` in test."""
 
     validation: float
     test: float

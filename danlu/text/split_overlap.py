@@ -23,8 +23,8 @@ THRESHOLD = 0.8
 
 SKETCH = 128
 CANDIDATE = 0.6
-"""Minimum shared part of two sketches for the documents to be compared exactly. At a similarity of 0.8 it is five
-standard deviations below the expected value."""
+"""Minimum overlap of two sketches for an exact comparison. It is five standard deviations below the expected overlap
+of documents with a similarity of 0.8."""
 
 MAX_CHARACTERS = 100_000
 """Characters at the beginning of a document that are compared."""
@@ -87,7 +87,7 @@ class Index:
         self._owners = np.repeat(np.arange(len(sketches)), self._sizes)[order]
 
     def compare(self, document: Document, splits: Iterable[str]) -> None:
-        """Find the held-out documents of these splits for which this document is the first near-duplicate."""
+        """Record this document as a near-duplicate of held-out documents in these splits that have none yet."""
         hashes = shingle_hashes(document.text)
         sketch = hashes[:SKETCH]
         low, high = (np.searchsorted(self._hashes, sketch, side) for side in ("left", "right"))

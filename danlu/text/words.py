@@ -1,4 +1,4 @@
-"""Word segmentation: at spaces and punctuation, and of Chinese by rjieba (extra `zh`).
+"""Word segmentation at spaces and punctuation; of Chinese text with rjieba (extra `zh`).
 
 The words of a text are a partition of it: white space belongs to the word after it, and every punctuation mark is a
 word. The text is not changed, so words are character ranges that apply to any tokenizer.

@@ -66,19 +66,19 @@ class TextTokenizer:
             **ids,
         )
 
-    def with_sentinels(self, wanted: int) -> TextTokenizer:
-        """Return a tokenizer with at least `wanted` sentinels; new ones have ids after all others, which do not change.
+    def with_sentinels(self, needed: int) -> TextTokenizer:
+        """Return a tokenizer with at least `needed` sentinels; new ones have ids after all others, which do not change.
 
         Raises WrongInput for a sentencepiece model with fewer, which cannot be extended.
         """
-        if len(self.vocabulary.sentinels) >= wanted:
+        if len(self.vocabulary.sentinels) >= needed:
             return self
         if isinstance(self.inner, SentencePiece):
             raise WrongInput(
                 f"tokenizer: the sentencepiece model has {len(self.vocabulary.sentinels)} sentinels "
-                f"(<extra_id_0>, ...) and {wanted} are needed; no sentinels can be added to it"
+                f"(<extra_id_0>, ...) and {needed} are needed; no sentinels can be added to it"
             )
-        return replace(self, inner=add_sentinels(self.inner, wanted))
+        return replace(self, inner=add_sentinels(self.inner, needed))
 
     @cached_property
     def byte_level(self) -> bool:

@@ -47,14 +47,14 @@ class Vocabulary:
             raise WrongInput("tokenizer: it has no mask token, which masked objectives need; use one that danlu trains")
         return self.mask
 
-    def require_sentinels(self, wanted: int) -> np.ndarray:
-        """Return the ids of the first sentinels, [wanted] int64. Raises WrongInput if there are fewer."""
-        if len(self.sentinels) < wanted:
+    def require_sentinels(self, needed: int) -> np.ndarray:
+        """Return the ids of the first sentinels, [needed] int64. Raises WrongInput if there are fewer."""
+        if len(self.sentinels) < needed:
             raise WrongInput(
-                f"tokenizer: it has {len(self.sentinels)} sentinels (<extra_id_0>, ...) and {wanted} are needed; "
+                f"tokenizer: it has {len(self.sentinels)} sentinels (<extra_id_0>, ...) and {needed} are needed; "
                 "a run adds them to the tokenizers that it trains"
             )
-        return np.array(self.sentinels[:wanted], np.int64)
+        return np.array(self.sentinels[:needed], np.int64)
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw n ordinary tokens uniformly, [n] int64."""

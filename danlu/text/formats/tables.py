@@ -47,7 +47,7 @@ SPLITTERS = {".csv": _fields_of_csv, ".tsv": _fields_of_tsv}
 
 
 def rows(path: Path) -> Iterator[Row]:
-    """Yield every row that is not blank, the header first. Invalid bytes and broken quoting give `Rejected`."""
+    """Yield every row that is not blank, the header first. Invalid bytes and broken quoting yield `Rejected`."""
     encoding = encoding_of(path)
     newline = "" if suffix(path) == ".csv" else "\n"
     with open_utf8(path, encoding) as file:
