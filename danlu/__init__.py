@@ -1,4 +1,4 @@
-"""danlu: raw text in, a language model out.
+"""danlu: train language models on raw text.
 
     danlu.run("demo")                                      run a recipe from raw text to report
     danlu.compare(["causal.yaml", "masked.yaml"], "4min")  train the models of several recipes and compare them

@@ -19,16 +19,16 @@ from danlu.settings import Settings
 
 
 class Backbone(nn.Module, ABC):
-    """Computes the hidden states of a stream, [T, embedding width] -> [T, width]."""
+    """The network between embeddings and heads, [T, embedding width] -> [T, width]."""
 
     width: int
     """Width of the hidden states."""
 
     offers: frozenset[str]
-    """The attention orders it supports, of {"causal", "full", "pointwise", "any"}."""
+    """The supported attention orders, a subset of {"causal", "full", "pointwise", "any"}."""
 
     def stack(self) -> Sequence[nn.Module]:
-        """Return its blocks from the input up; empty if it is no stack of blocks."""
+        """Return the blocks in the order of the forward pass; empty if the backbone has none."""
         return ()
 
     @abstractmethod
@@ -37,9 +37,9 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
-        """Continue causally: return the hidden states of the new positions only, and the extended state.
+        """Return the hidden states [T, width] of new positions and the updated state, for incremental decoding.
 
-        Must equal a full forward pass over old and new positions. `state` is None before the first call.
+        The result must equal a full forward pass over past and new positions. `state` is None in the first call.
         """
 
 
@@ -47,10 +47,13 @@ class Decoder(nn.Module, ABC):
     """A backbone that also attends to a memory, [T, embedding width] -> [T, width]."""
 
     width: int
+    """Width of the hidden states."""
+
     offers: frozenset[str]
+    """The supported attention orders, as in `Backbone`."""
 
     def stack(self) -> Sequence[nn.Module]:
-        """Return its blocks from the input up; empty if it is no stack of blocks."""
+        """Return the blocks in the order of the forward pass; empty if the decoder has none."""
         return ()
 
     @abstractmethod
@@ -59,27 +62,27 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]:
-        """Continue causally, as `Backbone.extend` does."""
+        """Return the hidden states [T, width] of new positions and the updated state, as in `Backbone.extend`."""
 
 
 @dataclass(frozen=True)
 class HeadStyle:
-    """How the embeddings and heads around a backbone are built, so that they match its layers."""
+    """Settings of embeddings and heads that match the layers of the backbone."""
 
-    bias: bool = False  # linear layers of a head have a bias
-    norm_bias: bool = False  # norms of a head have a bias
-    epsilon: float = 1e-6  # of the norms of a head
-    activation: Callable[[Tensor], Tensor] = nn.functional.gelu  # of a head's hidden layer
-    output_bias: bool = False  # one bias per vocabulary entry is added to the logits
-    scaled_head: bool = False  # hidden states are divided by sqrt(width) before the logits
-    scaled_embeddings: bool = False  # token embeddings are multiplied by sqrt(width)
-    shared_embeddings: bool = True  # a decoder uses the token embeddings of the backbone
+    bias: bool = False  # whether linear layers of a head have a bias
+    norm_bias: bool = False  # whether norms of a head have a bias
+    epsilon: float = 1e-6  # epsilon of the norms of a head
+    activation: Callable[[Tensor], Tensor] = nn.functional.gelu  # activation function of a head
+    output_bias: bool = False  # whether a bias per vocabulary entry is added to the logits
+    scaled_head: bool = False  # whether hidden states are divided by sqrt(width) before the logits are computed
+    scaled_embeddings: bool = False  # whether token embeddings are multiplied by sqrt(width)
+    shared_embeddings: bool = True  # whether a decoder uses the token embeddings of the backbone
 
 
 class Architecture(Settings, ABC):
     """The settings of a model; `build` creates its backbone."""
 
-    if TYPE_CHECKING:  # every concrete class declares these as fields, with defaults, in the order of its own settings
+    if TYPE_CHECKING:  # concrete classes declare these as fields with defaults, at a place of their choice
         name: str
         width: int
         context: int
@@ -101,17 +104,17 @@ class Architecture(Settings, ABC):
 
     @classmethod
     def _inherit_descriptions(cls) -> None:
-        """Give a setting that a subclass redeclares, with another default, the description it has in the base class."""
+        """Copy the descriptions of base classes to settings that a subclass redeclares to change their default."""
         inherited = {
             name: base.model_fields[name].description
             for base in reversed(cls.__mro__[1:])
             if issubclass(base, Settings)
             for name in base.model_fields
         }
-        bare = [name for name, field in cls.model_fields.items() if field.description is None and inherited.get(name)]
-        for name in bare:
+        undescribed = [n for n, field in cls.model_fields.items() if field.description is None and inherited.get(n)]
+        for name in undescribed:
             cls.model_fields[name].description = inherited[name]
-        if bare:
+        if undescribed:
             cls.model_rebuild(force=True)
 
     @abstractmethod
@@ -132,12 +135,12 @@ class Architecture(Settings, ABC):
 
     @property
     def embedding_dim(self) -> int:
-        """Width of the embeddings; that of the hidden states unless the backbone projects them."""
+        """Width of the embeddings. It differs from `width` only if the backbone projects the embeddings."""
         return self.width
 
     @property
     def head_style(self) -> HeadStyle:
-        """How embeddings and heads match the layers of the backbone."""
+        """Settings of embeddings and heads that match the layers of the backbone."""
         return HeadStyle()
 
 

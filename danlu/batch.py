@@ -1,4 +1,4 @@
-"""Sequences, streams and batches: what passes from data to objective, architecture and training loop.
+"""Sequences, streams and batches: the data structures that objectives, architectures and the training loop share.
 
     unit n --Objective.example--> Example --pack--> Batch --Network--> {term: sum of losses}
 
@@ -11,12 +11,12 @@ Shapes: T positions of a stream, N sequences of a stream, L positions of one seq
 2. Labels travel with the stream, one per position (`labels`) or one per sequence (`sequence_labels`); -1 (integers) or
    NaN (floats) means "no target". The number of targets of each term is known before the forward pass, so a step
    divides by the count of the whole step, however it is split.
-3. An objective declares its streams and terms. A batch holds every declared stream, even when nothing was drawn for it.
-4. All data randomness is drawn on the data side: example n is a pure function of (seed, n).
+3. An objective declares its streams and terms. A batch holds every declared stream; a stream may be empty.
+4. Randomness of the data, such as masking, is drawn when examples are built: example n is a pure function of (seed, n).
 5. A fine-tuning task is an objective whose units are rows of a table.
 
-A model has a backbone and, where the objective asks for one, a decoder. Sequence k of the decoder's stream attends to
-all of sequence k of the `Memory` it is given, in addition to its own positions by rule 1.
+A model has a backbone and, if the objective requires one, a decoder. Sequence k of the decoder's stream attends to all
+positions of sequence k of a `Memory`, in addition to its own positions by rule 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 HIDDEN_KEY = 1 << 30
-"""A key that no query reaches: the position attends and is never attended to."""
+"""A key greater than any query: the position attends to others but is never attended to."""
 
 ArraySpec = Any
 """A dtype, or (dtype, trailing shape)."""
@@ -97,34 +97,34 @@ class Stream:
         return sums / self.offsets.diff().to(x.dtype)[:, None]
 
     def attention_mask(self) -> Tensor:
-        """Return rule 1 as booleans [T, T]: the reference that every attention implementation must equal."""
+        """Return the mask of rule 1, booleans [T, T]: the reference for every attention implementation."""
         s, t = self.sequence, torch.arange(len(self.key), device=self.key.device)
         return (s[:, None] == s) & ((self.key <= self.query[:, None]) | (t[:, None] == t))
 
     def to(self, device: torch.device) -> Stream:
-        def moved(table: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {k: to_device(v, device) for k, v in table.items()}
+        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {k: to_device(v, device) for k, v in tensors.items()}
 
-        there = replace(
+        copy = replace(
             self,
-            inputs=moved(self.inputs),
-            labels=moved(self.labels),
-            sequence_labels=moved(self.sequence_labels),
+            inputs=move(self.inputs),
+            labels=move(self.labels),
+            sequence_labels=move(self.sequence_labels),
             key=to_device(self.key, device),
             query=to_device(self.query, device),
             offsets=to_device(self.offsets, device),
             group=to_device(self.group, device),
         )
-        there.host = self.host or self
-        return there
+        copy.host = self.host or self
+        return copy
 
 
 @dataclass
 class Memory:
-    """What a decoder attends to: hidden states [S, width] of a stream with as many sequences as the decoder's own."""
+    """The hidden states that a decoder attends to."""
 
-    hidden: Tensor
-    stream: Stream
+    hidden: Tensor  # [S, width]
+    stream: Stream  # the stream of the hidden states, with as many sequences as the decoder's stream
 
 
 @dataclass
@@ -147,17 +147,17 @@ class Batch:
 
 
 def causal_order(length: int) -> np.ndarray:
-    """Key [length] under which every position sees itself and those before it."""
+    """Return the key [length] of causal attention: every position attends to itself and those before it."""
     return np.arange(length, dtype=np.int64)
 
 
 def full_order(length: int) -> np.ndarray:
-    """Key [length] under which every position sees every other."""
+    """Return the key [length] of full attention: every position attends to all positions."""
     return np.zeros(length, dtype=np.int64)
 
 
 def pointwise_order(length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Key and query [length] under which every position sees itself only."""
+    """Return key and query [length] of pointwise attention: every position attends to itself only."""
     return np.ones(length, np.int64), np.zeros(length, np.int64)
 
 
@@ -166,15 +166,17 @@ ATTENTION_ORDERS: Mapping[str, Callable[[int], tuple[np.ndarray, np.ndarray | No
     "pointwise": pointwise_order,
     "full": lambda length: (full_order(length), None),
 }
-"""Name of an attention order -> key and query for a text of that many tokens."""
+"""Name of an attention order -> a function that returns key and query [length]; query None means equal to key."""
 
 
 def has_target(label: Tensor) -> Tensor:
-    """Booleans [...]: integers >= 0 and floats that are not NaN are targets."""
+    """Return whether labels are targets, booleans [...]: integers >= 0 and floats that are not NaN are."""
     return ~label.isnan() if label.is_floating_point() else label >= 0
 
 
 def label_scope(stream: str) -> str:
-    """Return the prefix that the labels of a stream have in `Objective.terms`: "part." for a stream "part.stream" of a
-    mixture, otherwise ""."""
+    """Return the prefix of a stream's labels in `Objective.terms`.
+
+    It is "key." for the stream "key.stream" of a mixture, otherwise "".
+    """
     return stream.rsplit(".", 1)[0] + "." if "." in stream else ""

@@ -1,4 +1,4 @@
-"""The cache: folders that are built once and found again, such as corpora and token shards."""
+"""A cache of folders that are built once and reused, such as corpora and token shards."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from filelock import FileLock
 
 from danlu import durable
 
-MOVED_BY = "the environment variable DANLU_CACHE"
+CACHE_SETTING = "the environment variable DANLU_CACHE"
 
 _verified: set[Path] = set()
 """Folders whose hashes this process has already checked."""
 
 
 def cache_root() -> Path:
-    """`$DANLU_CACHE`, else `danlu` under the XDG cache home."""
-    if chosen := os.environ.get("DANLU_CACHE"):
-        return Path(chosen)
+    """Return the root of the cache: `$DANLU_CACHE` if set, otherwise `danlu` in the XDG cache directory."""
+    if configured := os.environ.get("DANLU_CACHE"):
+        return Path(configured)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "danlu"
 
 
 def key_hash(key: dict[str, Any]) -> str:
-    """The first 16 hex digits of the sha256 of `key` as canonical JSON."""
+    """Return the first 16 hex digits of the SHA-256 of `key` as canonical JSON."""
     text = json.dumps(key, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def cached_folder(kind: str, key: dict[str, Any], fill: Callable[[Path], None]) -> Path:
-    """The folder `<kind>-<hash of key>` of the cache; `fill` writes its files when it is absent or damaged.
+    """Return the folder `<kind>-<hash of key>` of the cache; `fill` writes its files if it is missing or damaged.
 
     Concurrent processes wait for each other and get the same complete folder. The hashes of an existing folder are
     checked once per process.
@@ -41,11 +41,11 @@ def cached_folder(kind: str, key: dict[str, Any], fill: Callable[[Path], None]) 
     folder = cache_root() / f"{kind}-{key_hash(key)}"
     if folder in _verified and folder.is_dir():
         return folder
-    with durable.explain_disk(folder, MOVED_BY):
+    with durable.explain_write_errors(folder, CACHE_SETTING):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # the system drops the lock when the process ends, however it ends
+        # the operating system releases the lock even if the process is killed
         with FileLock(folder.with_name(f"{folder.name}.lock")):
             if not folder.is_dir() or durable.damage(folder):
-                durable.write_folder(folder, fill, MOVED_BY)
+                durable.write_folder(folder, fill, CACHE_SETTING)
     _verified.add(folder)
     return folder

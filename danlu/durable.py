@@ -1,4 +1,4 @@
-"""Writing files that are either complete or absent, also after a kill or a full disk."""
+"""Atomic writes: files and folders are either complete or absent, even after a crash or on a full disk."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from danlu.errors import WrongInput
 
 MANIFEST = "manifest.json"
 
-
 SYNCS_FOLDERS = os.name != "nt"
-"""Windows cannot open a directory, and makes renames durable by itself."""
+"""False on Windows, which cannot open directories and makes renames durable without an fsync."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable (a rename is not until its directory is synced)."""
+    """Flush the entries of a directory to disk; without it, a rename may be lost in a power failure."""
     if not SYNCS_FOLDERS:
         return
     handle = os.open(folder, os.O_RDONLY)
@@ -32,32 +31,35 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
+    """Flush the content of a file to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step: readers see the old file or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    with explain_disk(path):
-        with fresh.open("wb") as file:
+    """Replace the content of `path` atomically: readers see either the old content or the new one."""
+    temporary = path.with_name(f".{path.name}.new")
+    with explain_write_errors(path):
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(path)
+        temporary.replace(path)
         sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_bytes` of a text in UTF-8."""
+    """Write a text as UTF-8 with `write_bytes`."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON with `write_bytes`."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_json(path: Path) -> Any:
+    """Return the value of a JSON file; WrongInput if the file is damaged."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -65,75 +67,84 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None], way: str = "--out") -> None:
-    """Publish a folder in one step: `fill` writes into a fresh one, which is synced, listed with hashes and renamed.
+def write_folder(folder: Path, fill: Callable[[Path], None], option: str = "--out") -> None:
+    """Create or replace a folder atomically.
 
-    A folder of that name is replaced. `way` is what `explain_disk` advises.
+    The files are written into a temporary folder, flushed to disk and listed with their hashes in a manifest; then the
+    folder is renamed.
+
+    Args:
+        folder: path of the folder.
+        fill: writes the files into the temporary folder.
+        option: the option that changes the path, for error messages.
     """
-    fresh = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    with explain_disk(folder, way):
-        fresh.mkdir(parents=True)
-        fill(fresh)
-        files = sorted(p for p in fresh.rglob("*") if p.is_file())
-        listed = {str(p.relative_to(fresh)): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
+    temporary = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    with explain_write_errors(folder, option):
+        temporary.mkdir(parents=True)
+        fill(temporary)
+        files = sorted(p for p in temporary.rglob("*") if p.is_file())
+        manifest = {str(p.relative_to(temporary)): {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in files}
         for path in files:
             sync_file(path)
-        write_json(fresh / MANIFEST, listed)
-        for sub in sorted(p for p in fresh.rglob("*") if p.is_dir()):
-            sync_folder(sub)
-        sync_folder(fresh)
+        write_json(temporary / MANIFEST, manifest)
+        for subfolder in sorted(p for p in temporary.rglob("*") if p.is_dir()):
+            sync_folder(subfolder)
+        sync_folder(temporary)
         if folder.exists():
             shutil.rmtree(folder)
-        fresh.replace(folder)
+        temporary.replace(folder)
         sync_folder(folder.parent)
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a published folder, in a clause; None when every file is as it was written."""
+    """Describe the first file of a folder that does not match the manifest; None if all files match."""
     if not (folder / MANIFEST).is_file():
         return f"{folder} has no {MANIFEST}"
     try:
-        listed = read_json(folder / MANIFEST)
+        manifest = read_json(folder / MANIFEST)
     except WrongInput:
-        return f"{folder / MANIFEST} is not as it was written"
-    for name, facts in listed.items():
+        return f"{folder / MANIFEST} was changed after it was written"
+    for name, facts in manifest.items():
         path = folder / name
         if not path.is_file():
             return f"{path} is missing"
         if path.stat().st_size != facts["bytes"] or sha256(path) != facts["sha256"]:
-            return f"{path} is not as it was written"
+            return f"{path} was changed after it was written"
     return None
 
 
 ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run again, nothing saved is lost",
     errno.EDQUOT: "your disk quota is used up; free some space and run again, nothing saved is lost",
-    errno.EACCES: "no permission to write there; choose another folder with {way}",
-    errno.EPERM: "no permission to write there; choose another folder with {way}",
-    errno.EROFS: "that file system is read-only; choose another folder with {way}",
-    errno.ENAMETOOLONG: "the name is too long; choose a shorter one with {way}",
-    errno.ENOTDIR: "a file stands where a folder is needed; choose another folder with {way}",
-    errno.EEXIST: "a file stands where a folder is needed; choose another folder with {way}",
+    errno.EACCES: "no permission to write there; choose another folder with {option}",
+    errno.EPERM: "no permission to write there; choose another folder with {option}",
+    errno.EROFS: "that file system is read-only; choose another folder with {option}",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one with {option}",
+    errno.ENOTDIR: "a file exists where a folder is needed; choose another folder with {option}",
+    errno.EEXIST: "a file exists where a folder is needed; choose another folder with {option}",
 }
 
 
-class explain_disk:
-    """Turns the operating system's refusal to write (full disk, no permission) into one line that says what to do.
+class explain_write_errors:
+    """Context manager that turns write errors (full disk, no permission) into a one-line message with advice.
 
-    way: what the user sets to have it written elsewhere.
+    Args:
+        path: the file or folder that is written.
+        option: the option that changes the path.
     """
 
-    def __init__(self, path: Path, way: str = "--out"):
-        self.path, self.way = path, way
+    def __init__(self, path: Path, option: str = "--out"):
+        self.path, self.option = path, option
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.errno in ADVICE:
-            raise WrongInput(f"cannot write {self.path}: {ADVICE[error.errno].format(way=self.way)}") from None
+            raise WrongInput(f"cannot write {self.path}: {ADVICE[error.errno].format(option=self.option)}") from None

@@ -1,4 +1,4 @@
-"""Errors that end a command in one line, each kind with its exit code, and the warning about renamed settings."""
+"""Errors that end a command with a one-line message and an exit code, and the warning about renamed settings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterable
 
 
 class DanluError(Exception):
-    """Ends the command with one line for the user and the exit code `code`."""
+    """Base class of errors that are printed as one line, without a traceback."""
 
     code = 1
+    """Exit code of the command."""
 
 
 class WrongInput(DanluError):
-    """Wrong input: the message says what is wrong, where, and what to do."""
+    """Error in the user's input; the message says what is wrong, where, and what to do."""
 
     code = 2
 
@@ -25,11 +26,11 @@ class Stopped(DanluError):
 
 
 class RenamedKey(FutureWarning):
-    """A setting is given under its former name, which the next version will not accept."""
+    """Warning that a setting is given under its former name, which the next version will not accept."""
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """Name the known word closest to `wrong`, or all of them when none is close."""
+    """Suggest the known name closest to `wrong`, or list all known names if none is close."""
     names = sorted(known)
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

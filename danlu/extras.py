@@ -1,4 +1,4 @@
-"""Libraries of an extra (`pip install 'danlu[EXTRA]'`): imported when used, asked for in one line when absent."""
+"""Optional libraries (`pip install 'danlu[EXTRA]'`): imported on first use, with a one-line error if missing."""
 
 from __future__ import annotations
 
@@ -11,31 +11,44 @@ from danlu.errors import WrongInput
 
 
 def require(module: str, extra: str, purpose: str) -> None:
-    """As `need`, without importing it: for what is used only after long work."""
+    """Raise WrongInput if a module is not installed, without importing it.
+
+    Call it before a long computation that needs the module at its end.
+    """
     try:
-        there = importlib.util.find_spec(module) is not None
+        found = importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
-        there = False
-    if not there:
-        raise missing(module, extra, purpose)
+        found = False
+    if not found:
+        raise missing_library(module, extra, purpose)
 
 
-def missing(module: str, extra: str, purpose: str) -> WrongInput:
+def missing_library(module: str, extra: str, purpose: str) -> WrongInput:
+    """Return the error for a module that is not installed, with the command that installs it."""
     return WrongInput(f"{purpose} needs {module}; install it with: pip install 'danlu[{extra}]'")
 
 
 def need(module: str, extra: str, purpose: str) -> ModuleType:
-    """The module, or WrongInput with the command that installs it; `purpose` is what it is needed for."""
+    """Import and return an optional module.
+
+    Args:
+        module: name of the module.
+        extra: the extra of danlu that installs it.
+        purpose: what the module is needed for; the subject of the error message.
+
+    Raises:
+        WrongInput: if the module is not installed, with the command that installs it.
+    """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise
-        raise missing(module, extra, purpose) from None
+        raise missing_library(module, extra, purpose) from None
 
 
-def installed(library: str) -> str | None:
-    """The version of a library, None where it is not there."""
+def installed_version(library: str) -> str | None:
+    """Return the version of a library; None if it is not installed."""
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:

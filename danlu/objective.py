@@ -1,6 +1,7 @@
-"""The base class of everything that can be predicted.
+"""`Objective`, the base class of pre-training objectives and of the losses of fine-tuning tasks.
 
-What an objective can use of data and model is defined in `danlu/objective_context.py` and can be imported from here.
+The interfaces that objectives are given are defined in `danlu/objective_context.py` and re-exported here.
+
 Shapes: T positions of a stream, k selected positions.
 """
 
@@ -53,11 +54,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SubModel:
-    """A model inside a trained one that can be saved separately."""
+    """A part of a trained model that can be saved as a separate model."""
 
     objective: Objective
-    modules: Mapping[str, str]  # name of a module in the separate model -> its name in the whole
-    size: tuple[float, float] = (1.0, 1.0)  # fractions of the whole's width and layers
+    modules: Mapping[str, str]  # name of a module in the separate model -> its name in the trained model
+    size: tuple[float, float] = (1.0, 1.0)  # fractions of the width and the layers of the trained model
 
 
 class TextRewriter(ABC):
@@ -91,20 +92,20 @@ class TextRewriter(ABC):
 
 
 class Objective(Settings, ABC):
-    """What a model is trained to predict. Settings only; trainable parameters are created by `build_head`.
+    """Base class of objectives. Instances hold settings only; `build_head` creates the trainable parameters.
 
-    Abstract members are required. All others have a default that suits most objectives. A class that defines a public
-    name close to one of them, but not equal to it, is refused when it is defined.
+    Abstract members are required. All others have a default that suits most objectives. Defining a public name that
+    is almost equal to one of them raises TypeError, since it is probably misspelt.
     """
 
     if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
         name: str
 
     optional_hf_heads: ClassVar[Mapping[Head, str]] = {}
-    """Values that `hf_head` has only under some settings, with these settings as a recipe writes them."""
+    """Values of `hf_head` that require certain settings, with these settings in the syntax of a recipe."""
 
     model_references: ClassVar[tuple[str, ...]] = ()
-    """The settings (dotted paths) that hold the name of an earlier model of the recipe, or None."""
+    """Settings (dotted paths) that hold the name of an earlier model of the recipe, or None."""
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
     """Settings that change what the objective needs, one mapping for each variant."""
@@ -127,7 +128,7 @@ class Objective(Settings, ABC):
     @property
     @abstractmethod
     def terms(self) -> tuple[str, ...]:
-        """The terms of the loss. Each is also the name of the label or sequence label that counts its targets."""
+        """The terms of the loss. Each is also the name of the label or sequence label that defines its targets."""
 
     @property
     @abstractmethod
@@ -148,42 +149,42 @@ class Objective(Settings, ABC):
 
     @abstractmethod
     def build_head(self, shape: ModelShape) -> nn.Module:
-        """Create the trainable parameters of the objective itself; `nn.Module()` if it has none."""
+        """Create the trainable parameters of the objective; `nn.Module()` if it has none."""
 
     @abstractmethod
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss of each term, summed over its targets and never averaged."""
+        """Return the loss of each term, summed (not averaged) over its targets."""
 
     # Data
 
     @property
     def boundaries(self) -> frozenset[str]:
-        """The kinds of boundaries ("word", "sentence") that `example` reads from the sample."""
+        """The kinds of boundaries ("word", "sentence") that `example` requires of the sample."""
         return frozenset()
 
     @property
     def num_sentinels(self) -> int:
-        """How many sentinel tokens the vocabulary must have."""
+        """Number of sentinel tokens that the vocabulary must have."""
         return 0
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Files that units are built from, in addition to the corpus. A run resumes only with the same files."""
+        """Files from which units are built, in addition to the corpus. Resuming a run requires unchanged files."""
         return ()
 
     @property
     def required_libraries(self) -> Mapping[str, str]:
-        """The optional Python modules that training or `judge` needs, each with the extra that installs it."""
+        """Optional Python modules that training or `judge` requires, each with the extra that installs it."""
         return {}
 
     @property
     def units_per_example(self) -> float:
-        """How many windows of text an example consists of, on average."""
+        """Mean number of windows of text in an example."""
         return 1.0
 
     @property
     def required_context(self) -> int:
-        """Length in tokens of the longest sequence, if it does not depend on the model's context."""
+        """Length in tokens of the longest sequence; 0 if sequences adapt to the context of the model."""
         return 0
 
     @property
@@ -200,40 +201,40 @@ class Objective(Settings, ABC):
 
     @property
     def has_own_units(self) -> bool:
-        """Whether units are rows made by `units`, not windows of the text."""
+        """Whether units are rows returned by `units` instead of windows of the text."""
         return type(self).units is not Objective.units
 
     @property
     def class_labels(self) -> frozenset[str]:
-        """The integer labels that are not token ids (classes, clusters), by the names they have in `terms`."""
+        """Names (as in `terms`) of integer labels that are not token ids, such as classes and clusters."""
         return frozenset()
 
     def class_labels_of(self, stream: str) -> frozenset[str]:
-        """Return the class labels of one stream, by the names they have in its sequences."""
+        """Return the names (as in its sequences) of the class labels of one stream."""
         scope = label_scope(stream)
         return frozenset(name.removeprefix(scope) for name in self.class_labels if name.startswith(scope))
 
     @property
     def reads_tokens(self) -> bool:
-        """Whether any stream holds text. A model of images alone has no vocabulary."""
+        """Whether any stream has tokens as input. A model of images alone has no vocabulary."""
         return any("token" in spec.inputs for spec in self.streams.values())
 
     # Loss
 
     def term_weights(self, progress: float) -> Mapping[str, float]:
-        """Return the weight of each term when the fraction `progress` of the run is done; 1 where not given."""
+        """Return the weights of terms when the fraction `progress` of training is done; missing terms have weight 1."""
         return {}
 
     def is_cross_entropy(self, term: str) -> bool:
-        """Whether a term is a sum of cross-entropies: its targets are integers, not real numbers."""
+        """Whether a term is a sum of cross-entropies: its targets are integers, not floats."""
         for name, spec in self.streams.items():
             for label, declared in (*spec.labels.items(), *spec.sequence_labels.items()):
                 if label_scope(name) + label == term:
                     return np.dtype(declared[0] if isinstance(declared, tuple) else declared).kind != "f"
-        raise KeyError(f"{term!r} is no label of any stream")
+        raise KeyError(f"{term!r} is not a label of any stream")
 
     def count_targets(self, batch: Batch) -> dict[str, int]:
-        """Count the targets of every term in one micro-batch, including terms without any."""
+        """Count the targets of each term in a micro-batch; terms without targets count 0."""
         total = dict.fromkeys(self.terms, 0)
         for stream_name, stream in batch.streams.items():
             scope = label_scope(stream_name)
@@ -246,25 +247,33 @@ class Objective(Settings, ABC):
 
     @property
     def logits_from(self) -> LogitsFrom:
-        """What token logits are computed from."""
+        """The vectors from which token logits are computed."""
         return LogitsFrom.HIDDEN_STATES
 
     def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
-        """Return one sentence on what to set if the models, by role, lack something other than an attention order."""
+        """Check requirements other than attention orders.
+
+        Args:
+            models: the models of the architecture, by role.
+            name: name of the architecture.
+
+        Returns:
+            One sentence that says which setting to change; None if all requirements are met.
+        """
         return None
 
     def referenced_models(self) -> dict[str, str]:
         """Return the earlier models of the recipe that the objective uses: {setting: model name}."""
-        found = {setting: attrgetter(setting)(self) for setting in self.model_references}
-        return {setting: name for setting, name in found.items() if name is not None}
+        names = {setting: attrgetter(setting)(self) for setting in self.model_references}
+        return {setting: name for setting, name in names.items() if name is not None}
 
     def submodels(self) -> Mapping[str, SubModel]:
-        """Return the models that are trained together and can be saved separately, by name; "" is the main one."""
+        """Return the parts of the model that can be saved as separate models, by name; "" is the main one."""
         return {}
 
     @property
     def hf_head(self) -> Head | None:
-        """The head that the trained models have in transformers; None if no class computes the same."""
+        """The Hugging Face head of the trained models; None if no Hugging Face class implements it."""
         return None
 
     # Use of the trained model
@@ -278,22 +287,22 @@ class Objective(Settings, ABC):
     def reading_order(self) -> str:
         """The attention order, a key of `ATTENTION_ORDERS`, in which the trained model reads a whole text.
 
-        Fine-tuning, text embedding and generation use it. It is the widest order that training covers: full for
+        Fine-tuning, text embeddings and generation use it. It is the widest order that occurs in training: full for
         objectives that need "full" or "any" (masked, prefix, permutation), otherwise causal, otherwise pointwise.
         """
         return widest_order(self.needs["backbone"])
 
     def prompt_order(self, length: int) -> np.ndarray:
-        """Return the keys [length] with which a prompt is read before continuation, by default in `reading_order`."""
+        """Return the attention key [length] of a prompt that is to be continued: that of `reading_order`."""
         return ATTENTION_ORDERS[self.reading_order](length)[0]
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """Return the states [T, any width] of the positions of whole texts, from which text embeddings are pooled."""
+        """Return the states [T, any width] of complete texts from which text embeddings are pooled."""
         return model.hidden(text)
 
     @property
     def embeds_text(self) -> bool:
-        """Whether the objective trains the mean hidden state of a text to represent it."""
+        """Whether the objective trains the mean hidden state as an embedding of the text."""
         return False
 
     @property
@@ -307,21 +316,23 @@ class Objective(Settings, ABC):
 
     @property
     def rewriter(self) -> TextRewriter | None:
-        """How the trained model rewrites text; None if it does not."""
+        """The `TextRewriter` of the trained model; None if the model does not rewrite text."""
         return self if isinstance(self, TextRewriter) else None
 
     @property
     def needs_blank(self) -> bool:
-        """Whether the trained model rewrites only texts that have a blank."""
+        """Whether the trained model rewrites only texts with a blank."""
         return self.rewriter is not None and self.rewriter.requires_blank
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure a trained model on held-out batches, in addition to its loss.
+        """Evaluate a trained model on held-out batches with metrics other than the loss.
 
         Returns:
-            Any of {"figures": {name: a number, {"value", "low", "high"}, or an array [n] with one value for each of n
-            independent items, whose mean is reported with a confidence interval}, "samples": [{"given": text, "made":
-            text}], "pictures": [{"title": text, "rows": grey levels in [0, 1] from the top, None where empty}]}.
+            A dict with any of these keys:
+            "figures": {name: metric}. A metric is a number, a dict with "value", "low" and "high", or an array [n] with
+                one value for each of n independent items, whose mean is reported with a confidence interval.
+            "samples": [{"given": input text, "made": output text}].
+            "pictures": [{"title": text, "rows": grey levels in [0, 1], row by row from the top, None for no value}].
         """
         return {}
 
@@ -330,7 +341,7 @@ objectives.base = Objective
 
 
 def refuse_misspelt_members(cls: type[Settings], base: type[Settings]) -> None:
-    """Raise TypeError if a class defines a member that is almost, but not quite, one of its base class."""
+    """Raise TypeError if a class defines a member whose name is almost equal to a member of its base class."""
     public = {name for name in vars(base) if not name.startswith("_")} | {"name"}
     inherited = {name for parent in cls.__mro__[1:] for name in vars(parent)} | cls.model_fields.keys()
     for name, value in vars(cls).items():
@@ -346,29 +357,33 @@ def refuse_misspelt_members(cls: type[Settings], base: type[Settings]) -> None:
 
 
 def with_hf_head(head: Head) -> list[str]:
-    """Return the names of the registered objectives whose models have that head in transformers."""
+    """Return the names of the registered objectives whose models have that Hugging Face head."""
     return [name for name in objectives if head in (objectives[name].hf_head, *objectives[name].optional_hf_heads)]  # type: ignore[attr-defined]
 
 
 def settings_with_hf_head(head: Head) -> list[str]:
-    """Return the same as a recipe writes them, with the settings that the head requires."""
+    """Return the objectives with that Hugging Face head in the syntax of a recipe, with the settings it requires."""
     required = {name: objectives[name].optional_hf_heads.get(head) for name in with_hf_head(head)}  # type: ignore[attr-defined]
-    return [name if chosen is None else f"{{name: {name}, {chosen}}}" for name, chosen in required.items()]
+    return [name if settings is None else f"{{name: {name}, {settings}}}" for name, settings in required.items()]
 
 
 def widest_order(orders: Iterable[str]) -> str:
-    """Return the attention order among `orders` in which a position sees most of a text; "any" includes full."""
-    found = {"full" if order == "any" else order for order in orders}
-    return next(order for order in ("full", "causal", "pointwise") if order in found)
+    """Return the attention order among `orders` in which positions attend to most others; "any" counts as full."""
+    available = {"full" if order == "any" else order for order in orders}
+    return next(order for order in ("full", "causal", "pointwise") if order in available)
 
 
 def describe_orders(orders: frozenset[str]) -> str:
-    """Name attention orders in a sentence."""
+    """Return attention orders as the predicate of a sentence."""
     return "attention in any order" if "any" in orders else f"{' and '.join(sorted(orders))} attention"
 
 
 def unmet_needs(objective: Objective, offers: Mapping[str, frozenset[str]], name: str) -> str | None:
-    """Return one sentence if the attention orders that an architecture offers, by role, are not those it needs."""
+    """Compare the attention orders that an objective needs with those that an architecture offers, by role.
+
+    Returns:
+        One sentence about the first order that is missing; None if all are offered.
+    """
     for role, needed in objective.needs.items():
         offered, what = offers.get(role), "an architecture" if role == "backbone" else f"a {role}"
         if offered is None:
@@ -380,6 +395,6 @@ def unmet_needs(objective: Objective, offers: Mapping[str, frozenset[str]], name
 
 
 def incompatibility(objective: Objective, models: Mapping[str, Any], name: str) -> str | None:
-    """Return one sentence if the models of an architecture, by role, do not support the objective; otherwise None."""
+    """Return, in one sentence, why the models of an architecture do not support the objective; None if they do."""
     sentence = unmet_needs(objective, {role: model.offers for role, model in models.items()}, name)
     return sentence or objective.check_architecture(models, name)

@@ -1,4 +1,4 @@
-"""What an objective can use: the samples of the data, sources of its own units, and the model.
+"""Interfaces that objectives are given: samples of the data, sources of their own units, and the model.
 
 Shapes: T positions of a stream, k selected positions.
 """
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 
 class Sample(ABC):
-    """One unit of the data as an objective sees it; everything in it is a pure function of (seed, n)."""
+    """Sample n of the data, one unit with its random generator: a pure function of (seed, n)."""
 
     rng: np.random.Generator
     progress: float
-    """Fraction of the run that is done, in [0, 1], for schedules."""
+    """Fraction of training that is done, in [0, 1], for schedules."""
     vocabulary: Vocabulary
 
     @abstractmethod
     def pieces(self, overlap: int = 0) -> list[np.ndarray]:
-        """Return the token ids of the unit, one array per document it touches.
+        """Return the token ids of the unit, one array for each document in it.
 
-        Each array is followed by up to `overlap` further tokens of its document: 1 where the next token is the label,
-        so that no transition between two windows is lost.
+        Each array includes up to `overlap` further tokens of its document. With overlap 1, the next token of every
+        position is available as a label, also at the end of a window.
         """
 
     @abstractmethod
@@ -62,18 +62,18 @@ class Sample(ABC):
 
 @dataclass(frozen=True)
 class Units:
-    """Rows that an objective learns from instead of windows of the text."""
+    """Rows that an objective is trained on instead of windows of the text."""
 
     rows: Sequence[Any]
     tokens_per_unit: float  # mean number of positions that the model processes per row
 
 
 class UnitSource(ABC):
-    """What an objective can build its own units from."""
+    """Data from which an objective can build its own units."""
 
     vocabulary: Vocabulary
     folder: Path
-    """A directory for what takes long to compute; it is reused by later calls."""
+    """Cache directory for expensive results."""
 
     @abstractmethod
     def store(self, split: str) -> TokenStore:
@@ -89,7 +89,7 @@ class UnitSource(ABC):
 
     @abstractmethod
     def model(self, name: str) -> ModelAPI:
-        """Return an earlier model of the same run, trained, in eval mode.
+        """Return an earlier, trained model of the same run in evaluation mode.
 
         Raises:
             WrongInput: if there is no such model.
@@ -98,7 +98,7 @@ class UnitSource(ABC):
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What an objective can know of the model when it builds its head."""
+    """Properties of the model that an objective can use in `build_head`."""
 
     width: int  # of the hidden states
     vocabulary_size: int
@@ -107,17 +107,17 @@ class ModelShape:
     norm_bias: bool = False  # whether its norms have one
     epsilon: float = 1e-6  # of its norms
     activation: Callable[[Tensor], Tensor] = nn.functional.gelu  # of its feed-forward layers
-    backbone: Callable[..., Backbone] | None = None  # build another backbone, with some settings changed
-    smaller: Callable[[float, float], Backbone] | None = None  # build one with these fractions of width and layers
+    backbone: Callable[..., Backbone] | None = None  # builds another backbone, with the given settings changed
+    smaller: Callable[[float, float], Backbone] | None = None  # builds one with these fractions of width and layers
 
     @property
     def logit_dim(self) -> int:
-        """Width of the vectors whose products with the token embeddings are the logits."""
+        """Width of the vectors that are multiplied by the output embeddings to get the logits."""
         return self.embedding_width or self.width
 
 
 class LogitsFrom(Enum):
-    """What an objective computes token logits from."""
+    """The vectors from which token logits are computed."""
 
     HIDDEN_STATES = "model"  # hidden states [T, width]
     OWN_HEAD = "own"  # the output of the objective's own head [T, embedding width]
@@ -125,11 +125,13 @@ class LogitsFrom(Enum):
 
 
 class ModelAPI(ABC):
-    """What an objective can use of the model while it computes its losses."""
+    """The operations of the model that an objective can use in `losses` and `judge`."""
 
     width: int
+    """Width of the hidden states."""
+
     context: int
-    """Longest sequence that the model was built for, in positions."""
+    """Maximum length of a sequence, in positions."""
     objective: Objective
 
     @abstractmethod
@@ -146,12 +148,12 @@ class ModelAPI(ABC):
 
     @abstractmethod
     def token_loss(self, hidden: Tensor, labels: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
-        """Return the summed cross-entropy in nats at labelled positions, over the vocabulary."""
+        """Return the cross-entropy over the vocabulary in nats, summed over positions with labels [T] >= 0."""
 
     @abstractmethod
     def token_logits(self, hidden: Tensor, logits_from: LogitsFrom = LogitsFrom.HIDDEN_STATES) -> Tensor:
-        """Return the logits [T, vocabulary] of hidden states, or of the output of the objective's own head."""
+        """Return the logits [T, vocabulary] of hidden states, or of the output of the objective's head."""
 
     @abstractmethod
     def class_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the summed cross-entropy in nats of logits [k, classes]."""
+        """Return the summed cross-entropy in nats of logits [k, classes] and labels [k]."""

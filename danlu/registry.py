@@ -1,4 +1,4 @@
-"""Registries of everything a recipe can choose by name; help, reference and JSON schema are derived from them."""
+"""Registries of the classes that a recipe selects by name; help, reference and JSON schema are derived from them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,37 @@ from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 
 CHOICE = "x-danlu-choice"
-"""The key of the mark that a field of registered things leaves in a JSON schema."""
+"""Key in a JSON schema that marks a field whose values are registered classes."""
 
 S = TypeVar("S", bound=type[Settings])
 
 
 class Registry:
-    """Settings classes by the value of their `name` field.
+    """Settings classes, by the default of their `name` field.
 
-    Other packages add theirs under the entry point group `danlu.<kind>s`: each entry is a module or class whose
-    import registers it.
+    Other packages register classes through the entry point group `danlu.<kind>s`: each entry point refers to a module
+    or class whose import registers it.
     """
 
     def __init__(self, kind: str):
         self.kind = kind
         self.base: type[Settings] = Settings
-        """What every registered class must derive from; the module of the base class sets it."""
+        """Base class of all registered classes; the module that defines the base class sets it."""
         self._classes: dict[str, type[Settings]] = {}
         self._loaded = False
 
     def register(self, cls: S) -> S:
-        """Class decorator. The class carries `name: Literal["..."] = "..."`; two classes of one name are refused."""
+        """Register a class under the default of its field `name: Literal["..."] = "..."`; a class decorator.
+
+        Raises:
+            TypeError: if the class does not derive from the base class of the registry.
+            ValueError: if another class has the same name.
+        """
         if not issubclass(cls, self.base):
             raise TypeError(f"{cls.__name__} is registered as {self.kind}, so it must derive from {self.base.__name__}")
         name = cls.model_fields["name"].default
         if self._classes.get(name, cls) is not cls:
-            raise ValueError(f"two {self.kind}s are called {name!r}")
+            raise ValueError(f"two {self.kind}s have the name {name!r}")
         self._classes[name] = cls
         return cls
 
@@ -65,7 +70,10 @@ class Registry:
         return len(self._classes)
 
     def validate(self, value: Any) -> Settings:
-        """`"causal"`, `{"name": "causal", ...}` or a ready object; settings errors keep their place in the recipe."""
+        """Return the settings object for `"causal"`, `{"name": "causal", ...}` or an object that already is one.
+
+        Errors in the settings keep their place in the recipe.
+        """
         if isinstance(value, Settings):
             return value
         if isinstance(value, str):
@@ -79,17 +87,17 @@ class Registry:
         return cls.model_validate(value)
 
     def classes(self) -> Iterator[type[Settings]]:
-        """Every registered class, by name."""
+        """Return the registered classes in the order of their names."""
         return (self[name] for name in self)
 
     def choice(self) -> Any:
-        """The type of a settings field that holds one of the registered things."""
+        """Return the type of a settings field whose value is an instance of a registered class."""
         return Annotated[Any, RegistryField(self)]
 
 
 @dataclass(frozen=True)
 class RegistryField:
-    """How pydantic validates, writes and describes a field that holds a registered thing."""
+    """Validation, serialisation and JSON schema of a field whose value is an instance of a registered class."""
 
     registry: Registry
 
@@ -97,12 +105,12 @@ class RegistryField:
         return core_schema.no_info_plain_validator_function(
             self.registry.validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda chosen: chosen.model_dump(mode="json")
+                lambda settings: settings.model_dump(mode="json")
             ),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """A mark that `danlu.config.json_schema` replaces by a reference to the union of everything registered."""
+        """Return a marker that `danlu.config.json_schema` replaces by a reference to the union of the classes."""
         return {CHOICE: self.registry.kind}
 
 
@@ -117,4 +125,4 @@ filters = Registry("filter")
 trackers = Registry("tracker")
 
 REGISTRIES = (objectives, architectures, optimizers, schedules, tasks, metrics, tokenizers, filters, trackers)
-"""All of them: what reference, JSON schema and tests go through."""
+"""All registries, in the order of the reference."""

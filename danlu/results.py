@@ -1,4 +1,4 @@
-"""Typed results: the one schema of `results.json` and `comparison.json`, written by runs and read by reports.
+"""Typed results: the schema of `results.json` and `comparison.json`, written by runs and read by reports.
 
 `Results.model_json_schema()` is the JSON schema. Unknown keys are kept when read, because later versions may add keys.
 """
@@ -17,24 +17,24 @@ from danlu.errors import WrongInput
 from danlu.metrics.table import DetailTable
 
 SCHEMA = 1
-"""Version of the schema, in the key `schema` of both files."""
+"""Version of the schema, stored under the key `schema` in both files."""
 
 Number = int | float
 Written = TypeVar("Written", bound="ResultPart")
 
 
 def finite(value: float | None) -> TypeGuard[float]:
-    """Whether there is a number to draw or compare: a training that diverged leaves NaN."""
+    """Whether there is a finite number to plot or compare; training that diverged leaves NaN."""
     return value is not None and math.isfinite(value)
 
 
 class ResultPart(BaseModel):
-    """Base class of everything in the results. Absent keys take their defaults; a key is written only if it was set."""
+    """Base class of the results. Missing keys take their defaults; only keys that were set are written."""
 
     model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
     def json_facts(self) -> dict[str, Any]:
-        """Return the facts as JSON, without the keys that were never set."""
+        """Return the content as JSON, without the keys that were never set."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -48,7 +48,7 @@ class SplitSize(ResultPart):
 
 
 class DocumentCounts(ResultPart):
-    """Documents read and kept; the rejected ones by reason."""
+    """Numbers of documents read, kept and rejected; rejections by reason."""
 
     seen: int | None = Field(default=None, validation_alias="in", serialization_alias="in")
     kept: int | None = None
@@ -56,14 +56,14 @@ class DocumentCounts(ResultPart):
 
 
 class SplitShare(ResultPart):
-    """Documents of a split, and what share of the split, or of its documents that were compared, they are."""
+    """A number of documents, and their share of the split or of the compared documents of the split."""
 
     documents: int | None = None
     share: float | None = None
 
 
 class NearDuplicates(ResultPart):
-    """Held-out documents with a near-duplicate in train (those of test: also in validation), by split."""
+    """Held-out documents with a near-duplicate in the training set (test documents: also in validation), by split."""
 
     threshold: float | None = None
     rule: str | None = None
@@ -73,7 +73,7 @@ class NearDuplicates(ResultPart):
 
 
 class CorpusFacts(ResultPart):
-    """The corpus, as in its `corpus.json`."""
+    """The corpus, with the content of its `corpus.json`."""
 
     source: str | None = None
     layout: str | None = None
@@ -95,7 +95,7 @@ class TokenizedText(ResultPart):
 
 
 class TokenizerFacts(ResultPart):
-    """The tokenizer and its report on validation texts; further keys are those of `danlu tokenizer report`."""
+    """The tokenizer and its statistics on validation texts, with further keys of `danlu tokenizer report`."""
 
     kind: str | None = None
     size: int | None = Field(default=None, description="Entries of the vocabulary.")
@@ -128,7 +128,7 @@ class TermLoss(ResultPart):
 
 
 class ValidationLoss(ResultPart):
-    """Loss of the chosen weights on the validation split."""
+    """Loss of the selected weights on the validation split."""
 
     loss: float | None = None
     terms: dict[str, float] = {}
@@ -144,7 +144,7 @@ class Difference(ResultPart):
 
 
 class Figure(ResultPart):
-    """A metric of an objective, with its confidence interval where it has one."""
+    """An objective metric, with its confidence interval if it has one."""
 
     value: int | float | None = None
     low: float | None = None
@@ -159,14 +159,14 @@ class InputOutput(ResultPart):
 
 
 class Picture(ResultPart):
-    """Grey levels in [0, 1], row by row from the top; None where nothing is shown."""
+    """Grey levels in [0, 1], row by row from the top; None for no value."""
 
     title: str
     rows: list[list[float | None]]
 
 
 class ObjectiveMetrics(ResultPart):
-    """What the objective measures of its model."""
+    """Objective metrics, samples and pictures that an objective computes for its model."""
 
     figures: dict[str, int | float | Figure | None] = {}
     samples: list[InputOutput] = []
@@ -208,12 +208,12 @@ class ModelResult(ResultPart):
     samples: list[GeneratedSample] | None = None
     judged: ObjectiveMetrics | None = None
 
-    def measured(self) -> dict[str, float]:
-        """Return the baselines that have a value."""
+    def finite_baselines(self) -> dict[str, float]:
+        """Return the test baselines that have a finite value, in bits per byte."""
         return {name: value for name, value in (self.baselines or {}).items() if finite(value)}
 
-    def across_validation(self) -> dict[str, float]:
-        """Return the baselines on the validation split, to be compared with the validation curve."""
+    def finite_validation_baselines(self) -> dict[str, float]:
+        """Return the validation baselines that have a finite value, for comparison with the validation curve."""
         return {name: value for name, value in (self.validation_baselines or {}).items() if finite(value)}
 
 
@@ -227,7 +227,7 @@ class Score(ResultPart):
 
 
 class DevChoice(ResultPart):
-    """What the dev rows decided for an arm."""
+    """The settings of an arm that were selected on the dev rows."""
 
     learning_rate: float | None = None
     candidates: dict[str, Any] = {}
@@ -268,7 +268,7 @@ class TaskResult(ResultPart):
 
 
 class ExportResult(ResultPart):
-    """One exported model, and how far its logits are from those of transformers."""
+    """An exported model, and the greatest difference between its logits in danlu and in transformers."""
 
     path: str
     name: str | None = None
@@ -284,14 +284,14 @@ class ExportResult(ResultPart):
 
 
 class UsageExamples(ResultPart):
-    """How to use the models of the run."""
+    """Shell commands and Python code that use the models of the run."""
 
     shell: list[str] = []
     python: str | None = None
 
 
 class Results(ResultPart):
-    """Everything in `results.json`."""
+    """The content of `results.json`."""
 
     schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
     version: str | None = Field(default=None, description="Version of danlu.")
@@ -307,7 +307,7 @@ class Results(ResultPart):
     exports: list[ExportResult] = []
     environment: dict[str, str | int | float | bool | None] = {}
     use: UsageExamples | None = None
-    seconds: float | None = Field(default=None, description="Working time of all stages, over all calls.")
+    seconds: float | None = Field(default=None, description="Working time of all steps of the run, over all calls.")
 
     @field_serializer("started")
     def _iso(self, value: datetime | None) -> str | None:
@@ -321,14 +321,14 @@ class MeasuredScore(Score):
 
 
 class ReferenceDifference(Difference):
-    """The paired difference of a figure from that of the model `reference`."""
+    """The paired difference of a metric from that of the model `reference`."""
 
     reference: str | None = Field(default=None, validation_alias="from", serialization_alias="from")
     over: str | None = None
 
 
 class ComparedModel(ResultPart):
-    """One of the models that are compared, over all its trainings."""
+    """One of the compared models, over all its training runs."""
 
     name: str
     objective: str
@@ -349,7 +349,7 @@ class ComparedModel(ResultPart):
 
 
 class ComparisonTask(ResultPart):
-    """The task that all models are fine-tuned for, with its controls over all fine-tuning seeds.
+    """The task for which all models are fine-tuned, with the scores of controls over all fine-tuning seeds.
 
     Further keys are those that the task itself reports (`Task.facts`).
     """
@@ -363,7 +363,7 @@ class ComparisonTask(ResultPart):
 
 
 class ComparisonResults(ResultPart):
-    """Everything in `comparison.json`."""
+    """The content of `comparison.json`."""
 
     schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
     seeds: int
@@ -382,14 +382,14 @@ def write_results(path: Path, results: Results | ComparisonResults) -> dict[str,
 
 
 def read_results(path: Path) -> Results:
-    """Return the results of a run; WrongInput names the file and the first place that does not fit."""
+    """Return the results of a run; WrongInput names the file and the first key that does not match the schema."""
     if not path.is_file():
-        raise WrongInput(f"{path} is missing; a report is written from a run that has been evaluated")
+        raise WrongInput(f"{path} is missing; a report requires a run that has been evaluated")
     return _validated(Results, path)
 
 
 def read_comparison(path: Path) -> ComparisonResults:
-    """Return the results of a comparison; WrongInput names the file and the first place that does not fit."""
+    """Return the results of a comparison; WrongInput names the file and the first key that does not match."""
     return _validated(ComparisonResults, path)
 
 
@@ -399,7 +399,7 @@ def _validated(kind: type[Written], path: Path) -> Written:
         raise WrongInput(f"{path} must hold one JSON object")
     if found.get("schema") != SCHEMA:
         raise WrongInput(f"{path} has schema {found.get('schema')!r}; this version of danlu reads schema {SCHEMA}")
-    present = {key: value for key, value in found.items() if value is not None}  # a null stands for an absent key
+    present = {key: value for key, value in found.items() if value is not None}  # null means that the key is missing
     try:
         return kind.model_validate(present)
     except ValidationError as error:

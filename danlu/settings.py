@@ -1,4 +1,4 @@
-"""The base class of all settings."""
+"""`Settings`, the base class of all settings, and helpers for validation errors."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from danlu.errors import RenamedKey, nearest
 
 Place = tuple[str | int, ...]
-"""The keys that lead to a value within settings."""
+"""The path of a value in nested settings: keys and indices."""
 
 
 @contextmanager
 def former_names_accepted() -> Iterator[None]:
-    """Load what an earlier version of danlu saved: former names of settings give no warning in this block."""
+    """Context manager for loading files of earlier versions: former names of settings give no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RenamedKey)
         yield
 
 
 class Settings(BaseModel):
-    """Immutable and strict: an unknown key is an error that names the nearest known one."""
+    """Base class of settings: immutable, and strict about unknown keys, for which it suggests the nearest known one."""
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former names of settings that are still accepted, with a warning: {former: current}."""
 
-    # a string below a field describes it, as Field(description=...) does
+    # use_attribute_docstrings: a docstring below a field is its description, like Field(description=...)
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
@@ -68,7 +68,7 @@ class Settings(BaseModel):
 
 
 def as_details(error: ValidationError) -> list[InitErrorDetails]:
-    """The errors in `error`, to be raised again together with others."""
+    """Return the errors in `error` in the form in which pydantic raises them again."""
     return [
         InitErrorDetails(
             type=PydanticCustomError(
@@ -84,12 +84,12 @@ def as_details(error: ValidationError) -> list[InitErrorDetails]:
 
 
 def error_at(place: Place, message: str, value: Any = None) -> InitErrorDetails:
-    """An error in a value that lies at `place` within the settings that are validated."""
+    """Return an error about the value at `place` in the settings."""
     return InitErrorDetails(
         type=PydanticCustomError("misplaced", "{message}", {"message": message}), loc=place, input=value
     )
 
 
 def errors_at(title: str, details: Sequence[InitErrorDetails]) -> ValidationError:
-    """One exception of several errors, each at its place."""
+    """Combine several errors, each with its place, into one exception."""
     return ValidationError.from_exception_data(title, list(details))

@@ -210,7 +210,7 @@ def test_any_transformer_can_rewrite_text(objective):
         (lambda: CAUSAL.fill("a <mask>"), "'causal', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("no blank"), "with <mask>, [MASK] or ___"),
         (lambda: SPANS.generate("no blank"), "with <mask>, [MASK] or ___"),
-        (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks, the model supports 4; leave fewer"),
+        (lambda: SPANS.generate("a ___ b ___ c ___ d ___ e ___"), "5 blanks; the model supports at most 4"),
         (lambda: SPANS.generate("___" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),
         (lambda: DENOISING.fill("a ___"), "'denoising', which does not fill blanks; load a masked one"),
         (lambda: MASKED.fill("<mask>" + TEXTS[0] * 20), "tokens, more than the model's context of 48; shorten it"),

@@ -141,7 +141,7 @@ def comparison_results(comparison: Comparison, results: Results, budget: Budget)
         seeds=comparison.seeds,
         corpus=results.corpus.source if results.corpus else None,
         models=models,
-        baselines=next((model.measured() for model in results.pretrain if model.baselines), None),
+        baselines=next((model.finite_baselines() for model in results.pretrain if model.baselines), None),
         task=comparison_task(comparison, trainings[comparison.names[0]].tasks),
         budget=str(budget),
     )

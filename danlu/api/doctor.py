@@ -12,10 +12,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from danlu.cache import MOVED_BY, cache_root
+from danlu.cache import CACHE_SETTING, cache_root
 from danlu.console.formatting import byte_size
 from danlu.console.language import message
-from danlu.extras import installed
+from danlu.extras import installed_version
 
 if TYPE_CHECKING:
     import torch
@@ -124,7 +124,10 @@ def check_thread_variable(name: str, value: str | None, cores: int) -> Finding:
 
 def check_folders() -> Iterator[Finding]:
     """Report whether the folders of runs and of the cache can be written, and the free disk space."""
-    for key, path, option in (("runs", Path("runs").absolute(), "--out"), ("cache", cache_root().absolute(), MOVED_BY)):
+    for key, path, option in (
+        ("runs", Path("runs").absolute(), "--out"),
+        ("cache", cache_root().absolute(), CACHE_SETTING),
+    ):
         name = message(f"doctor.{key}")
         existing = next(p for p in (path, *path.parents) if p.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
@@ -164,7 +167,7 @@ def check_extras() -> Iterator[Finding]:
         if extra in DEVELOPER_EXTRAS:
             continue
         name = message("doctor.extra", name=extra)
-        absent = [each for each in names if installed(each) is None]
+        absent = [each for each in names if installed_version(each) is None]
         if not absent:
             yield Finding(name, message("doctor.extra_installed"))
             continue

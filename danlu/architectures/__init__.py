@@ -1,4 +1,4 @@
-"""The models: the network (embeddings, backbone, heads) and the architectures, which importing registers."""
+"""The network (embeddings, backbone, heads) and the architectures. Importing this package registers them."""
 
 from danlu.architectures import bag, convolutional, hybrid, presets, recurrent, transformer
 from danlu.architectures.network import Network, build_network

@@ -1,4 +1,4 @@
-"""A bag of vectors: the hidden state of a token is its embedding."""
+"""Word vectors without a network: the hidden state of a token is its embedding."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from danlu.registry import architectures
 
 @architectures.register
 class Bag(Architecture):
-    """Word vectors: the hidden state of a position is its embedding, whatever surrounds it.
+    """Word vectors: the hidden state of a position is its embedding, independent of the context.
 
-    With a causal objective it is a low-rank bigram model. It does not support full attention, since nothing could
-    predict a masked token.
+    With a causal objective it is a low-rank bigram model. It does not support full attention, since a hidden state
+    without context cannot predict a masked token.
     """
 
     name: Literal["bag"] = "bag"

@@ -1,6 +1,6 @@
 """Gated convolutional networks (Dauphin et al. 2017): each layer extends the receptive field by a few positions.
 
-Shapes: T positions of a stream; "new" and "past" count positions of a continuation.
+Shapes: T positions of a stream; in incremental decoding, "past" and "new" count cached and new positions.
 """
 
 from __future__ import annotations
@@ -61,49 +61,57 @@ class Convolutional(Architecture):
 
 
 def neighbours(sequence: Tensor, offsets: tuple[int, ...]) -> Tensor:
-    """Return the index at each offset from each position, [T, kernel]; T (a row of zeros) outside the sequence."""
+    """Return the indices of the positions under a kernel, [T, kernel].
+
+    Args:
+        sequence: index of the sequence of each position, [T].
+        offsets: offsets of the kernel's positions from the current one.
+
+    Returns:
+        For each position and offset the index of the other position; T if it is outside the sequence.
+    """
     length = len(sequence)
-    at = torch.arange(length, device=sequence.device)[:, None] + to_device(torch.tensor(offsets), sequence.device)
-    inside = (at >= 0) & (at < length)
-    at = at.clamp(0, max(length - 1, 0))
-    return torch.where(inside & (sequence[at] == sequence[:, None]), at, length)
+    index = torch.arange(length, device=sequence.device)[:, None] + to_device(torch.tensor(offsets), sequence.device)
+    inside = (index >= 0) & (index < length)
+    index = index.clamp(0, max(length - 1, 0))
+    return torch.where(inside & (sequence[index] == sequence[:, None]), index, length)
 
 
-def gathered(x: Tensor, at: Tensor) -> Tensor:
-    """Concatenate the rows of x [T, width] at indices [T, kernel], [T, kernel * width]."""
-    return torch.cat([x, x.new_zeros(1, x.shape[1])])[at].flatten(1)
+def gather_neighbours(x: Tensor, index: Tensor) -> Tensor:
+    """Concatenate the rows of x [T, width] at `index` [T, kernel]; index T is a row of zeros: [T, kernel * width]."""
+    return torch.cat([x, x.new_zeros(1, x.shape[1])])[index].flatten(1)
 
 
-def offsets_of(kernel: int, causal: bool) -> tuple[int, ...]:
-    """Return the offsets of the positions of a kernel from the current one: up to it, or around it."""
+def kernel_offsets(kernel: int, causal: bool) -> tuple[int, ...]:
+    """Return the offsets of a kernel's positions from the current one, which is its last (causal) or middle one."""
     return tuple(range(1 - kernel, 1)) if causal else tuple(range(-(kernel // 2), kernel // 2 + 1))
 
 
 @dataclass
-class Joined:
-    """Where the cached and the new positions of a continuation are when they are sorted by sequence."""
+class JoinedPositions:
+    """Cached and new positions in incremental decoding, sorted by sequence."""
 
-    order: Tensor  # sorts cached positions followed by new ones, [past + new]
-    at: Tensor  # indices of the neighbours of the new positions in the sorted order, [new, kernel]
-    kept: Tensor  # whether a position in the sorted order stays in the cache, [past + new]
+    order: Tensor  # permutation that sorts cached positions followed by new ones, [past + new]
+    neighbours: Tensor  # sorted indices of the positions under the kernel of each new position, [new, kernel]
+    kept: Tensor  # whether a sorted position stays in the cache, [past + new] booleans
     sequence: Tensor  # sequence of each position that stays in the cache
 
 
-def joined(past: Tensor, new: Tensor, offsets: tuple[int, ...]) -> Joined:
-    """Join cached and new positions, given by the indices of their sequences, for a causal kernel."""
-    both = torch.cat([past, new])
-    order = torch.argsort(both, stable=True)  # cached positions of a sequence, then its new ones
-    place = torch.argsort(order)[len(past) :]
-    sequence = both[order]
-    after = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=new.device)
-    kept = after <= len(offsets) - 1
-    return Joined(order, neighbours(sequence, offsets)[place], kept, sequence[kept])
+def join_positions(past: Tensor, new: Tensor, offsets: tuple[int, ...]) -> JoinedPositions:
+    """Join cached positions [past] and new ones [new], given by the indices of their sequences, for a causal kernel."""
+    joined = torch.cat([past, new])
+    order = torch.argsort(joined, stable=True)  # cached positions of a sequence, then its new ones
+    rank = torch.argsort(order)[len(past) :]
+    sequence = joined[order]
+    remaining = torch.searchsorted(sequence, sequence, right=True) - torch.arange(len(sequence), device=new.device)
+    kept = remaining <= len(offsets) - 1
+    return JoinedPositions(order, neighbours(sequence, offsets)[rank], kept, sequence[kept])
 
 
 class GatedConvolution(nn.Module):
     """x + out(value(norm(x)) * sigmoid(gate(norm(x)))), [T, width] -> [T, width].
 
-    `out` is zero at first, so that the layer is the identity.
+    `out` is initialised to zero, so that the layer starts as the identity.
     """
 
     def __init__(self, settings: Convolutional):
@@ -115,17 +123,23 @@ class GatedConvolution(nn.Module):
         nn.init.normal_(self.both.weight, std=self.both.in_features**-0.5)
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x: Tensor, normed: Tensor, at: Tensor) -> Tensor:
-        """Apply the block; the indices `at` refer to `normed`, which is norm(x), or cached and new norms sorted."""
-        return x + self.drop(self.out(F.glu(self.both(gathered(normed, at)))))
+    def forward(self, x: Tensor, normed: Tensor, index: Tensor) -> Tensor:
+        """Apply the block to x [T, width].
+
+        Args:
+            x: inputs [T, width].
+            normed: norm(x); in incremental decoding, the norms of cached and new positions, sorted by sequence.
+            index: indices in `normed` of the positions under the kernel, [T, kernel].
+        """
+        return x + self.drop(self.out(F.glu(self.both(gather_neighbours(normed, index)))))
 
 
 @dataclass
 class State:
-    """The state of a continuation: the last inputs of each sequence."""
+    """The cache of incremental decoding: the last inputs of each sequence."""
 
     sequence: Tensor  # sequence of each cached position, [past]
-    layers: list[Tensor]  # normed inputs of each layer, [past, width]
+    layers: list[Tensor]  # normalised inputs of each layer, [past, width]
 
 
 class ConvolutionalBackbone(Backbone):
@@ -134,7 +148,7 @@ class ConvolutionalBackbone(Backbone):
     def __init__(self, settings: Convolutional):
         super().__init__()
         causal = settings.reach == "causal"
-        self.offsets = offsets_of(settings.kernel, causal)
+        self.offsets = kernel_offsets(settings.kernel, causal)
         self.offers = frozenset({"causal"} if causal else {"full"})
         self.width = settings.width
         self.embedding_map = embedding_projection(settings.embedding_width, settings.width)
@@ -145,20 +159,20 @@ class ConvolutionalBackbone(Backbone):
         return tuple(self.blocks)
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
-        x, at = self.embedding_map(x), neighbours(stream.sequence, self.offsets)
+        x, index = self.embedding_map(x), neighbours(stream.sequence, self.offsets)
         for block in self.blocks:
-            x = block(x, block.norm(x), at)  # type: ignore[operator]
+            x = block(x, block.norm(x), index)  # type: ignore[operator]
         return self.norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
-        """Continue causally; the state holds the last kernel - 1 inputs of each layer."""
+        """Return the hidden states of new positions; the state holds the last kernel - 1 inputs of each layer."""
         x = self.embedding_map(x)
         if state is None:
             state = State(stream.sequence[:0], [x[:0]] * len(self.blocks))
-        joint = joined(state.sequence, stream.sequence, self.offsets)
+        positions = join_positions(state.sequence, stream.sequence, self.offsets)
         cached = []
         for block, past in zip(self.blocks, state.layers, strict=True):
-            normed = torch.cat([past, block.norm(x)])[joint.order]  # type: ignore[operator]
-            cached.append(normed[joint.kept])
-            x = block(x, normed, joint.at)
-        return self.norm(x), State(joint.sequence, cached)
+            normed = torch.cat([past, block.norm(x)])[positions.order]  # type: ignore[operator]
+            cached.append(normed[positions.kept])
+            x = block(x, normed, positions.neighbours)
+        return self.norm(x), State(positions.sequence, cached)

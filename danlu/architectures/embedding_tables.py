@@ -1,4 +1,4 @@
-"""The embedding tables of a network, one for each input name; their outputs are summed.
+"""The embedding tables of a network, one for each input name. The network sums their outputs.
 
 Shapes: T positions of a stream, n features of a vector.
 """
@@ -14,15 +14,15 @@ from danlu.architecture import Architecture
 from danlu.batch import ArraySpec
 from danlu.objective import Objective
 
-SEGMENTS = 2
-"""Number of segments of an objective that has them; a smaller table of an architecture is replaced."""
+NUM_SEGMENTS = 2
+"""Number of segments of objectives with segments. It replaces a smaller table of the architecture."""
 
 
 class Projection(nn.Linear):
-    """A linear layer for vectors of any float type, [T, n] -> [T, width]: patches of an image, frames of a sound.
+    """A linear layer for vectors of any float type, [T, n] -> [T, width]: patches of images, frames of sounds.
 
-    Its bias is zero at first. torch's own initialisation would be many times the size of what comes from the vectors,
-    and the same at all positions.
+    The bias is initialised to zero. With PyTorch's default it would be many times larger than the projected vectors,
+    and equal at all positions.
     """
 
     def __init__(self, features: int, width: int):
@@ -34,38 +34,42 @@ class Projection(nn.Linear):
 
 
 class ScaledEmbedding(nn.Embedding):
-    """Embeddings multiplied by sqrt(width) (Vaswani et al. 2017); a tied head uses them unscaled."""
+    """Embeddings multiplied by sqrt(width) (Vaswani et al. 2017); a tied head uses the weights without this factor."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input) * self.embedding_dim**0.5
 
 
-def token(declared: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
-    """Create the token embeddings."""
+def token_table(spec: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
+    """Create the token embeddings, [T] -> [T, width]."""
     return nn.Embedding(vocabulary_size, width)
 
 
-def segment(declared: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
-    """Create the segment embeddings."""
-    return nn.Embedding(SEGMENTS, width)
+def segment_table(spec: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
+    """Create the segment embeddings, [T] -> [T, width]."""
+    return nn.Embedding(NUM_SEGMENTS, width)
 
 
-def patch(declared: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
-    """Create the projection of patches."""
-    _, (size,) = declared
-    return Projection(size, width)
+def patch_projection(spec: ArraySpec, vocabulary_size: int, width: int) -> nn.Module:
+    """Create the projection of patches, [T, n] -> [T, width]."""
+    _, (features,) = spec
+    return Projection(features, width)
 
 
-INPUTS: Mapping[str, Callable[[ArraySpec, int, int], nn.Module]] = {"segment": segment, "patch": patch, "token": token}
-"""Input name -> table. Further inputs that an objective declares are not embedded; it uses them itself."""
+TABLE_BUILDERS: Mapping[str, Callable[[ArraySpec, int, int], nn.Module]] = {
+    "segment": segment_table,
+    "patch": patch_projection,
+    "token": token_table,
+}
+"""Input name -> function that creates its table. Other inputs of a stream are not embedded; objectives read them."""
 
-IMPLICIT = frozenset({"segment"})
-"""Inputs that every stream has, with a default where they are not given (`danlu.architectures.network.summed`). A model
-with a table for one adds it to every stream."""
+IMPLICIT_INPUTS = frozenset({"segment"})
+"""Inputs that every stream has, with the default 0 (`danlu.architectures.network.sum_embeddings`). A model with a table
+for such an input adds its embedding in every stream."""
 
 
 class EmbeddingProjection(nn.Linear):
-    """A linear layer [T, embedding width] -> [T, width] whose output starts the residual stream.
+    """The linear layer between embeddings and the first block, [T, embedding width] -> [T, width].
 
     The output has the dtype of the weights, even if autocast computes the product in bfloat16.
     """
@@ -75,7 +79,7 @@ class EmbeddingProjection(nn.Linear):
 
 
 def embedding_projection(embedding_width: int | None, width: int, bias: bool = False) -> nn.Module:
-    """Create the projection [T, embedding_width] -> [T, width] of a backbone; the identity if it is None."""
+    """Create the projection [T, embedding_width] -> [T, width]; the identity if `embedding_width` is None."""
     if embedding_width is None:
         return nn.Identity()
     projection = EmbeddingProjection(embedding_width, width, bias=bias)
@@ -85,9 +89,9 @@ def embedding_projection(embedding_width: int | None, width: int, bias: bool = F
     return projection
 
 
-def declared_by(objective: Objective) -> dict[str, ArraySpec]:
+def declared_inputs(objective: Objective) -> dict[str, ArraySpec]:
     """Return the inputs of all streams of an objective."""
-    return {name: kind for spec in objective.streams.values() for name, kind in spec.inputs.items()}
+    return {name: dtype for stream in objective.streams.values() for name, dtype in stream.inputs.items()}
 
 
 def embedding_tables_of(
@@ -99,35 +103,38 @@ def embedding_tables_of(
         objective: the objective of the network.
         architecture: the settings of the network.
         vocabulary_size: rows of the token embeddings.
-        pretrained_by: the objective of pre-training, where `objective` is that of a task. Its tables for implicit
-            inputs are created too: a model with segments treats every text as segment 0. Tables of other
-            inputs that the task does not use, such as patches, are left out.
+        pretrained_by: the pre-training objective, if `objective` is that of a fine-tuning task. Its implicit inputs
+            get a table too: a model with segment embeddings treats the text of a task as segment 0. Other inputs that
+            the task does not use, such as patches, get none.
     """
-    declared = declared_by(objective)
+    inputs = declared_inputs(objective)
     if pretrained_by is not None:
-        declared |= {name: kind for name, kind in declared_by(pretrained_by).items() if name in IMPLICIT}
+        inputs |= {name: spec for name, spec in declared_inputs(pretrained_by).items() if name in IMPLICIT_INPUTS}
     tables: dict[str, nn.Module] = dict(architecture.embedding_tables())
-    for name, make in INPUTS.items():
-        if name in declared:
-            made = make(declared[name], vocabulary_size, architecture.embedding_dim)
-            if name not in tables or len(tables[name].weight) < len(made.weight):  # type: ignore[arg-type]
-                tables[name] = made  # RoBERTa has one segment, too few for an objective of two
-    return initialised(tables, architecture)
+    for name, build in TABLE_BUILDERS.items():
+        if name in inputs:
+            table = build(inputs[name], vocabulary_size, architecture.embedding_dim)
+            if name not in tables or len(tables[name].weight) < len(table.weight):  # type: ignore[arg-type]
+                tables[name] = table  # RoBERTa has one segment, but the objective may need two
+    return initialise_tables(tables, architecture)
 
 
 def decoder_embedding_tables_of(architecture: Architecture, vocabulary_size: int) -> dict[str, nn.Module]:
-    """Create the tables that a decoder uses instead of the backbone's: positions, and tokens unless they are shared."""
+    """Create the decoder's own tables: positions, and tokens unless encoder and decoder share them."""
     tables: dict[str, nn.Module] = dict(architecture.decoder_embedding_tables())
     if not architecture.head_style.shared_embeddings:
-        tables["token"] = token(np.int64, vocabulary_size, architecture.embedding_dim)
-    return initialised(tables, architecture)
+        tables["token"] = token_table(np.int64, vocabulary_size, architecture.embedding_dim)
+    return initialise_tables(tables, architecture)
 
 
-def initialised(tables: dict[str, nn.Module], architecture: Architecture) -> dict[str, nn.Module]:
-    """Initialise the tables. A tied head that divides by sqrt(width) needs token embeddings of unit variance."""
+def initialise_tables(tables: dict[str, nn.Module], architecture: Architecture) -> dict[str, nn.Module]:
+    """Initialise the tables with standard deviation 0.02.
+
+    Token embeddings have unit variance if they are tied to a head that divides by sqrt(width).
+    """
     if "token" in tables and architecture.head_style.scaled_embeddings:
         tables["token"] = ScaledEmbedding(*tables["token"].weight.shape)  # type: ignore[union-attr, misc]
     for name, table in tables.items():
-        unit = name == "token" and architecture.tied and architecture.head_style.scaled_head
-        nn.init.normal_(table.weight, std=1.0 if unit else 0.02)  # type: ignore[arg-type]
+        unit_variance = name == "token" and architecture.tied and architecture.head_style.scaled_head
+        nn.init.normal_(table.weight, std=1.0 if unit_variance else 0.02)  # type: ignore[arg-type]
     return tables

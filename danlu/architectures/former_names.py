@@ -12,11 +12,11 @@ PREFIXES: Mapping[str, str] = {
     "embedders.": "embeddings.",
     "decoder_embedders.": "decoder_embeddings.",
 }
-"""{former prefix: current prefix}. No current name starts with a former prefix, so the names alone decide."""
+"""{former prefix: current prefix}. No current name starts with a former prefix, so renaming is unambiguous."""
 
 
 def with_current_names(state: Mapping[str, Value]) -> dict[str, Value]:
-    """Return `state` under the current names of the weights, in its own order."""
+    """Return `state` with the current names of the weights, in unchanged order."""
     return {current_name(name): value for name, value in state.items()}
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from danlu.architecture import Architecture, Backbone
 from danlu.architectures.embedding_tables import embedding_projection
-from danlu.architectures.even_steps import Steps
-from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.length_groups import CellRunner
+from danlu.architectures.packed_steps import packed_order, run_packed
 from danlu.architectures.recurrent_decoder import RecurrentDecoder
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.batch import Stream
@@ -28,8 +28,8 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "
 class Recurrent(Architecture):
     """Recurrent layers (Elman 1990; LSTM, Hochreiter & Schmidhuber 1997; GRU, Cho et al. 2014) and an RMS norm.
 
-    For objectives that need a decoder, it is a forward network of the same cell and layers with attention to the
-    backbone's hidden states (Luong et al. 2015).
+    The decoder, for objectives that need one, is a forward network with the same cell and number of layers and with
+    attention to the backbone's hidden states (Luong et al. 2015).
     """
 
     name: Literal["recurrent"] = "recurrent"
@@ -75,7 +75,7 @@ class Recurrent(Architecture):
         )
 
     def cells(self, both: bool) -> nn.RNNBase:
-        """Create the layers of cells; with two directions each has half the width."""
+        """Create the recurrent layers; in a bidirectional layer each direction has half the width."""
         cells = CELLS[self.cell](
             self.width,
             self.width // (2 if both else 1),
@@ -110,12 +110,15 @@ class RecurrentBackbone(Backbone):
 
     def forward(self, x: Tensor, stream: Stream) -> Tensor:
         x = self.embedding_map(x)
-        return self.norm(Steps(stream)(self.cells, x)) if len(stream) else x
+        return self.norm(CellRunner(stream)(self.cells, x)) if len(stream) else x
 
     def extend(self, x: Tensor, stream: Stream, state: Any) -> tuple[Tensor, Any]:
-        """Continue causally; `state` is torch's, [layers, N, width], and all calls have the same N sequences."""
+        """Return the hidden states of new positions and PyTorch's state [layers, N, width].
+
+        All calls with one state must have the same N sequences.
+        """
         x = self.embedding_map(x)
         if not len(stream):
             return x, state
-        x, state = stepped(self.cells, x, packed_order(stream), state)
+        x, state = run_packed(self.cells, x, packed_order(stream), state)
         return self.norm(x), state

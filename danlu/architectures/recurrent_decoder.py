@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from danlu.architecture import Decoder
-from danlu.architectures.even_steps import Steps
-from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.length_groups import CellRunner
+from danlu.architectures.packed_steps import packed_order, run_packed
 from danlu.architectures.transformer.norms import RMSNorm
 from danlu.batch import Memory, Stream
 
 
 class MemoryAttention(nn.Module):
-    """Luong's global attention with the "general" score, divided by the square root of the width.
+    """Luong's global attention with the "general" score, divided by sqrt(width).
 
     Position i of sequence k attends to every position j of sequence k of the memory with the score h_i W m_j. The
     output is tanh(V [c_i; h_i]), where c_i is the mean of the memory under the softmax of the scores. Unlike in
@@ -33,16 +33,16 @@ class MemoryAttention(nn.Module):
 
     def forward(self, hidden: Tensor, stream: Stream, memory: Memory) -> Tensor:
         """Attend from hidden states [T, width] to the memory; return [T, width]."""
-        query, at = in_rows(self.score(hidden) * hidden.shape[1] ** -0.5, stream)
-        key, _ = in_rows(memory.hidden, memory.stream)
+        query, at = to_padded_rows(self.score(hidden) * hidden.shape[1] ** -0.5, stream)
+        key, _ = to_padded_rows(memory.hidden, memory.stream)
         real = torch.arange(key.shape[1], device=key.device) < memory.stream.offsets.diff()[:, None]
         weights = (query @ key.mT).masked_fill(~real[:, None], float("-inf")).softmax(-1)
         context = (weights @ key)[at]
         return torch.tanh(self.join(torch.cat([context, hidden], 1)))
 
 
-def in_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Arrange a stream in rows, [T, width] -> [N, longest, width], padded with zeros, for attention only.
+def to_padded_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Arrange a stream in one row per sequence, padded with zeros: [T, width] -> [N, longest, width].
 
     Returns:
         The rows, and the row and column [T] of each position.
@@ -54,10 +54,10 @@ def in_rows(x: Tensor, stream: Stream) -> tuple[Tensor, tuple[Tensor, Tensor]]:
 
 
 class RecurrentDecoder(Decoder):
-    """Recurrent cells that run forward, followed by attention to the memory, [T, width] -> [T, width].
+    """Forward recurrent cells followed by attention to the memory, [T, embedding width] -> [T, width].
 
-    The initial state is tanh of a linear map of the memory's mean. (Bahdanau et al. (2015) use the encoder's state at
-    the first word.)
+    The initial state is tanh of a linear map of the mean of the memory; Bahdanau et al. (2015) use the backward state
+    at the first word instead.
     """
 
     def __init__(self, cells: nn.RNNBase, width: int, embedding_map: nn.Module):
@@ -75,10 +75,10 @@ class RecurrentDecoder(Decoder):
         """Return the initial state [layers, N, width] of the cells; for an LSTM the hidden and the cell state."""
         mean = memory.stream.mean(memory.hidden)
         state = torch.tanh(self.begin(mean)).view(len(mean), self.tensors, -1, self.width)
-        found = tuple(state[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
-        return found if self.tensors > 1 else found[0]
+        tensors = tuple(state[:, k].transpose(0, 1).contiguous() for k in range(self.tensors))
+        return tensors if self.tensors > 1 else tensors[0]
 
-    def projected(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
+    def project_inputs(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
         """Return the inputs of the cells [T, width].
 
         Raises:
@@ -89,18 +89,21 @@ class RecurrentDecoder(Decoder):
         return self.embedding_map(x)
 
     def forward(self, x: Tensor, stream: Stream, memory: Memory) -> Tensor:
-        x = self.projected(x, stream, memory)
+        x = self.project_inputs(x, stream, memory)
         if not len(stream):
             return x
-        hidden = Steps(stream)(self.cells, x, self.initial_state(memory))
+        hidden = CellRunner(stream)(self.cells, x, self.initial_state(memory))
         return self.norm(self.attention(hidden, stream, memory))
 
     def extend(self, x: Tensor, stream: Stream, state: Any, memory: Memory) -> tuple[Tensor, Any]:
-        """Continue causally; `state` is that of the cells, and all calls have the same sequences."""
-        x = self.projected(x, stream, memory)
+        """Return the hidden states [T, width] of new positions and the updated state of the cells.
+
+        All calls with one state must have the same sequences.
+        """
+        x = self.project_inputs(x, stream, memory)
         if not len(stream):
             return x, state
         if state is None:
             state = self.initial_state(memory)
-        hidden, state = stepped(self.cells, x, packed_order(stream), state)
+        hidden, state = run_packed(self.cells, x, packed_order(stream), state)
         return self.norm(self.attention(hidden, stream, memory)), state

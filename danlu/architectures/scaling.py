@@ -8,17 +8,17 @@ from typing import Any
 from danlu.architecture import Architecture
 
 
-def even(size: float) -> int:
+def nearest_even(size: float) -> int:
     """Return the nearest even number, at least 2."""
     return max(2, 2 * round(size / 2))
 
 
-def scaled(architecture: Architecture, width: float, layers: float) -> Architecture:
-    """Return the settings of a model with fractions of the width and of the layers, for the same embeddings.
+def scale_architecture(architecture: Architecture, width: float, layers: float) -> Architecture:
+    """Scale the width and the number of layers of an architecture by fractions, with unchanged embeddings.
 
-    There are fewer heads of the same width, or of another width where the fraction is not a whole number of heads. The
-    feed-forward width is scaled with the width. An architecture without `embedding_width` keeps its width, since that
-    is also the width of the embeddings.
+    The number of heads is scaled and their width kept if the scaled number is an integer; otherwise the width of the
+    heads changes too. The feed-forward width is scaled with the width. An architecture without `embedding_width` keeps
+    its width, since that is also the width of the embeddings.
     """
     given: dict[str, Any] = architecture.model_dump()
     changed: dict[str, Any] = {}
@@ -27,13 +27,14 @@ def scaled(architecture: Architecture, width: float, layers: float) -> Architect
     if "embedding_width" not in given:
         return type(architecture).model_validate(given | changed)
     before: int = given["width"]
-    changed["width"] = even(before * width)
+    changed["width"] = nearest_even(before * width)
     if "heads" in given:
         heads = max(1, round(given["heads"] * width))
         changed["heads"] = heads
         if given.get("head_dim") is None:
-            each = before // given["heads"] if heads == given["heads"] * width else even(changed["width"] / heads)
-            changed["width"] = heads * each
+            exact = heads == given["heads"] * width
+            head_dim = before // given["heads"] if exact else nearest_even(changed["width"] / heads)
+            changed["width"] = heads * head_dim
         if given.get("kv_heads"):
             changed["kv_heads"] = gcd(heads, given["kv_heads"])
     if given.get("ffn_dim"):

@@ -1,4 +1,4 @@
-"""Initialise a network with the weights of another one, by name: for warm starts and for fine-tuning alike."""
+"""Initialise a network with the weights of another one, by name, for warm starts and fine-tuning."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from danlu.architectures.network import Network
 from danlu.errors import WrongInput
 
 HEAD = "head."
-"""Prefix of the weights that belong to an objective."""
+"""Prefix of the weights of an objective's head."""
 
 TABLES = ("embeddings.", "decoder_embeddings.", "unembedding.", "output_bias")
-"""Prefixes of the weights whose rows are numbered (tokens, positions, segments)."""
+"""Prefixes of the weights with one row per token, position or segment."""
 
 
 @dataclass(frozen=True)
 class ResizedTable:
-    """A table with another number of rows in the source than in the target; the rows that both have were copied."""
+    """A table whose numbers of rows differ between source and target; only the rows that both have were copied."""
 
     name: str
     source_rows: int
@@ -30,10 +30,10 @@ class ResizedTable:
 
 @dataclass(frozen=True)
 class WeightTransfer:
-    """What a transfer did; every weight that it does not list was copied unchanged."""
+    """The result of a transfer. All weights that it does not list were copied unchanged."""
 
-    new: tuple[str, ...] = ()  # weights of the target that the source lacks: they keep their initial values
-    unused: tuple[str, ...] = ()  # weights of the source that the target lacks
+    new: tuple[str, ...] = ()  # weights that only the target has; they keep their initial values
+    unused: tuple[str, ...] = ()  # weights that only the source has
     resized: tuple[ResizedTable, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -47,27 +47,26 @@ def transfer_weights(
 ) -> WeightTransfer:
     """Copy the weights of `source` into `target` wherever the names match.
 
-    All roles are covered: embeddings, backbone, decoder, the decoder's embeddings, output layers and the head of the
-    objective. The head is copied as a whole, or not at all if the names or shapes of its weights differ. Of a table
-    with another number of rows, the rows that both have are copied.
+    The head of the objective is copied only if the names and shapes of all its weights match. If a table has a
+    different number of rows, the rows that both have are copied.
 
     Args:
-        target: a freshly initialised network.
+        target: a newly initialised network.
         source: the state dict of the other network.
-        where: what an error calls the source.
-        with_head: whether the head may be copied; False where its outputs have another meaning.
+        where: name of the source in error messages.
+        with_head: whether the head may be copied; False if its outputs have another meaning.
 
     Raises:
-        WrongInput: if another weight has a different shape in the source, whose architecture then does not match.
+        WrongInput: if any other weight differs in shape, since the architectures then differ.
     """
-    wanted = target.state_dict()
-    given = dict(source)
-    if not with_head or head_shapes(given) != head_shapes(wanted):
-        given = {name: value for name, value in given.items() if not name.startswith(HEAD)}
+    target_state = target.state_dict()
+    source_state = dict(source)
+    if not with_head or head_shapes(source_state) != head_shapes(target_state):
+        source_state = {name: value for name, value in source_state.items() if not name.startswith(HEAD)}
     new, resized = [], []
     state: dict[str, Tensor] = {}
-    for name, initial in wanted.items():
-        value = given.get(name)
+    for name, initial in target_state.items():
+        value = source_state.get(name)
         if value is None:
             new.append(name)
             state[name] = initial
@@ -81,7 +80,7 @@ def transfer_weights(
             shapes = [" x ".join(map(str, shape)) for shape in (value.shape, initial.shape)]
             raise WrongInput(f"{where}: weight {name} is {shapes[0]}, not {shapes[1]}; the architectures differ")
     target.load_state_dict(state)
-    unused = [name for name in source if name not in given or name not in wanted]
+    unused = [name for name in source if name not in source_state or name not in target_state]
     return WeightTransfer(tuple(sorted(new)), tuple(sorted(unused)), tuple(resized))
 
 

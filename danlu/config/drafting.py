@@ -11,7 +11,7 @@ from danlu.config.loading import first_difference, load_recipe, parse_draft, shi
 from danlu.config.recipe_template import DraftSettings, format_time, render_recipe
 from danlu.config.schema import Recipe
 from danlu.config.wording import ENGLISH, Wording
-from danlu.durable import explain_disk, write_text
+from danlu.durable import explain_write_errors, write_text
 from danlu.errors import WrongInput
 from danlu.text.compressed import suffix
 from danlu.tokens.kinds.byte_bpe import ByteBPE
@@ -175,7 +175,7 @@ def write_draft(draft: Draft, path: Path) -> bool:
                 f"run the existing one with: danlu run {path}, or choose another folder with --out"
             )
         return False
-    with explain_disk(path):
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, draft.text)
     return True

@@ -12,7 +12,7 @@ from danlu import __version__
 from danlu.architectures.former_names import with_current_names
 from danlu.architectures.network import Network, build_network
 from danlu.architectures.presets import FAMILIES, family_named, family_of, from_hf
-from danlu.architectures.presets.weight_names import refuse_other_names
+from danlu.architectures.presets.weight_names import check_weight_names
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
 from danlu.interop.headless import objective_of
@@ -92,7 +92,7 @@ def facts_from_config(folder: Path, vocabulary: Vocabulary) -> ModelFacts:
         objective: Any = objective_of(family.head, family.objective_settings)
     except WrongInput as error:
         raise WrongInput(f"{folder}: {error}") from None
-    if reason := family.fits(settings, objective):
+    if reason := family.mismatch(settings, objective):
         raise WrongInput(f"{path}: {family.class_name}: {reason}")
     size = config.get("vocab_size")
     if not isinstance(size, int) or size < 1:
@@ -123,7 +123,7 @@ def to_danlu_names(
 def load_state(network: Network, state: dict[str, Tensor], path: Path) -> None:
     """Load all weights. Raises WrongInput for the first that is missing, unknown or has the wrong shape."""
     expected = network.state_dict()
-    refuse_other_names(expected, state, str(path))
+    check_weight_names(expected, state, str(path))
     for name, value in state.items():
         if value.shape != expected[name].shape:
             shapes = [" x ".join(map(str, shape)) for shape in (value.shape, expected[name].shape)]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from danlu.architecture import Architecture
 from danlu.architectures.network import Network, build_network
-from danlu.architectures.scaling import scaled
+from danlu.architectures.scaling import scale_architecture
 from danlu.objective import Objective, SubModel
 
 
@@ -35,7 +35,7 @@ def split_submodels(network: Network, objective: Objective, architecture: Archit
 
 def extract(network: Network, part: SubModel, architecture: Architecture) -> BuiltModel:
     """Return a part of a network as a separate network with a copy of the weights."""
-    settings = architecture if part.size == (1.0, 1.0) else scaled(architecture, *part.size)
+    settings = architecture if part.size == (1.0, 1.0) else scale_architecture(architecture, *part.size)
     extracted = build_network(part.objective, settings, network.vocabulary_size, seed=0)
     state = {
         separate + name.removeprefix(whole): value

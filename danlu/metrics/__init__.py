@@ -1,1 +1,1 @@
-"""Metrics: what tasks and objectives are scored by, and the intervals of their scores."""
+"""Metrics of tasks and objectives, and confidence intervals of scores."""

@@ -1,4 +1,4 @@
-"""chrF: how many runs of characters two texts share (Popović 2015)."""
+"""chrF, the F-score of character n-grams (Popović 2015)."""
 
 from __future__ import annotations
 
@@ -6,39 +6,45 @@ from collections import Counter
 from collections.abc import Sequence
 
 ORDER = 6
-"""The longest runs of characters."""
+"""Maximum length of n-grams, in characters."""
 
 BETA = 2
-"""Recall counts so many times as much as precision."""
+"""Weight of recall relative to precision in the F-score."""
 
 
-def runs(text: str, n: int) -> Counter[str]:
-    """The runs of n characters of a text without its white space."""
-    packed = "".join(text.split())
-    return Counter(packed[i : i + n] for i in range(len(packed) - n + 1))
+def ngrams(text: str, n: int) -> Counter[str]:
+    """Count the character n-grams of a text without its white space."""
+    characters = "".join(text.split())
+    return Counter(characters[i : i + n] for i in range(len(characters) - n + 1))
 
 
-def matches(made: str, given: str) -> list[tuple[int, int, int]]:
-    """For each length of run: how many `made` has (none where `given` is too short to have any), how many `given` has,
-    how many they share."""
-    found = []
+def match_counts(hypothesis: str, reference: str) -> list[tuple[int, int, int]]:
+    """Count n-grams for n = 1 to `ORDER`.
+
+    Returns:
+        For each n, the numbers of n-grams of the hypothesis (0 if the reference has none), of the reference, and of
+        both.
+    """
+    counts = []
     for n in range(1, ORDER + 1):
-        ours, theirs = runs(made, n), runs(given, n)
-        found.append((ours.total() if theirs else 0, theirs.total(), (ours & theirs).total()))
-    return found
+        hyp, ref = ngrams(hypothesis, n), ngrams(reference, n)
+        counts.append((hyp.total() if ref else 0, ref.total(), (hyp & ref).total()))
+    return counts
 
 
-def chrf(made: Sequence[str], given: Sequence[str]) -> float:
-    """chrF2 of a list of texts as a whole, in [0, 100]: counts are added up over the texts, precision and recall are
-    the means over those lengths of run that both sides have, and the F score is that of the two."""
+def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """Return the corpus-level chrF2 of texts, in [0, 100].
+
+    Counts are summed over the texts. Precision and recall are means over the n-gram orders that occur on both sides.
+    """
     total = [(0, 0, 0)] * ORDER
-    for one, other in zip(made, given, strict=True):
-        total = [tuple(map(sum, zip(a, b, strict=True))) for a, b in zip(total, matches(one, other), strict=True)]
-    counted = [(ours, theirs, both) for ours, theirs, both in total if ours and theirs]
-    if not counted:
+    for pair in zip(hypotheses, references, strict=True):
+        total = [tuple(map(sum, zip(a, b, strict=True))) for a, b in zip(total, match_counts(*pair), strict=True)]
+    counts = [(hyp, ref, both) for hyp, ref, both in total if hyp and ref]
+    if not counts:
         return 0.0
-    precision = sum(both / ours for ours, _, both in counted) / len(counted)
-    recall = sum(both / theirs for _, theirs, both in counted) / len(counted)
+    precision = sum(both / hyp for hyp, _, both in counts) / len(counts)
+    recall = sum(both / ref for _, ref, both in counts) / len(counts)
     if precision + recall == 0:
         return 0.0
     return 100 * (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall)

@@ -1,4 +1,7 @@
-"""Metrics of predicted classes."""
+"""Classification metrics.
+
+Shapes: n rows.
+"""
 
 from __future__ import annotations
 
@@ -13,33 +16,33 @@ from danlu.metrics.table import DetailTable
 from danlu.registry import metrics
 
 
-def confusion(labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Count how often class i was predicted as class j, [classes, classes] int64.
+def confusion(labels: Sequence[Any] | np.ndarray, predictions: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """Return the confusion matrix of labels [n] and predictions [n], [classes, classes] int64.
 
-    The classes are those that occur among the labels or the predictions, sorted.
+    Rows are labels, columns predictions. The classes are those that occur in either, sorted.
     """
-    n = require_pairs(labels, found)
-    classes, number = np.unique(np.concatenate([np.asarray(labels), np.asarray(found)]), return_inverse=True)
+    n = require_pairs(labels, predictions)
+    classes, number = np.unique(np.concatenate([np.asarray(labels), np.asarray(predictions)]), return_inverse=True)
     table = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(table, (number[:n], number[n:]), 1)
     return table
 
 
-def confusion_table(labels: Sequence[str], found: Sequence[str]) -> DetailTable:
+def confusion_table(labels: Sequence[str], predictions: Sequence[str]) -> DetailTable:
     """Return the confusion matrix: one row per true class, one column per predicted class."""
-    classes = class_names(labels, found)
-    counts = confusion(labels, found).tolist()
+    classes = class_names(labels, predictions)
+    counts = confusion(labels, predictions).tolist()
     return DetailTable(tuple(classes), {name: tuple(row) for name, row in zip(classes, counts, strict=True)})
 
 
-def class_names(labels: Sequence[str], found: Sequence[str]) -> list[str]:
+def class_names(labels: Sequence[str], predictions: Sequence[str]) -> list[str]:
     """Return the classes that occur among the labels or the predictions, sorted."""
-    return np.unique(np.concatenate([np.asarray(labels), np.asarray(found)])).tolist()
+    return np.unique(np.concatenate([np.asarray(labels), np.asarray(predictions)])).tolist()
 
 
-def per_class_table(labels: Sequence[str], found: Sequence[str]) -> DetailTable:
+def per_class_table(labels: Sequence[str], predictions: Sequence[str]) -> DetailTable:
     """Return precision, recall, F1 and number of rows of each class; a ratio with a zero denominator is None."""
-    table = confusion(labels, found)
+    table = confusion(labels, predictions)
 
     def ratio(part: int, whole: int) -> float | None:
         return int(part) / int(whole) if whole else None
@@ -54,22 +57,22 @@ def per_class_table(labels: Sequence[str], found: Sequence[str]) -> DetailTable:
                 ratio(2 * right[i], predicted[i] + rows[i]),
                 int(rows[i]),
             )
-            for i, name in enumerate(class_names(labels, found))
+            for i, name in enumerate(class_names(labels, predictions))
         },
     )
 
 
 @metrics.register
 class Accuracy(Metric):
-    """Fraction of rows with the right class."""
+    """Fraction of rows whose class is predicted correctly."""
 
     name: Literal["accuracy"] = "accuracy"
 
     low: ClassVar[float | None] = 0.0
     high: ClassVar[float | None] = 1.0
 
-    def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
-        table = confusion(labels, found)
+    def score(self, labels: Sequence[Any] | np.ndarray, predictions: Sequence[Any] | np.ndarray) -> float:
+        table = confusion(labels, predictions)
         return int(np.trace(table)) / int(table.sum())
 
 
@@ -83,8 +86,8 @@ class MacroF1(Metric):
     low: ClassVar[float | None] = 0.0
     high: ClassVar[float | None] = 1.0
 
-    def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
-        table = confusion(labels, found)
+    def score(self, labels: Sequence[Any] | np.ndarray, predictions: Sequence[Any] | np.ndarray) -> float:
+        table = confusion(labels, predictions)
         return float((2 * np.diag(table) / (table.sum(0) + table.sum(1))).mean())
 
 
@@ -98,10 +101,10 @@ class Matthews(Metric):
     low: ClassVar[float | None] = -1.0
     high: ClassVar[float | None] = 1.0
 
-    def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
-        table = confusion(labels, found)
+    def score(self, labels: Sequence[Any] | np.ndarray, predictions: Sequence[Any] | np.ndarray) -> float:
+        table = confusion(labels, predictions)
         n, true, predicted = int(table.sum()), table.sum(1), table.sum(0)
-        # covariances times n squared, in exact integers
+        # covariances times n squared, as exact integers
         between = n * int(np.trace(table)) - int(true @ predicted)
         of_labels, of_predictions = n * n - int(true @ true), n * n - int(predicted @ predicted)
         return between / math.sqrt(of_labels * of_predictions) if of_labels and of_predictions else 0.0

@@ -11,7 +11,7 @@ from danlu.metrics.intervals import Interval
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the correlation of the ranks of two lists [n]; 0 if one of them is constant."""
+    """Return Spearman's rank correlation of two lists [n]; 0 if one of them is constant."""
     from scipy.stats import rankdata  # imported here because scipy is slow to import
 
     x, y = rankdata(a), rankdata(b)
@@ -23,9 +23,10 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
 def spearman_interval(
     a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, level: float = 0.95
 ) -> Interval:
-    """Return `spearman` of n pairs of numbers with the interval of Bonett and Wright (2000) on Fisher's z scale.
+    """Return Spearman's rank correlation of n pairs of numbers with a confidence interval.
 
-    Fewer than 10 pairs, a perfect correlation and a constant list have no interval.
+    The interval is that of Bonett and Wright (2000) on Fisher's z scale. There is no interval for fewer than 10 pairs,
+    a perfect correlation or a constant list.
 
     Raises:
         ValueError: for lists of different lengths or fewer than three pairs.

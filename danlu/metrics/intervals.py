@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FEWEST_ITEMS = 6
-"""Items from which an interval over items is reported. Fewer say too little about how they are distributed."""
+MIN_ITEMS = 6
+"""Minimum number of items for an interval over items; fewer do not allow an estimate of the variance."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its confidence bounds; `low` and `high` are None if the values say nothing about their spread."""
+    """A mean and its confidence bounds; the bounds are None if the variance cannot be estimated."""
 
     mean: float
     low: float | None
@@ -27,7 +27,7 @@ class Interval:
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
-def _checked(values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:
+def _check_values(values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:
     numbers = np.asarray(values, np.float64)
     if numbers.ndim != 1 or not len(numbers) or not np.isfinite(numbers).all():
         raise ValueError(f"an interval needs a list of finite numbers, not {values!r}")
@@ -39,12 +39,12 @@ def _checked(values: Sequence[float] | np.ndarray, level: float) -> np.ndarray:
 def mean_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
     """Return the mean over seeds [n] with Student's t interval.
 
-    It covers what varies between the seeds (the draw of labels, order, initial weights), not the choice of test rows.
-    A single value and values that are all equal have no interval: their spread is unknown, not zero.
+    The interval covers what varies between seeds (the sample of labels, order, initial weights), not the choice of test
+    rows. A single value and values that are all equal have no interval, since their variance is unknown, not zero.
     """
     from scipy.special import stdtrit  # imported here because scipy is slow to import
 
-    numbers = _checked(values, level)
+    numbers = _check_values(values, level)
     mean, n = float(numbers.mean()), len(numbers)
     if n == 1 or (numbers == numbers[0]).all():
         return Interval(mean, None, None)
@@ -55,7 +55,9 @@ def mean_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> 
 def paired_difference(
     a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, level: float = 0.95
 ) -> Interval:
-    """Return a - b over the same seeds [n]; what the seeds have in common cancels.
+    """Return the mean of a - b over the same seeds [n] with Student's t interval.
+
+    Effects of a seed on both values cancel.
 
     Raises:
         ValueError: if the lengths differ.
@@ -73,28 +75,34 @@ def weighted_interval(
 ) -> Interval:
     """Return sum(values) / sum(weights) over independent items [n] with a jackknife interval.
 
-    Items are documents, for instance: bits as values and bytes as weights give bits per byte. For the difference of two
-    models on the same documents pass the differences of their values. Without weights it is the mean.
+    For example, items are documents, values bits and weights bytes; the ratio is then bits per byte. For the difference
+    of two models on the same documents, pass the differences of their values. Without weights the ratio is the mean.
 
     The variance is that of the delete-one jackknife (Quenouille 1956; Tukey 1958). The quantile is Student's t with
-    (sum w)^2 / sum w^2 - 1 degrees of freedom, because a few large items can carry most of the weight
-    (`tests/metrics/test_intervals.py` measures the coverage). Items that are all 0 or 1, without weights, have the
-    interval of Wilson (1927), which keeps its width at a share near 0 or 1. Fewer than `FEWEST_ITEMS` items and ratios
-    that are all equal have no interval. `bounds` are the least and greatest possible ratio; intervals are cut to them.
+    (sum w)^2 / sum w^2 - 1 degrees of freedom, because a few large items can have most of the weight
+    (`tests/metrics/test_intervals.py` measures the coverage). For values that are all 0 or 1, without weights, the
+    interval is Wilson's (1927), whose width is not zero for shares of 0 and 1. There is no interval for fewer than
+    `MIN_ITEMS` items or if all ratios are equal.
+
+    Args:
+        values: values of the items [n].
+        weights: weights of the items [n]; None: 1 each.
+        level: confidence level.
+        bounds: minimum and maximum possible ratio, to which the interval is clipped.
 
     Raises:
         ValueError: for weights that are not positive.
     """
     from scipy.special import stdtrit  # imported here because scipy is slow to import
 
-    numbers = _checked(values, level)
+    numbers = _check_values(values, level)
     n = len(numbers)
-    sizes = np.ones(n) if weights is None else _checked(weights, level)
+    sizes = np.ones(n) if weights is None else _check_values(weights, level)
     if len(sizes) != n or (sizes <= 0).any():
         raise ValueError(f"{n} values need {n} positive weights")
     total = sizes.sum()
     ratio = float(numbers.sum() / total)
-    if n < FEWEST_ITEMS:
+    if n < MIN_ITEMS:
         return Interval(ratio, None, None)
     if weights is None and np.isin(numbers, (0, 1)).all():
         return _wilson(ratio, n, level)
@@ -108,7 +116,7 @@ def weighted_interval(
 
 
 def _wilson(share: float, n: int, level: float) -> Interval:
-    """The score interval of a share of n items (Wilson 1927; Brown, Cai and DasGupta 2001)."""
+    """Return the score interval of a share of n items (Wilson 1927; Brown, Cai and DasGupta 2001)."""
     from scipy.special import ndtri  # imported here because scipy is slow to import
 
     z = float(ndtri((1 + level) / 2))

@@ -1,4 +1,4 @@
-"""Metrics of predicted numbers."""
+"""Regression metrics."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from danlu.metrics.metric import Metric, require_pairs
 
 
 class MeanAbsoluteError(Metric):
-    """Mean absolute difference between predicted and expected numbers."""
+    """Mean absolute difference between predictions and labels."""
 
     name: Literal["mae"] = "mae"
 
     higher_is_better: ClassVar[bool] = False
     low: ClassVar[float | None] = 0.0
 
-    def score(self, labels: Sequence[Any] | np.ndarray, found: Sequence[Any] | np.ndarray) -> float:
-        require_pairs(labels, found)
-        return float(np.abs(np.asarray(found, np.float64) - np.asarray(labels, np.float64)).mean())
+    def score(self, labels: Sequence[Any] | np.ndarray, predictions: Sequence[Any] | np.ndarray) -> float:
+        require_pairs(labels, predictions)
+        return float(np.abs(np.asarray(predictions, np.float64) - np.asarray(labels, np.float64)).mean())

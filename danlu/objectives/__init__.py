@@ -1,4 +1,4 @@
-"""Objectives: what a model is trained to predict, one file each. An import line here registers an objective."""
+"""Pre-training objectives, one file each. The imports below register them."""
 
 from danlu.objectives import autoencoder as autoencoder
 from danlu.objectives import bidirectional as bidirectional

@@ -1,5 +1,6 @@
-"""Text autoencoder: compress a text to a code and predict its bag of words (Hinton and Salakhutdinov 2006) or the
-average of its words' vectors (after Iyyer et al. 2015).
+"""Text autoencoders that reconstruct a bag of words (Hinton and Salakhutdinov 2006) or a mean vector from a code.
+
+The mean of word vectors as the representation of a text follows Iyyer et al. (2015).
 
 Shapes: n tokens of a text, N texts of a stream.
 """
@@ -21,24 +22,27 @@ from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample,
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 
-JUDGED = 1024
-"""Minimum number of texts that a model is judged on, where the split has as many."""
+JUDGED_TEXTS = 1024
+"""Minimum number of texts on which a model is evaluated; fewer if the split has fewer."""
 
-SHOWN = 5
+NUM_SAMPLES = 5
 
 
 class Target(Protocol):
-    """What is predicted from a code. `name` is the name of its label and of its term."""
+    """What is predicted from a code."""
 
     name: str
-    spec: StreamSpec
+    """Name of the label and of the loss term."""
 
-    def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
-        """Return `labels` or `sequence_labels` of a text [n]."""
+    spec: StreamSpec
+    """The stream of texts with its labels."""
+
+    def make_labels(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Return the arguments `labels` or `sequence_labels` of `Seq` for a text [n]."""
         ...
 
     def outputs(self, vocabulary_size: int) -> int:
-        """Return how many numbers are predicted from a code."""
+        """Return the number of values that are predicted from a code."""
         ...
 
     def loss(self, predicted: Tensor, text: Stream) -> Tensor:
@@ -49,21 +53,21 @@ class Target(Protocol):
         """Return the targets [N, outputs]; NaN or all 0 for a text without targets."""
         ...
 
-        """Return figures and samples of predictions and targets [N, outputs]."""
-
-    def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]: ...
+    def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]:
+        """Return figures and samples from predictions [N, outputs] and targets [N, outputs]."""
+        ...
 
 
 class Bag:
-    """Which tokens occur in the text: binary cross-entropy over the vocabulary.
+    """The set of tokens in a text: binary cross-entropy over the vocabulary.
 
-    Targets are counted by the distinct tokens of a text, so that the loss is in nats per token that occurs.
+    The targets of a text are its distinct tokens, so that the loss is in nats per distinct token.
     """
 
     name = "bag"
     spec = StreamSpec(labels={"bag": np.int64})
 
-    def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
+    def make_labels(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
         first = np.zeros(len(ids), bool)
         first[np.unique(ids, return_index=True)[1]] = True
         return {"labels": {"bag": np.where(first & vocabulary.ordinary(ids), ids, -1)}}
@@ -72,7 +76,7 @@ class Bag:
         return vocabulary_size
 
     def expected(self, predicted: Tensor, text: Stream) -> Tensor:
-        """Return 1 where a token occurs in a text, otherwise 0: [N, vocabulary]."""
+        """Return [N, vocabulary]: 1 if a token occurs in a text, otherwise 0."""
         at = text.labels["bag"] >= 0
         return torch.zeros_like(predicted).index_put(
             (text.sequence[at], text.labels["bag"][at]), predicted.new_ones(())
@@ -84,48 +88,53 @@ class Bag:
         return F.binary_cross_entropy_with_logits(predicted[nonempty], present[nonempty], reduction="sum")
 
     def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]:
-        """Measure the share of a text's tokens that are among its highest scores, as many as the text has distinct
-        tokens.
+        """Measure the recall of a text's k distinct tokens among its k highest scores.
 
-        The baseline is the same share for the most frequent tokens of the judged texts themselves.
+        The baseline scores tokens by their frequency in the evaluated texts.
         """
-        usual = expected.sum(0, keepdim=True).expand_as(expected)
+        frequency = expected.sum(0, keepdim=True).expand_as(expected)
         samples = []
-        for scores, real in zip(predicted[:SHOWN], expected[:SHOWN], strict=True):
-            best = scores.topk(int(real.sum())).indices.tolist()
-            bags = [word_list(ids, source) for ids in (real.nonzero()[:, 0].tolist(), best)]
+        for scores, present in zip(predicted[:NUM_SAMPLES], expected[:NUM_SAMPLES], strict=True):
+            best = scores.topk(int(present.sum())).indices.tolist()
+            bags = [word_list(ids, source) for ids in (present.nonzero()[:, 0].tolist(), best)]
             samples.append({"given": bags[0], "made": bags[1]})
         return {
             "figures": {
                 "words_found": top_k_recall(predicted, expected),
-                "usual_words_found": top_k_recall(usual, expected),
+                "usual_words_found": top_k_recall(frequency, expected),
             },
             "samples": samples,
         }
 
 
 def word_list(ids: list[int], source: UnitSource) -> str:
-    """Return the tokens of a text separately, in alphabetical order."""
+    """Return tokens as words in alphabetical order, separated by spaces."""
     return " ".join(sorted(source.decode([i]).strip() for i in ids))
 
 
 def top_k_recall(scores: Tensor, present: Tensor) -> float:
-    """Return the share of a text's k tokens that are among its k highest scores [N, vocabulary], over all texts."""
+    """Return the share of a text's k distinct tokens that are among its k highest scores, over all texts.
+
+    Args:
+        scores: [N, vocabulary].
+        present: 1 if a token occurs in a text, otherwise 0, [N, vocabulary].
+    """
     rank = torch.sort(scores, dim=1, descending=True, stable=True).indices.argsort(1)
     return float((present * (rank < present.sum(1, keepdim=True))).sum() / present.sum())
 
 
 @lru_cache(maxsize=4)
-def fixed_vectors(entries: int, size: int) -> np.ndarray:
-    """Return a constant standard normal vector for each token, [entries, size], the same in every run."""
+def random_vectors(entries: int, size: int) -> np.ndarray:
+    """Return a standard normal vector for each token, [entries, size], equal in all runs."""
     return np.random.default_rng(entries).standard_normal((entries, size), np.float32)
 
 
 class Average:
-    """The mean of fixed random vectors of the text's tokens, times the square root of their number: mean squared error.
+    """The mean of fixed random vectors of a text's tokens, times the square root of their number: squared error.
 
-    The factor prevents long texts from averaging to zero. Inner products of bags are nearly preserved (Johnson and
-    Lindenstrauss 1984). The vectors are constant because trained ones would reduce the loss by collapsing.
+    The factor makes the variance independent of the length of the text. The random projection nearly preserves inner
+    products of bags of words (Johnson and Lindenstrauss 1984). The vectors are not trained, since training could reduce
+    the loss to zero by making all vectors equal.
     """
 
     name = "average"
@@ -134,8 +143,8 @@ class Average:
         self.size = size
         self.spec = StreamSpec(sequence_labels={"average": (np.float32, (size,))})
 
-    def given(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
-        words = fixed_vectors(vocabulary.size, self.size)[ids[vocabulary.ordinary(ids)]]
+    def make_labels(self, ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, Any]:
+        words = random_vectors(vocabulary.size, self.size)[ids[vocabulary.ordinary(ids)]]
         return {"sequence_labels": {"average": words.sum(0) / len(words) ** 0.5} if len(words) else {}}
 
     def outputs(self, vocabulary_size: int) -> int:
@@ -150,7 +159,7 @@ class Average:
         return (predicted[at] - expected[at]).square().sum()
 
     def judge(self, predicted: Tensor, expected: Tensor, source: UnitSource) -> dict[str, Any]:
-        """Measure the share of the variance of the averages that is explained; their mean explains 0."""
+        """Measure the explained share of the variance of the targets; predicting their mean explains 0."""
         rows = has_target(expected).all(1)
         predicted, expected = predicted[rows], expected[rows]
         residual, total = (predicted - expected).square().sum(), (expected - expected.mean(0)).square().sum()
@@ -199,10 +208,10 @@ class Autoencoder(Objective):
         return {"text": [self.sequence(piece, sample.rng, sample.vocabulary) for piece in sample.pieces()]}
 
     def sequence(self, piece: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary) -> Seq:
-        """Return a piece as a sequence; dropped tokens are shown as the mask, so that labels keep their positions."""
+        """Return a piece as a sequence; mask tokens replace dropped tokens, so that labels keep their positions."""
         kept = rng.random(len(piece)) >= self.drop
-        shown = np.where(kept, piece, vocabulary.require_mask()) if self.drop else piece
-        return Seq({"token": shown}, full_order(len(piece)), **self.target.given(piece, vocabulary))
+        tokens = np.where(kept, piece, vocabulary.require_mask()) if self.drop else piece
+        return Seq({"token": tokens}, full_order(len(piece)), **self.target.make_labels(piece, vocabulary))
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         outputs = self.target.outputs(shape.vocabulary_size)
@@ -214,7 +223,7 @@ class Autoencoder(Objective):
         )
 
     def predict(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """Return the predictions [N, outputs] of each text."""
+        """Return the predictions for all texts, [N, outputs]."""
         return head["decode"](head["encode"](text.mean(model.hidden(text))))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -223,10 +232,10 @@ class Autoencoder(Objective):
         return {self.target.name: self.target.loss(predicted32, batch["text"])}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Judge the predictions of the first texts."""
+        """Evaluate the predictions for the first texts, at least `JUDGED_TEXTS` of them."""
         predicted, expected, count = [], [], 0
         for batch in batches:
-            if count < JUDGED and len(batch["text"]):
+            if count < JUDGED_TEXTS and len(batch["text"]):
                 predicted.append(self.predict(model, head, batch["text"]).float())
                 expected.append(self.target.expected(predicted[-1], batch["text"]))
                 count += len(predicted[-1])

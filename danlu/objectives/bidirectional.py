@@ -31,8 +31,8 @@ class Backward(nn.Module):
 class Bidirectional(Objective):
     """Predict each token from the tokens before it and, with a second backbone, from the tokens after it.
 
-    The model's backbone reads forward and a second backbone of the same architecture reads backward; both share the
-    embeddings and the softmax. Neither sees the token that it predicts, as a single backbone with full attention would.
+    The model's backbone reads forward, and a second backbone of the same architecture reads backward; they share the
+    embeddings and the softmax. Unlike a single backbone with full attention, neither sees the token that it predicts.
     """
 
     name: Literal["bidirectional"] = "bidirectional"
@@ -47,8 +47,8 @@ class Bidirectional(Objective):
 
     def example(self, sample: Sample) -> Example:
         pieces = sample.pieces(overlap=1)
-        sides = {"forward": pieces, "backward": [piece[::-1] for piece in pieces]}
-        return {side: [next_token_sequence(ids, side) for ids in found] for side, found in sides.items()}
+        directions = {"forward": pieces, "backward": [piece[::-1] for piece in pieces]}
+        return {name: [next_token_sequence(ids, name) for ids in texts] for name, texts in directions.items()}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return Backward(shape)
@@ -63,7 +63,7 @@ class Bidirectional(Objective):
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
         """Return the hidden states of both directions, concatenated: [T, 2 width]."""
-        mirrored = reversed_positions(text)
+        mirrored = reverse_positions(text)
         backward = head.backbone(model.embed(text, token=text.inputs["token"][mirrored]), text)
         return torch.cat([model.hidden(text), backward[mirrored]], 1)
 
@@ -73,7 +73,7 @@ def next_token_sequence(ids: np.ndarray, label: str) -> Seq:
     return Seq({"token": ids[:-1]}, causal_order(len(ids) - 1), labels={label: ids[1:]})
 
 
-def reversed_positions(text: Stream) -> Tensor:
-    """Return, for each position, the position that takes its place when its sequence is reversed, [T]."""
-    of = text.sequence
-    return text.offsets[of] + text.offsets[of + 1] - 1 - torch.arange(len(of), device=of.device)
+def reverse_positions(text: Stream) -> Tensor:
+    """Return the permutation [T] that reverses each sequence of a stream."""
+    sequence = text.sequence
+    return text.offsets[sequence] + text.offsets[sequence + 1] - 1 - torch.arange(len(sequence), device=sequence.device)

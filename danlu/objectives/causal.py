@@ -16,7 +16,7 @@ from danlu.registry import objectives
 
 @objectives.register
 class Causal(Objective):
-    """Predict the next token. Every transition between tokens of a document is a target exactly once per epoch."""
+    """Predict the next token. Every token of a document except the first is a target exactly once per epoch."""
 
     name: Literal["causal"] = "causal"
 

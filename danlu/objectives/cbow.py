@@ -18,11 +18,11 @@ from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.word_vectors.word_similarity import (
     ContextVectors,
-    Scored,
-    above_noise,
-    at_least_float32,
+    WordScores,
     neighbour_samples,
     noise_products,
+    ranking_accuracy,
+    upcast,
 )
 from danlu.objectives.word_vectors.word_windows import offsets, training_counts, word_units
 from danlu.registry import objectives
@@ -30,10 +30,10 @@ from danlu.registry import objectives
 
 @objectives.register
 class Cbow(Objective):
-    """Predict each word from the mean vector of the words around it, against noise words.
+    """Predict each word from the mean vector of its context words, with noise words as negatives.
 
-    The context is 1 to `window` words on either side; the number is drawn for each word. Attention is pointwise: the
-    hidden state of a position depends on its own word only.
+    The context is up to k words on either side, with k drawn from 1 to `window` for each word. Attention is pointwise:
+    the hidden state of a position depends on its own word only.
     """
 
     name: Literal["cbow"] = "cbow"
@@ -42,7 +42,7 @@ class Cbow(Objective):
     sample: float | None = Field(
         default=1e-3,
         gt=0,
-        description=("Words with a larger share of the text than this are subsampled; null to keep all."),
+        description=("Words whose share of the text is larger than this are subsampled; null keeps all words."),
     )
     noise_power: float = Field(
         default=0.75,
@@ -59,7 +59,7 @@ class Cbow(Objective):
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        """The inputs `left` and `right` are the number of context words on either side."""
+        """The stream of words; the inputs `left` and `right` are the numbers of context words on either side."""
         inputs = {"token": np.int64, "noise": (np.int64, (self.negatives,)), "left": np.int64, "right": np.int64}
         return {"text": StreamSpec(inputs, labels={"cbow": np.int64})}
 
@@ -67,7 +67,7 @@ class Cbow(Objective):
         return word_units(source, split, self.unit_tokens, self.sample, self.noise_power)
 
     def example(self, sample: Sample) -> Example:
-        row = sample.row().subsampled(sample.rng)
+        row = sample.row().subsample(sample.rng)
         n = len(row.tokens)
         left, right = row.context_sizes(sample.rng, self.window)
         noise = row.words.draw_noise(sample.rng, (n, self.negatives))
@@ -82,10 +82,10 @@ class Cbow(Objective):
         """Return the scores of the target words [n, 1] and of the noise words [n, negatives]."""
         text = batch["text"]
         at = text.labels["cbow"] >= 0
-        mean = mean_around(model.hidden(text), text.inputs["left"][at], text.inputs["right"][at], at, self.window)
+        mean = context_mean(model.hidden(text), text.inputs["left"][at], text.inputs["right"][at], at, self.window)
         words = torch.cat([text.labels["cbow"][at][:, None], text.inputs["noise"][at]], 1)
-        found = at_least_float32(noise_products(head(words), mean))
-        return found[:, :1], found[:, 1:]
+        scores = upcast(noise_products(head(words), mean))
+        return scores[:, :1], scores[:, 1:]
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         true, noise = self.scores(model, head, batch)
@@ -94,27 +94,29 @@ class Cbow(Objective):
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Measure how often held-out words score above noise words, and list neighbours of frequent words."""
 
-        def scored(batch: Batch) -> Scored:
+        def score(batch: Batch) -> WordScores:
             text, (true, noise) = batch["text"], self.scores(model, head, batch)
             at = text.labels["cbow"] >= 0
-            return Scored(text.labels["cbow"][at][:, None], true, text.inputs["noise"][at], noise)
+            return WordScores(text.labels["cbow"][at][:, None], true, text.inputs["noise"][at], noise)
 
         return {
-            "figures": {"words_above_noise": above_noise(batches, scored)},
+            "figures": {"words_above_noise": ranking_accuracy(batches, score)},
             "samples": neighbour_samples(model, training_counts(source), source),
         }
 
 
-def mean_around(hidden: Tensor, left: Tensor, right: Tensor, at: Tensor, window: int) -> Tensor:
-    """Return the mean of the context vectors [n, width] of the positions where `at` [T] holds.
+def context_mean(hidden: Tensor, left: Tensor, right: Tensor, at: Tensor, window: int) -> Tensor:
+    """Return the mean vector of the context words of n selected positions, [n, width].
 
     Args:
         hidden: word vectors [T, width].
-        left: number of context words before each of the n positions.
-        right: number of context words behind each; `left + right` is at least 1.
+        left: numbers of context words before the selected positions, [n].
+        right: numbers of context words after the selected positions, [n]; `left + right` is at least 1.
+        at: whether a position is selected, booleans [T].
+        window: maximum distance of a context word.
     """
-    places = torch.from_numpy(offsets(window)).to(hidden.device)
-    inside = (-places <= left[:, None]) & (places <= right[:, None])
-    around = (at.nonzero() + places)[inside]
+    offset = torch.from_numpy(offsets(window)).to(hidden.device)
+    inside = (-offset <= left[:, None]) & (offset <= right[:, None])
+    context = (at.nonzero() + offset)[inside]
     starts = F.pad(inside.sum(1).cumsum(0), (1, 0))[:-1]
-    return F.embedding_bag(around, hidden, starts, mode="mean")
+    return F.embedding_bag(context, hidden, starts, mode="mean")

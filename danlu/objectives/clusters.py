@@ -1,4 +1,4 @@
-"""Masked prediction of clusters of earlier representations (HuBERT, Hsu et al. 2021).
+"""Masked prediction of pseudo-labels, the clusters of token representations (HuBERT, Hsu et al. 2021).
 
 Shapes: T positions of a stream, n hidden tokens, k clusters.
 """
@@ -18,12 +18,13 @@ from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
 from danlu.extras import need
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import MaskedHead
-from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_span
-from danlu.objectives.masked_tokens.pseudo_labels import MAX_CLUSTERS, NO_CLUSTER, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, hide_spans
+from danlu.objectives.masked_tokens.pseudo_labels import MAX_CLUSTERS, NO_CLUSTER, pseudo_labels, split_tokens
 from danlu.registry import objectives
 from danlu.tokens.units import WindowUnits
 
 SHOWN_CLUSTERS, SHOWN_TOKENS = 12, 10
+"""Numbers of clusters and of tokens per cluster in the samples of `judge`."""
 
 
 class ClusterHead(nn.Module):
@@ -42,7 +43,7 @@ class ClusterHead(nn.Module):
 
 @dataclass(frozen=True)
 class LabelledPieces:
-    """One window of text: the ids and clusters of each document that it touches, -1 for no cluster."""
+    """One window of text: ids and clusters of each document in it; cluster -1 means none."""
 
     pieces: list[np.ndarray]  # [n] int64 each
     clusters: list[np.ndarray]  # [n] int64 each
@@ -53,7 +54,7 @@ class LabelledWindows(Sequence[LabelledPieces]):
     """The windows of a split with the cluster of each token."""
 
     windows: WindowUnits
-    labels: np.ndarray
+    labels: np.ndarray  # clusters of all tokens of the split, [tokens] uint16
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -61,8 +62,8 @@ class LabelledWindows(Sequence[LabelledPieces]):
     def __getitem__(self, i: int) -> LabelledPieces:  # type: ignore[override]
         pieces = self.windows.pieces(i)
         start = i * self.windows.length
-        found = self.labels[start : start + sum(map(len, pieces))].astype(np.int64)
-        clusters = np.where(found == NO_CLUSTER, -1, found)
+        stored = self.labels[start : start + sum(map(len, pieces))].astype(np.int64)
+        clusters = np.where(stored == NO_CLUSTER, -1, stored)
         return LabelledPieces(pieces, np.split(clusters, np.cumsum([len(piece) for piece in pieces])[:-1]))
 
 
@@ -70,8 +71,8 @@ class LabelledWindows(Sequence[LabelledPieces]):
 class Clusters(Objective):
     """Hide spans and predict the cluster of each hidden token.
 
-    Clusters are pseudo-labels, computed once for all tokens by k-means. Without a `teacher`, they cluster word vectors
-    from co-occurrence counts (round 0). With one, they cluster its hidden states (a further round).
+    The clusters are pseudo-labels that are computed once for all tokens by k-means: in the first round over word
+    vectors from co-occurrence counts, in later rounds over the hidden states of a `teacher`.
     """
 
     name: Literal["clusters"] = "clusters"
@@ -114,7 +115,7 @@ class Clusters(Objective):
     def example(self, sample: Sample) -> Example:
         row: LabelledPieces = sample.row()
         mask = sample.vocabulary.require_mask()
-        places = by_span(row.pieces, self.rate, self.mean_span, sample.rng, sample.vocabulary)
+        places = hide_spans(row.pieces, self.rate, self.mean_span, sample.rng, sample.vocabulary)
         return {
             "text": [
                 Seq(
@@ -139,17 +140,17 @@ class Clusters(Objective):
         return {"cluster": model.class_loss(*self.logits(model, head, batch))}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure the accuracy on hidden tokens against the most frequent cluster, and describe the clusters.
+        """Measure the accuracy on hidden tokens, with the most frequent cluster as baseline, and describe the clusters.
 
-        Token information is the normalised mutual information of clusters and token identities (0 for chance, 1 for a
-        one-to-one relation), reported with the value of shuffled clusters. Purity is the share of tokens that are the
+        Token information is the normalised mutual information of clusters and tokens (0 for independence, 1 for a
+        one-to-one relation), with that of shuffled clusters as baseline. Purity is the share of tokens that are the
         most frequent token of their cluster.
         """
-        found = [self.logits(model, head, batch) for batch in batches]
-        labels = torch.cat([clusters for _, clusters in found]).cpu()
-        predicted = torch.cat([logits.argmax(1) for logits, _ in found]).cpu()
+        outputs = [self.logits(model, head, batch) for batch in batches]
+        labels = torch.cat([clusters for _, clusters in outputs]).cpu()
+        predicted = torch.cat([logits.argmax(1) for logits, _ in outputs]).cpu()
         store = source.store("test")
-        tokens = stored_tokens(store)
+        tokens = split_tokens(store)
         clusters = np.array(pseudo_labels(source, self.teacher, self.k, self.unit_tokens, "test"))
         tokens, clusters = tokens[clusters != NO_CLUSTER], clusters[clusters != NO_CLUSTER].astype(np.int64)
         information = need("sklearn.metrics", "eval", "judging clusters").normalized_mutual_info_score
@@ -170,7 +171,7 @@ class Clusters(Objective):
 
 
 def largest_clusters(table: np.ndarray) -> list[int]:
-    """Return the clusters with most tokens, given counts [k, vocabulary]."""
+    """Return the clusters with the most tokens, given counts [k, vocabulary]."""
     return np.argsort(-table.sum(1), kind="stable")[:SHOWN_CLUSTERS].tolist()
 
 

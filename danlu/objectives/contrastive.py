@@ -1,7 +1,9 @@
-"""Contrastive learning of text vectors: two views of a text are more similar than views of different texts.
+"""Contrastive learning of text embeddings: views of one text are trained to be more similar than those of two texts.
 
-Views are the same text under two draws of dropout (SimCSE, Gao et al. 2021), two crops (Izacard et al. 2022), or
+Views are the same text with two dropout masks (SimCSE, Gao et al. 2021), two crops (Izacard et al. 2022), or
 neighbouring spans of a document (Giorgi et al. 2021; Neelakantan et al. 2022).
+
+Shapes: T positions and N sequences of a stream.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ from danlu.objectives.sentences.group_similarity import (
     check_temperature,
     group_figures,
     group_loss,
-    normalized,
+    normalise,
 )
 from danlu.objectives.sentences.sentence_spans import Text, cut_at_sentence, texts_of, unit_size
-from danlu.objectives.sentences.text_pairs import SINGLE_FRAME, framed
+from danlu.objectives.sentences.text_pairs import SINGLE_FRAME, frame_texts
 from danlu.registry import objectives
 
 Views = Callable[["Contrastive", Text, np.random.Generator], "tuple[Text, Text] | None"]
@@ -42,19 +44,19 @@ def two_crops(settings: Contrastive, text: Text, rng: np.random.Generator) -> tu
 
 
 def one_crop(settings: Contrastive, text: Text, rng: np.random.Generator) -> Text:
-    """Return a span at a random place whose share of the text is between `shortest` and `longest`."""
+    """Return a span at a random position; its share of the text is drawn from `shortest` to `longest`."""
     share = settings.shortest + (settings.longest - settings.shortest) * rng.random()
     length = min(len(text), max(1, round(share * len(text))))
     start = int(rng.integers(len(text) - length + 1))
     return text.cut(start, start + length)
 
 
-def neighbours(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text] | None:
-    """Return two spans that meet where a sentence starts; None if there is no such place."""
+def neighbouring_spans(settings: Contrastive, text: Text, rng: np.random.Generator) -> tuple[Text, Text] | None:
+    """Return the two spans before and after a random start of a sentence; None if the text has none inside."""
     return cut_at_sentence(text, rng)
 
 
-VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbours": neighbours}
+VIEWS: Mapping[str, Views] = {"dropout": same_text, "crops": two_crops, "neighbours": neighbouring_spans}
 
 
 @objectives.register
@@ -65,21 +67,18 @@ class Contrastive(Objective):
     views: Literal["dropout", "crops", "neighbours"] = Field(
         default="crops",
         description=(
-            "`dropout`: the same text twice, under different dropout, which also stays on when the "
-            "held-out loss is measured; `crops`: two spans of it; `neighbours`: two consecutive spans of "
-            "sentences."
+            "`dropout`: the same text twice with different dropout masks, also when the held-out loss is measured; "
+            "`crops`: two spans of the text; `neighbours`: two consecutive spans of sentences."
         ),
     )
     group: PositiveInt = Field(
         default=8,
         ge=2,
-        description=(
-            "Number of windows of text in a group, all from different documents; every text in them takes part."
-        ),
+        description=("Number of windows of text in a group, all from different documents; every text in them is used."),
     )
     shortest: float = Field(default=0.2, gt=0, le=1, description="Minimum share of the text in a crop.")
     longest: float = Field(default=0.6, gt=0, le=1, description="Maximum share of the text in a crop.")
-    at_least: PositiveInt = Field(default=8, ge=2, description="Minimum length of a text that takes part, in tokens.")
+    at_least: PositiveInt = Field(default=8, ge=2, description="Minimum length of a text, in tokens.")
     temperature: float = Field(
         default=0.05, gt=0, description="Divisor of the cosines; with `learned`, its initial value, at least 0.01."
     )
@@ -108,11 +107,11 @@ class Contrastive(Objective):
 
     @property
     def units_per_example(self) -> float:
-        """The number of windows' worth of positions per example."""
+        """Positions per example, in windows."""
         return self.group * {"dropout": 2.0, "crops": self.shortest + self.longest, "neighbours": 1.0}[self.views]
 
     def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
-        if self.views != "dropout" or draws_dropout(models["backbone"]):
+        if self.views != "dropout" or has_dropout(models["backbone"]):
             return None
         return (
             f"contrastive with views dropout needs an architecture with dropout; {name} has none: set its dropout, "
@@ -121,9 +120,9 @@ class Contrastive(Objective):
 
     def example(self, sample: Sample) -> Example:
         first, second = [], []
-        for each in (sample, *(sample.another() for _ in range(self.group - 1))):
-            room = max(0, unit_size(each) - SINGLE_FRAME)
-            for text in texts_of(each, bounds=bool(self.boundaries)):
+        for unit in (sample, *(sample.another() for _ in range(self.group - 1))):
+            room = max(0, unit_size(unit) - SINGLE_FRAME)
+            for text in texts_of(unit, bounds=bool(self.boundaries)):
                 text = text.cut(0, room)
                 views = VIEWS[self.views](self, text, sample.rng) if len(text) >= self.at_least else None
                 if views is not None:
@@ -138,15 +137,15 @@ class Contrastive(Objective):
     @staticmethod
     def sequence(text: Text, sample: Sample) -> Seq:
         """Return a text between its beginning and end tokens."""
-        ids, _, _ = framed([text], sample.vocabulary)
+        ids, _, _ = frame_texts([text], sample.vocabulary)
         return Seq({"token": ids}, full_order(len(ids)))
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
-        """Return both streams, each with its unit vectors [N, width]."""
-        one, other = ((s, normalized(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
+        """Return both streams, each with the normalised embeddings [N, width] of its sequences."""
+        one, other = ((s, normalise(s.mean(model.hidden(s)))) for s in (batch["first"], batch["second"]))
         return one, other
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
@@ -157,19 +156,19 @@ class Contrastive(Objective):
         return {"contrastive": forward + group_loss(model, other, one, "contrastive", scale)}
 
     def dropout_context(self, model: Any, batch: Batch) -> AbstractContextManager[None]:
-        """Keep dropout on outside of training for views `dropout`, with the same draws for the same batch.
+        """Return a context that enables dropout outside of training for views `dropout`.
 
-        Without it, a text would be compared with itself, and the loss by which weights are selected would measure
-        nothing.
+        Without dropout, both views of a text are identical, so that the validation loss would be meaningless. The
+        masks depend on the batch only.
         """
         if self.views != "dropout" or model.training:
             return nullcontext()
-        return dropout_on(model, batch["first"].key.device, batch.units[0] if batch.units else 0)
+        return enable_dropout(model, batch["first"].key.device, batch.units[0] if batch.units else 0)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure how often the other view has the highest cosine of the group.
+        """Measure how often the other view has the highest cosine in the group.
 
-        Views `dropout` are not judged: without dropout, both views are the same text.
+        Views `dropout` are not evaluated, since without dropout both views are identical.
         """
         if self.views == "dropout":
             return {}
@@ -177,7 +176,7 @@ class Contrastive(Objective):
         return {"figures": figures} if figures else {}
 
 
-def draws_dropout(model: nn.Module) -> bool:
+def has_dropout(model: nn.Module) -> bool:
     """Whether the model has active dropout: in a dropout layer, or between the layers of a recurrent network."""
     return any(
         (isinstance(m, nn.Dropout) and m.p > 0) or (isinstance(m, nn.RNNBase) and m.dropout > 0)
@@ -186,8 +185,8 @@ def draws_dropout(model: nn.Module) -> bool:
 
 
 @contextmanager
-def dropout_on(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
-    """Keep the model in training mode with draws that depend on the seed alone; then restore modes and generators."""
+def enable_dropout(model: nn.Module, device: torch.device, seed: int) -> Iterator[None]:
+    """Set the model to training mode and the random generators to `seed`; restore both at the end of the context."""
     modes = [(module, module.training) for module in model.modules()]
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

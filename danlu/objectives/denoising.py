@@ -16,10 +16,10 @@ from danlu.batch import Batch, Example, Seq, StreamSpec
 from danlu.hf_heads import SEQ2SEQ_LM_OF_MASKS, Head
 from danlu.objective import ModelAPI, ModelShape, Objective, Sample, TextRewriter, UnitSource
 from danlu.objectives.seq2seq.text_to_text import (
-    composition,
     decoder_states,
     inner_tokens,
     interleave,
+    random_composition,
     round_randomly,
     sequence_pair,
     split_at_spans,
@@ -32,12 +32,11 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Denoising(Objective, TextRewriter):
-    """Corrupt each piece in three steps (permute sentences, delete tokens, infill spans) and reconstruct it.
+    """Corrupt each piece in three steps (permute sentences, delete tokens, infill spans) and generate the original.
 
-    A span becomes one mask token. At least one token separates two spans; at a high rate, spans are merged into longer
-    ones. The encoder reads bos, the corrupted text, eos. The decoder starts from eos, as in BART, and generates bos,
-    the text, eos. No sequence is longer than its unit: a window that fills the model's context is shortened to make
-    room for bos and eos.
+    One mask token replaces each span. There is at least one token between two spans; at a high rate, spans are merged.
+    The encoder reads bos, the corrupted text, eos. The decoder starts from eos, as in BART, and generates bos, the
+    text, eos. No sequence is longer than the unit: a full window is shortened by the two tokens for bos and eos.
     """
 
     name: Literal["denoising"] = "denoising"
@@ -68,29 +67,29 @@ class Denoising(Objective, TextRewriter):
         pieces = sample.pieces()
         room = sum(map(len, pieces))
         flags = sample.boundaries() if self.permute else [np.ones(len(piece), np.uint8) for piece in pieces]
-        made = []
-        for piece, found in zip(pieces, flags, strict=True):
-            inside = inner_tokens(piece, sample.vocabulary)[: max(0, room - 2)]
+        pairs = []
+        for piece, piece_flags in zip(pieces, flags, strict=True):
+            text = inner_tokens(piece, sample.vocabulary)[: max(0, room - 2)]
             start = int(piece[0] == sample.vocabulary.bos)
-            if len(inside):
-                corrupted = self.corrupted(inside, found[start : start + len(inside)], sample.rng, sample.vocabulary)
-                made.append(self.framed(corrupted, inside, sample.vocabulary))
-        return {"source": [source for source, _ in made], "target": [target for _, target in made]}
+            if len(text):
+                corrupted = self.corrupt(text, piece_flags[start : start + len(text)], sample.rng, sample.vocabulary)
+                pairs.append(self.build_pair(corrupted, text, sample.vocabulary))
+        return {"source": [source for source, _ in pairs], "target": [target for _, target in pairs]}
 
-    def framed(self, corrupted: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
+    def build_pair(self, corrupted: np.ndarray, ids: np.ndarray, vocabulary: Vocabulary) -> tuple[Seq, Seq]:
         """Return the sequences of the encoder and the decoder, with bos and eos."""
         before, after = [vocabulary.bos], [vocabulary.eos]
         source, target = (np.concatenate([before, text, after]).astype(np.int64) for text in (corrupted, ids))
         return sequence_pair(source, vocabulary.eos, target, "denoised")
 
-    def corrupted(
+    def corrupt(
         self, ids: np.ndarray, flags: np.ndarray, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
-        """Corrupt a text [n], whose `flags` [n] mark the starts of sentences; the result is no longer than it."""
-        shown = permuted(ids, segment_numbers(flags, "sentence"), rng) if self.permute else ids
+        """Corrupt a text [n] whose `flags` [n] mark the starts of sentences; return at most n ids."""
+        kept = permute_sentences(ids, segment_numbers(flags, "sentence"), rng) if self.permute else ids
         if self.delete:
-            shown = shown[rng.random(len(shown)) >= self.delete]
-        return infilled(shown, self.rate, self.mean_span, len(ids), vocabulary.require_mask(), rng)
+            kept = kept[rng.random(len(kept)) >= self.delete]
+        return infill_spans(kept, self.rate, self.mean_span, len(ids), vocabulary.require_mask(), rng)
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.Module()
@@ -102,7 +101,7 @@ class Denoising(Objective, TextRewriter):
         return token_accuracy(model, batches, "denoised")
 
     def source_ids(self, parts: Sequence[np.ndarray], vocabulary: Vocabulary) -> np.ndarray:
-        """Return the text between bos and eos, with the mask token for each blank."""
+        """Return bos, the text with one mask token for each blank, and eos."""
         masks = [np.array([vocabulary.require_mask()])] * (len(parts) - 1)
         return np.concatenate([[vocabulary.bos], interleave(parts, masks), [vocabulary.eos]]).astype(np.int64)
 
@@ -116,22 +115,28 @@ class Denoising(Objective, TextRewriter):
         return generated
 
 
-def permuted(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shuffle the sentences, which are numbered from 0 in `sentence` [n]."""
-    place = rng.permutation(int(sentence.max(initial=-1)) + 1)
-    return ids[np.argsort(place[sentence], kind="stable")]
+def permute_sentences(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shuffle the sentences of a text [n]; `sentence` [n] is the number of each token's sentence, from 0."""
+    rank = rng.permutation(int(sentence.max(initial=-1)) + 1)
+    return ids[np.argsort(rank[sentence], kind="stable")]
 
 
-def infilled(
+def infill_spans(
     ids: np.ndarray, rate: float, mean: float, longest: int, mask: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Replace spans that cover about the share `rate` of `ids` [n] by one mask each.
+    """Replace random spans of a text by one mask token each.
 
-    The result has at most `longest` tokens, which is n or more.
+    Args:
+        ids: the text [n].
+        rate: share of the tokens in spans.
+        mean: mean length of spans.
+        longest: maximum length of the result, at least n.
+        mask: id of the mask token.
+        rng: the random generator.
     """
-    wanted = round_randomly(rate * len(ids), rng)
-    stays = len(ids) - wanted
-    lengths = limit_spans(span_lengths(wanted, mean, rng), min(longest - stays, stays + 1), rng)
+    num_hidden = round_randomly(rate * len(ids), rng)
+    num_kept = len(ids) - num_hidden
+    lengths = limit_spans(span_lengths(num_hidden, mean, rng), min(longest - num_kept, num_kept + 1), rng)
     if not len(lengths):
         return ids
     runs = split_at_spans(ids, lengths, rng)
@@ -139,7 +144,7 @@ def infilled(
 
 
 def span_lengths(total: int, mean: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw lengths [k] from a Poisson distribution; the last one is cut so that they sum to `total`."""
+    """Draw span lengths [k] from a Poisson distribution; the last one is reduced so that they sum to `total`."""
     lengths: list[int] = []
     left = total
     while left > 0:
@@ -148,11 +153,11 @@ def span_lengths(total: int, mean: float, rng: np.random.Generator) -> np.ndarra
     return np.array(lengths, np.int64)
 
 
-def limit_spans(lengths: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Reduce `lengths` to at most `most` spans with the same sum: drop empty ones, then merge neighbours."""
+def limit_spans(lengths: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    """Reduce span lengths to at most `limit` spans with the same sum: drop empty ones, then merge neighbours."""
     empty = np.flatnonzero(lengths == 0)
-    lengths = np.delete(lengths, empty[: max(0, len(lengths) - most)])
-    if len(lengths) <= most:
+    lengths = np.delete(lengths, empty[: max(0, len(lengths) - limit)])
+    if len(lengths) <= limit:
         return lengths
-    sizes = composition(len(lengths), most, rng)
+    sizes = random_composition(len(lengths), limit, rng)
     return np.add.reduceat(lengths, np.cumsum(sizes) - sizes)

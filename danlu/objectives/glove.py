@@ -1,6 +1,6 @@
-"""GloVe: word vectors whose products are logarithms of co-occurrence counts (Pennington et al. 2014).
+"""GloVe: word vectors whose inner products predict log co-occurrence counts (Pennington et al. 2014).
 
-Shapes: T positions of a stream, one per cell; n cells with a target.
+Shapes: T positions of a stream, one for each cell of the table; n cells with a target.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
 from danlu.errors import WrongInput
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence
-from danlu.objectives.word_vectors.word_similarity import at_least_float32, neighbour_samples
+from danlu.objectives.word_vectors.word_similarity import neighbour_samples, upcast
 from danlu.objectives.word_vectors.word_windows import training_counts
 from danlu.registry import objectives
 
@@ -58,18 +58,18 @@ class CellRows(Sequence[Cells]):
 
 @objectives.register
 class Glove(Objective):
-    """Weighted least squares over the cells of the co-occurrence table.
+    """Predict the logarithms of co-occurrence counts by weighted least squares over the cells of the table.
 
-    The loss is the sum of f(x) (w.c + b + b' - log x)^2 with f(x) = min(1, (x / most)^power). Cells are held out, not
-    documents: one in a hundred each for validation and test, always together with the cell of the same two words in the
-    other order, which has the same count. The loss measures how well the rest of the table predicts them.
+    The loss is the sum of f(x) (w.c + b + b' - log x)^2 with f(x) = min(1, (x / most)^power). Held-out data are cells
+    of the table instead of documents: 1% each for validation and test. The two cells of a pair of words, which have
+    the same count, are always in the same split.
     """
 
     name: Literal["glove"] = "glove"
     window: PositiveInt = Field(
-        default=10, description="Maximum distance of a context word, in words; a pair counts 1 / distance."
+        default=10, description="Maximum distance of a context word, in words; a pair has the count 1 / distance."
     )
-    most: float = Field(default=100.0, gt=0, description="Count from which a cell has the full weight 1.")
+    most: float = Field(default=100.0, gt=0, description="Cells with this count or more have weight 1.")
     power: float = Field(default=0.75, gt=0, le=1, description="Exponent of the weight of smaller counts.")
     unit_cells: PositiveInt = Field(default=4096, description="Cells per unit, in random order.")
 
@@ -98,11 +98,11 @@ class Glove(Objective):
         return ContextAndBiases(shape)
 
     def errors(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return, for the n cells of a batch, their weights f(x) and the predicted minus the true log counts."""
+        """Return the weights f(x) [n] and the errors [n], predicted minus true log counts, of the cells of a batch."""
         cells = batch["cells"]
         logs = cells.labels["glove"]
         present = ~logs.isnan()
-        predicted = at_least_float32(head(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[present]
+        predicted = upcast(head(cells.inputs["token"], cells.inputs["context"], model.hidden(cells)))[present]
         logs = logs[present]
         weight = (self.power * (logs - float(np.log(self.most)))).clamp(max=0).exp()
         return weight, predicted - logs
@@ -112,10 +112,12 @@ class Glove(Objective):
         return {"glove": (weight * error.square()).sum()}
 
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure the share of the weighted variance of held-out log counts that the model explains, and list
-        neighbours of frequent words. The share is omitted if all log counts are equal."""
-        found = [(*self.errors(model, head, batch), batch["cells"].labels["glove"]) for batch in batches]
-        weight, error, logs = (torch.cat(column).double() for column in zip(*found, strict=True))
+        """Measure the explained share of the weighted variance of held-out log counts, and list nearest neighbours.
+
+        The share is omitted if all log counts are equal.
+        """
+        rows = [(*self.errors(model, head, batch), batch["cells"].labels["glove"]) for batch in batches]
+        weight, error, logs = (torch.cat(column).double() for column in zip(*rows, strict=True))
         figures = {}
         if logs.max() > logs.min():
             mean = (weight * logs).sum() / weight.sum()

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.errors import WrongInput
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
-from danlu.objectives.patches import grey
+from danlu.objectives.patches import grey_levels
 from danlu.objectives.sentences.group_similarity import (
     Temperature,
     check_temperature,
     group_figures,
     group_loss,
-    normalized,
+    normalise,
 )
 from danlu.objectives.vision.digits import FEATURES, POSITIONS, digits, patches_of
 from danlu.packing import pack
@@ -31,10 +31,10 @@ from danlu.registry import objectives
 from danlu.text.digit_captions import captions
 
 FRAME = 2
-"""Special tokens of a caption: beginning and end of a text."""
+"""Number of special tokens of a caption: bos and eos."""
 
-SHOWN = 12
-"""Number of held-out images shown with the caption predicted for each."""
+SHOWN_IMAGES = 12
+"""Number of held-out images that are shown with their predicted captions."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +43,28 @@ class ImageGroup:
 
     patches: np.ndarray  # [k, positions, features]
     digits: np.ndarray  # [k]
-    captions: Sequence[Sequence[np.ndarray]]  # for each of the ten digits, token ids of its captions
+    captions: Sequence[Sequence[np.ndarray]]  # token ids of the captions of each of the ten digits
 
 
 def group_images(labels: np.ndarray, size: int) -> list[np.ndarray]:
-    """Partition images into groups of at most `size` with different labels; returns the indices of each group.
+    """Partition images into groups of at most `size` with different labels; return the indices of each group.
 
-    Each group takes the labels with most images left, so that groups stay as large as possible. Images left with a
-    single label are in no group.
+    Each group takes images of the labels with the most remaining images, so that groups are as large as possible.
+    Remaining images that all have the same label are in no group.
     """
-    left = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    remaining = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     groups = []
-    while sum(map(bool, left)) > 1:
-        fullest = sorted((own for own in left if own), key=len, reverse=True)[:size]
-        groups.append(np.array([own.pop(0) for own in fullest]))
+    while sum(map(bool, remaining)) > 1:
+        largest = sorted((indices for indices in remaining if indices), key=len, reverse=True)[:size]
+        groups.append(np.array([indices.pop(0) for indices in largest]))
     return groups
 
 
 @objectives.register
 class ImageText(Objective):
-    """Identify each image of a group by its caption, and each caption by its image.
+    """Match each image of a group with its caption, and each caption with its image.
 
-    Images and captions go through the same backbone. A vector is the mean of the hidden states.
+    The same backbone encodes images and captions; the embedding of either is the mean of its hidden states.
     """
 
     name: Literal["image_text"] = "image_text"
@@ -99,39 +99,39 @@ class ImageText(Objective):
     def _fillable(cls, templates: list[str]) -> list[str]:
         for template in templates:
             try:
-                made = captions("train", [template])
+                filled = captions("train", [template])
             except (KeyError, IndexError, ValueError):
                 known = "{english}, {a}, {chinese} and {figure}"
-                raise ValueError(f"{template!r} cannot be filled; what is filled in is {known}") from None
-            if len({text for (text,) in made}) < len(made):
+                raise ValueError(f"{template!r} cannot be filled in; the known placeholders are {known}") from None
+            if len({text for (text,) in filled}) < len(filled):
                 raise ValueError(f"{template!r} does not say which digit it is; put {{english}} or {{figure}} into it")
         return templates
 
     def units(self, source: UnitSource, split: str) -> Units:
-        found, texts = digits()[split], captions(split, self.templates)
-        written = [source.encode(of_digit) for of_digit in texts]
-        for digit, (own, ids) in enumerate(zip(texts, written, strict=True)):
-            for text, tokens in zip(own, ids, strict=True):
-                if len(tokens) + FRAME > self.max_tokens:
+        data, texts = digits()[split], captions(split, self.templates)
+        encoded = [source.encode(digit_texts) for digit_texts in texts]
+        for digit, (digit_texts, digit_ids) in enumerate(zip(texts, encoded, strict=True)):
+            for text, ids in zip(digit_texts, digit_ids, strict=True):
+                if len(ids) + FRAME > self.max_tokens:
                     raise WrongInput(
-                        f"image_text.max_tokens is {self.max_tokens}, and the caption {text!r} of {digit} has "
-                        f"{len(tokens) + FRAME} tokens; set it higher, or learn a tokenizer with longer tokens"
+                        f"image_text.max_tokens is {self.max_tokens}, but the caption {text!r} of {digit} has "
+                        f"{len(ids) + FRAME} tokens; raise it, or train a tokenizer with longer tokens"
                     )
         rows = [
-            ImageGroup(patches_of(found.images[members]), found.labels[members], written)
-            for members in group_images(found.labels, self.group)
+            ImageGroup(patches_of(data.images[members]), data.labels[members], encoded)
+            for members in group_images(data.labels, self.group)
         ]
-        words = np.mean([len(ids) + FRAME for of_digit in written for ids in of_digit])
+        caption_tokens = np.mean([len(ids) + FRAME for digit_ids in encoded for ids in digit_ids])
         images = np.mean([len(row.digits) for row in rows])
-        return Units(rows, float(images * (POSITIONS + words)))
+        return Units(rows, float(images * (POSITIONS + caption_tokens)))
 
     def example(self, sample: Sample) -> Example:
         row: ImageGroup = sample.row()
         image, text = [], []
-        turn = sample.rng.permutation(len(row.digits))
-        for number, k in enumerate(turn):
-            own = row.captions[int(row.digits[k])]
-            ids = framed(own[int(sample.rng.integers(len(own)))], sample.vocabulary)
+        for number, k in enumerate(sample.rng.permutation(len(row.digits))):
+            digit_captions = row.captions[int(row.digits[k])]
+            caption = digit_captions[int(sample.rng.integers(len(digit_captions)))]
+            ids = frame_caption(caption, sample.vocabulary)
             order = full_order(len(row.patches[k]))
             image.append(Seq({"patch": row.patches[k]}, order, sequence_labels={"match": number}))
             text.append(Seq({"token": ids}, full_order(len(ids)), sequence_labels={"match": number}))
@@ -141,12 +141,12 @@ class ImageText(Objective):
         return nn.ModuleDict({"temperature": Temperature(self.temperature, self.learned)})
 
     def sides(self, model: ModelAPI, batch: Batch) -> tuple[tuple[Stream, Tensor], tuple[Stream, Tensor]]:
-        """Return images and captions, each a stream and its unit vectors [N, width]."""
+        """Return images and captions, each as a stream and its normalised embeddings [N, width]."""
         for stream in batch.streams.values():
             if max(stream.lengths, default=0) > model.context:
                 raise WrongInput(
-                    f"image_text makes sequences of {max(stream.lengths)} positions and the model has {model.context}; "
-                    f"set architecture.context to {max(stream.lengths)}"
+                    f"image_text has sequences of {max(stream.lengths)} positions, but the model's context is "
+                    f"{model.context}; set architecture.context to {max(stream.lengths)}"
                 )
         image, text = ((s, vectors(model, s)) for s in (batch["image"], batch["text"]))
         return image, text
@@ -158,58 +158,64 @@ class ImageText(Objective):
         return {"match": forward + group_loss(model, text, image, "match", scale)}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Judge the model on held-out images and wordings.
+        """Evaluate the model on held-out images and captions.
 
-        Found in group is the share of images whose own caption has the highest cosine of the group. Zero-shot accuracy
-        is the share of images whose digit, among ten, has the nearest mean caption vector; no classifier is trained.
+        "found in group" is the share of images whose own caption has the highest cosine in the group. Zero-shot
+        accuracy is the share of images whose digit, among ten, has the nearest mean caption embedding; no classifier
+        is trained.
         """
         classes = self.class_vectors(model, source)
         in_groups = group_figures((self.sides(model, batch) for batch in batches), "match")
         held_out = digits()["test"]
-        named = nearest_class(model, held_out.images, classes)
-        drawn = zip(held_out.images[:SHOWN], named[:SHOWN], strict=True)
+        predicted = nearest_class(model, held_out.images, classes)
+        shown = zip(held_out.images[:SHOWN_IMAGES], predicted[:SHOWN_IMAGES], strict=True)
+        names = [digit_captions[0] for digit_captions in captions("test", self.templates)]
         return {
             "figures": {
                 **in_groups,
-                "zero-shot accuracy": (named == held_out.labels).astype(np.float64),
+                "zero-shot accuracy": (predicted == held_out.labels).astype(np.float64),
                 "zero-shot accuracy by chance": 1 / len(classes),
             },
-            "pictures": [
-                {"title": captions("test", self.templates)[digit][0], "rows": grey(image)} for image, digit in drawn
-            ],
+            "pictures": [{"title": names[digit], "rows": grey_levels(image)} for image, digit in shown],
         }
 
     def class_vectors(self, model: ModelAPI, source: UnitSource) -> Tensor:
-        """Return the normalised mean vector of the held-out captions of each digit, [10, width]."""
-        found = []
-        for own in captions("test", self.templates):
+        """Return the normalised mean embedding of the held-out captions of each digit, [10, width]."""
+        means = []
+        for digit_captions in captions("test", self.templates):
             seqs = []
-            for ids in source.encode(own):
-                whole = framed(ids, source.vocabulary)
-                seqs.append(Seq({"token": whole}, full_order(len(whole))))
-            found.append(vectors(model, stream_of("text", seqs, model)).mean(0))
-        return normalized(torch.stack(found))
+            for ids in source.encode(digit_captions):
+                framed = frame_caption(ids, source.vocabulary)
+                seqs.append(Seq({"token": framed}, full_order(len(framed))))
+            means.append(vectors(model, build_stream("text", seqs, model)).mean(0))
+        return normalise(torch.stack(means))
 
 
-def framed(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
-    """Return a caption between the beginning and end tokens of a text."""
+def frame_caption(ids: np.ndarray, vocabulary: Any) -> np.ndarray:
+    """Return the token ids of a caption between bos and eos."""
     return np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]])
 
 
 def vectors(model: ModelAPI, stream: Stream) -> Tensor:
-    """Return unit vectors [N, width] of a stream."""
-    return normalized(stream.mean(model.hidden(stream)))
+    """Return the normalised embeddings [N, width] of the sequences of a stream."""
+    return normalise(stream.mean(model.hidden(stream)))
 
 
-def stream_of(name: str, seqs: list[Seq], model: Any) -> Stream:
-    """Return sequences as a stream on the model's device."""
+def build_stream(name: str, seqs: list[Seq], model: Any) -> Stream:
+    """Return a stream of the given sequences on the model's device."""
     return pack([{name: seqs}], {name: ImageText.streams[name]})[name].to(model.device)
 
 
 def nearest_class(model: ModelAPI, images: np.ndarray, classes: Tensor) -> np.ndarray:
-    """Return the class indices [n] of images [n, 8, 8]."""
-    found = []
+    """Return the class [n] whose vector has the highest cosine with each image.
+
+    Args:
+        model: the model.
+        images: [n, 8, 8].
+        classes: normalised vectors [classes, width].
+    """
+    predicted = []
     for start in range(0, len(images), 64):
         seqs = [Seq({"patch": p}, full_order(len(p))) for p in patches_of(images[start : start + 64])]
-        found.append((vectors(model, stream_of("image", seqs, model)) @ classes.T).argmax(1).cpu().numpy())
-    return np.concatenate(found)
+        predicted.append((vectors(model, build_stream("image", seqs, model)) @ classes.T).argmax(1).cpu().numpy())
+    return np.concatenate(predicted)

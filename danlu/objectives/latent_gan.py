@@ -1,5 +1,4 @@
-"""A generator of sentence codes trained against a critic (Goodfellow et al. 2014), together with the autoencoder of the
-codes (Zhao et al. 2018).
+"""A GAN on the codes of a sentence autoencoder (Goodfellow et al. 2014; Zhao et al. 2018).
 
 Shapes: n codes.
 """
@@ -19,25 +18,25 @@ from torch.nn import functional as F
 
 from danlu.batch import Batch, Example, StreamSpec, has_target
 from danlu.objective import ModelAPI, ModelShape, Objective, Sample, UnitSource
-from danlu.objectives.reconstruct import SHOWN, Reconstruct
-from danlu.objectives.seq2seq.code_statistics import frechet_distance, spread
+from danlu.objectives.reconstruct import NUM_SAMPLES, Reconstruct
+from danlu.objectives.seq2seq.code_statistics import frechet_distance, total_variance
 from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.registry import objectives
 
-JUDGED = 512
-"""Number of codes that are compared; each half of the real ones is compared with the other, as a baseline."""
+JUDGED_CODES = 512
+"""Maximum number of real codes, and of generated ones, that are compared."""
 
-DECODED = 64
+DECODED_CODES = 64
 """Number of generated codes that are decoded."""
 
 
 @dataclass(frozen=True)
 class Game:
-    """The summed losses of both networks, from scores [n] of the critic."""
+    """The summed losses of critic and generator as functions of the critic's scores [n]."""
 
-    critic: Callable[[Tensor, Tensor], Tensor]  # critic(real, fake)
-    generator: Callable[[Tensor], Tensor]  # generator(fake)
-    threshold: float  # a higher score means "real"
+    critic: Callable[[Tensor, Tensor], Tensor]  # (scores of real codes, scores of generated codes) -> loss
+    generator: Callable[[Tensor], Tensor]  # scores of generated codes -> loss
+    threshold: float  # scores above it mean "real"
 
 
 GAMES = {
@@ -46,16 +45,15 @@ GAMES = {
     ),
     "hinge": Game(lambda real, fake: F.relu(1 - real).sum() + F.relu(1 + fake).sum(), lambda fake: -fake.sum(), 0.0),
 }
-"""Mao et al. (2017); Lim and Ye (2017)."""
+"""Least squares: Mao et al. (2017). Hinge: Lim and Ye (2017)."""
 
 
 @objectives.register
 class LatentGAN(Objective):
-    """Train a sentence autoencoder, a generator of codes from noise, and a critic that distinguishes real from
-    generated codes.
+    """Train a sentence autoencoder, a generator of codes, and a critic that separates real from generated codes.
 
-    All three train in one backward pass: the critic sees detached codes, the generator a critic with detached weights,
-    and neither changes the encoder.
+    All three are trained in one backward pass: the critic reads detached codes, and the generator is trained through a
+    critic with detached weights. Neither has a gradient in the encoder.
     """
 
     name: Literal["latent_gan"] = "latent_gan"
@@ -72,21 +70,21 @@ class LatentGAN(Objective):
     boundaries: ClassVar[frozenset[str]] = Reconstruct.boundaries
     continues_text: ClassVar[bool] = False
     exempt: ClassVar[Mapping[str, str]] = {
-        "learns: critic": "its loss is that of guessing if the generator wins",
+        "learns: critic": "its loss is at chance level if the generator wins",
         "learns: generator": "its loss is high if the critic wins",
     }
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        # floats, since the losses of critic and generator are no cross-entropies and have no unit
+        # floats, since the losses of critic and generator are not cross-entropies
         sequence_labels = {"critic": np.float32, "generator": np.float32, "noise": (np.float64, (self.noise,))}
         return {**Reconstruct.streams, "source": StreamSpec(sequence_labels=sequence_labels)}
 
     def example(self, sample: Sample) -> Example:
-        made = self.reconstruct.example(sample)
-        for seq in made["source"]:
+        example = self.reconstruct.example(sample)
+        for seq in example["source"]:
             seq.sequence_labels |= {"critic": 0.0, "generator": 0.0, "noise": sample.rng.standard_normal(self.noise)}
-        return made
+        return example
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         size = self.reconstruct.code or shape.width
@@ -97,7 +95,7 @@ class LatentGAN(Objective):
                     nn.Linear(self.noise, self.hidden),
                     nn.GELU(),
                     nn.Linear(self.hidden, size),
-                    nn.LayerNorm(size, elementwise_affine=False),  # codes are normalised likewise
+                    nn.LayerNorm(size, elementwise_affine=False),  # real codes are normalised in the same way
                 ),
                 "critic": nn.Sequential(nn.Linear(size, self.hidden), nn.LeakyReLU(0.2), nn.Linear(self.hidden, 1)),
             }
@@ -107,54 +105,47 @@ class LatentGAN(Objective):
         source, target, game = batch["source"], batch["target"], GAMES[self.game]
         codes = self.reconstruct.codes(model, head["codes"], source)
         states = model.decode(target, self.reconstruct.memory(head["codes"], codes))
-        judged, generated = (
-            has_target(source.sequence_labels["critic"]),
-            has_target(source.sequence_labels["generator"]),
-        )
+        scored = has_target(source.sequence_labels["critic"])
+        generated = has_target(source.sequence_labels["generator"])  # False for padding, which has no noise
         critic = head["critic"]
-        fake = head["generator"](source.sequence_labels["noise"][generated].to(codes.dtype))  # padding has no noise
+        fake = head["generator"](source.sequence_labels["noise"][generated].to(codes.dtype))
         frozen = {name: weight.detach() for name, weight in critic.named_parameters()}
         return {
             "rebuilt": model.token_loss(states, target.labels["rebuilt"]),
-            "critic": game.critic(critic(codes.detach()[judged]), critic(fake.detach())),
+            "critic": game.critic(critic(codes.detach()[scored]), critic(fake.detach())),
             "generator": game.generator(functional_call(critic, frozen, (fake,))),
         }
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Judge the reconstruction and the generated codes.
+        """Evaluate the reconstruction and the generated codes.
 
-        Figures of the generator: accuracy of the critic (0.5: it guesses); Fréchet distance of real and generated
-        codes, with that of two halves of the real ones; and, since generators collapse, the spread of generated codes
-        relative to that of real ones (omitted if these are all equal) and the share of distinct sentences among those
-        decoded from noise.
+        Figures of the generator: the accuracy of the critic (0.5 is chance); the Fréchet distance between real and
+        generated codes, with that between two halves of the real codes as baseline; and two signs of mode collapse:
+        the variance of generated codes relative to that of real codes (omitted if the latter is 0), and the share of
+        distinct sentences among those decoded from noise.
         """
-        listed = list(batches)
-        rebuilt = self.reconstruct.judge(model, head["codes"], listed, source)
-        found = [
-            (self.reconstruct.codes(model, head["codes"], b["source"]), b["source"].sequence_labels["noise"])
-            for b in listed
-        ]
-        real = torch.cat([codes for codes, _ in found])[:JUDGED]
+        all_batches = list(batches)
+        rebuilt = self.reconstruct.judge(model, head["codes"], all_batches, source)
+        real = torch.cat([self.reconstruct.codes(model, head["codes"], batch["source"]) for batch in all_batches])
+        real = real[:JUDGED_CODES]
         if len(real) < 4:
             return rebuilt
-        fake = head["generator"](torch.cat([noise for _, noise in found])[: len(real)].to(real.dtype))
-        memory = self.reconstruct.memory(head["codes"], fake[:DECODED])
-        made = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
-        texts, half, threshold = (
-            [source.decode(ids.tolist()) for ids in made],
-            len(real) // 2,
-            GAMES[self.game].threshold,
-        )
+        noise = torch.cat([batch["source"].sequence_labels["noise"] for batch in all_batches])[: len(real)]
+        fake = head["generator"](noise.to(real.dtype))
+        memory = self.reconstruct.memory(head["codes"], fake[:DECODED_CODES])
+        decoded = decode_greedily(model, memory, source.vocabulary, min(self.reconstruct.longest, model.context))
+        texts = [source.decode(ids.tolist()) for ids in decoded]
+        half, threshold = len(real) // 2, GAMES[self.game].threshold
         correct = [head["critic"](real) > threshold, head["critic"](fake) <= threshold]
-        real_spread = spread(real)  # 0 where the encoder has collapsed
+        real_variance = total_variance(real)  # 0 if the encoder has collapsed
         return {
             "figures": rebuilt["figures"]
             | {
                 "critic_accuracy": float(torch.cat(correct).float().mean()),
                 "code_distance": frechet_distance(real[:half], fake[:half]),
                 "code_distance_of_real_halves": frechet_distance(real[:half], real[half : 2 * half]),
-                **({"code_spread_beside_real": spread(fake) / real_spread} if real_spread else {}),
+                **({"code_spread_beside_real": total_variance(fake) / real_variance} if real_variance else {}),
                 "distinct_sentences_from_noise": len(set(texts)) / len(texts),
             },
-            "samples": rebuilt["samples"] + [{"given": "noise", "made": text} for text in texts[:SHOWN]],
+            "samples": rebuilt["samples"] + [{"given": "noise", "made": text} for text in texts[:NUM_SAMPLES]],
         }

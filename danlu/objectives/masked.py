@@ -15,16 +15,17 @@ from torch import Tensor, nn
 from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
 from danlu.hf_heads import MASKED_LM, Head
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample
-from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, Places, by_unit
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, HiddenPositions, hide_units
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 
 
 class MaskedHead(nn.Module):
-    """Dense layer, activation and norm before the tied vocabulary projection, as in BERT: [T, width] -> [T, embedding
-    width].
+    """Dense layer, activation and norm before the vocabulary projection, as in BERT.
 
-    Where the embeddings are narrower than the hidden states, the dense layer projects to their width, as in ALBERT and
+    Shapes: [T, width] -> [T, embedding width].
+
+    If the embeddings are narrower than the hidden states, the dense layer projects to their width, as in ALBERT and
     ELECTRA.
     """
 
@@ -55,8 +56,8 @@ class Masked(Objective):
     unit: Literal["token", "word", "span"] = Field(
         default="token",
         description=(
-            "What is hidden as a whole: a token, a whole word (found in the text, whatever the "
-            "tokenizer), or a span. All its tokens are treated alike."
+            "What is hidden as a whole: a token, a word (found in the text, independent of the tokenizer), or a span. "
+            "All its tokens are masked, replaced or kept together."
         ),
     )
     mean_span: float = Field(
@@ -64,21 +65,21 @@ class Masked(Objective):
         ge=1,
         le=LONGEST_SPAN,
         description=(
-            "Mean of the geometric distribution of span lengths, cut at 10 tokens (a mean of 3 becomes "
-            "2.95, one of 10 becomes 6.5)."
+            "Mean of the geometric distribution of span lengths, truncated at 10 tokens (a mean of 3 becomes 2.95, one "
+            "of 10 becomes 6.5)."
         ),
     )
     replace: float = Field(
         default=0.8,
         ge=0,
         le=1,
-        description=("Share of hidden positions that show the mask token (1 with random 0: pure masking)."),
+        description=("Share of hidden positions that are replaced by the mask token."),
     )
     random: float = Field(
         default=0.1,
         ge=0,
         le=1,
-        description=("Share of hidden positions that show a random ordinary token; the rest show their own token."),
+        description=("Share of hidden positions that are replaced by a random ordinary token; the rest are unchanged."),
     )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = tuple({"unit": unit} for unit in ("token", "word", "span"))
@@ -102,26 +103,25 @@ class Masked(Objective):
     def example(self, sample: Sample) -> Example:
         rate, sequences = self.rate_at(sample.progress), []
         pieces = sample.pieces()
-        for piece, places in zip(pieces, by_unit(self.unit, pieces, rate, self.mean_span, sample), strict=True):
-            shown = self.corrupt(piece, places, sample.rng, sample.vocabulary)
-            labels = np.where(places.hidden, piece, -1)
-            sequences.append(Seq({"token": shown}, full_order(len(piece)), labels={"masked": labels}))
+        for piece, positions in zip(pieces, hide_units(self.unit, pieces, rate, self.mean_span, sample), strict=True):
+            tokens = self.corrupt(piece, positions, sample.rng, sample.vocabulary)
+            labels = np.where(positions.hidden, piece, -1)
+            sequences.append(Seq({"token": tokens}, full_order(len(piece)), labels={"masked": labels}))
         return {"text": sequences}
 
     def rate_at(self, progress: float) -> float:
-        """Return the share of tokens to hide when the fraction `progress` of the run is done."""
+        """Return the share of tokens to hide when the fraction `progress` of training is done."""
         return self.rate if self.final_rate is None else self.rate + (self.final_rate - self.rate) * progress
 
     def corrupt(
-        self, piece: np.ndarray, places: Places, rng: np.random.Generator, vocabulary: Vocabulary
+        self, piece: np.ndarray, positions: HiddenPositions, rng: np.random.Generator, vocabulary: Vocabulary
     ) -> np.ndarray:
-        """Return a piece [L] whose hidden groups are masked, replaced by random tokens or unchanged."""
-        action = rng.random(int(places.group.max(initial=-1)) + 1)[places.group]
+        """Return a piece [L] in which hidden units are masked, replaced by random tokens or unchanged."""
+        action = rng.random(int(positions.group.max(initial=-1)) + 1)[positions.group]
         random_tokens = vocabulary.draw(rng, len(piece))
-        shown = np.where(places.hidden & (action < self.replace), vocabulary.require_mask(), piece)
-        return np.where(
-            places.hidden & (action >= self.replace) & (action < self.replace + self.random), random_tokens, shown
-        )
+        masked = np.where(positions.hidden & (action < self.replace), vocabulary.require_mask(), piece)
+        randomised = positions.hidden & (action >= self.replace) & (action < self.replace + self.random)
+        return np.where(randomised, random_tokens, masked)
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return MaskedHead(shape)

@@ -1,5 +1,7 @@
-"""Mixture of objectives: each unit trains one of several objectives, drawn at random (UL2, Tay et al. 2022; GPT-BERT,
-Charpentier and Samuel 2024)."""
+"""Mixtures of objectives: each unit is used by one objective, drawn at random.
+
+After UL2 (Tay et al. 2022) and GPT-BERT (Charpentier and Samuel 2024).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from danlu.registry import objectives
 
 @objectives.register
 class Mixture(Objective):
-    """Train several objectives on one model; each unit of text trains one of them, drawn by its share.
+    """Train one model with several objectives; each unit of text is used by one of them, drawn by its share.
 
     Every objective has its own streams, terms and head. All share the embeddings and the backbone.
     """
@@ -42,22 +44,22 @@ class Mixture(Objective):
     shares: dict[str, float | tuple[float, float]] = Field(
         default_factory=dict,
         description=(
-            "Relative frequency with which each objective is drawn; default 1. A pair such as [1, "
-            "0.2] changes linearly from the start to the end of the run. A share also weights the terms "
-            "of its objective in the loss: each term is a mean over the units drawn for it in a step, so without "
-            "this weight a rarely drawn objective would count as much as the others. Held-out text is drawn "
-            "with the shares at the end of the run; an objective whose final share is 0 is not evaluated."
+            "Relative frequency with which each objective is drawn; 1 if not given. A pair such as [1, 0.2] changes "
+            "linearly from the start to the end of the run. The share is also the weight of the objective's terms in "
+            "the loss: each term is a mean over its targets in a step, so that without the weight a rarely drawn "
+            "objective would count as much as the others. Held-out text is drawn with the shares at the end of the "
+            "run; an objective whose final share is 0 is not evaluated."
         ),
     )
     loss_weights: dict[str, float] = Field(
-        default_factory=dict, description="Additional factor on the terms of each objective; default 1."
+        default_factory=dict, description="Additional weight of the terms of each objective; 1 if not given."
     )
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({"of": {"causal": "causal", "masked": "masked"}},)
-    """The example that stands for a mixture where no recipe says what to mix."""
+    """The mixture that tests and the reference use as an example."""
 
     @model_validator(mode="after")
-    def _named(self) -> Mixture:
+    def _check(self) -> Mixture:
         for key, value in (*self.shares.items(), *self.loss_weights.items()):
             if key not in self.of:
                 raise ValueError(f"{key!r} is not a mixed objective; known: {', '.join(self.of)}")
@@ -69,14 +71,14 @@ class Mixture(Objective):
                 raise ValueError(f"at the {when} of the run every share is 0; set at least one above 0")
         for key, objective in self.of.items():
             if objective.has_own_units:
-                raise ValueError(f"{key!r}: {objective.name} does not learn from windows of text and cannot be mixed")
+                raise ValueError(f"{key!r}: {objective.name} is not trained on windows of text and cannot be mixed")
             if "." in key:
                 raise ValueError(f"the name {key!r} must not contain a dot")
         return self
 
-    # Every member of Objective is forwarded to the mixed objectives; tests/objectives/test_mixture.py compares both.
+    # Every member of Objective is forwarded to the mixed objectives; tests/objectives/test_mixture.py checks this.
 
-    hf_head: ClassVar[Head | None] = None  # which head fits depends on what is mixed; no class has several heads
+    hf_head: ClassVar[Head | None] = None  # no Hugging Face class has the heads of several objectives
     optional_hf_heads: ClassVar[Mapping[Head, str]] = {}
     model_references: ClassVar[tuple[str, ...]] = ()  # the settings of the members: `referenced_models`
     exempt: ClassVar[Mapping[str, str]] = {}
@@ -128,19 +130,19 @@ class Mixture(Objective):
         return max(o.example_version for o in self.of.values())
 
     def units(self, source: UnitSource, split: str) -> None:
-        """Return None: units are windows of text, since objectives with their own units are refused by `_named`."""
+        """Return None: units are windows of text, since `_check` refuses objectives with their own units."""
 
     @property
     def has_own_units(self) -> bool:
         return any(o.has_own_units for o in self.of.values())
 
     def term_weights(self, progress: float) -> Mapping[str, float]:
-        found = {}
+        weights = {}
         for key, share in self.probabilities(progress).items():
             inner = self.of[key].term_weights(progress)
             weight = share * self.loss_weights.get(key, 1.0)
-            found |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
-        return found
+            weights |= {f"{key}.{term}": weight * inner.get(term, 1.0) for term in self.of[key].terms}
+        return weights
 
     def is_cross_entropy(self, term: str) -> bool:
         key, _, inner = term.partition(".")
@@ -151,11 +153,11 @@ class Mixture(Objective):
 
     @property
     def logits_from(self) -> LogitsFrom:
-        found = {o.logits_from for o in self.of.values()}
-        return next(kind for kind in LogitsFrom if kind in found)
+        kinds = {o.logits_from for o in self.of.values()}
+        return next(kind for kind in LogitsFrom if kind in kinds)
 
     def check_architecture(self, models: Mapping[str, Any], name: str) -> str | None:
-        return next((found for o in self.of.values() if (found := incompatibility(o, models, name))), None)
+        return next((reason for o in self.of.values() if (reason := incompatibility(o, models, name))), None)
 
     def referenced_models(self) -> dict[str, str]:
         return {
@@ -163,7 +165,7 @@ class Mixture(Objective):
         }
 
     def submodels(self) -> Mapping[str, SubModel]:
-        """Return none: the mixed objectives share one backbone and are saved together."""
+        """Return no submodels: the mixed objectives share one backbone and are saved together."""
         return {}
 
     @property
@@ -176,19 +178,19 @@ class Mixture(Objective):
 
     @property
     def reading_order(self) -> str:
-        """The widest order in which one of the objectives reads: full for causal and masked together.
+        """The widest reading order of the objectives: full for a mixture of causal and masked.
 
-        A model that was trained in several orders represents a text best with both sides of each position in view.
+        Full attention gives the best representations of a text, since both sides of each position are visible.
         """
         return widest_order(o.reading_order for o in self.of.values())
 
     def prompt_order(self, length: int) -> np.ndarray:
-        """Return the order of the first objective that continues text: a prompt is read as that objective reads it."""
+        """Return the prompt order of the first objective that continues text."""
         first = next((o for o in self.of.values() if o.continues_text), None)
         return super().prompt_order(length) if first is None else first.prompt_order(length)
 
     def text_states(self, model: ModelAPI, head: Any, text: Stream) -> Tensor:
-        """Return those of the first objective that has more than the backbone's hidden states."""
+        """Return the text states of the first objective that overrides the backbone's hidden states."""
         for key, objective in self.of.items():
             if type(objective).text_states is not Objective.text_states:
                 return objective.text_states(model, head[key], text)
@@ -203,7 +205,7 @@ class Mixture(Objective):
         return any(o.fills_blanks for o in self.of.values())
 
     def blank_logits(self, model: ModelAPI, head: Any, hidden: Tensor) -> Tensor:
-        """Return those of the first objective that fills blanks."""
+        """Return the logits [k, vocabulary] of the first objective that fills blanks."""
         for key, objective in self.of.items():
             if objective.fills_blanks:
                 return objective.blank_logits(model, head[key], hidden)
@@ -211,12 +213,12 @@ class Mixture(Objective):
 
     @property
     def rewriter(self) -> TextRewriter | None:
-        """That of the first objective that rewrites text; None if one of the objectives continues text."""
-        found = (o.rewriter for o in self.of.values())
-        return None if self.continues_text else next((rewriter for rewriter in found if rewriter is not None), None)
+        """The rewriter of the first objective that rewrites text; None if one of the objectives continues text."""
+        rewriters = (o.rewriter for o in self.of.values())
+        return None if self.continues_text else next((rewriter for rewriter in rewriters if rewriter is not None), None)
 
     def share(self, key: str, progress: float) -> float:
-        """Return the relative share of one objective when the fraction `progress` of the run is done."""
+        """Return the relative share of one objective when the fraction `progress` of training is done."""
         value = self.shares.get(key, 1.0)
         first, last = value if isinstance(value, tuple) else (value, value)
         return first + (last - first) * progress
@@ -228,8 +230,8 @@ class Mixture(Objective):
 
     def example(self, sample: Sample) -> Example:
         probabilities = self.probabilities(sample.progress)
-        chosen = list(probabilities)[sample.rng.choice(len(probabilities), p=list(probabilities.values()))]
-        return {f"{chosen}.{stream}": seqs for stream, seqs in self.of[chosen].example(sample).items()}
+        key = list(probabilities)[sample.rng.choice(len(probabilities), p=list(probabilities.values()))]
+        return {f"{key}.{stream}": seqs for stream, seqs in self.of[key].example(sample).items()}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return nn.ModuleDict({k: o.build_head(shape) for k, o in self.of.items()})
@@ -242,15 +244,15 @@ class Mixture(Objective):
         }
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Judge each objective on the batches that hold examples of it; figures are named `objective: figure`."""
-        listed = list(batches)
-        found: dict[str, Any] = {"figures": {}, "samples": [], "pictures": []}
+        """Evaluate each objective on the batches with examples of it; figures are named `objective: figure`."""
+        all_batches = list(batches)
+        results: dict[str, Any] = {"figures": {}, "samples": [], "pictures": []}
         for key, objective in self.of.items():
-            own = [batch.of(key) for batch in listed]
-            own = [batch for batch in own if any(len(stream) for stream in batch.streams.values())]
-            if own:
-                judged = objective.judge(model, head[key], own, source)
-                found["figures"] |= {f"{key}: {name}": value for name, value in judged.get("figures", {}).items()}
-                for what in ("samples", "pictures"):
-                    found[what] += judged.get(what, [])
-        return {what: value for what, value in found.items() if value}
+            selected = [batch.of(key) for batch in all_batches]
+            selected = [batch for batch in selected if any(len(stream) for stream in batch.streams.values())]
+            if selected:
+                judged = objective.judge(model, head[key], selected, source)
+                results["figures"] |= {f"{key}: {name}": value for name, value in judged.get("figures", {}).items()}
+                for kind in ("samples", "pictures"):
+                    results[kind] += judged.get(kind, [])
+        return {kind: value for kind, value in results.items() if value}

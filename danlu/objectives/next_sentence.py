@@ -1,5 +1,7 @@
-"""Next sentence prediction (Devlin et al. 2019), optionally with masked language modelling, encoded jointly or
-separately."""
+"""Next sentence prediction (Devlin et al. 2019), encoded jointly or separately, optionally with masking.
+
+Shapes: T positions of a stream, k pairs.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +23,20 @@ from danlu.registry import objectives
 
 @dataclass(frozen=True)
 class Form:
-    """How a pair is encoded."""
+    """An encoding of text pairs."""
 
-    layout: Callable[..., list[Seq]]
+    layout: Callable[..., list[Seq]]  # builds the sequences of pairs
     frame: int  # number of special tokens
-    sides: text_pairs.Sides  # the vectors of both texts
-    segments: bool  # with one text per sequence, a segment would add the same vector everywhere
+    sides: text_pairs.Sides  # returns the vectors of both texts
+    segments: bool  # whether there are segments; with one text per sequence they carry no information
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """What a pair is classified by."""
+    """A classifier of text pairs."""
 
     head: type[text_pairs.PairHead]
-    sides: text_pairs.Sides | None = None  # the vectors that it reads; None: those of the form
+    sides: text_pairs.Sides | None = None  # returns the input vectors of the head; None: that of the form
 
 
 CLASSIFIERS: Mapping[str, Classifier] = {
@@ -50,8 +52,9 @@ FORMS: Mapping[str, Form] = {
 
 @objectives.register
 class NextSentence(Objective):
-    """Predict whether a span of sentences follows the one before it or is from another document, with probability 1/2
-    each.
+    """Predict whether the second of two spans follows the first one or is from another document.
+
+    Both cases have probability 1/2.
     """
 
     name: Literal["next_sentence"] = "next_sentence"
@@ -65,8 +68,8 @@ class NextSentence(Objective):
     classifier: Literal["pooled_pair", "first_token"] = Field(
         default="pooled_pair",
         description=(
-            "`pooled_pair`: by [u, v, |u - v|, u v] of the mean hidden states u and v of the two texts; `first_token`: "
-            "by the hidden state of [bos], as in BERT, with form `together`."
+            "`pooled_pair`: reads [u, v, |u - v|, u v] of the mean hidden states u and v of the two texts; "
+            "`first_token`: reads the hidden state of [bos], as in BERT, with form `together`."
         ),
     )
     masked: text_pairs.MaskedOption = Masked()
@@ -109,7 +112,7 @@ class NextSentence(Objective):
 
     @property
     def sides(self) -> text_pairs.Sides:
-        """The vectors that a pair is classified by."""
+        """The function that returns the input vectors of the classifier."""
         return CLASSIFIERS[self.classifier].sides or FORMS[self.form].sides
 
     @property

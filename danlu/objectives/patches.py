@@ -1,5 +1,6 @@
-"""Masked autoencoding of images and sounds: predict hidden patches or frames from the visible ones (He et al. 2022;
-Baevski et al. 2022, without their smaller encoder or teacher).
+"""Masked autoencoding of images and sounds: predict hidden patches or frames from the visible ones.
+
+After He et al. (2022), without their asymmetric encoder, and Baevski et al. (2022), without their teacher.
 
 Shapes: T positions of a stream, k hidden patches.
 """
@@ -22,11 +23,11 @@ from danlu.objectives.vision.patch_baselines import PatchBaselines
 from danlu.objectives.vision.patch_sources import PatchData, features_of, read_patches
 from danlu.registry import objectives
 
-SHOWN = 3
-"""Number of held-out images shown."""
+SHOWN_IMAGES = 3
+"""Number of held-out images that are shown."""
 
-PLACE = 2
-"""Numbers that follow those of a patch and give its place: row and column."""
+NUM_COORDINATES = 2
+"""Number of coordinates appended to each patch: row and column."""
 
 
 class PatchHead(nn.Module):
@@ -34,7 +35,7 @@ class PatchHead(nn.Module):
 
     def __init__(self, width: int, features: int):
         super().__init__()
-        self.mask = nn.Parameter(torch.randn(features))  # not zeros, which are what a black patch looks like
+        self.mask = nn.Parameter(torch.randn(features))  # not zeros, since those are a black patch
         self.output = nn.Linear(width, features)
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -44,11 +45,10 @@ class PatchHead(nn.Module):
 
 @objectives.register
 class Patches(Objective):
-    """Hide patches of each image (frames of each sound) and predict them; the loss is the squared error of numbers in
-    0..1.
+    """Hide patches of each image (frames of each sound) and predict them by squared error.
 
-    Each patch also has its row and column, from -1 to 1: a network that knows only relative positions could not
-    distinguish the middle of an image from its edge.
+    Values of patches are in [0, 1]. The row and column, in [-1, 1], are appended to each patch, since a network with
+    relative positions only could not distinguish the middle of an image from its edge.
     """
 
     name: Literal["patches"] = "patches"
@@ -61,9 +61,10 @@ class Patches(Objective):
     )
     rate: float = Field(default=0.5, gt=0, lt=1, description="Share of positions that are hidden.")
     span: PositiveInt = Field(
-        default=1, description=("Number of neighbours hidden together, for data whose neighbours are nearly equal.")
+        default=1,
+        description=("Number of consecutive positions that are hidden together, for data with similar neighbours."),
     )
-    features: int = Field(default=0, ge=0, description="Numbers per patch; 0 to take it from the data.")
+    features: int = Field(default=0, ge=0, description="Number of values per patch; 0 to take it from the data.")
 
     terms: ClassVar[tuple[str, ...]] = ("patch",)
     needs: ClassVar[Mapping[str, frozenset[str]]] = {"backbone": frozenset({"full"})}
@@ -75,9 +76,8 @@ class Patches(Objective):
 
     @model_validator(mode="before")
     @classmethod
-    def _sized(cls, data: Any) -> Any:
-        """Determine `features` from the data; a saved model has them in its settings, so that it works without the
-        data."""
+    def _add_features(cls, data: Any) -> Any:
+        """Determine `features` from the data unless it is given, as in the settings of a saved model."""
         source = data.get("data", cls.model_fields["data"].default) if isinstance(data, dict) else None
         if not isinstance(source, str) or data.get("features"):
             return data
@@ -88,51 +88,51 @@ class Patches(Objective):
 
     @property
     def streams(self) -> Mapping[str, StreamSpec]:
-        inputs = {"patch": (np.float32, (self.features + PLACE,))}
+        inputs = {"patch": (np.float32, (self.features + NUM_COORDINATES,))}
         return {"image": StreamSpec(inputs=inputs, labels={"patch": (np.float32, (self.features,))})}
 
     def read(self) -> PatchData:
-        """Read the data and check its features."""
-        found = read_patches(self.data)
-        if (held := found.splits["train"].shape[2]) != self.features:
-            raise WrongInput(f"{self.data} has patches of {held} numbers, not {self.features}; leave out features")
-        return found
+        """Read the data; WrongInput if the size of its patches is not `features`."""
+        data = read_patches(self.data)
+        if (size := data.splits["train"].shape[2]) != self.features:
+            raise WrongInput(f"{self.data} has patches of {size} values, not {self.features}; leave out features")
+        return data
 
     def units(self, source: UnitSource, split: str) -> Units:
         data = self.read()
-        images, places = data.splits[split], scaled_places(data.places)
+        images, places = data.splits[split], scale_places(data.places)
         return Units([np.concatenate([image, places], 1) for image in images], float(images.shape[1]))
 
     def example(self, sample: Sample) -> Example:
         image, place = np.split(sample.row(), [self.features], axis=1)
-        hidden = self.hidden(len(image), sample.rng)[:, None]
-        shown = np.concatenate([np.where(hidden, 0, image), place], 1)
+        hidden = self.choose_hidden(len(image), sample.rng)[:, None]
+        visible = np.concatenate([np.where(hidden, 0, image), place], 1)
         labels = {"patch": np.where(hidden, image, np.nan)}
-        return {"image": [Seq({"patch": shown}, full_order(len(image)), labels=labels)]}
+        return {"image": [Seq({"patch": visible}, full_order(len(image)), labels=labels)]}
 
-    def hidden(self, positions: int, rng: np.random.Generator) -> np.ndarray:
-        """Choose hidden positions, as booleans: the share `rate`, at least one hidden and one visible."""
-        wanted = min(max(1, round(self.rate * positions)), positions - 1)
+    def choose_hidden(self, positions: int, rng: np.random.Generator) -> np.ndarray:
+        """Choose hidden positions, booleans [positions]: the share `rate`, at least one hidden and one visible."""
+        count = min(max(1, round(self.rate * positions)), positions - 1)
         span = (np.arange(positions) + rng.integers(self.span)) // self.span
-        turn = rng.permutation(int(span[-1]) + 1)[span]
-        found = np.zeros(positions, bool)
-        found[np.argsort(turn, kind="stable")[:wanted]] = True
-        return found
+        rank = rng.permutation(int(span[-1]) + 1)[span]
+        hidden = np.zeros(positions, bool)
+        hidden[np.argsort(rank, kind="stable")[:count]] = True
+        return hidden
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return PatchHead(shape.width, self.features)
 
     def predict(self, model: ModelAPI, head: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the positions of hidden patches [k] and the predictions [k, features], in float32 or wider."""
+        """Return the indices of hidden patches [k] and the predictions [k, features], in float32 or wider."""
         image = batch["image"]
         if max(image.lengths, default=0) > model.context:
             raise WrongInput(
-                f"an image of {self.data} has {max(image.lengths)} positions and the model {model.context}; "
-                f"set architecture.context to {max(image.lengths)}"
+                f"an image of {self.data} has {max(image.lengths)} positions, but the model's context is "
+                f"{model.context}; set architecture.context to {max(image.lengths)}"
             )
         hidden = has_target(image.labels["patch"]).any(1)
-        shown, place = image.inputs["patch"].to(head.mask.dtype).split([self.features, PLACE], 1)
-        patch = torch.cat([torch.where(hidden[:, None], head.mask, shown), place], 1)
+        values, place = image.inputs["patch"].to(head.mask.dtype).split([self.features, NUM_COORDINATES], 1)
+        patch = torch.cat([torch.where(hidden[:, None], head.mask, values), place], 1)
         states = model.hidden(image, patch=patch)
         at = hidden.nonzero().squeeze(1)
         return at, head(states[at])
@@ -142,22 +142,22 @@ class Patches(Objective):
         return {"patch": (predicted - batch["image"].labels["patch"][at]).square().sum()}
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure the mean squared error per image, with baselines that need no network; show some images."""
+        """Measure the mean squared error per image, with baselines without a network; show some images."""
         data = self.read()
         baselines = PatchBaselines.fit(data.splits["train"], data.places)
         errors: dict[str, list[float]] = {}
         pictures: list[dict[str, Any]] = []
-        for number, (image, hidden, predicted) in enumerate(self.per_image(model, head, batches)):
-            for name, guess in ({"model": predicted} | baselines.predictions(image, hidden)).items():
-                errors.setdefault(name, []).append(float(np.square(guess - image[hidden]).mean()))
-            if number < SHOWN:
+        for number, (image, hidden, predicted) in enumerate(self.predictions_per_image(model, head, batches)):
+            for name, values in ({"model": predicted} | baselines.predictions(image, hidden)).items():
+                errors.setdefault(name, []).append(float(np.square(values - image[hidden]).mean()))
+            if number < SHOWN_IMAGES:
                 pictures += three_pictures(data, number + 1, image, hidden, predicted)
-        figures = {f"squared error, {name}": np.array(found) for name, found in errors.items()}
+        figures = {f"squared error, {name}": np.array(values) for name, values in errors.items()}
         best = min((name for name in errors if name != "model"), key=lambda name: float(np.mean(errors[name])))
         gained = np.array(errors[best]) - np.array(errors["model"])
         return {"figures": figures | {f"less error than {best}": gained}, "pictures": pictures}
 
-    def per_image(
+    def predictions_per_image(
         self, model: ModelAPI, head: Any, batches: Iterable[Batch]
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield each image [positions, features], booleans of hidden positions, and the predictions [k, features]."""
@@ -175,22 +175,24 @@ class Patches(Objective):
                 start += length
 
 
-def scaled_places(places: np.ndarray) -> np.ndarray:
-    """Scale rows and columns to -1..1, [positions, PLACE] float32; 0 if there is only one."""
-    most = places.max(0)
-    return np.where(most, 2 * places / np.maximum(most, 1) - 1, 0).astype(np.float32)
+def scale_places(places: np.ndarray) -> np.ndarray:
+    """Scale rows and columns [positions, 2] to [-1, 1], float32; a single row or column becomes 0."""
+    largest = places.max(0)
+    return np.where(largest, 2 * places / np.maximum(largest, 1) - 1, 0).astype(np.float32)
 
 
 def three_pictures(
     data: PatchData, number: int, image: np.ndarray, hidden: np.ndarray, predicted: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Return an image, its visible part (None where hidden), and the image with predicted patches."""
-    shown, whole = image.copy(), image.copy()
-    shown[hidden], whole[hidden] = np.nan, predicted
-    titles = {"as it is": image, "as shown": shown, "as made": whole}
-    return [{"title": f"{number}: {title}", "rows": grey(data.picture(values))} for title, values in titles.items()]
+    """Return pictures of an image, of its visible patches, and of the image with predicted patches."""
+    visible, completed = image.copy(), image.copy()
+    visible[hidden], completed[hidden] = np.nan, predicted
+    titles = {"original": image, "visible patches": visible, "with predicted patches": completed}
+    return [
+        {"title": f"{number}: {title}", "rows": grey_levels(data.picture(values))} for title, values in titles.items()
+    ]
 
 
-def grey(picture: np.ndarray) -> list[list[float | None]]:
-    """Return grey levels in 0..1 with three decimals; None for NaN."""
+def grey_levels(picture: np.ndarray) -> list[list[float | None]]:
+    """Return a picture [rows, columns] as grey levels in [0, 1] with three decimals; None for NaN."""
     return [[None if np.isnan(x) else round(float(np.clip(x, 0, 1)), 3) for x in row] for row in picture]

@@ -1,4 +1,4 @@
-"""Permutation language modelling: predict tokens from those before them in a random order (XLNet, Yang et al. 2019).
+"""Permutation language modelling: predict tokens in a random order (XLNet, Yang et al. 2019).
 
 Shapes: n tokens and k targets of a piece.
 """
@@ -20,11 +20,11 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Permutation(Objective):
-    """Draw a random order for each piece and predict the last tokens of it from all earlier ones.
+    """Draw a random order for each piece and predict its last tokens from all earlier ones.
 
-    XLNet's two streams are one sequence here: first the n tokens, each of which attends to tokens of no higher rank,
-    then one query position for each target. A query position has the position and the mask token instead of its target,
-    attends to all tokens of lower rank, and is never attended to.
+    XLNet's two streams form one sequence here: first the n tokens, each of which attends to itself and to tokens of
+    lower rank, then one query position for each target. A query position has the position of its target but the mask
+    token instead of the target, attends to all tokens of lower rank, and is never attended to.
     """
 
     name: Literal["permutation"] = "permutation"

@@ -1,5 +1,4 @@
-"""Prefix language modelling: read a prefix in both directions and predict the rest from left to right (Liu et al. 2018;
-Raffel et al. 2020).
+"""Prefix language modelling: full attention in a prefix, causal after it (Liu et al. 2018; Raffel et al. 2020).
 
 Shapes: n positions of a piece.
 """
@@ -20,7 +19,7 @@ from danlu.registry import objectives
 
 @objectives.register
 class Prefix(Objective):
-    """Predict every token after a prefix of random length from the prefix and the tokens in between."""
+    """Predict every token after a prefix of random length from all tokens before it."""
 
     name: Literal["prefix"] = "prefix"
     shortest: float = Field(default=0.0, ge=0, le=1, description="Minimum share of a piece that is the prefix.")

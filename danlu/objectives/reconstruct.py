@@ -1,5 +1,6 @@
-"""Sentence autoencoder: encode a sentence as one vector and decode it (Li et al. 2015); with deleted tokens TSDAE (Wang
-et al. 2021).
+"""Sentence autoencoder: encode a sentence as one vector and decode it (Li et al. 2015).
+
+With dropped tokens it is TSDAE (Wang et al. 2021).
 
 Shapes: N sequences of a stream, `code` entries of a code.
 """
@@ -23,16 +24,17 @@ from danlu.packing import pack
 from danlu.registry import objectives
 from danlu.tokens.bounds import segment_numbers
 
-JUDGED = 128
-"""Number of sentences decoded to judge a model."""
+JUDGED_SENTENCES = 128
+"""Number of sentences that `judge` decodes."""
 
-SHOWN = 5
+NUM_SAMPLES = 5
 
 
 class Codes(nn.Module):
     """Linear maps between hidden states and codes.
 
-    Codes are normalised to mean 0 and variance 1 over their entries, which leaves nothing to encode with one or two.
+    Codes are normalised to mean 0 and variance 1 over their entries. With fewer than three entries, a normalised code
+    carries almost no information.
     """
 
     def __init__(self, width: int, size: int):
@@ -83,16 +85,16 @@ class Reconstruct(Objective):
     def sentences(self, sample: Sample) -> list[np.ndarray]:
         """Return the sentences of a unit without special tokens.
 
-        None is empty or longer than `longest`, and none with its end token is longer than the unit.
+        Each has 1 to `longest` tokens, and together with its end token at most as many as the unit.
         """
-        found, pieces = [], sample.pieces()
+        sentences, pieces = [], sample.pieces()
         longest = min(self.longest, max(1, sum(map(len, pieces)) - 1))
         for piece, flags in zip(pieces, sample.boundaries(), strict=True):
             number, ordinary = segment_numbers(flags, "sentence"), sample.vocabulary.ordinary(piece)
             for k in range(int(number[-1]) + 1 if len(number) else 0):
                 ids = piece[(number == k) & ordinary]
-                found += [ids[start : start + longest] for start in range(0, len(ids), longest)]
-        return found
+                sentences += [ids[start : start + longest] for start in range(0, len(ids), longest)]
+        return sentences
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return Codes(shape.width, self.code or shape.width)
@@ -102,8 +104,8 @@ class Reconstruct(Objective):
         return head.norm(head.narrow(source.mean(model.hidden(source))))
 
     def memory(self, head: Any, codes: Tensor) -> Memory:
-        """Return what the decoder attends to: one position per sentence."""
-        return Memory(head.widen(codes), one_position_each(len(codes), codes.device))
+        """Return the memory of the decoder: one position per sentence, with the code mapped to the hidden size."""
+        return Memory(head.widen(codes), single_position_stream(len(codes), codes.device))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         source, target = batch["source"], batch["target"]
@@ -113,61 +115,63 @@ class Reconstruct(Objective):
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Decode held-out sentences greedily and compare them with the originals.
 
-        Figures are the share of exact matches, chrF and the cosine of the codes. The same figures against the next
-        sentence show what any two sentences have in common.
+        Figures are the share of exact matches, chrF and the cosine of the codes. As baselines, chrF and the cosine are
+        also computed with the next sentence instead of the original.
         """
-        given, device = target_sentences(batches, JUDGED)
-        if len(given) < 2:
+        originals, device = target_sentences(batches, JUDGED_SENTENCES)
+        if len(originals) < 2:
             return {}
-        codes = self.codes(model, head, stream_of(given, device))
-        made = decode_greedily(model, self.memory(head, codes), source.vocabulary, min(self.longest, model.context))
-        nonempty = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in made]
-        again = self.codes(model, head, stream_of(nonempty, device))
-        texts, copies = [source.decode(ids.tolist()) for ids in given], [source.decode(ids.tolist()) for ids in made]
+        codes = self.codes(model, head, build_stream(originals, device))
+        decoded = decode_greedily(model, self.memory(head, codes), source.vocabulary, min(self.longest, model.context))
+        nonempty = [ids if len(ids) else np.array([source.vocabulary.eos]) for ids in decoded]
+        decoded_codes = self.codes(model, head, build_stream(nonempty, device))
+        texts = [source.decode(ids.tolist()) for ids in originals]
+        copies = [source.decode(ids.tolist()) for ids in decoded]
+        shown = zip(texts[:NUM_SAMPLES], copies[:NUM_SAMPLES], strict=True)
         return {
             "figures": {
-                "exact_match": sum(map(np.array_equal, given, made)) / len(given),
+                "exact_match": sum(map(np.array_equal, originals, decoded)) / len(originals),
                 "chrf": chrf(copies, texts),
                 "chrf_of_the_next_sentence": chrf(copies, texts[1:] + texts[:1]),
-                "code_cosine": cosine(codes, again),
-                "code_cosine_of_the_next_sentence": cosine(codes, again.roll(1, 0)),
+                "code_cosine": cosine(codes, decoded_codes),
+                "code_cosine_of_the_next_sentence": cosine(codes, decoded_codes.roll(1, 0)),
             },
-            "samples": [{"given": a, "made": b} for a, b in zip(texts[:SHOWN], copies[:SHOWN], strict=True)],
+            "samples": [{"given": text, "made": copy} for text, copy in shown],
         }
 
 
 def drop_tokens(ids: np.ndarray, drop: float, rng: np.random.Generator) -> np.ndarray:
-    """Drop each of `ids` with probability `drop`; at least one stays."""
-    stays = rng.random(len(ids)) >= drop
-    stays[rng.integers(len(ids))] |= not stays.any()
-    return ids[stays]
+    """Drop each token with probability `drop`; at least one is kept."""
+    kept = rng.random(len(ids)) >= drop
+    kept[rng.integers(len(ids))] |= not kept.any()
+    return ids[kept]
 
 
-def one_position_each(count: int, device: torch.device) -> Stream:
-    """Return a stream of `count` sequences of one position."""
+def single_position_stream(count: int, device: torch.device) -> Stream:
+    """Return a stream of `count` sequences with one position each."""
     zeros = torch.zeros(count, dtype=torch.int64, device=device)
     numbers = torch.arange(count + 1, device=device)
     return Stream({"position": zeros}, {}, {}, zeros, zeros, numbers, numbers[:-1], (1,) * count)
 
 
-def stream_of(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
-    """Return a stream of complete sentences."""
+def build_stream(sentences: Sequence[np.ndarray], device: torch.device) -> Stream:
+    """Return a stream of sentences with full attention."""
     seqs = [Seq({"token": ids}, full_order(len(ids))) for ids in sentences]
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(device)
 
 
-def target_sentences(batches: Iterable[Batch], most: int) -> tuple[list[np.ndarray], torch.device]:
-    """Return the first sentences that the decoder predicts, without end token, and the device of the batches."""
-    found: list[np.ndarray] = []
+def target_sentences(batches: Iterable[Batch], limit: int) -> tuple[list[np.ndarray], torch.device]:
+    """Return the ids of the first `limit` target sentences, without end tokens, and the device of the batches."""
+    sentences: list[np.ndarray] = []
     device = torch.device("cpu")
     for batch in batches:
         labels, device = batch["target"].labels["rebuilt"], batch["target"].key.device
-        found += [ids[:-1].cpu().numpy() for ids in labels.split(batch["target"].lengths)]
-        if len(found) >= most:
+        sentences += [ids[:-1].cpu().numpy() for ids in labels.split(batch["target"].lengths)]
+        if len(sentences) >= limit:
             break
-    return found[:most], device
+    return sentences[:limit], device
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
-    """Return the mean cosine of the rows of two tables [N, n]."""
+    """Return the mean cosine of corresponding rows of a [N, n] and b [N, n]."""
     return float(F.cosine_similarity(a, b, dim=1).mean())

@@ -1,5 +1,9 @@
-"""Relatedness: classify from the cosine of two vectors whether two fragments are of the same document (a Siamese
-network, Bromley et al. 1993); often described as contrastive prediction."""
+"""Relatedness: classify from the cosine of their embeddings whether two spans are from the same document.
+
+The model is a Siamese network (Bromley et al. 1993).
+
+Shapes: k pairs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, StreamSpec
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, UnitSource
-from danlu.objectives.sentences.group_similarity import normalized
+from danlu.objectives.sentences.group_similarity import normalise
 from danlu.objectives.sentences.sentence_spans import cut_in_the_middle
 from danlu.objectives.sentences.text_pairs import (
     SINGLE_FRAME,
@@ -26,22 +30,27 @@ from danlu.registry import objectives
 
 
 class SimilarityHead(nn.Module):
-    """A classifier of two parameters: the logit of "related" is scale x (cosine - middle), that of "unrelated" is 0.
-    [k, width] twice -> [k, 2]."""
+    """A classifier with two parameters, [k, width] twice -> [k, 2].
+
+    The logit of "related" is scale x (cosine - middle), that of "unrelated" is 0.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.scale, self.middle = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.tensor(0.5))
 
     def forward(self, u: Tensor, v: Tensor) -> Tensor:
-        related = self.scale * ((normalized(u) * normalized(v)).sum(1) - self.middle)
+        related = self.scale * ((normalise(u) * normalise(v)).sum(1) - self.middle)
         return torch.stack([torch.zeros_like(related), related], 1)
 
 
 @objectives.register
 class Relatedness(Objective):
-    """Cut each text in two near its middle, replace the second part by one from another document with probability 1/2,
-    and classify from the cosine of their vectors whether they belong together. Each part is encoded alone."""
+    """Classify from the cosine of two embeddings whether two spans are from the same text.
+
+    Each text is cut in two near its middle. With probability 1/2, a span of another document replaces the second part.
+    Each part is encoded alone.
+    """
 
     name: Literal["relatedness"] = "relatedness"
 

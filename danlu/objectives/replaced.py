@@ -1,4 +1,4 @@
-"""Replaced token detection: find the tokens that a smaller model put in (ELECTRA, Clark et al. 2020).
+"""Replaced token detection: detect tokens that a smaller model has replaced (ELECTRA, Clark et al. 2020).
 
 Shapes: T positions of a stream, k hidden positions.
 """
@@ -19,12 +19,12 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.hf_heads import DISCRIMINATOR, Head
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, SubModel, UnitSource
 from danlu.objectives.masked import Masked, MaskedHead
-from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_unit
-from danlu.objectives.sentences.detection import Detections, with_blanks, with_marks
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, hide_units
+from danlu.objectives.sentences.detection import DetectionCounts, render_blanks, render_marks
 from danlu.registry import objectives
 from danlu.settings import Settings
 
-SAMPLES = 5
+NUM_SAMPLES = 5
 
 
 class GeneratorSize(Settings):
@@ -37,7 +37,7 @@ class GeneratorSize(Settings):
 
 
 class Generator(nn.Module):
-    """A smaller masked language model on the embeddings of the model: [T, embedding width] -> [T, embedding width]."""
+    """A smaller masked language model that shares the embeddings of the model."""
 
     def __init__(self, shape: ModelShape, size: GeneratorSize):
         super().__init__()
@@ -48,7 +48,16 @@ class Generator(nn.Module):
         self.head = MaskedHead(narrow)
 
     def forward(self, x: Tensor, stream: Stream, at: Tensor) -> Tensor:
-        """Return the vectors [k, embedding width] whose products with the token embeddings are the logits at `at`."""
+        """Return the vectors from which token logits at hidden positions are computed.
+
+        Args:
+            x: embeddings [T, embedding width].
+            stream: the stream of the embeddings.
+            at: whether a position is hidden, booleans [T].
+
+        Returns:
+            [k, embedding width].
+        """
         return self.head(self.backbone(x, stream)[at])
 
 
@@ -68,7 +77,7 @@ class Detector(nn.Module):
         return self.out(self.activation(self.dense(hidden))).squeeze(-1)
 
 
-class ReplacedParts(nn.Module):
+class ReplacedHead(nn.Module):
     """The detector and, if there is one, the generator."""
 
     def __init__(self, shape: ModelShape, size: GeneratorSize | None):
@@ -78,21 +87,21 @@ class ReplacedParts(nn.Module):
 
 
 @torch.no_grad()
-def sampled(logits: Tensor, uniform: Tensor) -> Tensor:
-    """Sample one token from each row of logits [k, vocabulary]: [k] ids, without gradient.
+def sample_tokens(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Sample one token for each row of logits [k, vocabulary] by inverse transform sampling; return ids [k].
 
-    Sampling inverts the cumulated probabilities at uniform numbers [k] in [0, 1) that come from the data.
+    The uniform numbers [k] in [0, 1) are part of the data, so that the samples are reproducible.
     """
-    cumulated = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1).cumsum(-1)
-    total = cumulated[:, -1:]
-    below = torch.nextafter(total, torch.zeros_like(total))  # a number just under 1 may be rounded to 1
+    cumulative = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1).cumsum(-1)
+    total = cumulative[:, -1:]
+    below = torch.nextafter(total, torch.zeros_like(total))  # a number just below 1 may be rounded to 1
     at = torch.minimum(uniform.to(total.dtype)[:, None] * total, below)
-    return torch.searchsorted(cumulated, at, right=True).squeeze(1)
+    return torch.searchsorted(cumulative, at, right=True).squeeze(1)
 
 
 @objectives.register
 class Replaced(Objective):
-    """Let a small generator fill in hidden tokens and predict for every ordinary token whether it was replaced.
+    """Let a small generator fill in hidden tokens, and predict for every ordinary token whether it was replaced.
 
     A token that the generator restores counts as original. The generator is trained together with the detector (term
     `masked`) and shares the token embeddings.
@@ -101,17 +110,17 @@ class Replaced(Objective):
     name: Literal["replaced"] = "replaced"
     rate: float = Field(default=0.15, gt=0, lt=1, description="Share of ordinary tokens that are hidden.")
     unit: Literal["token", "word", "span"] = Field(
-        default="token", description="What is hidden as a whole: a token, a whole word or a span."
+        default="token", description="What is hidden as a whole: a token, a word or a span."
     )
     mean_span: float = Field(
         default=3.0,
         ge=1,
         le=LONGEST_SPAN,
-        description="Mean of the geometric distribution of span lengths, cut at 10 tokens.",
+        description="Mean of the geometric distribution of span lengths, truncated at 10 tokens.",
     )
     generator: GeneratorSize | None = Field(
         default=GeneratorSize(),
-        description=("Size of the generator; null to replace hidden tokens by random ordinary tokens."),
+        description=("Size of the generator; null replaces hidden tokens by random ordinary tokens."),
     )
     replaced_weight: float = Field(
         default=50.0, gt=0, description="Weight of the detector's loss, relative to the generator's."
@@ -146,14 +155,15 @@ class Replaced(Objective):
 
     def example(self, sample: Sample) -> Example:
         pieces = sample.pieces()
-        hidden = [p.hidden for p in by_unit(self.unit, pieces, self.rate, self.mean_span, sample)]
+        hidden = [p.hidden for p in hide_units(self.unit, pieces, self.rate, self.mean_span, sample)]
         return {"text": [self.sequence(piece, h, sample) for piece, h in zip(pieces, hidden, strict=True)]}
 
     def sequence(self, piece: np.ndarray, hidden: np.ndarray, sample: Sample) -> Seq:
         """Return a piece as a sequence.
 
-        The label `replaced` counts the ordinary tokens before the forward pass: 1 where a token may be replaced
-        (whether it differs from the original is known only after the generator has run), 0 where it stays.
+        The label `replaced` marks the ordinary tokens as targets, so that they are counted before the forward pass.
+        With a generator it is 1 for hidden tokens and 0 for others; whether a hidden token is in fact replaced is known
+        only after the generator has run.
         """
         ordinary, order = sample.vocabulary.ordinary(piece), full_order(len(piece))
         if self.generator is None:
@@ -169,22 +179,22 @@ class Replaced(Objective):
         return Seq(inputs, order, labels=labels)
 
     def build_head(self, shape: ModelShape) -> nn.Module:
-        return ReplacedParts(shape, self.generator)
+        return ReplacedHead(shape, self.generator)
 
-    def corrupted(self, model: ModelAPI, head: Any, text: Stream) -> tuple[Tensor, Tensor | None]:
+    def corrupt(self, model: ModelAPI, head: Any, text: Stream) -> tuple[Tensor, Tensor | None]:
         """Return the detector's input tokens [T] and the generator's logits [k, vocabulary] at hidden positions."""
         if head.generator is None:
             return text.inputs["token"], None
         at = text.labels["masked"] >= 0
         logits = model.token_logits(head.generator(model.embed(text), text, at), LogitsFrom.OWN_HEAD)
-        return text.inputs["token"].masked_scatter(at, sampled(logits, text.inputs["uniform"][at])), logits
+        return text.inputs["token"].masked_scatter(at, sample_tokens(logits, text.inputs["uniform"][at])), logits
 
     def losses(self, model: ModelAPI, head: Any, batch: Batch) -> dict[str, Tensor]:
         text = batch["text"]
-        tokens, logits = self.corrupted(model, head, text)
+        tokens, logits = self.corrupt(model, head, text)
         at = text.labels["replaced"] >= 0
-        found = head.detector(model.hidden(text, token=tokens)[at])
-        logits32 = found.to(torch.promote_types(found.dtype, torch.float32))
+        detected = head.detector(model.hidden(text, token=tokens)[at])
+        logits32 = detected.to(torch.promote_types(detected.dtype, torch.float32))
         truth = (tokens != text.inputs["original"])[at].to(logits32.dtype)
         terms = {"replaced": F.binary_cross_entropy_with_logits(logits32, truth, reduction="sum")}
         if logits is not None:
@@ -195,35 +205,35 @@ class Replaced(Objective):
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Measure how well replaced tokens are detected.
 
-        Samples show ___ where a token was hidden; then the generated token as [token], and a question mark after each
-        token that the detector takes for replaced.
+        The input of a sample has ___ for each hidden token. The output has the generated tokens in brackets and a
+        question mark after each token that the detector classifies as replaced.
         """
-        found, samples = Detections(), []
+        counts, samples = DetectionCounts(), []
         for batch in batches:
             text = batch["text"]
-            tokens, _ = self.corrupted(model, head, text)
-            suspected = head.detector(model.hidden(text, token=tokens)) > 0
+            tokens, _ = self.corrupt(model, head, text)
+            detected = head.detector(model.hidden(text, token=tokens)) > 0
             ordinary = text.labels["replaced"] >= 0
             different = tokens != text.inputs["original"]
-            found.add(different[ordinary], suspected[ordinary])
+            counts.add(different[ordinary], detected[ordinary])
             if "masked" in text.labels:
-                found.add_generated(different[text.labels["masked"] >= 0])
-            if len(samples) < SAMPLES and len(text):
-                columns = (tokens, text.labels["replaced"] == 1, suspected & ordinary)
-                shown, put_in, doubted = (c[: text.lengths[0]].cpu().numpy() for c in columns)
-                given = with_blanks(shown, put_in, source.decode)
-                samples.append({"given": given, "made": with_marks(shown, put_in, doubted, source.decode)})
-        return {"figures": found.figures(), "samples": samples}
+                counts.add_generated(different[text.labels["masked"] >= 0])
+            if len(samples) < NUM_SAMPLES and len(text):
+                columns = (tokens, text.labels["replaced"] == 1, detected & ordinary)
+                ids, hidden, flagged = (c[: text.lengths[0]].cpu().numpy() for c in columns)
+                given = render_blanks(ids, hidden, source.decode)
+                samples.append({"given": given, "made": render_marks(ids, hidden, flagged, source.decode)})
+        return {"figures": counts.figures(), "samples": samples}
 
     def submodels(self) -> Mapping[str, SubModel]:
-        """Return the discriminator and the generator, which is a masked language model."""
+        """Return the detector (ELECTRA's discriminator) and the generator, which is a masked language model."""
         if self.generator is None:
             return {}
         masked = Masked(rate=self.rate, unit=self.unit, mean_span=self.mean_span, replace=1.0, random=0.0)
         shared = {"embeddings": "embeddings", "unembedding": "unembedding", "output_bias": "output_bias"}
-        inside = {"backbone": "head.generator.backbone", "head": "head.generator.head"}
+        generator = {"backbone": "head.generator.backbone", "head": "head.generator.head"}
         detector = {"embeddings": "embeddings", "backbone": "backbone", "head.detector": "head.detector"}
         return {
             "": SubModel(self.model_copy(update={"generator": None}), detector),
-            "generator": SubModel(masked, shared | inside, (self.generator.width, self.generator.layers)),
+            "generator": SubModel(masked, shared | generator, (self.generator.width, self.generator.layers)),
         }

@@ -16,30 +16,31 @@ from danlu.objectives.sentences.sentence_spans import Sentence, Text, texts_of, 
 from danlu.registry import objectives
 
 
-def tokens_of(sentences: Sequence[Sentence]) -> int:
+def count_tokens(sentences: Sequence[Sentence]) -> int:
     """Return the number of tokens of consecutive sentences."""
     return sentences[-1][1] - sentences[0][0]
 
 
-def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
-    """Draw two neighbouring spans of whole sentences with at most `room` tokens together; None if there are none.
+def draw_neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, Text] | None:
+    """Draw two neighbouring spans of complete sentences with at most `room` tokens together; None if there are none.
 
-    Nothing at the ends of the spans may reveal their order:
+    The ends of the spans must not reveal their order:
 
-    - A span contains whole sentences only, and not the first of its document, which has no white space before it.
-    - Spans that are too long lose sentences at their outer ends, the longer one first. Two single sentences are
-      truncated.
-    - Both spans start alike and stop alike (`Text.start_kind`, `Text.stop_kind`): sentences at the outer ends that
-      differ in this are left out, for example a last sentence without a full stop.
-    - Tokens that hold white space or text between sentences are left out at the ends of the spans.
+    - A span consists of complete sentences and does not contain the first sentence of its document, which has no white
+      space before it.
+    - If the spans are too long, sentences are dropped at the outer ends, first from the longer span. Two single
+      sentences are truncated instead.
+    - Both spans have the same kind of start and of end (`Text.start_kind`, `Text.stop_kind`): sentences at the outer
+      ends of another kind are dropped, for example a last sentence without a full stop.
+    - Tokens with white space or text between sentences are dropped at the ends of the spans.
     """
     sentences = text.later_sentences
     if len(sentences) < 2 or room < 2:
         return None
     cut = int(rng.integers(1, len(sentences)))
     first, second = sentences[:cut], sentences[cut:]
-    while tokens_of(first) + tokens_of(second) > room and len(first) + len(second) > 2:
-        if len(second) == 1 or (tokens_of(first) > tokens_of(second) and len(first) > 1):
+    while count_tokens(first) + count_tokens(second) > room and len(first) + len(second) > 2:
+        if len(second) == 1 or (count_tokens(first) > count_tokens(second) and len(first) > 1):
             first = first[1:]
         else:
             second = second[:-1]
@@ -61,10 +62,10 @@ def neighbours(text: Text, room: int, rng: np.random.Generator) -> tuple[Text, T
 
 @objectives.register
 class SentenceOrder(Objective):
-    """Predict whether two neighbouring spans of a document are in order or swapped, with probability 1/2 each.
+    """Predict whether two neighbouring spans of a document are in order or swapped, each with probability 1/2.
 
-    Both are in one sequence [bos] A [eos] B [eos] with segments. The first sentence of a document is in neither span,
-    nor is the last if the document ends in white space, because white space would reveal their place (`neighbours`).
+    Both are in one sequence [bos] A [eos] B [eos] with segments. `draw_neighbours` ensures that white space and
+    punctuation do not reveal the order.
     """
 
     name: Literal["sentence_order"] = "sentence_order"
@@ -93,13 +94,13 @@ class SentenceOrder(Objective):
     def example(self, sample: Sample) -> Example:
         pairs, size = [], unit_size(sample)
         for text in texts_of(sample):
-            found = neighbours(text, size - text_pairs.PAIR_FRAME, sample.rng)
-            if found is None:
+            spans = draw_neighbours(text, size - text_pairs.PAIR_FRAME, sample.rng)
+            if spans is None:
                 pairs.append(text_pairs.Pair(text.cut(0, size - text_pairs.SINGLE_FRAME)))
                 continue
-            a, b = found
-            ordered = bool(sample.rng.random() < 0.5)
-            pairs.append(text_pairs.Pair(a, b, 1) if ordered else text_pairs.Pair(b, a, 0))
+            a, b = spans
+            in_order = bool(sample.rng.random() < 0.5)
+            pairs.append(text_pairs.Pair(a, b, 1) if in_order else text_pairs.Pair(b, a, 0))
         pairs = [pair for pair in pairs if len(pair.first)]
         return {"text": text_pairs.joint_sequences(pairs, sample, self.masked, "order")}
 

@@ -1,4 +1,4 @@
-"""Skip-gram with negative sampling: predict the words around a word (Mikolov et al. 2013).
+"""Skip-gram with negative sampling: predict the context words of each word (Mikolov et al. 2013).
 
 Shapes: T positions of a stream.
 """
@@ -17,23 +17,23 @@ from danlu.batch import Batch, Example, Seq, StreamSpec, pointwise_order
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.word_vectors.word_similarity import (
     ContextVectors,
-    Scored,
-    above_noise,
-    at_least_float32,
+    WordScores,
     band_products,
     neighbour_samples,
     noise_products,
+    ranking_accuracy,
+    upcast,
 )
-from danlu.objectives.word_vectors.word_windows import contexts, training_counts, word_units
+from danlu.objectives.word_vectors.word_windows import context_words, training_counts, word_units
 from danlu.registry import objectives
 
 
 @objectives.register
 class Skipgram(Objective):
-    """Predict the words around each word, against noise words.
+    """Predict the context words of each word, with noise words as negatives.
 
-    The context is 1 to `window` words on either side; the number is drawn for each word. Attention is pointwise: the
-    hidden state of a position is the vector of its word.
+    The context is up to k words on either side, with k drawn from 1 to `window` for each word. Attention is pointwise:
+    the hidden state of a position is the vector of its word.
     """
 
     name: Literal["skipgram"] = "skipgram"
@@ -42,14 +42,14 @@ class Skipgram(Objective):
     noise: PositiveInt = Field(
         default=5,
         description=(
-            "Noise words drawn per position. All pairs of the position share them, weighted so that each "
-            "pair has `negatives` in total; the expected loss equals that of noise drawn for each pair."
+            "Noise words drawn per position and shared by all its pairs. They are weighted so that each pair has "
+            "`negatives` noise words in total; the expected loss equals that with separate noise words for each pair."
         ),
     )
     sample: float | None = Field(
         default=1e-3,
         gt=0,
-        description=("Words with a larger share of the text than this are subsampled; null to keep all."),
+        description=("Words whose share of the text is larger than this are subsampled; null keeps all words."),
     )
     noise_power: float = Field(
         default=0.75,
@@ -73,23 +73,23 @@ class Skipgram(Objective):
         return word_units(source, split, self.unit_tokens, self.sample, self.noise_power)
 
     def example(self, sample: Sample) -> Example:
-        row = sample.row().subsampled(sample.rng)
+        row = sample.row().subsample(sample.rng)
         n = len(row.tokens)
         left, right = row.context_sizes(sample.rng, self.window)
-        around = contexts(row.tokens, left, right, self.window)
+        context = context_words(row.tokens, left, right, self.window)
         noise = row.words.draw_noise(sample.rng, (n, self.noise))
         inputs = {"token": row.tokens, "noise": noise, "position": np.zeros(n, np.int64)}
-        return {"text": [Seq(inputs, *pointwise_order(n), labels={"skipgram": around})]}
+        return {"text": [Seq(inputs, *pointwise_order(n), labels={"skipgram": context})]}
 
     def build_head(self, shape: ModelShape) -> nn.Module:
         return ContextVectors(shape)
 
     def scores(self, model: ModelAPI, head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the scores of pairs [T, 2 window], undefined where there is no pair, and of noise words [T, noise]."""
+        """Return the scores of pairs [T, 2 window], undefined if there is no pair, and of noise words [T, noise]."""
         text = batch["text"]
         hidden = model.hidden(text)
         true = band_products(hidden, head(text.inputs["token"]), self.window)
-        return at_least_float32(true), at_least_float32(noise_products(head(text.inputs["noise"]), hidden))
+        return upcast(true), upcast(noise_products(head(text.inputs["noise"]), hidden))
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         true, noise = self.scores(model, head, batch)
@@ -100,11 +100,11 @@ class Skipgram(Objective):
     def judge(self, model: ModelAPI, head: nn.Module, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
         """Measure how often held-out pairs score above noise pairs, and list neighbours of frequent words."""
 
-        def scored(batch: Batch) -> Scored:
+        def score(batch: Batch) -> WordScores:
             text, (true, noise) = batch["text"], self.scores(model, head, batch)
-            return Scored(text.labels["skipgram"], true, text.inputs["noise"], noise)
+            return WordScores(text.labels["skipgram"], true, text.inputs["noise"], noise)
 
         return {
-            "figures": {"pairs_above_noise": above_noise(batches, scored)},
+            "figures": {"pairs_above_noise": ranking_accuracy(batches, score)},
             "samples": neighbour_samples(model, training_counts(source), source),
         }

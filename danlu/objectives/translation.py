@@ -20,29 +20,29 @@ from danlu.batch import Batch, Example, Seq, Stream, StreamSpec, full_order
 from danlu.errors import WrongInput
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import Masked
-from danlu.objectives.masked_tokens.masking import by_unit
+from danlu.objectives.masked_tokens.masking import hide_units
 from danlu.registry import objectives
 from danlu.text.parallel_lines import pairs_of_split, read_pairs
 from danlu.tokens.vocabulary import Vocabulary
 
 FRAME = 2
-"""Special tokens of one side of a pair: its beginning and end."""
+"""Number of special tokens of one side of a pair: bos and eos."""
 
-SHOWN = 5
+NUM_SAMPLES = 5
 
 
 @objectives.register
 class Translation(Objective):
-    """Predict hidden tokens of both sides of a translation pair, which are in one sequence.
+    """Predict hidden tokens of both sides of a translation pair in one sequence.
 
-    Each side is framed by beginning and end tokens and has its own segment and positions from 0. Tokens hidden on one
-    side can be predicted from the other.
+    Each side has beginning and end tokens, its own segment, and positions that start at 0. Tokens that are hidden on
+    one side can be predicted from the other.
     """
 
     name: Literal["translation"] = "translation"
     pairs: str = Field(
         default="builtin:sentence_pairs",
-        description=("A .tsv or .csv file with a header, also as .gz or .zst, or builtin:sentence_pairs."),
+        description=("A .tsv or .csv file with a header, optionally .gz or .zst, or builtin:sentence_pairs."),
     )
     columns: tuple[str, str] = Field(default=("en", "zh"), description="Names of the two columns.")
     longest: PositiveInt = Field(
@@ -65,13 +65,13 @@ class Translation(Objective):
         return () if self.pairs.startswith("builtin:") else (Path(self.pairs),)
 
     @model_validator(mode="after")
-    def _by_token(self) -> Translation:
+    def _check_unit(self) -> Translation:
         if self.masked.unit == "word":
             raise ValueError("word boundaries of parallel lines are not available; set masked.unit to token or span")
         return self
 
     def units(self, source: UnitSource, split: str) -> Units:
-        """Return the pairs of a split, each as two arrays of ids."""
+        """Return the pairs of a split as units; each is two arrays of token ids."""
         pairs = pairs_of_split(read_pairs(self.pairs, self.columns), split, self.validation, self.test)
         sides = [source.encode(side) for side in zip(*pairs, strict=True)]
         rows = [row for row in zip(*sides, strict=True) if all(0 < len(ids) <= self.longest for ids in row)]
@@ -88,17 +88,20 @@ class Translation(Objective):
         """Return both sides of a pair as one sequence with hidden tokens."""
         vocabulary = sample.vocabulary
         pieces = [np.concatenate([[vocabulary.bos], ids, [vocabulary.eos]]) for ids in row]
-        places = by_unit(self.masked.unit, pieces, self.masked.rate_at(sample.progress), self.masked.mean_span, sample)
-        shown = [self.masked.corrupt(ids, p, sample.rng, vocabulary) for ids, p in zip(pieces, places, strict=True)]
+        rate = self.masked.rate_at(sample.progress)
+        positions = hide_units(self.masked.unit, pieces, rate, self.masked.mean_span, sample)
+        corrupted = [
+            self.masked.corrupt(ids, p, sample.rng, vocabulary) for ids, p in zip(pieces, positions, strict=True)
+        ]
         lengths = [len(ids) for ids in pieces]
         return Seq(
             {
-                "token": np.concatenate(shown),
+                "token": np.concatenate(corrupted),
                 "segment": np.repeat([0, 1], lengths),
                 "position": np.concatenate([np.arange(n) for n in lengths]),
             },
             full_order(sum(lengths)),
-            labels={"masked": np.where(np.concatenate([p.hidden for p in places]), np.concatenate(pieces), -1)},
+            labels={"masked": np.where(np.concatenate([p.hidden for p in positions]), np.concatenate(pieces), -1)},
         )
 
     def build_head(self, shape: ModelShape) -> nn.Module:
@@ -110,40 +113,39 @@ class Translation(Objective):
 
     def losses(self, model: ModelAPI, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         if self.longest + FRAME > model.context:
-            needed = f"needs an architecture whose context is {self.longest + FRAME} or more, not {model.context}"
             raise WrongInput(
-                f"translation: longest {self.longest} {needed}; give a smaller longest or a larger context"
+                f"translation: longest {self.longest} needs a context of {self.longest + FRAME} or more, not "
+                f"{model.context}; lower longest or raise architecture.context"
             )
         return self.masked.losses(model, head, batch)
 
     def judge(self, model: ModelAPI, head: Any, batches: Iterable[Batch], source: UnitSource) -> dict[str, Any]:
-        """Measure the accuracy on hidden tokens, with the right translation and with that of another pair.
+        """Measure the accuracy on hidden tokens with the correct translation and with that of another pair.
 
-        The difference is what the model gains from the translation.
+        The difference is the gain from the translation.
         """
         texts = [batch["text"] for batch in batches if len(batch["text"]) > 1]
         if not texts:
             return {}
         vocabulary = source.vocabulary
         predicted = [self.predictions(model, head, text, vocabulary) for text in texts]
-        right = torch.cat(
-            [t == x.labels["masked"][x.labels["masked"] >= 0] for t, x in zip(predicted, texts, strict=True)]
-        )
-        mismatched = [mismatched_pairs(text) for text in texts]
-        wrong = [
-            self.predictions(model, head, x, vocabulary) == x.labels["masked"][x.labels["masked"] >= 0]
-            for x in mismatched
+        correct = [
+            ids == text.labels["masked"][text.labels["masked"] >= 0] for ids, text in zip(predicted, texts, strict=True)
+        ]
+        correct_when_mismatched = [
+            self.predictions(model, head, text, vocabulary) == text.labels["masked"][text.labels["masked"] >= 0]
+            for text in map(mismatched_pairs, texts)
         ]
         return {
             "figures": {
-                "accuracy": float(right.float().mean()),
-                "accuracy_beside_another_pair": float(torch.cat(wrong).float().mean()),
+                "accuracy": float(torch.cat(correct).float().mean()),
+                "accuracy_beside_another_pair": float(torch.cat(correct_when_mismatched).float().mean()),
             },
             "samples": samples(texts[0], predicted[0], source),
         }
 
     def predictions(self, model: ModelAPI, head: nn.Module, text: Stream, vocabulary: Vocabulary) -> Tensor:
-        """Return the most probable ordinary token at each hidden position, [k]; no other token is ever hidden."""
+        """Return the most probable ordinary token at each hidden position, [k]; special tokens are never hidden."""
         at = text.labels["masked"] >= 0
         logits = self.blank_logits(model, head, model.hidden(text)[at])
         logits[:, sorted(vocabulary.special)] = -torch.inf
@@ -151,11 +153,13 @@ class Translation(Objective):
 
 
 def mismatched_pairs(text: Stream) -> Stream:
-    """Combine the first side of each pair with the second side of the next pair, including hidden tokens."""
-    first, of = text.inputs["segment"] == 0, text.sequence
-    count, numbers = len(text), torch.arange(len(text.key), device=text.key.device)
-    sides = [torch.cat([numbers[(of == k) & first], numbers[(of == (k + 1) % count) & ~first]]) for k in range(count)]
-    order, lengths = torch.cat(sides), tuple(len(side) for side in sides)
+    """Return a stream in which the first side of each pair is combined with the second side of the next pair."""
+    first, pair = text.inputs["segment"] == 0, text.sequence
+    count, indices = len(text), torch.arange(len(text.key), device=text.key.device)
+    mismatched = [
+        torch.cat([indices[(pair == k) & first], indices[(pair == (k + 1) % count) & ~first]]) for k in range(count)
+    ]
+    order, lengths = torch.cat(mismatched), tuple(map(len, mismatched))
     return replace(
         text,
         inputs={name: value[order] for name, value in text.inputs.items()},
@@ -168,20 +172,27 @@ def mismatched_pairs(text: Stream) -> Stream:
 
 
 def samples(text: Stream, predicted: Tensor, source: UnitSource) -> list[dict[str, str]]:
-    """Return the first pairs, with ___ for hidden tokens and with the predicted tokens."""
+    """Return the first pairs of a stream as samples: with ___ for hidden tokens, and with the predicted tokens."""
     labels, segment = text.labels["masked"].cpu().numpy(), text.inputs["segment"].cpu().numpy()
     filled = text.inputs["token"].cpu().numpy().copy()
     filled[labels >= 0] = predicted.cpu().numpy()
-    found = []
-    for start, stop in pairwise(text.offsets.tolist()[: SHOWN + 1]):
+    pairs = []
+    for start, stop in pairwise(text.offsets.tolist()[: NUM_SAMPLES + 1]):
         ids, hidden, side = filled[start:stop], labels[start:stop] >= 0, segment[start:stop]
-        given, made = (with_blanks(ids, blank, side, source) for blank in (hidden, np.zeros_like(hidden)))
-        found.append({"given": given, "made": made})
-    return found
+        given, made = (render_pair(ids, blank, side, source) for blank in (hidden, np.zeros_like(hidden)))
+        pairs.append({"given": given, "made": made})
+    return pairs
 
 
-def with_blanks(ids: np.ndarray, hidden: np.ndarray, segment: np.ndarray, source: UnitSource) -> str:
-    """Return the text of both sides [L], joined by ` | `, with ___ for each run of hidden tokens."""
+def render_pair(ids: np.ndarray, hidden: np.ndarray, segment: np.ndarray, source: UnitSource) -> str:
+    """Return the text of a pair, its sides joined by ` | `, with ___ for each run of hidden tokens.
+
+    Args:
+        ids: token ids of both sides [L].
+        hidden: whether a token is hidden, booleans [L].
+        segment: side of each token, 0 or 1, [L].
+        source: decodes ids.
+    """
     sides = []
     for number in (0, 1):
         inside = np.flatnonzero(segment == number)[1:-1]

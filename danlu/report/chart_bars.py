@@ -30,7 +30,7 @@ def bars_of(models: list[ModelResult]) -> list[Bar]:
         for model in models
         if finite(model.bits_per_byte)
     ]
-    controls = [Bar(word("baseline", name), value, None, False) for name, value in models[0].measured().items()]
+    controls = [Bar(word("baseline", name), value, None, False) for name, value in models[0].finite_baselines().items()]
     return sorted(bars, key=lambda bar: bar.value) + sorted(controls, key=lambda bar: bar.value)
 
 

@@ -45,7 +45,7 @@ def likelihood_sentence(model: ModelResult, bits: float) -> Sentence:
     figure = with_interval(bits, model.bits_per_byte_interval)
     if not finite(bits):
         return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
-    measured = model.measured()
+    measured = model.finite_baselines()
     mentioned = {name: value for name, value in measured.items() if name.startswith(STRONG_BASELINES)} or measured
     if not mentioned:
         return Sentence(model.name, phrase("outcome.bits_alone", bits=figure, **introduction(model)), None)

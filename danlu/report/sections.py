@@ -62,7 +62,7 @@ def bits(results: Results) -> list[Bits]:
     for i, models in enumerate(groups(results.pretrain)):
         controls = [
             Control(word("baseline", name), value, [side_of(model, name, value) for model in models])
-            for name, value in sorted(models[0].measured().items(), key=lambda item: item[1])
+            for name, value in sorted(models[0].finite_baselines().items(), key=lambda item: item[1])
         ]
         bars = bars_of(models)
         found.append(Bits(f"bits-{i}", models, controls, bar_chart(bars, f"bits-{i}") if bars else None))
@@ -112,7 +112,7 @@ def model_panels(i: int, model: ModelResult, metrics: Metrics) -> list[Panel]:
         found.append(Panel(f"loss-{i}", title, chart, key, (phrase("curves.loss_caption"), *dotted)))
     curve = bits_curve(metrics, model)
     if curve.points:
-        baselines = model.across_validation()
+        baselines = model.finite_validation_baselines()
         top = axis_limit(curve, baselines)
         chart = curve_chart([curve], f"curve-{i}", across, best, baselines, top)
         title = phrase("curves.bits", name=model.name)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from danlu.config.loading import dump_recipe, first_difference, parse_yaml, to_builtin_types
-from danlu.durable import explain_disk, read_json, write_json, write_text
+from danlu.durable import explain_write_errors, read_json, write_json, write_text
 from danlu.errors import WrongInput
 from danlu.settings import Settings, former_names_accepted
 from danlu.training.journal import Journal
@@ -56,7 +56,7 @@ class RunDirectory:
         self.path = path
         self._existed = os.path.exists(path)
         self._new = False
-        with explain_disk(path):
+        with explain_write_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock", thread_local=False)
         try:
@@ -102,7 +102,7 @@ class RunDirectory:
     def _acquire_lock(self) -> None:
         """Lock the run directory until `close`; the system also releases the lock if the process is killed."""
         try:
-            with explain_disk(self.path):
+            with explain_write_errors(self.path):
                 self._lock.acquire(blocking=False)
         except Timeout:
             raise WrongInput(
@@ -124,7 +124,7 @@ class RunDirectory:
     def file(self, stage: str, suffix: str = "json") -> Path:
         """Return the file of a stage and create its folder."""
         path = stage_file(self.path, stage, suffix)
-        with explain_disk(path):
+        with explain_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

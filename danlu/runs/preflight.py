@@ -19,7 +19,7 @@ from danlu.runs.warm_start import inspect_checkpoint
 from danlu.tasks.task import TaskRows
 from danlu.text.corpus import find_sources
 from danlu.text.languages import language_counter
-from danlu.training.precision import Machine, recorded
+from danlu.training.precision import Machine, recorded_machine
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def preflight(path: Path, recipe: Recipe, with_tasks: bool = True) -> Preflight:
 def machine_of(path: Path, settings: MachineSettings) -> Machine:
     """Return the machine that the run in `path` was started with, or that of the recipe for a new run."""
     file = stage_file(path, "machine")
-    return recorded(read_json(file)) if os.path.isfile(file) else settings.resolve()
+    return recorded_machine(read_json(file)) if os.path.isfile(file) else settings.resolve()
 
 
 def require_extras(path: Path, recipe: Recipe) -> None:

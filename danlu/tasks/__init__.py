@@ -1,8 +1,8 @@
-"""Tasks that pre-trained models are fine-tuned for. One import line registers a task."""
+"""Fine-tuning tasks. The imports below register them."""
 
 from danlu.tasks import classification, text_classifier
 
 __all__ = ["classification", "text_classifier"]
 
 DEFAULT = "classify"
-"""The task of `danlu finetune` where none is named."""
+"""The default task of `danlu finetune`."""

@@ -35,10 +35,10 @@ class Classify(Task):
         Discriminator(lambda rows: "builtin" if isinstance(rows, str) else "files"),
     ] = Field(description="The labelled rows: tables, or `builtin:pydocs_parts`.")
     labels_per_class: PositiveInt | None = Field(
-        16, description="Training rows drawn for each class and seed. null: all of them."
+        16, description="Training rows drawn for each class and seed. null: all rows."
     )
     max_tokens: int = Field(
-        128, ge=3, description="Longer texts are cut to this many tokens, beginning and end tokens included."
+        128, ge=3, description="Longer texts are truncated to this many tokens, beginning and end tokens included."
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the output layer.")
     metric: registry.metrics.choice() = Field(  # type: ignore[valid-type]
@@ -74,7 +74,7 @@ class Classify(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The chosen metric, then all others."""
+        """The metric given by the settings, then all others."""
         others = [registry.metrics.validate(name) for name in registry.metrics if name != self.metric.name]
         return (self.metric, *others)  # type: ignore[return-value]
 
@@ -83,7 +83,7 @@ class Classify(Task):
         return {metric.name: metric.figure(expected, predicted) for metric in self.metrics}
 
     def baselines(self, train: Sequence[Row], test: Sequence[Row], seed: int) -> dict[str, list[Any] | Ties]:
-        """TF-IDF with logistic regression, and the most frequent label."""
+        """Predict with TF-IDF and logistic regression, and with the most frequent label."""
         tfidf = tfidf_predictions(train, test, seed, self.metric)
         tied = tuple([{label: 1.0}] * len(test) for label in majority_labels(train))
         return {"tfidf": [{label: 1.0} for label in tfidf], "majority": Ties(tied)}
@@ -105,7 +105,7 @@ class Classify(Task):
 
     @classmethod
     def draft(cls, rows: Mapping[str, Any], settings: Mapping[str, Any], context: int) -> dict[str, Any]:
-        """All training rows are used unless a number is given."""
+        """Return the settings that `danlu finetune` starts from; by default all training rows are used."""
         return super().draft(rows, {"labels_per_class": None, **settings}, context)
 
     @classmethod
@@ -115,5 +115,5 @@ class Classify(Task):
 
 
 def most_probable(predictions: Sequence[Mapping[str, float]]) -> list[str]:
-    """Return the first label of each prediction."""
+    """Return the most probable label of each prediction, which is its first key."""
     return [next(iter(prediction)) for prediction in predictions]

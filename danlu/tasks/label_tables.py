@@ -1,4 +1,4 @@
-"""Reading tables: `.tsv` and `.csv` files with a header line, also compressed (`.gz`, `.zst`)."""
+"""Reading of tables: `.tsv` and `.csv` files with a header line, optionally compressed (`.gz`, `.zst`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMATS = (".tsv", ".csv")
 
 
 def _missing(path: Path) -> WrongInput:
-    """Return an error that names the nearest table that does exist."""
+    """Return the error for a missing file, with the name of the most similar table in the folder."""
     folder = next(parent for parent in path.absolute().parents if parent.is_dir())
     tables = sorted(name for name in os.listdir(folder) if suffix(Path(name)) in FORMATS)
     close = difflib.get_close_matches(path.name, tables, n=1, cutoff=0.5)
@@ -44,13 +44,13 @@ def _text(path: Path) -> str:
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, fields). In `.tsv` tabs separate and nothing is quoted; `.csv` is quoted as in RFC 4180.
+    """Yield (line, fields) of each record. `.csv` files have quoted fields as in RFC 4180, `.tsv` files do not.
 
-    Quotation marks are ordinary characters in the `.tsv` files of NLP datasets; taking them for quotes swallows rows.
+    Quotation marks are ordinary characters in the `.tsv` files of NLP datasets, and parsing them would join rows.
     """
     text = _text(path).rstrip("\r\n")
     if not text:
-        raise WrongInput(f"{path}: is empty; the first line names the columns")
+        raise WrongInput(f"{path}: is empty; write the names of the columns into the first line")
     if suffix(path) == ".tsv":
         for line, record in enumerate(text.split("\n"), 1):
             yield line, record.removesuffix("\r").split("\t")
@@ -67,7 +67,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield (line, the stripped fields of these columns) of each row below the header.
+    """Yield (line, fields of the given columns) of each row below the header. White space around fields is removed.
 
     Raises:
         WrongInput: with file and line, for a missing file or column, a row with more or fewer fields than the header,
@@ -90,12 +90,12 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tupl
 
 
 def read_rows(path: Path, text: str = "text", label: str = "label", group: str | None = None) -> list[Row]:
-    """Read the rows of one file; `text`, `label` and `group` name its columns.
+    """Read the rows of a file; `text`, `label` and `group` are the names of its columns.
 
-    Without a column of groups each row is a group, named by its place `file:line`.
+    Without a column of groups, each row is a separate group with the name `file:line`.
 
     Raises:
-        WrongInput: for what `read_columns` refuses, and for a table without rows.
+        WrongInput: as in `read_columns`, and if the table has no rows.
     """
     path = Path(path).expanduser()
     columns = read_columns(path, (text, label) if group is None else (text, label, group))

@@ -1,4 +1,4 @@
-"""The rows of a classification task from tables: files for each split, or one table that is split."""
+"""The rows of a classification task from files: one table for each split, or one table that is split by danlu."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pydantic import Field, model_validator
 from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 from danlu.tasks.label_tables import read_rows
-from danlu.tasks.rows import LabelledRows, Row, near_duplicates_between, stratified_split, without_texts_of
+from danlu.tasks.rows import LabelledRows, Row, near_duplicates_between, remove_texts_of, stratified_split
 
 
 class LabelledFiles(Settings):
-    """Tables with a header row (.tsv or .csv, also compressed: .gz, .zst), and the columns to read.
+    """Tables with a header row (.tsv or .csv, optionally .gz or .zst), and the names of their columns.
 
-    Test rows stay as they are. Training and dev rows that repeat the text of a test row, and training rows that repeat
-    the text of a dev row, are removed and counted; texts that differ only in white space and case are the same.
+    Training and dev rows with the text of a test row, and training rows with the text of a dev row, are removed and
+    counted. Texts that differ only in white space and case count as equal. Test rows are never removed.
     """
 
-    train: Path = Field(description="Rows to train on; with `split` also those to test on.")
-    test: Path | None = Field(None, description="Rows to test on.")
-    dev: Path | None = Field(None, description="Rows to choose the learning rate and the number of steps by.")
+    train: Path = Field(description="Training rows; with `split` also the test rows.")
+    test: Path | None = Field(None, description="Test rows.")
+    dev: Path | None = Field(None, description="Rows on which the learning rate and the number of steps are selected.")
     split: float | None = Field(
-        None, gt=0, lt=1, description="Fraction of the rows of `train` to test on, of each class; instead of `test`."
+        None, gt=0, lt=1, description="Fraction of the rows of each class in `train` to test on, instead of `test`."
     )
     text: str = Field("text", description="Column of the text.")
     label: str = Field("label", description="Column of the label.")
@@ -38,27 +38,27 @@ class LabelledFiles(Settings):
         if (self.test is None) == (self.split is None):
             raise ValueError("give either test (a table) or split (a fraction of the rows of train, such as 0.2)")
         if self.group is not None and self.split is None:
-            raise ValueError("group is only used by split; give split, or leave group out")
+            raise ValueError("group is used with split only; give split, or leave group out")
         return self
 
     def read(self) -> LabelledRows:
         """Read and check all rows.
 
         Raises:
-            WrongInput: with the file and line of what is wrong, such as a label that no training row has.
+            WrongInput: with file and line, for example for a label that no training row has.
         """
-        found = read_rows(self.train, self.text, self.label, self.group)
-        developed = [] if self.dev is None else read_rows(self.dev, self.text, self.label)
+        train_rows = read_rows(self.train, self.text, self.label, self.group)
+        dev_rows = [] if self.dev is None else read_rows(self.dev, self.text, self.label)
         if self.test is not None:
-            held = read_rows(self.test, self.text, self.label)
+            test = read_rows(self.test, self.text, self.label)
         else:
-            found, held = stratified_split(found, self.split or 0.0, by_group=self.group is not None)
-        learned, repeated = without_texts_of(found, [*held, *developed])
-        tuned, repeated_dev = without_texts_of(developed, held)
-        classes = tuple(sorted({row.label for row in learned}))
+            train_rows, test = stratified_split(train_rows, self.split or 0.0, by_group=self.group is not None)
+        train, repeated = remove_texts_of(train_rows, [*test, *dev_rows])
+        dev, repeated_dev = remove_texts_of(dev_rows, test)
+        classes = tuple(sorted({row.label for row in train}))
         if len(classes) < 2:
             raise WrongInput(self._too_few_classes(classes, repeated))
-        for path, rows in ((self.dev, developed), (self.test or self.train, held)):
+        for path, rows in ((self.dev, dev_rows), (self.test or self.train, test)):
             for row in rows:
                 if row.label not in classes:
                     line, near = row.place.rpartition(":")[2], nearest(row.label, classes)
@@ -67,13 +67,13 @@ class LabelledFiles(Settings):
             "files": {name: None if path is None else str(path) for name, path in self._files().items()},
             "train_rows_repeated_in_dev_or_test": repeated,
             "dev_rows_repeated_in_test": repeated_dev,
-            "near_duplicates_between_splits": near_duplicates_between(learned, tuned, held),
+            "near_duplicates_between_splits": near_duplicates_between(train, dev, test),
         }
         assignment: tuple[tuple[str, str], ...] = ()
         if self.split is not None:
             facts["split"] = {"test": self.split, "stratified_by": self.label, "group": self.group}
-            assignment = assigned(found, learned, held)
-        return LabelledRows(learned, tuned, tuple(held), facts, assignment, classes)
+            assignment = split_assignment(train_rows, train, test)
+        return LabelledRows(train, dev, tuple(test), facts, assignment, classes)
 
     def _files(self) -> dict[str, Path | None]:
         return {"train": self.train, "dev": self.dev, "test": self.test}
@@ -89,12 +89,17 @@ class LabelledFiles(Settings):
         )
 
 
-def assigned(found: Sequence[Row], learned: Sequence[Row], held: Sequence[Row]) -> tuple[tuple[str, str], ...]:
-    """Return (file:line, split) of each row of a table that was split, in the order of its lines.
+def split_assignment(
+    candidates: Sequence[Row], train: Sequence[Row], test: Sequence[Row]
+) -> tuple[tuple[str, str], ...]:
+    """Return (file:line, split) of each row of a table that danlu has split, in the order of its lines.
 
-    `found` are the rows that are not for testing, `learned` those of them that are trained on.
+    Args:
+        candidates: all rows that are not test rows.
+        train: the candidates that are used for training; the others were removed.
+        test: the test rows.
     """
-    kept = {row.place for row in learned}
-    pairs = [(row.place, "train" if row.place in kept else "removed") for row in found]
-    pairs += [(row.place, "test") for row in held]
+    kept = {row.place for row in train}
+    pairs = [(row.place, "train" if row.place in kept else "removed") for row in candidates]
+    pairs += [(row.place, "test") for row in test]
     return tuple(sorted(pairs, key=lambda pair: int(pair[0].rpartition(":")[2])))

@@ -1,4 +1,4 @@
-"""The base class of predictors: what is saved with the weights of a fine-tuned model and answers later."""
+"""The base class of predictors, which are saved with the weights of a fine-tuned model and make predictions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH_ROWS, BATCH_TOKENS = 32, 8192
 
 
 class Predictor(Settings, ABC):
-    """Settings that turn the weights of a fine-tuned model into answers. They are stored in `danlu.json`."""
+    """Settings for predictions with a fine-tuned model. They are stored in `danlu.json`."""
 
     if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
         name: str
@@ -30,9 +30,9 @@ class Predictor(Settings, ABC):
 
     @abstractmethod
     def answer(self, model: Any, tokenizer: TextTokenizer, inputs: Sequence[Any]) -> list[Any]:
-        """Return one prediction for each input, in their order, with its scores; all of it JSON.
+        """Return one JSON-serialisable prediction for each input, in order.
 
-        `model` is a network in evaluation mode; `model.head` is what `objective().build_head` created.
+        `model` is a network in evaluation mode; `model.head` is the result of `objective().build_head`.
         """
 
 
@@ -40,14 +40,16 @@ predictors.base = Predictor
 
 
 def framed_ids(texts: Sequence[str], tokenizer: TextTokenizer, max_tokens: int) -> list[np.ndarray]:
-    """Return the ids of each text between the beginning and end tokens, cut to `max_tokens` in all."""
+    """Return the ids of each text with beginning and end tokens, truncated to `max_tokens` in total."""
     v = tokenizer.vocabulary
     return [np.concatenate([[v.bos], ids[: max_tokens - 2], [v.eos]]) for ids in tokenizer.encode_batch(list(texts))]
 
 
 def batches_of(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group consecutive inputs, given their lengths in tokens, into lists of indices: at most `BATCH_ROWS` inputs and
-    `BATCH_TOKENS` tokens, and at least one input."""
+    """Group consecutive inputs, given their lengths in tokens, into batches of indices.
+
+    A batch has at most `BATCH_ROWS` inputs and `BATCH_TOKENS` tokens, but at least one input.
+    """
     batch: list[int] = []
     for i, length in enumerate(lengths):
         if batch and (len(batch) == BATCH_ROWS or sum(lengths[k] for k in batch) + length > BATCH_TOKENS):

@@ -1,4 +1,4 @@
-"""Labelled rows: how they are drawn, split and compared."""
+"""Labelled rows: sampling, splits and removal of duplicates."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from danlu.text.near_duplicates import near_duplicate_groups
 from danlu.text.normal_form import normal_form, variant_key
 
 THRESHOLD = 0.8
-"""Jaccard similarity of character 5-grams from which two texts are near-duplicates."""
+"""Minimum Jaccard similarity of the character 5-grams of near-duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text. Rows of one group (a module, an author, a line of a file) are never divided by a split."""
+    """One labelled text. Splits keep the rows of a group (a module, an author, a line of a file) together."""
 
     text: str
     label: str
     group: str
-    place: str = field(default="", compare=False)  # "file:line", "" if the row is from no file
+    place: str = field(default="", compare=False)  # "file:line"; "" if the row is not from a file
 
 
 @dataclass(frozen=True)
@@ -55,33 +55,35 @@ def _key(row: Row, seed: int) -> bytes:
 
 
 def few_labels(rows: Iterable[Row], per_class: int, seed: int) -> tuple[Row, ...]:
-    """Draw `per_class` rows of each class, in random order.
+    """Sample `per_class` rows of each class, in random order.
 
-    The draw is a function of the set of rows and the seed: the order of the rows does not matter, and a draw of 8 is
-    part of the draw of 16.
+    The sample depends on the set of rows and the seed, not on the order of the rows. A sample of 8 per class is a
+    subset of the sample of 16 with the same seed.
 
     Raises:
         WrongInput: if a class has too few rows.
     """
-    drawn = []
-    for label, own in _by_label(rows).items():
-        if len(own) < per_class:
-            raise WrongInput(f"{per_class} labels per class are asked for, but class {label!r} has {len(own)} rows")
-        drawn += sorted(own, key=lambda row: _key(row, seed))[:per_class]
-    return tuple(sorted(drawn, key=lambda row: _key(row, seed)))
+    sample = []
+    for label, class_rows in _by_label(rows).items():
+        if len(class_rows) < per_class:
+            raise WrongInput(
+                f"{per_class} labels per class are asked for, but class {label!r} has {len(class_rows)} rows"
+            )
+        sample += sorted(class_rows, key=lambda row: _key(row, seed))[:per_class]
+    return tuple(sorted(sample, key=lambda row: _key(row, seed)))
 
 
-def without_texts_of(rows: Sequence[Row], others: Iterable[Row]) -> tuple[tuple[Row, ...], int]:
-    """Return the rows whose text is in none of `others`, and how many were removed."""
-    held = {normal_form(row.text) for row in others}
-    kept = tuple(row for row in rows if normal_form(row.text) not in held)
+def remove_texts_of(rows: Sequence[Row], others: Iterable[Row]) -> tuple[tuple[Row, ...], int]:
+    """Return the rows whose text does not occur in `others`, and the number of removed rows."""
+    texts = {normal_form(row.text) for row in others}
+    kept = tuple(row for row in rows if normal_form(row.text) not in texts)
     return kept, len(rows) - len(kept)
 
 
-def without_near_duplicates(rows: Sequence[Row], threshold: float = THRESHOLD) -> tuple[list[Row], int]:
-    """Remove rows too similar to an earlier one, whatever their labels, and count them.
+def remove_near_duplicates(rows: Sequence[Row], threshold: float = THRESHOLD) -> tuple[list[Row], int]:
+    """Return the rows that are not near-duplicates of an earlier one, and the number of removed rows.
 
-    Call it before a split: the two sides must not share a text, and no row may count twice. Similarity is that of
+    Labels are ignored. Call it before a split, so that the two sides share no text. Similarity is that of
     `near_duplicate_groups`.
     """
     groups = near_duplicate_groups([row.text for row in rows], threshold)
@@ -95,8 +97,7 @@ def without_near_duplicates(rows: Sequence[Row], threshold: float = THRESHOLD) -
 
 
 def near_duplicates_between(train: Sequence[Row], dev: Sequence[Row], test: Sequence[Row]) -> dict[str, int]:
-    """Count the test rows that are near-duplicates of a training row or of a dev row, and the dev rows that are of a
-    training row."""
+    """Count the rows of one split that are near-duplicates of a row of another split, for each pair of splits."""
     groups = near_duplicate_groups([row.text for row in (*train, *dev, *test)], THRESHOLD).tolist()
     of_train, rest = groups[: len(train)], groups[len(train) :]
     of_dev, of_test = rest[: len(dev)], rest[len(dev) :]
@@ -115,8 +116,13 @@ def near_duplicates_between(train: Sequence[Row], dev: Sequence[Row], test: Sequ
 def stratified_split(rows: Sequence[Row], test_share: float, by_group: bool) -> tuple[list[Row], list[Row]]:
     """Split rows into (train, test), with about `test_share` of each class in test.
 
-    by_group: rows of one group stay together; otherwise rows of one text do, in whatever case and white space. The
-    split depends only on the set of rows: texts are ordered by the hash of their normal form.
+    The split depends on the set of rows only, not on their order.
+
+    Args:
+        rows: the rows to split.
+        test_share: fraction of the rows of each class in test.
+        by_group: whether the rows of a group stay together; otherwise rows with equal texts do, ignoring case and white
+            space.
 
     Raises:
         WrongInput: if a class cannot be on both sides.
@@ -136,20 +142,19 @@ def split_by_group(
     key: Callable[[Row], str] = lambda row: row.group,
     unit: str = "groups",
 ) -> tuple[list[Row], list[Row]]:
-    """Split rows into (train, test) with every group on one side, every class on both, and about `test_share` of each
-    class in test.
+    """Split rows into (train, test), with every group on one side and about `test_share` of each class in test.
 
-    The split is deterministic: the groups of a class are assigned, largest first, to the side that lacks most rows of
-    that class; classes with few groups come first.
+    Every class is on both sides. The split is deterministic: the groups of a class are assigned, from the largest, to
+    the side that lacks the most rows of that class. Classes with few groups are assigned first.
 
     Args:
         rows: the rows to split.
-        test_share: fraction of the rows of each class that is wanted in test.
-        key: the group of a row.
-        unit: what messages call groups.
+        test_share: fraction of the rows of each class in test.
+        key: returns the group of a row.
+        unit: name of groups in error messages.
 
     Raises:
-        WrongInput: naming a class that cannot be on both sides.
+        WrongInput: if a class cannot be on both sides.
     """
     classes = _by_label(rows)
     groups = {label: Counter(key(row) for row in own) for label, own in classes.items()}
@@ -178,8 +183,8 @@ def split_by_group(
     return [row for row in rows if not in_test[key(row)]], [row for row in rows if in_test[key(row)]]
 
 
-def balanced(rows: Iterable[Row], at_most: int) -> tuple[Row, ...]:
-    """Draw the same number of rows of each class: `at_most`, or as many as the smallest class has."""
+def balance(rows: Iterable[Row], limit: int) -> tuple[Row, ...]:
+    """Sample the same number of rows of each class: `limit`, or fewer if the smallest class has fewer."""
     listed = list(rows)
-    smallest = min((len(own) for own in _by_label(listed).values()), default=0)
-    return few_labels(listed, min(at_most, smallest), seed=0)
+    smallest = min((len(class_rows) for class_rows in _by_label(listed).values()), default=0)
+    return few_labels(listed, min(limit, smallest), seed=0)

@@ -1,4 +1,4 @@
-"""The base class of tasks. A task owns its rows, its loss and everything after the loss.
+"""The base class of tasks. A task defines its rows, its loss, predictions, scores and baselines.
 
     read() -> rows -> sample() -> encode() -> objective (training) -> predictor().answer() -> score()
 
@@ -27,45 +27,45 @@ from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.samples import RowSamples, Samples
 
 DEFAULT_MAX_TOKENS = 128
-"""Length in tokens to which `danlu finetune` cuts texts, unless the model's context is shorter."""
+"""Length in tokens to which `danlu finetune` truncates texts, unless the model's context is shorter."""
 
 
 @dataclass(frozen=True)
 class TaskRows:
-    """The rows of a task. Rows are dataclasses of the task's own type."""
+    """The rows of a task. The type of rows is a dataclass that the task defines."""
 
     train: tuple[Any, ...]
-    dev: tuple[Any, ...]  # for choices such as the learning rate; empty: nothing is chosen
+    dev: tuple[Any, ...]  # for model selection, such as the choice of the learning rate; may be empty
     test: tuple[Any, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)  # JSON for `rows` in results.json
     assignment: tuple[tuple[str, str], ...] = ()  # (file:line, split) of a table that was split
 
     def fingerprint(self) -> str:
-        """Return a hash of all rows; a run resumes only with the same ones."""
+        """Return a hash of all rows; resuming a run requires the same rows."""
         parts = [[astuple(row) for row in part] for part in (self.train, self.dev, self.test)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def describe(self) -> str:
-        """Return the size of the splits in words."""
+        """Return the sizes of the splits in words."""
         dev = f"{len(self.dev):,} for development, " if self.dev else ""
         return f"{len(self.train):,} to train on, {dev}{len(self.test):,} to test on"
 
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """A row as token ids [L]. A subclass adds the targets."""
+    """A row as token ids. Subclasses add the targets."""
 
-    ids: np.ndarray
+    ids: np.ndarray  # [L]
 
     @property
     def num_tokens(self) -> int:
-        """Positions of the row in all streams."""
+        """Number of positions of the row in all streams."""
         return len(self.ids)
 
 
 @dataclass(frozen=True)
 class Ties:
-    """Predictions of a baseline that has several equally good choices; their mean score counts."""
+    """Alternative predictions of a baseline with several equally good choices; their mean score is reported."""
 
     predictions: tuple[list[Any], ...]
 
@@ -81,15 +81,15 @@ class Incompatibility:
 class Task(Settings, ABC):
     """A task that a pre-trained model is fine-tuned for.
 
-    Abstract members are required. All others have a default. A class that defines a public name close to one of them,
-    but not equal to it, is refused when it is defined.
+    Abstract members are required. All others have a default. Defining a public name that is almost equal to one of them
+    raises TypeError, since it is probably misspelt.
     """
 
     if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
         name: str
 
     hf_head: ClassVar[Head | None] = None
-    """The head of the transformers class that fine-tuned models are exported to; None if no class computes the same."""
+    """The Hugging Face head of fine-tuned models, for export; None if no Hugging Face class implements it."""
 
     variants: ClassVar[tuple[Mapping[str, Any], ...]] = ({},)
     """Settings that change what the objective needs, one mapping for each variant."""
@@ -98,7 +98,7 @@ class Task(Settings, ABC):
     """Conformance tests that cannot apply by design: {test: reason}."""
 
     run_name: ClassVar[str | None] = None
-    """What `danlu finetune` calls the task in its directory; None: the name of the task."""
+    """Name of the task in the run directory of `danlu finetune`; None: the name of the task."""
 
     input_blind: ClassVar[frozenset[str]] = frozenset()
     """Baselines that ignore the input; no paired difference from them is reported."""
@@ -115,37 +115,37 @@ class Task(Settings, ABC):
         """Read all rows.
 
         Raises:
-            WrongInput: with the file and line of what is wrong.
+            WrongInput: with the file and line of an invalid row.
         """
 
     @abstractmethod
     def predictor(self, rows: TaskRows, pretrained: Objective) -> Predictor:
-        """Return what is saved with the weights and answers later. `pretrained` is the objective of pre-training."""
+        """Return the predictor to save with the weights. `pretrained` is the objective of pre-training."""
 
     @abstractmethod
     def inputs(self, rows: Sequence[Any]) -> list[Any]:
-        """Return what the predictor is given for each row."""
+        """Return the input of the predictor for each row."""
 
     @abstractmethod
     def encode(self, selected: Sequence[Any], rows: TaskRows, tokenizer: TextTokenizer) -> Sequence[EncodedRow]:
-        """Return some of the rows as token ids and targets; `Sample.row` gives one of them to the objective."""
+        """Return the selected rows as token ids and targets; the objective gets one of them from `Sample.row`."""
 
     @property
     @abstractmethod
     def metrics(self) -> tuple[Metric, ...]:
-        """What predictions are scored by; the first is the headline."""
+        """The metrics of the task; the first one is the headline metric."""
 
     @abstractmethod
     def score(self, rows: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Figure]:
-        """Score the predictions for some rows by every one of `metrics`, in their order."""
+        """Score the predictions for the given rows by all `metrics`, in their order."""
 
     # Training
 
     def sample(self, rows: TaskRows, seed: int) -> Sequence[Any]:
-        """Return the training rows of one seed: all of them, unless the task draws a few.
+        """Return the training rows of one seed; by default all of them.
 
         Raises:
-            WrongInput: beginning with the name of the setting, if there are too few rows.
+            WrongInput: if there are too few rows; the message begins with the name of the setting.
         """
         return rows.train
 
@@ -156,7 +156,7 @@ class Task(Settings, ABC):
     def units(
         self, selected: Sequence[Any], rows: TaskRows, tokenizer: TextTokenizer, seed: int, shuffled: bool = True
     ) -> Samples:
-        """Return some of the rows as the units of training."""
+        """Return the selected rows as training samples."""
         encoded = self.encode(selected, rows, tokenizer)
         mean = float(np.mean([row.num_tokens for row in encoded]))
         return RowSamples(encoded, mean, tokenizer.vocabulary, seed, shuffled)
@@ -166,14 +166,14 @@ class Task(Settings, ABC):
     def predict(
         self, network: Any, predictor: Predictor, selected: Sequence[Any], tokenizer: TextTokenizer
     ) -> list[Any]:
-        """Return the predictions of a fine-tuned network in evaluation mode for some rows, in their order."""
+        """Return the predictions of a fine-tuned network in evaluation mode for the selected rows, in their order."""
         return predictor.answer(network, tokenizer, self.inputs(selected))
 
     def baselines(self, train: Sequence[Any], test: Sequence[Any], seed: int) -> Mapping[str, list[Any] | Ties]:
-        """Return the predictions for the test rows of what needs no pre-training, by name.
+        """Return the predictions of baselines without pre-training for the test rows, by name of the baseline.
 
-        `train` are the training rows of the seed. Predictions have the form of those of the predictor and are scored
-        by the same metrics.
+        `train` are the training rows of the seed. Predictions have the same form as those of the predictor and are
+        scored by the same metrics.
         """
         return {}
 
@@ -182,14 +182,14 @@ class Task(Settings, ABC):
         return {}
 
     def facts(self, rows: TaskRows) -> dict[str, Any]:
-        """Return what results.json says about the task in addition to rows and scores."""
+        """Return keys of the task in results.json, in addition to rows and scores."""
         return {}
 
     # Checks and drafts
 
     @property
     def required_context(self) -> int:
-        """Length in tokens of the longest sequence that the task builds: its setting `max_tokens`, if it has one."""
+        """Length in tokens of the task's longest sequence; 0 if sequences adapt to the context of the model."""
         return 0
 
     def check_extras(self) -> None:
@@ -197,12 +197,12 @@ class Task(Settings, ABC):
         return
 
     def check(self, pretrained: Objective, architecture: Any, model: str) -> Incompatibility | None:
-        """Return why a model cannot be fine-tuned for the task, or None. `model` is what messages call it."""
+        """Return why a model cannot be fine-tuned for the task, or None; messages call the model `model`."""
         if not pretrained.reads_tokens:
             sentence = f"{model} is trained by {pretrained.name}, which reads no text; name one that does"
             return Incompatibility(sentence, ("model",))
         if (length := self.required_context) > architecture.context:
-            sentence = f"{length} is more than the {architecture.context} tokens that {model} reads; at most that"
+            sentence = f"{length} exceeds the context of {model}; lower it to at most {architecture.context}"
             return Incompatibility(sentence, ("task", "max_tokens"))
         return None
 
@@ -213,14 +213,14 @@ class Task(Settings, ABC):
         Args:
             rows: files and columns, for the setting `rows`.
             settings: other settings that were given.
-            context: length in tokens of the longest text that the model reads.
+            context: context of the model, in tokens.
         """
         limit = {"max_tokens": min(DEFAULT_MAX_TOKENS, context)} if "max_tokens" in cls.model_fields else {}
         return {"name": cls.model_fields["name"].default, "rows": dict(rows), **limit, **settings}
 
     @classmethod
     def usage(cls, folder: str) -> dict[str, Any]:
-        """Return how to use a fine-tuned model, as shell commands and a Python program."""
+        """Return examples of the use of a fine-tuned model: shell commands and a Python program."""
         python = f'import danlu\n\nmodel = danlu.load("{folder}")\nprint(model.predict(["a text"]))\n'
         return {"shell": [], "python": python}
 

@@ -1,4 +1,7 @@
-"""Text classification from the mean hidden state of a text: the objective, and the predictor that is saved."""
+"""Text classification from the mean hidden state of a text: the objective and the predictor.
+
+Shapes: N texts of a batch.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ from danlu.tokens.tokenizer import TextTokenizer
 class LabelledIds(EncodedRow):
     """A text as token ids, and its class."""
 
-    label: int  # number of the class, -1 if unknown
+    label: int  # index of the class; -1 if unknown
 
 
-def with_reading_order(data: Any) -> Any:
-    """Convert the setting `full` of earlier versions: True for models that read from both sides."""
+def convert_full_setting(data: Any) -> Any:
+    """Convert the boolean setting `full` of earlier versions to the setting `order`."""
     if not isinstance(data, dict) or "full" not in data:
         return data
     order = "full" if data["full"] else "causal"
@@ -63,7 +66,7 @@ class Classification(Objective):
         return self.sequences(sample.row())
 
     def sequences(self, row: LabelledIds) -> Example:
-        """Return the sequences of a row."""
+        """Return the example of a row."""
         key, query = ATTENTION_ORDERS[self.order](len(row.ids))
         return {"text": [Seq({"token": row.ids}, key, query, sequence_labels={"label": row.label})]}
 
@@ -74,7 +77,7 @@ class Classification(Objective):
         return nn.Sequential(nn.Dropout(self.dropout), head)
 
     def scores(self, model: ModelAPI, head: Any, batch: Batch) -> Tensor:
-        """Return the logits [N, classes]."""
+        """Return the logits of the texts of a batch, [N, classes]."""
         text = batch["text"]
         return head(text.mean(model.hidden(text)))
 
@@ -91,28 +94,30 @@ class TextClassifier(Predictor):
     name: Literal["classify"] = "classify"
     classes: list[str] = Field(description="Names of the classes, in the order of the logits.")
     order: str = Field(description="Attention order in which the model reads a text.")
-    max_tokens: int = Field(description="Longer texts are cut to this many tokens, beginning and end tokens included.")
+    max_tokens: int = Field(
+        description="Longer texts are truncated to this many tokens, beginning and end tokens included."
+    )
     dropout: float = Field(0.1, description="Dropout before the output layer in training.")
 
     @model_validator(mode="before")
     @classmethod
     def _order_of_earlier_versions(cls, data: Any) -> Any:
-        return with_reading_order(data)
+        return convert_full_setting(data)
 
     def objective(self) -> Classification:
         return Classification(classes=len(self.classes), order=self.order, dropout=self.dropout)
 
     @torch.no_grad()
     def answer(self, model: Any, tokenizer: TextTokenizer, inputs: Sequence[str]) -> list[dict[str, float]]:
-        """Return {class: probability} of each text, the most probable class first."""
+        """Return {class: probability} for each text, the most probable class first."""
         objective, logits = self.objective(), []
         rows = [LabelledIds(ids, -1) for ids in framed_ids(inputs, tokenizer, self.max_tokens)]
         for numbers in batches_of([row.num_tokens for row in rows]):
             batch = pack([objective.sequences(rows[i]) for i in numbers], objective.streams, numbers)
             logits.append(objective.scores(model, model.head, batch.to(model.device)).float().cpu())
-        return [self.ranked(row) for row in torch.cat(logits).double().softmax(1).numpy()] if logits else []
+        return [self.rank_classes(row) for row in torch.cat(logits).double().softmax(1).numpy()] if logits else []
 
-    def ranked(self, probabilities: np.ndarray) -> dict[str, float]:
-        """Return the classes with their probabilities, the most probable first."""
+    def rank_classes(self, probabilities: np.ndarray) -> dict[str, float]:
+        """Return {class: probability} from probabilities [classes], the most probable class first."""
         order = np.argsort(-probabilities, kind="stable")
         return {self.classes[i]: float(probabilities[i]) for i in order}

@@ -25,7 +25,7 @@ import numpy as np
 from danlu import durable
 from danlu.cache import cached_folder
 from danlu.errors import WrongInput, nearest
-from danlu.extras import installed
+from danlu.extras import installed_version
 from danlu.text.corpus import Corpus
 from danlu.text.split import SPLITS
 from danlu.tokens.bounds import LIBRARIES, VERSION, flags, with_end_tokens
@@ -147,7 +147,7 @@ def write_shards(
             tokenizer.vocabulary.eos,
         ],  # not in the fingerprint, because tokenizer_config.json names them
         "shard_bytes": shard_bytes,
-        **({"bounds": {kind: installed(LIBRARIES[kind]) for kind in kinds}, "flags": VERSION} if kinds else {}),
+        **({"bounds": {kind: installed_version(LIBRARIES[kind]) for kind in kinds}, "flags": VERSION} if kinds else {}),
     }
 
     def fill(folder: Path) -> None:

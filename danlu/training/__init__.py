@@ -1,1 +1,1 @@
-"""The one loop and what it stands on."""
+"""The training loop and its parts."""

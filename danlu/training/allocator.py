@@ -1,4 +1,4 @@
-"""Keeping freed memory: returning it and requesting it again, page by page, costs a tenth of every step."""
+"""Allocator settings: returning freed memory to the system and requesting it again takes a tenth of every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to train: a time, tokens, epochs, steps or operations, resolved once to a number of steps."""
+"""Training budgets: a time, tokens, epochs, steps or operations, converted once to a number of steps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Budget:
         return f"{repr(self.amount).removesuffix('.0')} {self.unit}"
 
     def scaled(self, factor: float) -> Budget:
-        """Scale a time budget; a budget in tokens, epochs, steps or operations stays as it is."""
+        """Return the budget with its time multiplied by `factor`; budgets in other units are unchanged."""
         return Budget(self.amount * factor, self.unit) if self.unit == "seconds" else self
 
     def steps(
@@ -52,31 +52,31 @@ class Budget:
         seconds_per_step: float = 0.0,
         operations_per_step: float = 0.0,
     ) -> int:
-        """Return the number of steps, at least 1. Budgets in seconds or operations need the cost of a step."""
-        found = {
+        """Return the number of steps, at least 1. Budgets in seconds or operations require the cost of a step."""
+        steps = {
             "steps": self.amount,
             "tokens": self.amount / (units_per_step * tokens_per_unit),
             "epochs": self.amount * units_per_epoch / units_per_step,
             "seconds": self.amount / seconds_per_step if self.unit == "seconds" else 0.0,
             "operations": self.amount / operations_per_step if self.unit == "operations" else 0.0,
         }[self.unit]
-        return max(1, math.ceil(found - 1e-9))
+        return max(1, math.ceil(steps - 1e-9))
 
 
 def parse_budget(value: Any) -> Budget:
     """Parse `"5min"`, `"2M tokens"`, `"3 epochs"` or `"400 steps"`.
 
     Raises:
-        ValueError: for anything else, with what is expected.
+        ValueError: if `value` is not a budget, with examples of budgets.
     """
     if isinstance(value, Budget):
         return value
-    found = _FORM.fullmatch(value) if isinstance(value, str) else None
-    word = found and found[3] if found and found[3] in _WORDS else found and found[3].removesuffix("s")
-    if not found or word not in _WORDS:
+    match = _FORM.fullmatch(value) if isinstance(value, str) else None
+    word = match and match[3] if match and match[3] in _WORDS else match and match[3].removesuffix("s")
+    if not match or word not in _WORDS:
         raise ValueError(f"{value!r} is not {EXPECTED}")
     factor, unit = _WORDS[word]
-    amount = float(found[1]) * _SCALES[found[2]] * factor
+    amount = float(match[1]) * _SCALES[match[2]] * factor
     if not 0 < amount < math.inf:
         raise ValueError(f"{value!r} must be above 0 and finite")
     return Budget(amount, unit)

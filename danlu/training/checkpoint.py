@@ -1,4 +1,4 @@
-"""Checkpoints: weights, optimizer state and one small record, written so that a kill at any moment loses nothing."""
+"""Checkpoints of weights, optimizer state and training state, written atomically."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from danlu.training.weight_average import Average
 from danlu.training.weights import write_weights
 
 KEEP = 2
+"""Number of most recent checkpoints to keep."""
+
 WEIGHTS, AVERAGE, OPTIMIZER = "weights.safetensors", "average.safetensors", "optimizer.safetensors"
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far a training has come, apart from its tensors."""
+    """The progress of training, without tensors."""
 
     step: int = 0  # finished steps
     tokens: int = 0  # positions trained on
     journal_bytes: int = 0  # length of metrics.jsonl
-    seconds: float = 0.0  # of training, in all processes together
-    best_step: int | None = None  # of the best validation
-    best_loss: float | None = None
+    seconds: float = 0.0  # training time, summed over all processes of the run
+    best_step: int | None = None  # step of the best validation
+    best_loss: float | None = None  # loss of the best validation
 
-    def validated(self, step: int, loss: float) -> TrainingState:
-        """Return the state after a validation, which may be the best so far."""
+    def with_validation(self, step: int, loss: float) -> TrainingState:
+        """Return the state after a validation; if it is the best so far, its step and loss are recorded."""
         if self.best_loss is None or loss < self.best_loss:
             return replace(self, best_step=step, best_loss=loss)
         return self
@@ -59,12 +61,14 @@ class Checkpoints:
         optimizers: Sequence[torch.optim.Optimizer],
         average: Average | None = None,
     ) -> None:
-        def fill(fresh: Path) -> None:
-            write_weights(fresh / WEIGHTS, model.state_dict())
-            write_weights(fresh / OPTIMIZER, state_tensors(model, optimizers))
+        """Write a checkpoint, and delete all but the last `KEEP` and the best one."""
+
+        def fill(folder: Path) -> None:
+            write_weights(folder / WEIGHTS, model.state_dict())
+            write_weights(folder / OPTIMIZER, state_tensors(model, optimizers))
             if average is not None:
-                write_weights(fresh / AVERAGE, average.weights)
-            write_json(fresh / "position.json", asdict(state))
+                write_weights(folder / AVERAGE, average.weights)
+            write_json(folder / "position.json", asdict(state))
 
         self.folder.mkdir(parents=True, exist_ok=True)
         write_folder(self.path(state.step), fill)
@@ -74,35 +78,35 @@ class Checkpoints:
                 shutil.rmtree(self.path(step))
 
     def newest(self, warn: list[str]) -> TrainingState | None:
-        """Return the state of the newest undamaged checkpoint; None without any.
+        """Return the state of the newest undamaged checkpoint; None if there are no checkpoints.
 
-        Damaged checkpoints are skipped, each with a message in `warn`.
+        A message for each damaged checkpoint that is skipped is appended to `warn`.
 
         Raises:
             WrongInput: if all checkpoints are damaged.
         """
         damaged = []
         for step in reversed(self.steps()):
-            if not (wrong := damage(self.path(step))):
+            if not (problem := damage(self.path(step))):
                 return TrainingState(**read_json(self.path(step) / "position.json"))
-            damaged.append(wrong)
-            warn.append(f"damaged checkpoint skipped: {wrong}")
+            damaged.append(problem)
+            warn.append(f"damaged checkpoint skipped: {problem}")
         if damaged:
             raise WrongInput(
                 f"every checkpoint in {self.folder} is damaged ({damaged[0]}); delete the folder to train again"
             )
         return None
 
-    def _undamaged(self, step: int) -> Path:
-        if wrong := damage(self.path(step)):
-            raise WrongInput(f"{wrong}; choose another folder with --out to train again")
+    def _checked_path(self, step: int) -> Path:
+        if problem := damage(self.path(step)):
+            raise WrongInput(f"{problem}; choose another folder with --out to train again")
         return self.path(step)
 
     def load_weights(self, step: int, model: nn.Module) -> None:
-        """Load the weights that were validated at a step: the moving average where there is one."""
-        folder = self._undamaged(step)
-        judged = folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)
-        model.load_state_dict(read_state(judged))
+        """Load the weights that were validated at a step: the moving average if there is one."""
+        folder = self._checked_path(step)
+        validated = folder / (AVERAGE if (folder / AVERAGE).exists() else WEIGHTS)
+        model.load_state_dict(read_state(validated))
 
     def load(
         self,
@@ -111,8 +115,8 @@ class Checkpoints:
         optimizers: Sequence[torch.optim.Optimizer],
         average: Average | None = None,
     ) -> None:
-        """Load everything that training resumes from."""
-        folder = self._undamaged(state.step)
+        """Load weights, optimizer state and the moving average to resume training from `state`."""
+        folder = self._checked_path(state.step)
         model.load_state_dict(read_state(folder / WEIGHTS))
         load_state_tensors(model, optimizers, read_state(folder / OPTIMIZER))
         if average is not None:
@@ -121,5 +125,5 @@ class Checkpoints:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file of a checkpoint; those of an earlier version get their current names."""
+    """Return the tensors of a file; weight names of earlier versions are converted to the current ones."""
     return with_current_names(load_file(path))

@@ -1,7 +1,7 @@
-"""The cost of a training, before it starts: parameters by module, operations, memory, time.
+"""Forecast of the cost of training: parameters by module, operations, memory and time.
 
-No formula for a particular architecture is used: operations are counted while the model processes one micro-batch of
-real data, optimizer state by taking one step without storage, activations by what autograd keeps.
+The forecast works for any architecture: operations are counted while the model processes one micro-batch of real data,
+optimizer state is measured by a step on the meta device, and activations by the tensors that autograd saves.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from danlu.training.step import micro_batches, positions
 
 
 def module_group(name: str) -> str:
-    """Return the module of a parameter, one for the same module of all layers: `backbone.blocks.*.attention`."""
+    """Return the module of a parameter, with `*` for the number of a layer: `backbone.blocks.*.attention`."""
     words = ["*" if word.isdigit() else word for word in name.split(".")[:-1]]
     return ".".join(words[: words.index("*") + 2] if "*" in words else words[:2])
 
 
 def parameter_table(model: nn.Module) -> list[dict[str, Any]]:
-    """Return [{"part", "parameters", "trained"}] in the order of the model; tied tensors are counted once."""
+    """Return {"part", "parameters", "trained"} for each module, in the order of the model; tied weights count once."""
     rows: dict[str, dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         row = rows.setdefault(module_group(name), {"part": module_group(name), "parameters": 0, "trained": 0})
@@ -41,31 +41,31 @@ def parameter_table(model: nn.Module) -> list[dict[str, Any]]:
 
 
 def activation_bytes(model: nn.Module, batch: Batch, machine: Machine) -> int:
-    """Return the bytes that autograd keeps for the backward pass of a micro-batch, without the weights."""
+    """Return the bytes that autograd saves for the backward pass of a micro-batch, without the weights."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def record(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), machine.autocast():
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor), machine.autocast():
         terms = model(batch)
     del terms
-    return sum(kept.values())
+    return sum(saved.values())
 
 
 def optimizer_bytes(model: nn.Module, settings: TrainingSettings, machine: Machine) -> int:
-    """Return the bytes of the optimizer state, from one step on a copy without storage."""
-    shadow = copy.deepcopy(model).to("meta")
-    built: list[torch.optim.Optimizer] = settings.optimizer.build(shadow, machine)
-    for parameter in shadow.parameters():
+    """Return the bytes of the optimizer state, from one step on a copy of the model on the meta device."""
+    meta_model = copy.deepcopy(model).to("meta")
+    built: list[torch.optim.Optimizer] = settings.optimizer.build(meta_model, machine)
+    for parameter in meta_model.parameters():
         parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
     for optimizer in built:
         optimizer.step()
-    return sum(t.numel() * t.element_size() for t in state_tensors(shadow, built).values())
+    return sum(t.numel() * t.element_size() for t in state_tensors(meta_model, built).values())
 
 
 def forecast(
@@ -80,20 +80,26 @@ def forecast(
     """Return the cost as JSON-serialisable facts: operations per token, memory in bytes, time in seconds.
 
     Args:
-        timed: also time some steps on a copy of the model; needed to convert a time budget to steps.
+        model: the network.
+        objective: its objective.
+        samples: the training data.
+        settings: the training settings.
+        machine: device, dtype and threads.
+        validate: the validation, whose time is measured; None: no validation.
+        timed: whether to time some steps on a copy of the model, which a time budget requires.
     """
     step_units, micro_units = units_of(settings, samples)
     batch = micro_batches(objective, samples, 0, micro_units, micro_units, 0.0)[0]
-    here, tokens = batch.to(torch.device(machine.device)), positions([batch])
+    device_batch, tokens = batch.to(torch.device(machine.device)), positions([batch])
     state = torch.random.get_rng_state()
-    forward = forward_operations(model, here) / max(tokens, 1)
+    forward = forward_operations(model, device_batch) / max(tokens, 1)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     gradients = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     memory = {
         "weights": weights,
         "gradients": gradients,
         "optimizer": optimizer_bytes(model, settings, machine),
-        "activations": activation_bytes(model, here, machine),
+        "activations": activation_bytes(model, device_batch, machine),
     }
     torch.random.set_rng_state(state)
     table = parameter_table(model)
@@ -118,7 +124,7 @@ def time_facts(
     machine: Machine,
     validate: Callable[[nn.Module], object] | None,
 ) -> dict[str, Any]:
-    """Return the number of steps in the budget and their duration, from a short timing."""
+    """Return the number of steps in the budget and their duration, measured on a few steps."""
     step_units, micro_units = units_of(settings, samples)
     step, validation = time_steps(settings, model, objective, samples, machine, validate, step_units, micro_units)
     plan = make_plan(settings, model, objective, samples, machine, validate, measured=(step, validation))

@@ -1,4 +1,4 @@
-"""The training loop. It knows no objective, architecture or task by name."""
+"""The training loop, which is independent of particular objectives, architectures and tasks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from danlu.training.weight_average import Average, averaged_weights
 
 @dataclass
 class Job:
-    """Everything that a training needs."""
+    """The arguments of a training run."""
 
-    stage: str  # the name of the training in the journal
+    stage: str  # name of the training run in the journal
     model: nn.Module
     objective: Objective
     samples: Samples
@@ -34,19 +34,19 @@ class Job:
     plan: Plan
     checkpoints: Checkpoints
     journal: Journal
-    journal_start: int = 0  # where the records of this stage start, in bytes
-    validate: Callable[[nn.Module], Losses] | None = None  # losses on held-out data
-    sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None  # records of generated text
+    journal_start: int = 0  # length of the journal, in bytes, before the first record of this training run
+    validate: Callable[[nn.Module], Losses] | None = None  # returns the losses on held-out data
+    sample: Callable[[nn.Module], list[dict[str, Any]]] | None = None  # returns records of generated text
     watch: Callable[[dict[str, Any], Plan], None] = lambda record, plan: None  # called with every record
-    stop: Callable[[], bool] = lambda: False  # whether to save and leave
-    validation_facts: Callable[[Losses], dict[str, Any]] = lambda losses: {}  # added to the record of a validation
+    stop: Callable[[], bool] = lambda: False  # whether to save a checkpoint and stop
+    validation_facts: Callable[[Losses], dict[str, Any]] = lambda losses: {}  # further fields of validation records
 
 
 def train(job: Job) -> TrainingState:
-    """Train to the end of the plan, resuming from the newest checkpoint; `job.model` ends with the chosen weights.
+    """Train to the end of the plan, from the newest checkpoint if there is one; then load the selected weights.
 
     Raises:
-        Stopped: if `job.stop()` asked for it, after saving.
+        Stopped: if `job.stop()` returned True, after a checkpoint is saved.
         DanluError: if the loss or the gradient is not finite.
     """
     optimizers: list[torch.optim.Optimizer] = job.settings.optimizer.build(job.model, job.plan.machine)
@@ -55,7 +55,7 @@ def train(job: Job) -> TrainingState:
     state = resume(job, optimizers, average)
     job.model.train()
     clock = time.perf_counter() - state.seconds
-    while not over(job, state):
+    while not is_finished(job, state):
         set_rates(optimizers, rates, job.settings.schedule.at((state.step + 0.5) / job.plan.steps))
         state = train_step(job, optimizers, state, clock)
         if average is not None:
@@ -64,7 +64,7 @@ def train(job: Job) -> TrainingState:
         if validating:
             with averaged_weights(average, job.model):
                 state = validate(job, state, clock)
-        stopping = job.stop() and not over(job, state)
+        stopping = job.stop() and not is_finished(job, state)
         if validating or stopping or state.step % job.plan.save_every == 0:
             state = replace(state, journal_bytes=job.journal.position(), seconds=time.perf_counter() - clock)
             job.checkpoints.save(state, job.model, optimizers, average)
@@ -76,7 +76,7 @@ def train(job: Job) -> TrainingState:
     return state
 
 
-def over(job: Job, state: TrainingState) -> bool:
+def is_finished(job: Job, state: TrainingState) -> bool:
     """Whether the plan is finished, or `patience` validations have passed since the best one."""
     if state.step >= job.plan.steps:
         return True
@@ -86,14 +86,14 @@ def over(job: Job, state: TrainingState) -> bool:
 
 
 def chosen_step(settings: TrainingSettings, state: TrainingState) -> int:
-    """Return the step whose weights are kept."""
+    """Return the step whose weights are the result of training."""
     if settings.keep == "best" and state.best_step is not None:
         return state.best_step
     return state.step
 
 
 def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer], average: Average | None) -> TrainingState:
-    """Load the newest checkpoint and truncate the journal to it; without one, start from step 0."""
+    """Load the newest checkpoint and truncate the journal accordingly; without one, return the state of step 0."""
     damaged: list[str] = []
     state = job.checkpoints.newest(damaged)
     if state is None:
@@ -107,6 +107,7 @@ def resume(job: Job, optimizers: Sequence[torch.optim.Optimizer], average: Avera
 
 
 def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Sequence[float]], factor: float) -> None:
+    """Set the learning rates of all parameter groups to their peak `rates` times `factor`."""
     for optimizer, base in zip(optimizers, rates, strict=True):
         for group, rate in zip(optimizer.param_groups, base, strict=True):
             group["lr"] = rate * factor
@@ -115,6 +116,7 @@ def set_rates(optimizers: Sequence[torch.optim.Optimizer], rates: Sequence[Seque
 def train_step(
     job: Job, optimizers: Sequence[torch.optim.Optimizer], state: TrainingState, clock: float
 ) -> TrainingState:
+    """Update the weights once and write a training record; return the new state."""
     plan, step = job.plan, state.step
     first, progress = step * plan.step_units, step / plan.steps
     batches = micro_batches(
@@ -136,11 +138,11 @@ def train_step(
 
 
 def validate(job: Job, state: TrainingState, clock: float) -> TrainingState:
-    """Validate, sample and record the best validation."""
+    """Compute the validation loss, generate samples, and write records; return the new state."""
     if job.validate:
         losses = job.validate(job.model)
         require_finite(job, "held-out loss", losses.loss, state.step)
-        state = state.validated(state.step, losses.loss)
+        state = state.with_validation(state.step, losses.loss)
         record(job, state, clock, "validation", loss_facts(losses) | job.validation_facts(losses))
     if job.sample:
         for facts in job.sample(job.model):
@@ -149,6 +151,7 @@ def validate(job: Job, state: TrainingState, clock: float) -> TrainingState:
 
 
 def require_finite(job: Job, what: str, value: float, step: int) -> None:
+    """Raise DanluError if a loss or gradient norm is not finite."""
     if not math.isfinite(value):
         rate = job.settings.optimizer.learning_rate
         raise DanluError(
@@ -157,11 +160,12 @@ def require_finite(job: Job, what: str, value: float, step: int) -> None:
 
 
 def loss_facts(losses: Losses) -> dict[str, Any]:
-    """The loss is None if there was no target, which is not a loss of 0."""
+    """Return loss and terms for a record; the loss is None if there were no targets."""
     return {"loss": losses.loss if losses.terms else None, "terms": losses.terms}
 
 
 def record(job: Job, state: TrainingState, clock: float, kind: str, facts: dict[str, Any]) -> None:
+    """Write a record to the journal and pass it to `job.watch`."""
     entry = {"stage": job.stage, "kind": kind, "step": state.step, "tokens": state.tokens} | facts
     entry |= {"time": time.time(), "seconds": time.perf_counter() - clock}
     job.journal.write(entry)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class Muon(torch.optim.Muon):
-    """torch's Muon, with the same settings and state, without its cast to bfloat16.
+    """PyTorch's Muon with the same settings and state, but without the cast to bfloat16.
 
-    A processor without bfloat16 instructions takes a hundred times as long for such products
+    A processor without bfloat16 instructions takes a hundred times as long for products in bfloat16
     (docs/decisions/0015-muon-in-float32.md). Updates are scaled to the size of AdamW's (Liu et al. 2025), as with
-    adjust_lr_fn="match_rms_adamw" of torch. Parameter groups define the learning rate and weight decay.
+    adjust_lr_fn="match_rms_adamw" in PyTorch. Learning rate and weight decay are set by parameter group.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], momentum: float, ns_steps: int):
@@ -34,24 +34,28 @@ class Muon(torch.optim.Muon):
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(gradient)
         mean = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
-        ahead = gradient.lerp(mean, momentum)  # Nesterov's
-        update = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        nesterov = gradient.lerp(mean, momentum)
+        update = orthogonalise(nesterov, group["ns_coefficients"], group["ns_steps"], group["eps"])
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.add_(update, alpha=-group["lr"] * 0.2 * max(parameter.shape) ** 0.5)
 
 
-def orthogonal(matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, least: float) -> Tensor:
-    """Bring all singular values of a matrix [rows, columns] near 1 by Newton-Schulz iterations (Jordan et al. 2024).
+def orthogonalise(matrix: Tensor, coefficients: tuple[float, float, float], iterations: int, epsilon: float) -> Tensor:
+    """Orthogonalise a matrix [rows, columns] approximately by Newton-Schulz iterations (Jordan et al. 2024).
+
+    All singular values of the result are near 1.
 
     Args:
-        coefficients: of the quintic polynomial.
-        least: lower bound of the norm that the matrix is divided by.
+        matrix: [rows, columns].
+        coefficients: coefficients of the quintic polynomial.
+        iterations: number of iterations.
+        epsilon: lower bound of the norm by which the matrix is divided.
     """
     a, b, c = coefficients
     tall = matrix.size(0) > matrix.size(1)
-    found = matrix.T if tall else matrix  # products of the shorter side
-    found = found / found.norm().clamp(min=least)
+    x = matrix.T if tall else matrix  # the Gram matrix is smaller for the shorter side
+    x = x / x.norm().clamp(min=epsilon)
     for _ in range(iterations):
-        gram = found @ found.T
-        found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)
-    return found.T if tall else found
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.T if tall else x

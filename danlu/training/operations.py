@@ -1,4 +1,4 @@
-"""Floating-point operations, counted while the model processes a batch of real data."""
+"""Counting of floating-point operations while the model processes a batch of real data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from danlu.batch import Batch
 
 BACKWARD = 2
-"""A backward pass takes twice the products of a forward pass: by the weights and by the inputs (Kaplan et al. 2020)."""
+"""Operations of a backward pass relative to a forward pass: gradients of weights and of inputs (Kaplan et al. 2020)."""
 
 
 def training_operations(forward: float) -> float:
@@ -22,37 +22,37 @@ def training_operations(forward: float) -> float:
 
 
 def attention_operations(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
-    """Count the scores and the weighted sum of values, [batch, heads, length, head width] each.
+    """Count the operations of attention from the shapes [batch, heads, length, head width] of its inputs.
 
-    All pairs count, as is usual, although a causal kernel may skip half of them.
+    As usual, masked pairs are counted too, although a causal kernel may skip them.
     """
     batch, heads, length, width = query
     return 2 * batch * heads * length * key[2] * (width + value[3])
 
 
-def lstm_operations(x: torch.Size, from_below: torch.Size, from_before: torch.Size, *_: Any, **__: Any) -> int:
-    """Count one layer and direction of an LSTM on a CPU: two matrices at each step of x [..., width]."""
-    return 2 * prod(x[:-1]) * (prod(from_below) + prod(from_before))
+def lstm_operations(x: torch.Size, input_weight: torch.Size, hidden_weight: torch.Size, *_: Any, **__: Any) -> int:
+    """Count the operations of one LSTM layer and direction on a CPU: two matrix products per step of x [..., width]."""
+    return 2 * prod(x[:-1]) * (prod(input_weight) + prod(hidden_weight))
 
 
 def cuda_recurrent_operations(x: torch.Size, weights: Sequence[torch.Size], *_: Any, **__: Any) -> int:
-    """Count all layers of recurrent cells on a GPU: every matrix (biases have one dimension) at each step."""
+    """Count the operations of all recurrent layers on a GPU: one product per step for each weight matrix."""
     return 2 * prod(x[:-1]) * sum(prod(shape) for shape in weights if len(shape) == 2)
 
 
-UNCOUNTED = {
+EXTRA_OPERATORS = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_operations,
     torch.ops.aten.mkldnn_rnn_layer: lstm_operations,
     torch.ops.aten._cudnn_rnn: cuda_recurrent_operations,
 }
-"""Operators that torch's counter does not know."""
+"""Operators that PyTorch's counter does not support, with functions that count their operations."""
 
 
 def forward_operations(model: nn.Module, batch: Batch) -> int:
     """Return the floating-point operations of the matrix products of one forward pass, including attention.
 
-    A multiplication and an addition are two operations. Elementwise operations are not counted.
+    A multiply-add counts as two operations. Elementwise operations are not counted.
     """
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=EXTRA_OPERATORS) as counter:
         model(batch)
     return counter.get_total_flops()

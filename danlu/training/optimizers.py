@@ -1,4 +1,4 @@
-"""Optimizers: settings that build torch optimizers for the parameters of a network."""
+"""Optimizers: settings that build PyTorch optimizers for the parameters of a network."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class Optimizer(Settings, ABC):
         "(Clark et al. 2020); 1: the same for all.",
     )
     weight_decay: float = Field(default=0.1, ge=0, description="Weight decay of matrices; norms and biases have none.")
-    decay_embeddings: bool = Field(default=True, description="Whether weight decay applies to embeddings too.")
+    decay_embeddings: bool = Field(default=True, description="Whether weight decay also applies to embeddings.")
     betas: tuple[Beta, Beta] = Field(default=(0.9, 0.95), description="Decay rates of AdamW's moment estimates.")
 
     @abstractmethod
     def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
-        """Create the torch optimizers for the parameters of a model that are not frozen."""
+        """Create the PyTorch optimizers for all parameters of a model that are not frozen."""
 
     def groups(self, model: nn.Module, named: Named, rate: float) -> list[dict[str, Any]]:
         """Group parameters by learning rate and weight decay."""
         depth = depths(model)
         top = max(depth.values(), default=0)
         widths = {id(m.weight): m.embedding_dim for m in model.modules() if isinstance(m, nn.Embedding)}
-        found: dict[tuple[float, float], list[nn.Parameter]] = {}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in named:
             embedding = name.split(".")[0] in EMBEDDINGS or id(parameter) in widths
-            vector = parameter.ndim < 2 or widths.get(id(parameter)) == 1  # a table of one column holds biases
+            vector = parameter.ndim < 2 or widths.get(id(parameter)) == 1  # an embedding of width 1 is a bias
             decay = 0.0 if vector or (embedding and not self.decay_embeddings) else self.weight_decay
-            found.setdefault((rate * self.layer_decay ** (top - depth[name]), decay), []).append(parameter)
-        return [{"params": own, "lr": lr, "weight_decay": decay} for (lr, decay), own in found.items()]
+            groups.setdefault((rate * self.layer_decay ** (top - depth[name]), decay), []).append(parameter)
+        return [{"params": members, "lr": lr, "weight_decay": decay} for (lr, decay), members in groups.items()]
 
     def adamw(self, model: nn.Module, named: Named) -> list[torch.optim.Optimizer]:
-        """Create AdamW for these parameters, fused where the device supports it; no optimizer for no parameters."""
+        """Create AdamW for these parameters, fused if the device supports it; [] if there are no parameters."""
         if not named:
             return []
         fused = named[0][1].device.type in ("cpu", "cuda")
@@ -63,12 +63,12 @@ class Optimizer(Settings, ABC):
 
 optimizers.base = Optimizer
 
-MODELS = {"backbone", "decoder"}
-"""Names of modules that hold a stack of layers, in the network or in the head of an objective."""
+STACK_MODULES = {"backbone", "decoder"}
+"""Names of modules that contain a stack of layers, in the network or in the head of an objective."""
 
 
-def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """Return the parameters that are not frozen, by name."""
+def trainable_parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return names and parameters that are not frozen."""
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
@@ -79,11 +79,11 @@ class AdamW(Optimizer):
     name: Literal["adamw"] = "adamw"
 
     def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
-        return self.adamw(model, trained(model))
+        return self.adamw(model, trainable_parameters(model))
 
 
 MUON = {"bfloat16": partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw"), "float32": muon.Muon}
-"""Muon by the dtype of the machine's matrix products."""
+"""Implementation of Muon by the dtype of the machine's matrix products."""
 
 
 @optimizers.register
@@ -102,12 +102,12 @@ class Muon(Optimizer):
     iterations: int = Field(default=5, ge=1, description="Newton-Schulz iterations per update.")
 
     def build(self, model: nn.Module, machine: Machine) -> list[torch.optim.Optimizer]:
-        named = trained(model)
-        tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}  # of relative positions
-        inside = [(n, p) for n, p in named if MODELS & set(n.split("."))]
-        matrices = [(n, p) for n, p in inside if p.ndim == 2 and id(p) not in tables]
-        chosen = {n for n, _ in matrices}
-        others = self.adamw(model, [(n, p) for n, p in named if n not in chosen])
+        named = trainable_parameters(model)
+        tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}  # such as relative positions
+        in_stacks = [(n, p) for n, p in named if STACK_MODULES & set(n.split("."))]
+        matrices = [(n, p) for n, p in in_stacks if p.ndim == 2 and id(p) not in tables]
+        matrix_names = {n for n, _ in matrices}
+        others = self.adamw(model, [(n, p) for n, p in named if n not in matrix_names])
         if not matrices:
             return others
         groups = self.groups(model, matrices, self.matrix_rate or self.learning_rate)
@@ -126,10 +126,10 @@ def state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer]) -> d
 
 
 def load_state_tensors(model: nn.Module, built: Sequence[torch.optim.Optimizer], state: dict[str, Tensor]) -> None:
-    """Load what `state_tensors` returned.
+    """Load an optimizer state that `state_tensors` returned.
 
     Raises:
-        KeyError: if a tensor belongs to no parameter of the model.
+        KeyError: if the model has no parameter of that name.
     """
     parameters = dict(model.named_parameters())
     owners = {p: o for o in built for g in o.param_groups for p in g["params"]}

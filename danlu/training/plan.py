@@ -1,4 +1,4 @@
-"""The plan of a training: decided once before it starts, never measured again."""
+"""The plan of a training run, made once before it starts and recorded."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from danlu.training.settings import TrainingSettings
 from danlu.training.step import accumulate, micro_batches
 from danlu.training.training_options import compile_blocks
 
-WARM_STEPS, TIMED_STEPS, MOST_STEPS = 2, 4, 100
-SHARE = 0.02
-"""Fraction of a time budget that is spent at most, beyond the first steps, on timing steps."""
+WARMUP_STEPS, MIN_TIMED_STEPS, MAX_TIMED_STEPS = 2, 4, 100
+"""Numbers of untimed steps and of timed steps."""
+
+MAX_TIMING_SHARE = 0.02
+"""Maximum fraction of a time budget for timing more than the minimum number of steps."""
 
 BLOCK = 128
-"""Capacities are multiples of it, because kernels process blocks of this many positions."""
+"""Capacities are multiples of this number, since kernels process blocks of this many positions."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a training runs."""
+    """Steps, batches, checkpoints and machine of a training run."""
 
     steps: int
     step_units: int  # units per step
     micro_units: int  # units per micro-batch
-    validate_every: int  # steps
-    save_every: int  # steps
+    validate_every: int  # steps between validations
+    save_every: int  # steps between checkpoints
     machine: Machine
-    capacity: int | None = None  # streams of a micro-batch are filled up to a multiple of it, in positions
+    capacity: int | None = None  # streams of a micro-batch are padded to a multiple of this number of positions
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,7 +62,13 @@ def make_plan(
     """Make the plan for a budget; a time budget is converted to steps by timing a few on a copy of the model.
 
     Args:
-        measured: the result of `time_steps`, if it is already known.
+        settings: the training settings.
+        model: the network.
+        objective: its objective.
+        samples: the training data.
+        machine: device, dtype and threads.
+        validate: the validation, whose time is measured; None: no validation.
+        measured: the result of `time_steps` if it is already known.
     """
     step_units, micro_units = units_of(settings, samples)
     budget = settings.budget
@@ -96,7 +104,7 @@ def units_of(settings: TrainingSettings, samples: Samples) -> tuple[int, int]:
 
 
 def capacity_of(settings: TrainingSettings, samples: Samples, machine: Machine) -> int | None:
-    """Return the capacity by the settings; for compiled steps on a GPU, an eighth of a micro-batch in whole blocks."""
+    """Return the capacity from the settings; by default, for compiled steps on a GPU, an eighth of a micro-batch."""
     if settings.capacity is not None or not settings.compile or machine.device != "cuda":
         return settings.capacity
     _, micro_units = units_of(settings, samples)
@@ -115,16 +123,17 @@ def time_steps(
 ) -> tuple[float, float]:
     """Return the seconds of a step and of a validation, measured on a copy of the model.
 
-    Each step is timed twice and the faster time counts, because a busy machine only ever slows a step down; the result
-    is the mean over steps, which differ in length. At least `TIMED_STEPS` are timed, more up to `SHARE` of the budget.
+    The result is a mean over steps, which differ in length. Each is timed twice and the shorter time counts, since
+    other processes can only slow a step down. At least `MIN_TIMED_STEPS` are timed, and more as long as they take less
+    than `MAX_TIMING_SHARE` of the budget.
     """
     trial = copy.deepcopy(model).train()
     capacity = capacity_of(settings, samples, machine)
     if settings.compile:
-        compile_blocks(trial)  # copies are not compiled
+        compile_blocks(trial)  # a copy of a compiled model is not compiled
     optimizers: list[torch.optim.Optimizer] = settings.optimizer.build(trial, machine)
 
-    def timed(step: int) -> float:
+    def time_step(step: int) -> float:
         start = time.perf_counter()
         batches = micro_batches(objective, samples, step * step_units, step_units, micro_units, 0.0, capacity)
         accumulate(trial, objective, batches, machine, 0)
@@ -133,15 +142,15 @@ def time_steps(
             optimizer.zero_grad()
         return time.perf_counter() - start
 
-    for step in range(WARM_STEPS):
-        timed(step)
-    faster: list[float] = []
-    spent = 0.0
-    while len(faster) < TIMED_STEPS or (len(faster) < MOST_STEPS and spent < SHARE * settings.budget.amount):
-        pair = [timed(WARM_STEPS + len(faster)) for _ in range(2)]
-        faster.append(min(pair))
+    for step in range(WARMUP_STEPS):
+        time_step(step)
+    seconds: list[float] = []
+    spent, limit = 0.0, MAX_TIMING_SHARE * settings.budget.amount
+    while len(seconds) < MIN_TIMED_STEPS or (len(seconds) < MAX_TIMED_STEPS and spent < limit):
+        pair = [time_step(WARMUP_STEPS + len(seconds)) for _ in range(2)]
+        seconds.append(min(pair))
         spent += sum(pair)
     start = time.perf_counter()
     if validate:
         validate(trial)
-    return sum(faster) / len(faster), time.perf_counter() - start
+    return sum(seconds) / len(seconds), time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Device, dtype and threads of a run."""
+"""The machine of a run: device, dtype and threads."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from torch.utils import deterministic
 from danlu.errors import WrongInput
 from danlu.training.allocator import keep_freed_memory
 
-WORTHWHILE_SPEEDUP = 1.15
-"""How much faster a matrix product must be in bfloat16 to make up for casting weights and activations."""
+MIN_SPEEDUP = 1.15
+"""Minimum speed-up of a matrix product in bfloat16 that outweighs the casts of weights and activations."""
 
 DType = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -28,26 +28,27 @@ AVAILABLE: dict[str, Callable[[], bool]] = {
     "mps": torch.backends.mps.is_available,
     "cpu": lambda: True,
 }
-"""Whether a device is available, in order of preference."""
+"""Functions that return whether a device is available, in order of preference."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Resolved once per run and recorded; the same three give the same bits."""
+    """Device, dtype and threads, resolved once per run and recorded; results are bit-identical for equal values."""
 
-    device: str
-    dtype: str
-    threads: int
+    device: str  # "cpu", "cuda" or "mps"
+    dtype: str  # dtype of matrix products, "float32" or "bfloat16"
+    threads: int  # threads of PyTorch on the CPU
 
     def apply(self) -> None:
+        """Configure PyTorch and the allocator of this process."""
         torch.set_num_threads(self.threads)
         if self.device == "cpu":
             keep_freed_memory()
         if self.device == "cuda":
-            repeat_exactly()
+            use_deterministic_algorithms()
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context in which matrix products use bfloat16 if chosen; weights and sums stay in float32."""
+        """Return an autocast context if `dtype` is bfloat16; weights and reductions remain in float32."""
         if self.dtype == "float32":
             return nullcontext()
         return torch.autocast(self.device, dtype=torch.bfloat16)
@@ -56,11 +57,11 @@ class Machine:
         return asdict(self)
 
 
-def repeat_exactly() -> None:
-    """Use only deterministic operations on a GPU, so that a resumed run equals an uninterrupted one bit for bit.
+def use_deterministic_algorithms() -> None:
+    """Use only deterministic operations on a GPU, so that a resumed run is bit-identical to an uninterrupted one.
 
-    Atomic sums depend on the order of threads (docs/decisions/0011). torch raises for operations without a
-    deterministic form. cuBLAS reads an environment variable before its first product.
+    The results of atomic sums depend on the order of threads (docs/decisions/0011). PyTorch raises an error for
+    operations without a deterministic implementation. cuBLAS reads its environment variable before the first product.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
@@ -72,22 +73,22 @@ def native_bfloat16(device: str) -> bool:
     """Whether the processor has bfloat16 instructions: avx512_bf16, amx or Arm's bf16; Ampere and later GPUs."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities() if device == "cpu" else {}  # not used by default on Metal
-    return any(able.get(flag, False) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+    capabilities = torch.cpu.get_capabilities() if device == "cpu" else {}  # "auto" never selects bfloat16 on Metal
+    return any(capabilities.get(flag, False) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def bfloat16_is_faster(device: str) -> bool:
-    """Whether bfloat16 products are faster than float32. On some CPUs with them they are not, so CPUs are timed."""
+    """Whether bfloat16 products are faster than float32 ones; CPUs are timed, since on some of them they are not."""
     if not native_bfloat16(device):
         return False
     if device == "cuda":
         return True
     seconds = {dtype: product_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return seconds[torch.bfloat16] * WORTHWHILE_SPEEDUP < seconds[torch.float32]
+    return seconds[torch.bfloat16] * MIN_SPEEDUP < seconds[torch.float32]
 
 
 def product_seconds(dtype: torch.dtype) -> float:
-    """Return the best time in seconds of a product as small models have it: [2048, 256] by [256, 1024]."""
+    """Return the best of 20 times, in seconds, of a product of typical size for small models."""
     a, b = torch.ones(2048, 256, dtype=dtype), torch.ones(1024, 256, dtype=dtype)
     best = float("inf")
     for _ in range(20):
@@ -98,32 +99,33 @@ def product_seconds(dtype: torch.dtype) -> float:
 
 
 def resolve_device(device: str, setting: str) -> str:
-    """Return the named device, or for "auto" the preferred one.
+    """Return the given device, or the preferred available one for "auto".
 
     Raises:
-        WrongInput: if the machine has no such device; `setting` is named in the message.
+        WrongInput: if the machine does not have the device; the message begins with `setting`.
     """
-    there = [name for name, available in AVAILABLE.items() if available()]
-    if device != "auto" and device not in there:
-        raise WrongInput(f"{setting}: this machine has no {device}; it has {' and '.join(there)}")
-    return there[0] if device == "auto" else device
+    devices = [name for name, available in AVAILABLE.items() if available()]
+    if device != "auto" and device not in devices:
+        raise WrongInput(f"{setting}: this machine has no {device}; it has {' and '.join(devices)}")
+    return devices[0] if device == "auto" else device
 
 
 def resolve_machine(dtype: DType = "auto", threads: int | None = None, device: Device = "auto") -> Machine:
-    """Resolve the device, dtype and threads that a recipe leaves open.
+    """Resolve device, dtype and threads, where a recipe leaves them to danlu.
 
     Raises:
-        WrongInput: if the machine has no such device.
+        WrongInput: if the machine does not have the device.
     """
-    found = resolve_device(device, "machine.device")
+    resolved = resolve_device(device, "machine.device")
     threads = threads or usable_cores()
     torch.set_num_threads(threads)
-    chosen = dtype if dtype != "auto" else "bfloat16" if bfloat16_is_faster(found) else "float32"
-    return Machine(found, chosen, threads)
+    if dtype == "auto":
+        dtype = "bfloat16" if bfloat16_is_faster(resolved) else "float32"
+    return Machine(resolved, dtype, threads)
 
 
-def recorded(facts: dict[str, Any]) -> Machine:
-    """Return the machine that a run was started with.
+def recorded_machine(facts: dict[str, Any]) -> Machine:
+    """Return the machine with which a run was started, from its record.
 
     Raises:
         WrongInput: if its device is not available here.
@@ -155,6 +157,7 @@ def environment(machine: Machine) -> dict[str, Any]:
 
 
 def cpu_name() -> str:
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Samples of the data: unit n of a run with its own random numbers."""
+"""Samples of the training data: unit n of a run with its random generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 
 class Samples(ABC):
-    """Sample n for every n >= 0. An epoch is `units` samples; every epoch has another order."""
+    """An infinite sequence of samples. An epoch has `units` samples; the order differs between epochs."""
 
     units: int
     """Units per epoch."""
@@ -26,7 +26,7 @@ class Samples(ABC):
 
     @abstractmethod
     def draw(self, n: int, progress: float) -> Sample:
-        """Return sample n, a pure function of the seed and n; `progress` is the fraction of the run that is done."""
+        """Return sample n, a pure function of the seed and n; `progress` is the fraction of training that is done."""
 
 
 class UnitSample(Sample):
@@ -80,9 +80,17 @@ def unit_index(seed: int, n: int, units: int, shuffled: bool) -> int:
 class WindowSamples(Samples):
     """Windows of `length` tokens of a split.
 
-    windows: how many windows of positions an example has (`Objective.units_per_example`). An epoch has as many units as
-    have the positions of the whole split, so it starts from that many fewer windows. Which ones is another choice in
-    every epoch where the order is shuffled; otherwise they are evenly spread.
+    If an example consists of several windows, an epoch has correspondingly fewer units, so that it still has about as
+    many positions as the split. The first windows of its units are drawn anew in every epoch if the order is shuffled;
+    otherwise they are evenly spaced.
+
+    Args:
+        store: the tokens of the split.
+        length: tokens per window.
+        vocabulary: the vocabulary.
+        seed: seed of order and samples.
+        shuffled: whether the order is random.
+        windows: mean number of windows per example (`Objective.units_per_example`).
     """
 
     def __init__(
@@ -122,7 +130,7 @@ class WindowSamples(Samples):
 
 
 class RowSamples(Samples):
-    """Rows of a table, already encoded."""
+    """Encoded rows of a table."""
 
     def __init__(
         self, rows: Sequence[Any], mean_tokens: float, vocabulary: Vocabulary, seed: int, shuffled: bool = True

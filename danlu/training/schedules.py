@@ -25,6 +25,7 @@ class Schedule(Settings, ABC):
         """Return the factor of the peak learning rate when the fraction `done` of training is done."""
 
     def warm_up_factor(self, done: float) -> float:
+        """Return the factor of the warm-up, which rises linearly from 0 to 1."""
         return min(1.0, done / self.warm_up) if self.warm_up else 1.0
 
 
@@ -38,8 +39,8 @@ class Linear(Schedule):
     name: Literal["linear"] = "linear"
 
     def at(self, done: float) -> float:
-        left = (1 - done) / (1 - self.warm_up)
-        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * min(1.0, left))
+        remaining = (1 - done) / (1 - self.warm_up)
+        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * min(1.0, remaining))
 
 
 @schedules.register
@@ -49,8 +50,8 @@ class Cosine(Schedule):
     name: Literal["cosine"] = "cosine"
 
     def at(self, done: float) -> float:
-        gone = max(0.0, (done - self.warm_up) / (1 - self.warm_up))
-        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * gone)))
+        decayed = max(0.0, (done - self.warm_up) / (1 - self.warm_up))
+        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * decayed)))
 
 
 @schedules.register
@@ -61,5 +62,5 @@ class WarmupStableDecay(Schedule):
     decay: float = Field(default=0.3, gt=0, le=1, description="Fraction of training over which the rate decays.")
 
     def at(self, done: float) -> float:
-        left = min(1.0, (1 - done) / self.decay)
-        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * left)
+        remaining = min(1.0, (1 - done) / self.decay)
+        return self.warm_up_factor(done) * (self.floor + (1 - self.floor) * remaining)

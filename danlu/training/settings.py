@@ -14,11 +14,11 @@ from danlu.training.schedules import WarmupStableDecay
 
 
 class TrainingSettings(Settings):
-    """How a model is trained: budget, batches, optimizer, schedule, validations, checkpoints."""
+    """Training settings: budget, batches, optimizer, schedule, validations and checkpoints."""
 
     budget: BudgetField = Field(
         default=Budget(300, "seconds"),
-        description="Length of the training: a time, tokens, epochs, steps or operations.",
+        description="Length of training: a time, tokens, epochs, steps or operations.",
     )
     batch_tokens: PositiveInt = Field(default=2048, description="Tokens per step.")
     micro_batch_tokens: PositiveInt = Field(
@@ -26,7 +26,7 @@ class TrainingSettings(Settings):
     )
     optimizer: optimizers.choice() = Field(default=Muon(), description="The optimizer.")  # type: ignore[valid-type]
     schedule: schedules.choice() = Field(  # type: ignore[valid-type]
-        default=WarmupStableDecay(), description="Learning rate over the training."
+        default=WarmupStableDecay(), description="Learning rate schedule."
     )
     clip: float = Field(default=1.0, gt=0, description="Maximum norm of the gradients; larger ones are scaled down.")
     validations: PositiveInt = Field(default=10, description="Number of validations; a checkpoint is saved at each.")
@@ -43,7 +43,7 @@ class TrainingSettings(Settings):
         default=None,
         gt=0,
         lt=1,
-        description="Decay per step of a moving average of the weights, which is evaluated and kept.",
+        description="Decay per step of a moving average of the weights, which is validated and saved instead of them.",
     )
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Label smoothing of the training loss (Szegedy et al. 2016)."
@@ -52,7 +52,8 @@ class TrainingSettings(Settings):
         default=0.0, ge=0, description="Weight of the z-loss in training (Chowdhery et al. 2022); 1e-4 is usual."
     )
     freeze: list[str] = Field(
-        default_factory=list, description="Names of weights or modules that are not trained; `*` matches any letters."
+        default_factory=list,
+        description="Names of weights or modules that are not trained; `*` matches any text.",
     )
     activation_checkpointing: bool = Field(
         default=False, description="Recompute activations in the backward pass: less memory, a third more operations."

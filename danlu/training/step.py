@@ -1,4 +1,4 @@
-"""One training step: the same gradients however the step is split into micro-batches."""
+"""One training step. Its gradients do not depend on how the step is split into micro-batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,17 @@ def micro_batches(
     progress: float,
     capacity: int | None = None,
 ) -> list[Batch]:
-    """Pack units `first` to `first + units - 1`, `each` per micro-batch, filled up to the capacity as `pack` does."""
+    """Build the micro-batches of a step.
+
+    Args:
+        objective: the objective, which builds the examples.
+        samples: the training data.
+        first: number of the first unit.
+        units: number of units.
+        each: units per micro-batch.
+        progress: the fraction of training that is done.
+        capacity: pad streams to a multiple of it, as `pack` does.
+    """
     packed = []
     for start in range(first, first + units, each):
         numbers = range(start, min(start + each, first + units))
@@ -43,7 +53,7 @@ def total_counts(objective: Objective, batches: Sequence[Batch]) -> dict[str, in
 
 
 def positions(batches: Sequence[Batch]) -> int:
-    """Count the positions of examples; positions that only fill a stream up to its capacity do not count."""
+    """Count the positions of all streams, without padding."""
     return sum(
         length
         for batch in batches
@@ -57,18 +67,18 @@ def positions(batches: Sequence[Batch]) -> int:
 class Losses:
     """The losses of a step or an evaluation, by term."""
 
-    sums: dict[str, float]  # summed over targets, in nats for cross-entropies
-    counts: dict[str, int]  # targets
-    weights: Mapping[str, float]  # of the terms in the total loss; 1 where not given
+    sums: dict[str, float]  # sums over targets, in nats for cross-entropies
+    counts: dict[str, int]  # numbers of targets
+    weights: Mapping[str, float]  # weights of the terms in the total loss; 1 if not given
 
     @property
     def terms(self) -> dict[str, float]:
-        """The mean of each term that had targets."""
+        """The mean loss per target of each term that has targets."""
         return {k: self.sums[k] / n for k, n in self.counts.items() if n}
 
     @property
     def loss(self) -> float:
-        """The weighted sum of the terms that had targets; 0 if none had."""
+        """The weighted sum of the terms that have targets; 0 if none has."""
         return sum(self.weights.get(k, 1.0) * v for k, v in self.terms.items())
 
 
@@ -80,33 +90,39 @@ def accumulate(
     seed: int,
     progress: float = 1.0,
 ) -> Losses:
-    """Accumulate the gradients of a step: each term's sum over its count in the whole step, weighted; then the tie.
+    """Accumulate the gradients of a step: for each term the weighted sum, divided by its targets in the whole step.
+
+    At the end, parameters without a gradient get a zero gradient (see `Network.forward`).
 
     Args:
-        seed: of the model's own random numbers (dropout); another seed is derived for each micro-batch.
-        progress: the fraction of the run that is done.
+        model: the network.
+        objective: its objective.
+        batches: the micro-batches of the step.
+        machine: device and dtype.
+        seed: seed of dropout, from which a seed for each micro-batch is derived.
+        progress: the fraction of training that is done.
     """
     total, weights = total_counts(objective, batches), objective.term_weights(progress)
-    found: list[dict[str, Tensor]] = []
+    detached: list[dict[str, Tensor]] = []
     for i, batch in enumerate(batches):
         torch.manual_seed(seed * 4096 + i)
         with machine.autocast():
             terms: dict[str, Tensor] = model(batch.to(torch.device(machine.device)))
         shares = [weights.get(k, 1.0) * v / max(total[k], 1) for k, v in terms.items()]
         loss = torch.stack(shares).sum()
-        if loss.requires_grad:  # False if no trainable weight took part: frozen embeddings and no position
+        if loss.requires_grad:  # False if the loss depends on no trainable weight, as in an empty batch
             loss.backward()
-        found.append({k: v.detach() for k, v in terms.items()})
+        detached.append({k: v.detach() for k, v in terms.items()})
     model(None)[""].backward()
-    return Losses(summed(found, objective), total, weights)
+    return Losses(sum_terms(detached, objective), total, weights)
 
 
-def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[str, float]:
-    """Add up the terms of micro-batches in float64, synchronising with the device once."""
+def sum_terms(losses: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[str, float]:
+    """Sum the terms of micro-batches in float64, with a single synchronisation with the device."""
     sums = dict.fromkeys(objective.terms, 0.0)
-    names = [k for terms in found for k in terms]
+    names = [k for terms in losses for k in terms]
     if names:
-        values = torch.stack([v for terms in found for v in terms.values()]).cpu().double().tolist()
+        values = torch.stack([v for terms in losses for v in terms.values()]).cpu().double().tolist()
         for name, value in zip(names, values, strict=True):
             sums[name] += value
     return sums
@@ -114,12 +130,12 @@ def summed(found: Sequence[Mapping[str, Tensor]], objective: Objective) -> dict[
 
 @torch.no_grad()
 def measure(model: nn.Module, objective: Objective, batches: Sequence[Batch], machine: Machine) -> Losses:
-    """Return the losses of batches in eval mode, weighted as at the end of a run."""
-    was = model.training
+    """Return the losses of batches in evaluation mode, with the term weights of the end of training."""
+    was_training = model.training
     model.eval()
-    found = []
+    losses = []
     for batch in batches:
         with machine.autocast():
-            found.append(model(batch.to(torch.device(machine.device))))
-    model.train(was)
-    return Losses(summed(found, objective), total_counts(objective, batches), objective.term_weights(1.0))
+            losses.append(model(batch.to(torch.device(machine.device))))
+    model.train(was_training)
+    return Losses(sum_terms(losses, objective), total_counts(objective, batches), objective.term_weights(1.0))

@@ -35,7 +35,7 @@ trackers.base = Tracker
 
 @trackers.register
 class TensorBoard(Tracker):
-    """Write the scalars and samples of each training to `tensorboard/`, for `tensorboard --logdir`."""
+    """TensorBoard: scalars and samples of each training run, in the folder `tensorboard` of the run directory."""
 
     name: Literal["tensorboard"] = "tensorboard"
 
@@ -48,7 +48,7 @@ class TensorBoard(Tracker):
 
 
 class Writers:
-    """One event file per stage."""
+    """Writes the records of each training run to a separate event file."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -60,7 +60,7 @@ class Writers:
         stage, step = record["stage"], record.get("step")
         if step is None:
             return
-        if stage not in self.writers:  # records beyond the last checkpoint of a killed process are repeated
+        if stage not in self.writers:  # purge_step drops records after the last checkpoint, which are repeated
             self.writers[stage] = SummaryWriter(str(self.folder / stage), purge_step=step, flush_secs=10)
         for name, value in scalars(record).items():
             self.writers[stage].add_scalar(name, value, step)
@@ -73,8 +73,8 @@ class Writers:
 
 
 def scalars(record: Record) -> dict[str, float]:
-    """Return the numbers of a record that change during training, prefixed with the kind of record."""
+    """Return the metrics of a record, with the kind of record as prefix; step, tokens and times are left out."""
     left_out = ("step", "tokens", "time", "seconds")
-    found = {k: v for k, v in record.items() if isinstance(v, int | float) and k not in left_out}
-    found |= {f"terms/{k}": v for k, v in record.get("terms", {}).items()}
-    return {f"{record['kind']}/{name}": float(value) for name, value in found.items()}
+    metrics = {k: v for k, v in record.items() if isinstance(v, int | float) and k not in left_out}
+    metrics |= {f"terms/{k}": v for k, v in record.get("terms", {}).items()}
+    return {f"{record['kind']}/{name}": float(value) for name, value in metrics.items()}

@@ -32,7 +32,7 @@ def apply_training_options(model: nn.Module, settings: TrainingSettings) -> None
 
 
 def freeze(model: nn.Module, patterns: list[str]) -> None:
-    """Exclude the weights from training whose name, or the name of a module they are in, matches a pattern.
+    """Freeze the weights whose name, or the name of a module that contains them, matches a pattern.
 
     A pattern that matches no current name is compared with the former ones, so that runs of earlier versions resume.
     """
@@ -56,15 +56,16 @@ def matching(model: nn.Module, pattern: str, naming: Callable[[str], str]) -> li
 
 
 def require_blocks(model: nn.Module, setting: str) -> list[nn.Module]:
+    """Return the blocks of a model; WrongInput, with the name of the setting, if it has none."""
     if found := blocks(model):
         return found
     raise WrongInput(f"training.{setting}: this architecture has no blocks; leave the setting out")
 
 
 def checkpoint_activations(model: nn.Module) -> None:
-    """Keep only the input of each block and recompute the rest in the backward pass (Chen et al. 2016).
+    """Save only the input of each block and recompute its activations in the backward pass (Chen et al. 2016).
 
-    Uses less memory and about a third more computation; the numbers are the same.
+    This takes less memory and about a third more computation; the results are the same.
     """
     for block in require_blocks(model, "activation_checkpointing"):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
@@ -73,8 +74,8 @@ def checkpoint_activations(model: nn.Module) -> None:
 def compile_blocks(model: nn.Module) -> None:
     """Compile each block with torch.compile.
 
-    On a CPU the compiled block accepts any number of positions. On a GPU, where batches are padded to few sizes, torch
-    compiles for each size until there are too many. A deep copy of the model is not compiled.
+    On a CPU, the compiled block accepts any number of positions. On a GPU, where batches are padded to few sizes,
+    PyTorch compiles for each size up to its limit. Deep copies of the model are not compiled.
     """
     for block in require_blocks(model, "compile"):
         on_gpu = next(block.parameters()).device.type == "cuda"

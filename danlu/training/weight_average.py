@@ -1,4 +1,4 @@
-"""A moving average of the weights, which is validated and saved in their place (Polyak and Juditsky 1992)."""
+"""A moving average of the weights, which is validated and saved instead of them (Polyak and Juditsky 1992)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 class Average:
     """An exponential moving average of all tensors of a model, by name.
 
-    docs/decisions/0017-weight-average.md says why this is not torch's AveragedModel.
+    docs/decisions/0017-weight-average.md explains why PyTorch's AveragedModel is not used.
     """
 
     def __init__(self, model: nn.Module, decay: float):
@@ -22,25 +22,28 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Update after step number `step` (from 1). Early on, the average is over about the last tenth of the steps."""
-        kept = min(self.decay, step / (step + 9))
+        """Update the average after step number `step`, from 1.
+
+        At the start of training the decay is lower, so that the average is over about the last tenth of the steps.
+        """
+        decay = min(self.decay, step / (step + 9))
         for name, value in model.state_dict().items():
             if value.is_floating_point():
-                self.weights[name].lerp_(value, 1 - kept)
+                self.weights[name].lerp_(value, 1 - decay)
             else:
                 self.weights[name].copy_(value)
 
     @contextmanager
-    def applied_to(self, model: nn.Module) -> Iterator[None]:
-        """Put the averaged weights into the model within the context."""
-        own = {name: value.clone() for name, value in model.state_dict().items()}
+    def swap_in(self, model: nn.Module) -> Iterator[None]:
+        """Context in which the model has the averaged weights; its own are restored at the end."""
+        original = {name: value.clone() for name, value in model.state_dict().items()}
         model.load_state_dict(self.weights)
         try:
             yield
         finally:
-            model.load_state_dict(own)
+            model.load_state_dict(original)
 
 
 def averaged_weights(average: Average | None, model: nn.Module) -> Any:
-    """Return a context in which the model has the averaged weights; without an average, its own."""
-    return nullcontext() if average is None else average.applied_to(model)
+    """Return a context in which the model has the averaged weights, or its own if there is no average."""
+    return nullcontext() if average is None else average.swap_in(model)

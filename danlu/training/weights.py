@@ -12,16 +12,16 @@ from torch import Tensor
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write tensors from any device as safetensors.
+    """Write tensors from any device to a safetensors file.
 
     Raises:
-        OSError: if the disk is full or refuses.
+        OSError: if the file cannot be written, for example because the disk is full.
     """
-    here = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     try:
-        save_file(here, path, metadata={"format": "pt"})
+        save_file(tensors, path, metadata={"format": "pt"})
     except SafetensorError as error:
-        # a full disk comes as SafetensorError; as OSError `durable.explain_disk` knows what to say
+        # safetensors raises its own error on a full disk; `durable.explain_write_errors` expects an OSError
         if found := re.search(r"os error (\d+)", str(error)):
             raise OSError(int(found[1]), str(error)) from None
         raise

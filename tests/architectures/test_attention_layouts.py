@@ -11,7 +11,7 @@ from ragged_streams import even, heads_of, streams
 
 from danlu.architectures.transformer import cores
 from danlu.architectures.transformer import layout as layouts
-from danlu.architectures.transformer.layout import Dense, Even, Rows, fill_rows, layout_of
+from danlu.architectures.transformer.layout import Dense, EqualLengths, Rows, fill_rows, layout_of
 from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
 
@@ -81,7 +81,7 @@ def test_equal_lengths_use_the_even_layout(sizes, causal, counts, short):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cores, "MAX_PLAIN_LENGTH", 512 if short else 0)
         layout = layout_of(stream)
-        assert isinstance(layout, Even)
+        assert isinstance(layout, EqualLengths)
         assert_equals_dense(layout, stream, *counts)
 
 

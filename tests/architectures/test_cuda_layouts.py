@@ -18,7 +18,7 @@ from torch.nn.attention.flex_attention import create_mask, flex_attention
 from danlu.architectures.transformer import Transformer, flex, varlen
 from danlu.architectures.transformer import layout as layouts
 from danlu.architectures.transformer.flex import Flex, block_table
-from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of, within
+from danlu.architectures.transformer.layout import Dense, EqualLengths, Rows, layout_of, within_window
 from danlu.architectures.transformer.orders import case_of, product_dtype
 from danlu.architectures.transformer.positions import angles_by_window
 from danlu.architectures.transformer.varlen import Varlen
@@ -93,7 +93,7 @@ def test_flex_mask_equals_the_attention_mask(stream, window):
     seen = (
         stream.attention_mask()
         if window is None
-        else stream.attention_mask() & within(stream.inputs["position"], window)
+        else stream.attention_mask() & within_window(stream.inputs["position"], window)
     )
     length = len(stream.key)
     made = create_mask(Flex(stream, case(stream)).rule(window), None, None, length, length, device="cpu")
@@ -116,7 +116,7 @@ def test_block_table_covers_the_mask_and_full_blocks_are_fully_visible(stream, s
     seen = (
         stream.attention_mask()
         if window is None
-        else stream.attention_mask() & within(stream.inputs["position"], window)
+        else stream.attention_mask() & within_window(stream.inputs["position"], window)
     )
     length = len(seen)
     with pytest.MonkeyPatch.context() as patch:
@@ -219,13 +219,13 @@ def test_block_with_flex_compiles_once_and_uses_each_new_mask():
 
 @given(st.integers(1, 10**6))
 def test_varlen_lengths_are_rounded_to_few_values(n):
-    assert n <= varlen.rounded(n) <= n + n // 8 + (n < 8)
-    assert varlen.rounded(varlen.rounded(n)) == varlen.rounded(n)
-    assert len({varlen.rounded(k) for k in range(256, 512)}) == 9
+    assert n <= varlen.round_up(n) <= n + n // 8 + (n < 8)
+    assert varlen.round_up(varlen.round_up(n)) == varlen.round_up(n)
+    assert len({varlen.round_up(k) for k in range(256, 512)}) == 9
 
 
 ON_CUDA = {
-    "windows of one length": ((4, 4), causal_order, {}, Even),
+    "windows of one length": ((4, 4), causal_order, {}, EqualLengths),
     "ragged, causal": ((4, 5), causal_order, {}, Varlen),
     "ragged, full": ((4, 5), full_order, {}, Varlen),
     "even with a window": ((4, 4), full_order, {"windows": (None, 4)}, Varlen),
@@ -253,11 +253,11 @@ def test_windows_over_positions_with_gaps_use_flex(monkeypatch):
     seqs = [Seq({"token": np.zeros(4, np.int64), "position": np.array([0, 1, 3, 4])}, causal_order(4))] * 2
     stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"]
     assert type(layout_of(stream, (None, 4), 64, torch.bfloat16)) is Flex
-    assert type(layout_of(stream, (None,), 64, torch.bfloat16)) is Even
+    assert type(layout_of(stream, (None,), 64, torch.bfloat16)) is EqualLengths
 
 
 def test_cuda_layouts_are_not_offered_on_a_cpu():
-    assert layouts.layouts_on(torch.device("cpu")) == [Even, Rows]
+    assert layouts.layouts_on(torch.device("cpu")) == [EqualLengths, Rows]
 
 
 def test_product_dtype_follows_autocast():

@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, sentence
 from danlu.architectures import build_network
 from danlu.architectures.transformer import Transformer, cores
 from danlu.architectures.transformer import cross_layout as layouts
-from danlu.architectures.transformer.cross_layout import DenseCross, EvenCross, RowsCross, cross_layout_of
+from danlu.architectures.transformer.cross_layout import DenseCross, EqualLengthsCross, RowsCross, cross_layout_of
 from danlu.architectures.transformer.layout import Dense
 from danlu.architectures.transformer.relative import RelativePositions, bucket_of
 from danlu.batch import Memory, Seq, StreamSpec, causal_order, full_order
@@ -96,7 +96,9 @@ def test_every_cross_layout_and_its_gradient_equal_the_dense_reference(lengths, 
 
 
 def test_equal_lengths_use_the_even_layout_and_unequal_counts_are_refused():
-    assert isinstance(cross_layout_of(stream_of([3, 3], causal_order), stream_of([5, 5], full_order)), EvenCross)
+    assert isinstance(
+        cross_layout_of(stream_of([3, 3], causal_order), stream_of([5, 5], full_order)), EqualLengthsCross
+    )
     assert isinstance(cross_layout_of(stream_of([3, 3], causal_order), stream_of([5, 4], full_order)), RowsCross)
     with pytest.raises(ValueError, match="stream has 2 sequences and its memory 1"):
         cross_layout_of(stream_of([3, 3], causal_order), stream_of([5], full_order))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toy_language import VOCABULARY, ToySamples, sentence
 
 from danlu.architectures import build_network
-from danlu.architectures.scaling import scaled
+from danlu.architectures.scaling import scale_architecture
 from danlu.architectures.transformer import Transformer
 from danlu.evaluation.generation import pack_continuation
 from danlu.objectives.causal import Causal
@@ -150,7 +150,7 @@ def test_factorised_logits_equal_those_of_the_product():
 @pytest.mark.parametrize("name", ["transformer", "llama", "bert", "recurrent", "convolutional"])
 def test_a_scaled_model_reads_the_same_embeddings(name):
     whole = architectures.validate(name)
-    small = scaled(whole, 0.25, 0.5)
+    small = scale_architecture(whole, 0.25, 0.5)
     assert small.width == whole.width // 4
     assert small.layers == whole.layers // 2
     assert small.embedding_width == whole.width
@@ -160,14 +160,14 @@ def test_a_scaled_model_reads_the_same_embeddings(name):
 
 
 def test_a_scaled_model_as_wide_as_its_embeddings_has_no_map():
-    small = scaled(Transformer(width=64, heads=8, kv_heads=4, ffn_dim=100, embedding_width=24), 3 / 8, 1)
+    small = scale_architecture(Transformer(width=64, heads=8, kv_heads=4, ffn_dim=100, embedding_width=24), 3 / 8, 1)
     assert (small.width, small.heads, small.kv_heads, small.ffn_dim, small.embedding_width) == (24, 3, 1, 38, None)
 
 
 @pytest.mark.parametrize(("heads", "width"), [(1, 256), (2, 256), (6, 384), (4, 256), (5, 320)])
 def test_scaled_width_does_not_depend_on_the_number_of_heads(heads, width):
     """Regression: a quarter of one head is one head, so the generator of `replaced` was as wide as the model."""
-    small = scaled(Transformer(width=width, heads=heads), 0.25, 1)
+    small = scale_architecture(Transformer(width=width, heads=heads), 0.25, 1)
     assert small.width == width // 4
     assert small.build()(torch.randn(6, width), pack_continuation(0, sentence(0, 6), "cpu")).shape == (6, width // 4)
 

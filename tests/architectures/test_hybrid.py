@@ -9,7 +9,7 @@ from toy_language import VOCABULARY
 
 from danlu.architectures import build_network
 from danlu.architectures.hybrid import Hybrid
-from danlu.architectures.hybrid.mixers import ConvolutionMixer, RecurrentMixer, whole
+from danlu.architectures.hybrid.mixers import ConvolutionMixer, RecurrentMixer, build_stream_view
 from danlu.architectures.transformer import Transformer
 from danlu.batch import Seq, StreamSpec, causal_order, full_order
 from danlu.objectives.causal import Causal
@@ -93,7 +93,7 @@ def test_mixers_equal_torch_recurrence_and_the_convolutional_block():
     sizes = Hybrid(**SMALL).sizes
     stream = stream_of((6,))
     x = torch.randn(6, 16, dtype=torch.float64)
-    view = whole(x, stream, sizes)
+    view = build_stream_view(x, stream, sizes)
     torch.manual_seed(0)
     recurrent = RecurrentMixer(sizes).double()
     torch.testing.assert_close(recurrent(x, view), recurrent.out(recurrent.cells(x)[0]), rtol=0, atol=1e-12)
@@ -102,7 +102,7 @@ def test_mixers_equal_torch_recurrence_and_the_convolutional_block():
     mixer = ConvolutionMixer(sizes).double()
     mixer.load_state_dict({k: v for k, v in block.state_dict().items() if not k.startswith("norm")})
     normed = block.norm(x)
-    torch.testing.assert_close(x + mixer(normed, view), block(x, normed, view.at), rtol=0, atol=1e-12)
+    torch.testing.assert_close(x + mixer(normed, view), block(x, normed, view.neighbours), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(

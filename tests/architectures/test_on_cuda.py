@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from danlu.architectures.transformer.flex import Flex
-from danlu.architectures.transformer.layout import Dense, Even, Rows, layout_of
+from danlu.architectures.transformer.layout import Dense, EqualLengths, Rows, layout_of
 from danlu.architectures.transformer.varlen import Varlen
 from danlu.batch import HIDDEN_KEY, Seq, StreamSpec, causal_order, full_order
 from danlu.packing import pack
@@ -89,7 +89,7 @@ def test_flex_in_float32_equals_the_reference(order):
 def test_windows_of_one_length_equal_the_reference(order, dtype):
     stream = stream_of(ORDERS[order][0], (256,) * 4)
     layout = layout_of(stream, (None,), 64, dtype)
-    assert type(layout) is Even
+    assert type(layout) is EqualLengths
     assert_equals_reference(layout, stream, dtype, (4, 2), None, 1e-5 if dtype == torch.float32 else 2e-2)
 
 

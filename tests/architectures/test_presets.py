@@ -102,7 +102,7 @@ def models(draw):
 def test_tables_are_exact_inverses(model):
     family, chosen, size = model
     objective = OBJECTIVES[family.head]
-    assert family.fits(chosen, objective) is None
+    assert family.mismatch(chosen, objective) is None
     state = build_network(objective, chosen, size, 0).state_dict()
     table = family.names(chosen)
     theirs = to_hf(table, state)
@@ -121,7 +121,7 @@ def test_settings_round_trip_through_the_config(model):
     again = family.settings_of(config)
     assert family.config(again, vocabulary(size), "float32") == config
     assert family.names(again) == family.names(chosen)
-    assert family.fits(again, OBJECTIVES[family.head]) is None
+    assert family.mismatch(again, OBJECTIVES[family.head]) is None
 
 
 def test_a_transposed_weight_round_trips():
@@ -140,13 +140,13 @@ def test_families_refuse_settings_that_they_do_not_handle():
 
     for family in FAMILIES:
         objective = OBJECTIVES[family.head]
-        assert family.fits(Grown(**BASE[family.name]), objective) is None
-        assert family.fits(Grown(**BASE[family.name], sinks=8), objective) == "set sinks: 0 (now 8)"
+        assert family.mismatch(Grown(**BASE[family.name]), objective) is None
+        assert family.mismatch(Grown(**BASE[family.name], sinks=8), objective) == "set sinks: 0 (now 8)"
     for family in ENCODERS:
-        assert family.fits(Grown(**BASE[family.name]), Headless()) is None
-        assert family.fits(Grown(**BASE[family.name], sinks=8), Headless()) == "set sinks: 0 (now 8)"
+        assert family.mismatch(Grown(**BASE[family.name]), Headless()) is None
+        assert family.mismatch(Grown(**BASE[family.name], sinks=8), Headless()) == "set sinks: 0 (now 8)"
         headless = "has no prediction head; use a class that has one for objective masked"
-        assert family.fits(Grown(**BASE[family.name]), Masked()) == headless
+        assert family.mismatch(Grown(**BASE[family.name]), Masked()) == headless
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_families_refuse_settings_that_they_do_not_handle():
         ("albert", {"embedding_width": None}, "set embedding_width: 256 or another width (now null)"),
         ("albert", {"shared_layers": None}, "set shared_layers: 6 or fewer (now null)"),
         ("albert", {"activation": "relu"}, "set activation: gelu or gelu_tanh (now relu)"),
-        ("electra", {"width": 8, "embedding_width": 8}, "set embedding_width: null, since it is the width 8"),
+        ("electra", {"width": 8, "embedding_width": 8}, "set embedding_width: null, since it equals the width 8"),
         ("modernbert", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (now 2)"),
         ("modernbert", {"head_dim": 6}, "set head_dim: null, so that heads add up to width 256 (now 6)"),
         ("t5", {"scaled_attention": True}, "set scaled_attention: false (now true)"),
@@ -192,7 +192,7 @@ def test_families_refuse_settings_that_they_do_not_handle():
 )
 def test_an_incompatible_setting_is_named(name, change, clause):
     family = BY_NAME[name]
-    assert family.fits(Transformer(**BASE[name] | change), OBJECTIVES[family.head]) == clause
+    assert family.mismatch(Transformer(**BASE[name] | change), OBJECTIVES[family.head]) == clause
 
 
 def test_the_family_of_a_model():
@@ -215,7 +215,7 @@ def test_a_preset_is_an_architecture_of_the_same_name(name):
 
 
 def test_a_position_offset_that_does_not_follow_the_padding_id_is_refused():
-    with pytest.raises(WrongInput, match="this one's is 0: set it to 1"):
+    with pytest.raises(WrongInput, match="the tokenizer has 0; set position_offset: 1"):
         BY_NAME["roberta"].config(Transformer(**BASE["roberta"] | {"position_offset": 2}), vocabulary(9), "float32")
 
 
@@ -231,7 +231,7 @@ def test_another_architecture_does_not_fit():
     class Bag(Settings):
         name: str = "bag"
 
-    assert BY_NAME["llama"].fits(Bag(), Causal()) == "use architecture transformer or one of its presets (now bag)"
+    assert BY_NAME["llama"].mismatch(Bag(), Causal()) == "use architecture transformer or one of its presets (now bag)"
 
 
 def llama_config(**change):

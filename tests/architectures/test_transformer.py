@@ -119,7 +119,7 @@ def test_the_parameter_count_follows_the_settings():
             "max_relative_distance 4 must be greater than half of relative_buckets, 4",
         ),
         ({"layers": 0}, "greater than 0"),
-        ({"shared_layers": 1, "window": 4}, "layers that share a block are alike; leave out window"),
+        ({"shared_layers": 1, "window": 4}, "layers that share a block cannot differ; leave out window"),
         ({"shared_layers": 1, "first_norm": False}, "leave out window and first_norm"),
         ({"embedding_width": 0}, "greater than 0"),
         ({"norm": "batch"}, "'rms' or 'layer'"),

@@ -221,7 +221,7 @@ def test_foreign_and_damaged_models_are_one_line_for_every_verb(danlu_command, h
         ),
         (
             ["finetune", "run/model/small", "task.max_tokens=99", "--train", "train.tsv", "--test", "test.tsv"],
-            "99 is more than the 16 tokens that the model reads; at most that",
+            "99 exceeds the context of the model; lower it to at most 16",
         ),
         (
             ["finetune", "run/model/small", "--train", "latin.tsv", "--test", "test.tsv"],

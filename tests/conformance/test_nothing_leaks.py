@@ -56,11 +56,11 @@ def runner(pair, model, stream):
     offers = model.backbone.offers
     if not causal or "decoder" not in pair.objective.needs or offers & {"any", "causal"}:
         return model.backbone
-    memory = Memory(torch.ones(len(stream), model.width, dtype=torch.float64), one_position_each(len(stream)))
+    memory = Memory(torch.ones(len(stream), model.width, dtype=torch.float64), single_position_stream(len(stream)))
     return lambda x, stream: model.decoder(x, stream, memory)
 
 
-def one_position_each(count):
+def single_position_stream(count):
     seqs = [Seq({"token": np.zeros(1)}, np.zeros(1, np.int64)) for _ in range(count)]
     return pack([{"text": seqs}], {"text": StreamSpec()})["text"]
 

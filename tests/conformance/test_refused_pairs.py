@@ -64,7 +64,7 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 def test_two_classes_with_one_name_are_refused(causal_only):
-    with pytest.raises(ValueError, match="two architectures are called 'causal_only'"):
+    with pytest.raises(ValueError, match="two architectures have the name 'causal_only'"):
 
         @architectures.register
         class Other(type(architecture_of("transformer"))):

@@ -16,7 +16,7 @@ TOLERANCE = 1e-5
 PAIR = ("The furnace number 7 refines the pill;", "the smoke rises over the hills.")
 
 
-def framed(tokenizer, first, second):
+def frame_texts(tokenizer, first, second):
     """[bos] A [eos] B [eos] and its segments."""
     a, b, v = tokenizer.encode(first), tokenizer.encode(second), tokenizer.vocabulary
     return [v.bos, *a, v.eos, *b, v.eos], [0] * (len(a) + 2) + [1] * (len(b) + 1)
@@ -35,7 +35,7 @@ def own_logits(network, ids, segments):
 
 
 def assert_equal_logits(network, tokenizer, theirs, **given):
-    ids, segments = framed(tokenizer, *PAIR)
+    ids, segments = frame_texts(tokenizer, *PAIR)
     with torch.no_grad():
         made = theirs(**given)
         tokens, (random, follows) = own_logits(network, ids, segments)
@@ -54,7 +54,7 @@ def test_an_export_computes_both_logits_of_a_pair(make, tokenizer, tmp_path):
         theirs = transformers.BertForPreTraining.from_pretrained(tmp_path / "m").eval()
         auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
         given = auto(*PAIR, return_tensors="pt")
-    assert (given["input_ids"][0].tolist(), given["token_type_ids"][0].tolist()) == framed(tokenizer, *PAIR)
+    assert (given["input_ids"][0].tolist(), given["token_type_ids"][0].tolist()) == frame_texts(tokenizer, *PAIR)
     assert_equal_logits(network, tokenizer, theirs, **given)
     again, _ = load_model(tmp_path / "m")
     assert again.objective == objective
@@ -76,7 +76,7 @@ def test_a_folder_saved_by_transformers_is_loaded(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "m")
     network, its = load_model(tmp_path / "m")
     assert network.objective == NextSentence(classifier="first_token")
-    ids, segments = framed(its, *PAIR)
+    ids, segments = frame_texts(its, *PAIR)
     assert_equal_logits(network, its, theirs, input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([segments]))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from danlu.architectures.presets import ENCODERS, FAMILIES, family_for
-from danlu.architectures.presets.requirements import mismatch
+from danlu.architectures.presets.requirements import settings_mismatch
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 from danlu.hf_heads import HIDDEN_STATES, MASKED_LM, Head
@@ -40,10 +40,10 @@ def test_encoders_have_no_training_objective():
 
 
 def test_a_missing_head_is_described_by_the_objectives_that_have_it():
-    assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (now causal)"
+    assert settings_mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (now causal)"
     unknown_head = Head("TokenClassification")
     expected = "train with an objective with the head of AutoModelForTokenClassification (now causal)"
-    assert mismatch(Transformer(), Causal(), unknown_head, {}) == expected
+    assert settings_mismatch(Transformer(), Causal(), unknown_head, {}) == expected
     with pytest.raises(WrongInput, match="trained with is unknown: none has its head, AutoModelForTokenClassification"):
         objective_of(unknown_head, {})
 
@@ -68,7 +68,8 @@ def test_another_objective_with_a_known_head_is_exported(patient, make, tokenize
     assert again.objective == patient
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
     assert "ModernBertForMaskedLM: set norm: layer (now rms)" in family_for(Transformer(), patient).reason
-    assert mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked or patient (now causal)"
+    reason = settings_mismatch(Transformer(), Causal(), MASKED_LM, {})
+    assert reason == "train with objective masked or patient (now causal)"
 
 
 def test_a_transformers_folder_needs_a_unique_objective_for_its_head(patient, make, tokenizer, tmp_path, monkeypatch):

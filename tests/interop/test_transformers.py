@@ -280,7 +280,7 @@ def test_discriminator_and_generator_are_both_saved_and_equal(architecture, make
     batch = pack([objective.example(sample)], objective.streams)
     text = batch["text"]
     with torch.no_grad():
-        tokens, logits = objective.corrupted(network, network.head, text)
+        tokens, logits = objective.corrupt(network, network.head, text)
         detected = network.head.detector(network.hidden(text, token=tokens))
     with quiet_transformers() as transformers, torch.no_grad():
         discriminator = transformers.ElectraForPreTraining.from_pretrained(tmp_path / "m")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
-from danlu.objectives.autoencoder import Autoencoder, Average, Bag, fixed_vectors, top_k_recall
+from danlu.objectives.autoencoder import Autoencoder, Average, Bag, random_vectors, top_k_recall
 from danlu.packing import pack
 from danlu.registry import architectures
 
@@ -67,16 +67,16 @@ def test_averages_keep_the_inner_products_of_bags():
     """In expectation, and closely in 4096 dimensions."""
     one, other = np.array([4, 5, 6, 7]), np.array([6, 7, 8, 9])
     average = Average(4096)
-    a, b = (average.given(ids, VOCABULARY)["sequence_labels"]["average"] for ids in (one, other))
+    a, b = (average.make_labels(ids, VOCABULARY)["sequence_labels"]["average"] for ids in (one, other))
     assert a @ b / 4096 == pytest.approx(2 / 4, abs=0.1)
     assert a @ a / 4096 == pytest.approx(1, abs=0.1)
 
 
 def test_fixed_vectors_are_the_same_in_every_run():
-    first = fixed_vectors(12, 5).copy()
-    fixed_vectors.cache_clear()
+    first = random_vectors(12, 5).copy()
+    random_vectors.cache_clear()
     np.random.seed(1)
-    assert np.array_equal(fixed_vectors(12, 5), first)
+    assert np.array_equal(random_vectors(12, 5), first)
 
 
 @KINDS
@@ -93,7 +93,7 @@ def test_dropped_tokens_are_masked_in_the_input_and_kept_in_the_target(of):
     piece = np.arange(4, 12)
     objective = Autoencoder(of=of, size=5, drop=0.5)
     seq = objective.sequence(piece, np.random.default_rng(0), VOCABULARY)
-    whole = objective.target.given(piece, VOCABULARY)
+    whole = objective.target.make_labels(piece, VOCABULARY)
     hidden = seq.inputs["token"] == VOCABULARY.mask
     assert 0 < hidden.sum() < len(piece)
     assert (seq.inputs["token"][~hidden] == piece[~hidden]).all()

@@ -11,7 +11,7 @@ from toy_language import VOCABULARY, ToySamples, sentence
 from danlu.architectures import build_network
 from danlu.batch import Seq, StreamSpec, causal_order
 from danlu.evaluation.embedding import embed
-from danlu.objectives.bidirectional import Bidirectional, reversed_positions
+from danlu.objectives.bidirectional import Bidirectional, reverse_positions
 from danlu.objectives.causal import Causal
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -87,7 +87,7 @@ def test_text_states_combine_the_context_before_and_after_each_position():
 
 
 def test_reversed_positions():
-    assert reversed_positions(text_of([sentence(0, 3), sentence(0, 1), sentence(0, 2)])).tolist() == [2, 1, 0, 3, 5, 4]
+    assert reverse_positions(text_of([sentence(0, 3), sentence(0, 1), sentence(0, 2)])).tolist() == [2, 1, 0, 3, 5, 4]
 
 
 def test_embeddings_use_both_directions_and_keep_the_order_of_texts():

@@ -15,7 +15,7 @@ from danlu.batch import Seq, StreamSpec, full_order
 from danlu.errors import WrongInput
 from danlu.objectives.clusters import Clusters
 from danlu.objectives.masked_tokens import pseudo_labels as labels_module
-from danlu.objectives.masked_tokens.pseudo_labels import NO_CLUSTER, k_means, pseudo_labels, stored_tokens
+from danlu.objectives.masked_tokens.pseudo_labels import NO_CLUSTER, k_means, pseudo_labels, split_tokens
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.training.samples import RowSamples
@@ -39,7 +39,7 @@ class SourceWithTeacher(ToySource):
 def test_without_a_teacher_a_cluster_is_a_set_of_tokens(split, tmp_path):
     source = ToySource(tmp_path)
     found = np.array(pseudo_labels(source, None, 4, 12, split))
-    tokens = stored_tokens(source.store(split))
+    tokens = split_tokens(source.store(split))
     assert len(found) == len(tokens)
     assert np.array_equal(found == NO_CLUSTER, ~VOCABULARY.ordinary(tokens))
     assert all(len(set(found[tokens == token].tolist())) == 1 for token in range(4, 12))
@@ -49,7 +49,7 @@ def test_without_a_teacher_a_cluster_is_a_set_of_tokens(split, tmp_path):
 def test_a_teacher_clusters_occurrences_rather_than_tokens(tmp_path):
     source = SourceWithTeacher(tmp_path)
     found = np.array(pseudo_labels(source, "first", 6, 12, "train"))
-    tokens = stored_tokens(source.store("train"))
+    tokens = split_tokens(source.store("train"))
     assert np.array_equal(found == NO_CLUSTER, ~VOCABULARY.ordinary(tokens))
     assert any(len(set(found[tokens == token].tolist())) > 1 for token in range(4, 12))
     teacher, states = source.model("first"), []
@@ -121,5 +121,5 @@ def test_units_longer_than_the_context_are_refused(tmp_path):
 def test_units_longer_than_the_teachers_context_are_refused(tmp_path):
     overrides = [*TWO_ROUNDS[:1], "models.second.architecture.context=32", *TWO_ROUNDS[1:]]
     overrides += ["models.second.objective={name: clusters, k: 5, teacher: small, unit_tokens: 32}"]
-    with pytest.raises(WrongInput, match="unit_tokens 32 is more than the 16 tokens that the teacher 'small' reads"):
+    with pytest.raises(WrongInput, match="unit_tokens 32 exceeds the context of the teacher 'small'"):
         danlu.run(write_tiny_recipe(tmp_path), overrides, out=tmp_path / "run")

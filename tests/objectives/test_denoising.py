@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from danlu.objectives.denoising import Denoising, infilled, permuted
+from danlu.objectives.denoising import Denoising, infill_spans, permute_sentences
 from danlu.tokens.bounds import FLAGS
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.samples import UnitSample
@@ -75,7 +75,7 @@ def test_sentences_are_permuted_whole():
     whole = [[0, 1, 2], [3, 4], [5, 6, 7, 8], [9]]
     seen = set()
     for seed in range(400):
-        found = permuted(ids, sentence, np.random.default_rng(seed)).tolist()
+        found = permute_sentences(ids, sentence, np.random.default_rng(seed)).tolist()
         order = []
         while found:
             part = next(w for w in whole if found[: len(w)] == w)
@@ -96,7 +96,7 @@ def test_rate_and_mean_span_are_as_configured():
     ids, hidden, masks = np.arange(100, 200), 0, 0
     rng = np.random.default_rng(0)
     for _ in range(500):
-        found = infilled(ids, 0.3, 3.0, 100, MASK, rng)
+        found = infill_spans(ids, 0.3, 3.0, 100, MASK, rng)
         masks += (found == MASK).sum()
         hidden += 100 - (found != MASK).sum()
     assert hidden / 500 == pytest.approx(30, abs=0.01)
@@ -119,7 +119,7 @@ def test_a_mean_span_below_one_is_refused():
 
 def test_an_empty_span_inserts_a_mask():
     rng = np.random.default_rng(1)
-    found = [infilled(np.arange(100, 200), 0.1, 0.5, 200, MASK, rng) for _ in range(50)]
+    found = [infill_spans(np.arange(100, 200), 0.1, 0.5, 200, MASK, rng) for _ in range(50)]
     assert any((f == MASK).sum() > 10 for f in found)  # more masks than hidden tokens
     assert all((f != MASK).sum() == 90 for f in found)
 

@@ -56,7 +56,7 @@ def test_chunks_and_buckets_change_only_the_order(tmp_path, monkeypatch):
 
 
 def test_the_splits_are_a_partition_of_the_cells(tmp_path, monkeypatch):
-    monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
+    monkeypatch.setattr(counting, "SPLIT_RANGES", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
     source = ToySource(tmp_path)
     parts = [as_table(cooccurrence(source, 3, split)) for split in ("train", "validation", "test")]
     assert all(parts)
@@ -66,7 +66,7 @@ def test_the_splits_are_a_partition_of_the_cells(tmp_path, monkeypatch):
 
 def test_both_orders_of_a_pair_are_in_one_split(tmp_path, monkeypatch):
     """They have the same count, so a held-out cell would otherwise be in the training set."""
-    monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
+    monkeypatch.setattr(counting, "SPLIT_RANGES", {"validation": (0.0, 0.2), "test": (0.2, 0.4), "train": (0.4, 1.0)})
     source = ToySource(tmp_path)
     for split in ("train", "validation", "test"):
         cells = as_table(cooccurrence(source, 3, split))
@@ -79,7 +79,7 @@ def test_the_hash_is_one_to_one():
 
 
 def test_a_text_too_small_for_held_out_cells_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(counting, "HELD_OUT", {"validation": (0.0, 0.0), "test": (0.0, 0.0), "train": (0.0, 1.0)})
+    monkeypatch.setattr(counting, "SPLIT_RANGES", {"validation": (0.0, 0.0), "test": (0.0, 0.0), "train": (0.0, 1.0)})
     with pytest.raises(WrongInput, match="too few co-occurring words for validation cells"):
         Glove().units(ToySource(tmp_path), "validation")
 

@@ -100,7 +100,7 @@ def test_training_uses_only_the_wordings_of_its_split(tmp_path):
 
 
 def test_a_caption_that_is_too_long_is_refused_in_one_line(tmp_path):
-    with pytest.raises(WrongInput, match="max_tokens is 5, and the caption 'zero' of 0 has 6 tokens; set it higher"):
+    with pytest.raises(WrongInput, match="max_tokens is 5, but the caption 'zero' of 0 has 6 tokens; raise it"):
         ImageText(templates=["{english}"], max_tokens=5).units(ToySource(tmp_path), "train")
 
 
@@ -108,7 +108,7 @@ def test_sequences_longer_than_the_context_are_refused_in_one_line(tmp_path):
     objective = ImageText(**SETTINGS)
     model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
     batch = pack([objective.example(draws_of(objective, tmp_path).draw(0, 0.0))], objective.streams)
-    with pytest.raises(WrongInput, match=r"16 positions and the model has 8; set architecture.context to 16"):
+    with pytest.raises(WrongInput, match=r"16 positions, but the model's context is 8; set architecture.context to 16"):
         model(batch)
 
 

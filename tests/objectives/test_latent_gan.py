@@ -13,7 +13,7 @@ from toy_language import VOCABULARY, ToySamples, ToySource
 from danlu.architectures import build_network
 from danlu.objectives.latent_gan import GAMES, LatentGAN
 from danlu.objectives.reconstruct import Reconstruct
-from danlu.objectives.seq2seq.code_statistics import frechet_distance, spread
+from danlu.objectives.seq2seq.code_statistics import frechet_distance, total_variance
 from danlu.packing import pack
 from danlu.registry import architectures
 
@@ -115,5 +115,5 @@ def test_frechet_distance_equals_scipy(seed):
 
 
 def test_spread_of_equal_and_different_rows():
-    assert spread(torch.ones(5, 3)) == 0
-    assert spread(torch.tensor([[0.0, 0.0], [2.0, 4.0]])) == 2 + 8
+    assert total_variance(torch.ones(5, 3)) == 0
+    assert total_variance(torch.tensor([[0.0, 0.0], [2.0, 4.0]])) == 2 + 8

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from danlu.objectives.masked import Masked
-from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, by_span
+from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, hide_spans
 from danlu.registry import objectives
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.samples import UnitSample
@@ -163,7 +163,7 @@ def test_a_mean_span_beyond_the_longest_span_is_refused(objective):
 @pytest.mark.parametrize(("mean", "capped"), [(3, 2.95), (10, 6.51)])
 def test_the_mean_of_truncated_spans_is_as_documented(mean, capped):
     pieces = [np.full(400, 9)] * 3000
-    places = by_span(pieces, 0.05, mean, np.random.default_rng(0), VOCABULARY)
+    places = hide_spans(pieces, 0.05, mean, np.random.default_rng(0), VOCABULARY)
     lengths = np.array([(place.group == 1).sum() for place in places])  # the first span of a piece
     assert lengths.max() == LONGEST_SPAN
     assert abs(lengths.mean() - capped) < 5 * lengths.std() / len(lengths) ** 0.5

@@ -14,7 +14,7 @@ from danlu.errors import WrongInput
 from danlu.objectives.patches import Patches
 from danlu.objectives.vision import digits, tones
 from danlu.objectives.vision.patch_baselines import PatchBaselines
-from danlu.objectives.vision.patch_sources import in_a_row, read_patches
+from danlu.objectives.vision.patch_sources import read_patches, row_places
 from danlu.packing import pack
 from danlu.registry import architectures, objectives
 from danlu.text.split import SPLITS
@@ -46,7 +46,7 @@ def batch_of(objective, draws, count):
 
 @given(st.integers(2, 40), st.floats(0.01, 0.99), st.integers(1, 9), st.integers(0, 99))
 def test_the_configured_share_is_hidden_and_one_position_shown(positions, rate, span, seed):
-    hidden = Patches(rate=rate, span=span).hidden(positions, np.random.default_rng(seed))
+    hidden = Patches(rate=rate, span=span).choose_hidden(positions, np.random.default_rng(seed))
     assert hidden.sum() == min(max(1, round(rate * positions)), positions - 1)
     if span > 1 and hidden.sum() > 1:  # whole spans except the last, so few boundaries
         num_spans = hidden[0] + np.count_nonzero(np.diff(hidden.astype(int)) == 1)
@@ -137,16 +137,16 @@ def test_arrays_from_a_file_are_scaled_to_the_range_of_train(own):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda a: a.pop("test"), "has no array 'test'; it holds train, validation, needed: train, validation, test"),
+        (lambda a: a.pop("test"), "has no array 'test'; it has train, validation, needed: train, validation, test"),
         (lambda a: a.update(train=a["train"][0]), "train is 5 x 3, not [n, positions (2 or more), features]"),
         (lambda a: a.update(train=a["train"][:, :1]), "train is 6 x 1 x 3, not [n, positions (2 or more), features]"),
-        (lambda a: a.update(test=a["test"][:, :4]), "test has 6 x 4 x 3 numbers, but each of train is 5 x 3"),
+        (lambda a: a.update(test=a["test"][:, :4]), "test is 6 x 4 x 3, but each example of train is 5 x 3"),
         (
             lambda a: a["validation"].__setitem__((0, 0, 0), np.inf),
-            "validation holds values that are not finite numbers",
+            "validation has values that are not finite numbers",
         ),
-        (lambda a: a.update(train=np.full((6, 5, 3), "x")), "train holds values that are not finite numbers"),
-        (lambda a: a["train"].fill(2.0), "every number of train is 2.0; there is nothing to learn"),
+        (lambda a: a.update(train=np.full((6, 5, 3), "x")), "train has values that are not finite numbers"),
+        (lambda a: a["train"].fill(2.0), "all values of train are 2.0; use data that vary"),
         (
             lambda a: a.update(train=np.full((6, 5, 3), None)),
             "is not a .npz file of plain arrays; write it with numpy.savez",
@@ -171,7 +171,7 @@ def test_a_file_without_arrays_is_refused_in_one_line(tmp_path, own):
             read_patches(str(tmp_path / name))
     with pytest.raises(WrongInput, match=r"no file .*mine.npy; did you mean .*mine.npz"):
         read_patches(own.replace(".npz", ".npy"))
-    with pytest.raises(WrongInput, match="no patches are called 'builtin:digit'; did you mean 'builtin:digits'"):
+    with pytest.raises(WrongInput, match="unknown patches 'builtin:digit'; did you mean 'builtin:digits'"):
         read_patches("builtin:digit")
 
 
@@ -180,20 +180,20 @@ def test_a_saved_objective_does_not_need_its_data(own, tmp_path):
     (tmp_path / "mine.npz").unlink()
     assert objectives.validate(saved).streams["image"].labels["patch"] == (np.float32, (3,))
     np.savez(tmp_path / "mine.npz", **arrays(features=4))
-    with pytest.raises(WrongInput, match="patches of 4 numbers, not 3; leave out features"):
+    with pytest.raises(WrongInput, match="patches of 4 values, not 3; leave out features"):
         objectives.validate(saved).read()
 
 
 def test_images_larger_than_the_context_are_refused_in_one_line(tmp_path):
     objective = Patches()
     model = build_network(objective, architectures.validate(SMALL | {"context": 8}), VOCABULARY.size, seed=0)
-    with pytest.raises(WrongInput, match=r"has 16 positions and the model 8; set architecture.context to 16"):
+    with pytest.raises(WrongInput, match=r"16 positions, but the model's context is 8; set architecture.context to 16"):
         model(batch_of(objective, draws_of(objective, tmp_path), 2))
 
 
 def test_nearest_patch_and_mean_patch_baselines():
     train = np.stack([np.zeros((4, 1)), np.full((4, 1), 2.0)])
-    controls = PatchBaselines.fit(train, in_a_row(4))
+    controls = PatchBaselines.fit(train, row_places(4))
     made = controls.predictions(np.array([[1.0], [0], [0], [7]]), np.array([False, True, True, False]))
     assert made["mean patch"].tolist() == [[1], [1]]
     assert made["nearest patch"].tolist() == [[1], [7]]
@@ -206,7 +206,7 @@ def test_the_linear_baseline_equals_least_squares():
     rng = np.random.default_rng(0)
     train = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 6))).reshape(500, 3, 2) + rng.normal(size=(500, 3, 2))
     hidden = np.array([False, True, False])
-    controls = PatchBaselines.fit(train, in_a_row(3))
+    controls = PatchBaselines.fit(train, row_places(3))
     shown, hidden_values = (train - train.mean(0))[:, ~hidden].reshape(500, 4), (train - train.mean(0))[:, 1]
     fitted = np.linalg.lstsq(shown, hidden_values, rcond=None)[0]
     expected = train[:, 1].mean(0) + shown[7] @ fitted

@@ -12,7 +12,7 @@ from toy_language import VOCABULARY, ToySamples, ToySource, sentence
 
 from danlu.architectures import build_network
 from danlu.batch import Memory, Seq, Stream, StreamSpec, full_order
-from danlu.objectives.reconstruct import Reconstruct, drop_tokens, one_position_each, stream_of
+from danlu.objectives.reconstruct import Reconstruct, build_stream, drop_tokens, single_position_stream
 from danlu.objectives.seq2seq.greedy_decoding import decode_greedily
 from danlu.packing import pack
 from danlu.registry import architectures
@@ -94,7 +94,7 @@ def test_codes_of_fewer_than_three_entries_are_refused(code):
 
 
 def test_one_position_each_equals_packing():
-    made = one_position_each(3, torch.device("cpu"))
+    made = single_position_stream(3, torch.device("cpu"))
     seqs = [Seq({"token": np.array([5])}, full_order(1)) for _ in range(3)]
     packed = pack([{"text": [s]} for s in seqs], {"text": StreamSpec()})["text"]
     assert isinstance(made, Stream)
@@ -110,7 +110,7 @@ def test_greedy_decoding_takes_the_most_likely_ordinary_token():
     with torch.no_grad():
         for p in model.parameters():
             p += 0.5 * torch.randn(p.shape, dtype=p.dtype, generator=torch.Generator().manual_seed(p.numel()))
-    codes = objective.codes(model, model.head, stream_of([sentence(k, 4) for k in range(5)], torch.device("cpu")))
+    codes = objective.codes(model, model.head, build_stream([sentence(k, 4) for k in range(5)], torch.device("cpu")))
     memory = objective.memory(model.head, codes)
     made = decode_greedily(model, memory, VOCABULARY, 7)
     forbidden = sorted(VOCABULARY.special - {VOCABULARY.eos})

@@ -14,8 +14,8 @@ from toy_language import VOCABULARY, ToySamples, ToySource
 
 from danlu.architectures import build_network
 from danlu.objective import LogitsFrom
-from danlu.objectives.replaced import GeneratorSize, Replaced, sampled
-from danlu.objectives.sentences.detection import Detections, with_blanks, with_marks
+from danlu.objectives.replaced import GeneratorSize, Replaced, sample_tokens
+from danlu.objectives.sentences.detection import DetectionCounts, render_blanks, render_marks
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
@@ -88,7 +88,7 @@ def test_without_a_generator_tokens_are_random_and_equal_ones_count_as_original(
 def test_sampling_inverts_the_cumulative_distribution(size, seed):
     rng = np.random.default_rng(seed)
     logits, uniform = torch.from_numpy(rng.normal(size=(6, size)) * 3), torch.from_numpy(rng.random(6))
-    for row, u, token in zip(logits.softmax(-1), uniform, sampled(logits, uniform), strict=True):
+    for row, u, token in zip(logits.softmax(-1), uniform, sample_tokens(logits, uniform), strict=True):
         before = float(row[:token].sum())
         assert before - 1e-12 <= u <= before + float(row[token]) + 1e-12
 
@@ -96,10 +96,10 @@ def test_sampling_inverts_the_cumulative_distribution(size, seed):
 def test_samples_follow_their_probabilities_and_impossible_tokens_are_never_drawn():
     logits = torch.tensor([0.5, float("-inf"), 0.2, 0.3, float("-inf")]).log().nan_to_num(nan=float("-inf"))
     uniform = torch.from_numpy(np.random.default_rng(0).random(20_000))
-    drawn = sampled(logits.expand(20_000, -1), uniform).bincount(minlength=5) / 20_000
+    drawn = sample_tokens(logits.expand(20_000, -1), uniform).bincount(minlength=5) / 20_000
     assert drawn[[1, 4]].tolist() == [0, 0]
     torch.testing.assert_close(drawn[[0, 2, 3]], torch.tensor([0.5, 0.2, 0.3]), rtol=0, atol=0.02)
-    edges = sampled(logits.expand(2, -1), torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64))
+    edges = sample_tokens(logits.expand(2, -1), torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64))
     assert edges.tolist() == [0, 3]
 
 
@@ -191,7 +191,7 @@ def test_figures_count_detections_and_the_base_rate(tmp_path):
     for batch in batches:
         text = batch["text"]
         with torch.no_grad():
-            tokens, _ = HALF.corrupted(model, model.head, text)
+            tokens, _ = HALF.corrupt(model, model.head, text)
             found = model.head.detector(model.hidden(text, token=tokens)) > 0
         at = text.labels["replaced"] >= 0
         truth += (tokens != text.inputs["original"])[at].tolist()
@@ -212,7 +212,7 @@ def test_figures_count_detections_and_the_base_rate(tmp_path):
 
 
 def test_figures_without_a_denominator_are_left_out():
-    found = Detections()
+    found = DetectionCounts()
     found.add(torch.tensor([False, False]), torch.tensor([False, False]))
     assert found.figures() == {"accuracy": 1.0, "accuracy_suspecting_none": 1.0, "base_rate": 0.0}
 
@@ -224,8 +224,8 @@ def test_samples_mark_replaced_and_suspected_tokens():
     def decode(ids):
         return "".join(f" {chr(93 + i)}" for i in ids)
 
-    assert with_blanks(tokens, yes, decode) == " a___ c d"
-    assert with_marks(tokens, yes, doubted, decode) == " a [b]? c? d"
+    assert render_blanks(tokens, yes, decode) == " a___ c d"
+    assert render_marks(tokens, yes, doubted, decode) == " a [b]? c? d"
 
 
 @pytest.mark.parametrize(

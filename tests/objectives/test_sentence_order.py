@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_store import Documents, chinese, english
 
-from danlu.objectives.sentence_order import SentenceOrder, neighbours
+from danlu.objectives.sentence_order import SentenceOrder, draw_neighbours
 from danlu.objectives.sentences.sentence_spans import Text
 
 ALONE = SentenceOrder.model_validate({"masked": False})
@@ -73,7 +73,7 @@ def test_a_document_of_two_sentences_has_no_pair(tmp_path):
 def test_neighbours_are_adjacent_and_fit(lengths, closes, opens, room, seed):
     flags = np.concatenate([[2] + [0] * (n - 1) for n in lengths]).astype(np.uint8)
     text = Text(np.arange(len(flags)), flags, closes, opens)
-    pair = neighbours(text, room, np.random.default_rng(seed))
+    pair = draw_neighbours(text, room, np.random.default_rng(seed))
     if len(text.whole_sentences) < 2 + opens or room < 2:
         assert pair is None
         return

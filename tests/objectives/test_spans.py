@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
-from danlu.objectives.seq2seq.text_to_text import composition, inner_tokens, split_at_spans
+from danlu.objectives.seq2seq.text_to_text import inner_tokens, random_composition, split_at_spans
 from danlu.objectives.spans import Spans
 from danlu.tokens.vocabulary import Vocabulary
 from danlu.training.samples import UnitSample
@@ -100,7 +100,7 @@ def test_pieces_without_text_make_no_pair_and_both_sides_stay_aligned():
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
 def test_compositions_have_positive_parts_with_the_given_sum(parts, more, seed):
-    found = composition(parts + more - 1, parts, np.random.default_rng(seed))
+    found = random_composition(parts + more - 1, parts, np.random.default_rng(seed))
     assert len(found) == parts
     assert found.min() >= 1
     assert found.sum() == parts + more - 1
@@ -135,7 +135,7 @@ def test_blanks_become_sentinels_and_are_filled_in_order():
         assert objective.merge(parts, np.array(made, np.int64), VOCABULARY).tolist() == text
     with pytest.raises(WrongInput, match="no blank; mark each blank with <mask>"):
         objective.source_ids(parts[:1], VOCABULARY)
-    with pytest.raises(WrongInput, match="3 blanks, the model supports 2"):
+    with pytest.raises(WrongInput, match="3 blanks; the model supports at most 2"):
         objective.source_ids([*parts, parts[0]], VOCABULARY)
 
 

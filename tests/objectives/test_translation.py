@@ -15,7 +15,7 @@ from toy_language import VOCABULARY, ToySource
 
 from danlu.architectures import build_network
 from danlu.errors import WrongInput
-from danlu.objectives.translation import Translation, mismatched_pairs, with_blanks
+from danlu.objectives.translation import Translation, mismatched_pairs, render_pair
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.text.compressed import create_text
@@ -136,7 +136,7 @@ def network_of(objective, **settings):
 def test_a_context_that_is_too_small_is_refused():
     objective = Translation()
     batch = pack(examples_of(objective, rows_of(2)), objective.streams)
-    with pytest.raises(WrongInput, match="longest 62 needs an architecture whose context is 64 or more, not 32"):
+    with pytest.raises(WrongInput, match="longest 62 needs a context of 64 or more, not 32"):
         network_of(objective, context=32)(batch)
 
 
@@ -188,7 +188,7 @@ def test_figures_compare_accuracy_with_and_without_the_translation(tmp_path):
 def test_blanks_are_shown_where_tokens_are_hidden(tmp_path):
     ids = np.array([1, 4, 5, 6, 2, 1, 7, 8, 2])
     hidden = np.array([0, 1, 1, 0, 0, 0, 0, 1, 0], bool)
-    assert with_blanks(ids, hidden, np.repeat([0, 1], [5, 4]), ToySource(tmp_path)) == "___6 | 7___"
+    assert render_pair(ids, hidden, np.repeat([0, 1], [5, 4]), ToySource(tmp_path)) == "___6 | 7___"
 
 
 def test_special_tokens_are_never_predicted():

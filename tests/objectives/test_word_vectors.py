@@ -15,10 +15,10 @@ from toy_language import VOCABULARY, ToySource
 
 from danlu import durable
 from danlu.architectures import build_network
-from danlu.objectives.cbow import Cbow, mean_around
+from danlu.objectives.cbow import Cbow, context_mean
 from danlu.objectives.skipgram import Skipgram
-from danlu.objectives.word_vectors.word_similarity import Scored, band_products, correct_pairs
-from danlu.objectives.word_vectors.word_windows import WordRow, Words, contexts, offsets, training_counts
+from danlu.objectives.word_vectors.word_similarity import WordScores, band_products, correct_pairs
+from danlu.objectives.word_vectors.word_windows import WordRow, Words, context_words, offsets, training_counts
 from danlu.packing import pack
 from danlu.registry import architectures
 from danlu.tokens.shards import FACTS, PARTS, ShardWriter, TokenStore
@@ -41,7 +41,7 @@ def test_contexts_are_the_words_within_reach_in_the_same_document(texts, window,
     row = row_of(texts)
     left, right = row.context_sizes(np.random.default_rng(seed), window)
     reach = np.random.default_rng(seed).integers(1, window, len(row.tokens), endpoint=True)
-    found = contexts(row.tokens, left, right, window)
+    found = context_words(row.tokens, left, right, window)
     for i, around in enumerate(found):
         for offset, neighbour in zip(offsets(window), around, strict=True):
             j = i + offset
@@ -58,7 +58,7 @@ def test_frequent_words_are_subsampled_and_noise_follows_count_to_the_power():
     expected = counts**0.75 / (counts**0.75).sum()
     assert drawn == pytest.approx(expected, abs=0.004)
     assert drawn[0] == 0
-    row = WordRow(np.repeat([1, 2], 20_000), np.zeros(40_000, int), words).subsampled(rng)
+    row = WordRow(np.repeat([1, 2], 20_000), np.zeros(40_000, int), words).subsample(rng)
     assert (row.tokens == 1).sum() == pytest.approx(20_000 * words.keep[1], rel=0.05)
     assert (row.tokens == 2).sum() == 20_000
 
@@ -137,16 +137,19 @@ def test_the_cbow_loss_follows_the_paper(tmp_path):
 def test_the_context_mean_excludes_the_word_itself():
     hidden = torch.tensor([[1.0], [10.0], [100.0], [1000.0]])
     at = torch.tensor([False, True, False, True])
-    found = mean_around(hidden, torch.tensor([1, 2]), torch.tensor([1, 0]), at, 2)
+    found = context_mean(hidden, torch.tensor([1, 2]), torch.tensor([1, 0]), at, 2)
     assert found.flatten().tolist() == [50.5, 55.0]
 
 
 def test_only_existing_pairs_are_compared_with_noise():
     words, drawn = torch.tensor([[4, -1], [5, 6]]), torch.tensor([[7, 8], [7, 8]])
     true, noise = torch.tensor([[3.0, 9.0], [0.0, 1.0]]), torch.tensor([[1.0, 5.0], [0.5, -1.0]])
-    assert correct_pairs(Scored(words, true, drawn, noise)) == (4, 6)
-    assert correct_pairs(Scored(words, true, torch.tensor([[4, 8], [7, 6]]), noise)) == (2, 4)  # the true words drawn
-    assert correct_pairs(Scored(words, true, drawn, torch.ones(2, 2))) == (3, 6)  # two of them equal
+    assert correct_pairs(WordScores(words, true, drawn, noise)) == (4, 6)
+    assert correct_pairs(WordScores(words, true, torch.tensor([[4, 8], [7, 6]]), noise)) == (
+        2,
+        4,
+    )  # noise = true words
+    assert correct_pairs(WordScores(words, true, drawn, torch.ones(2, 2))) == (3, 6)  # two of them equal
 
 
 @pytest.mark.parametrize("objective", [Skipgram(unit_tokens=20), Cbow(unit_tokens=20)], ids=lambda o: o.name)

@@ -167,7 +167,7 @@ def test_damaged_results_are_refused_with_a_message(tmp_path: Path, text: str, m
 
 
 def test_missing_results_and_an_unknown_language_are_refused(tmp_path: Path) -> None:
-    assert "results.json is missing; a report is written from a run" in refusal(tmp_path)
+    assert "results.json is missing; a report requires a run" in refusal(tmp_path)
     assert "known: en, zh" in refusal(write_run(tmp_path / "demo"), "french")
 
 

@@ -144,7 +144,7 @@ def test_a_task_longer_than_the_context_is_refused(recipes, tmp_path):
     text = Path(recipes[0]).read_text("utf-8").partition("tasks:")[0]
     (tmp_path / "short.yaml").write_text(text.replace("context: 16", "context: 8"), "utf-8")
     with pytest.raises(
-        WrongInput, match=r"tasks.place.task.max_tokens: 12 is more than the 8 tokens that 'short' reads"
+        WrongInput, match=r"tasks.place.task.max_tokens: 12 exceeds the context of 'short'; lower it to at most 8"
     ):
         danlu.compare([recipes[0], str(tmp_path / "short.yaml")], "2 steps", seeds=1, out=tmp_path / "out")
 

@@ -40,7 +40,7 @@ def rewriting_overrides(objective):
     ("objective", "prompts", "expected"),
     [
         (SPANS, ["The ___ burns", "no blank"], "1: 'no blank': the text has no blank; mark each blank with <mask>"),
-        (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks, the model supports 6"),
+        (SPANS, ["___ a ___ b ___ c ___ d ___ e ___ f ___"], "0: .*has 7 blanks; the model supports at most 6"),
         (DENOISING, ["furnace " * 40], "0: .*the text has [0-9]+ tokens, more than the model's context of 24"),
     ],
 )

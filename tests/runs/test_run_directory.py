@@ -71,7 +71,7 @@ def test_remains_of_a_run_killed_at_its_start_are_accepted(tmp_path):
 def test_a_file_in_the_way_is_refused(tmp_path, below):
     (tmp_path / "file").write_text("")
     error = refusal(tmp_path / "file" / below)
-    assert error.endswith("a file stands where a folder is needed; choose another folder with --out")
+    assert error.endswith("a file exists where a folder is needed; choose another folder with --out")
 
 
 def test_a_name_too_long_is_refused(tmp_path):

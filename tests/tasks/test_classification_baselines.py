@@ -108,7 +108,7 @@ def test_one_label_per_class_is_enough():
 def test_compact_rows_give_the_same_regression(monkeypatch):
     train, test = english(10, 6), english(60, 7)
     compact = tfidf_predictions(train, test, 1, Accuracy())
-    monkeypatch.setattr(controls, "COMPACT_ROWS", 0)
+    monkeypatch.setattr(controls, "MAX_PROJECTED_ROWS", 0)
     assert tfidf_predictions(train, test, 1, Accuracy()) == compact
 
 
@@ -116,7 +116,7 @@ def test_compact_keeps_inner_products():
     sparse = pytest.importorskip("scipy.sparse")
     rng = np.random.default_rng(0)
     x, held = (sparse.csr_array(rng.random((n, 50)) * (rng.random((n, 50)) < 0.3)) for n in (8, 5))
-    small, small_held = controls._compact(x, held)
+    small, small_held = controls._project(x, held)
     assert small.shape == (8, 8)
     np.testing.assert_allclose(small @ small.T, (x @ x.T).toarray(), atol=1e-10)
     np.testing.assert_allclose(small_held @ small.T, (held @ x.T).toarray(), atol=1e-10)

@@ -37,20 +37,20 @@ def test_a_library_without_large_packages_is_refused_in_one_line():
 
 def test_names_itself_counts_whole_words_in_any_case():
     texts = ["Parse XML.", "an xmlrpc call", "xml", "nothing"]
-    assert parts.names_itself([Row(t, "xml", "m") for t in texts]) == 0.5
-    assert parts.names_itself([]) == 0.0
+    assert parts.share_naming_label([Row(t, "xml", "m") for t in texts]) == 0.5
+    assert parts.share_naming_label([]) == 0.0
 
 
 @pytest.mark.slow
 def test_rows_of_the_installed_python():
     task = parts.pydocs_parts()
-    assert 2 <= len(task.classes) <= parts.CLASSES
+    assert 2 <= len(task.classes) <= parts.MAX_CLASSES
     assert not {row.group for row in task.train} & {row.group for row in task.test}
     assert not {row.text for row in task.train} & {row.text for row in task.test}
     assert {row.label for row in task.train} == {row.label for row in task.test} == set(task.classes)
     assert len(set(Counter(row.label for row in task.test).values())) == 1
     assert min(Counter(row.label for row in task.train).values()) >= 32
-    assert all(len(row.text) >= parts.SHORTEST and row.group.startswith(row.label) for row in task.train)
+    assert all(len(row.text) >= parts.MIN_CHARACTERS and row.group.startswith(row.label) for row in task.train)
     assert task.facts["near_duplicates_removed"] > 0
     assert set(task.facts["classes"]) == set(task.classes)
     assert task == parts.pydocs_parts()

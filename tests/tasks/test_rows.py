@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from danlu.errors import WrongInput
-from danlu.tasks.rows import Row, balanced, few_labels, split_by_group, without_near_duplicates
+from danlu.tasks.rows import Row, balance, few_labels, remove_near_duplicates, split_by_group
 
 LABELS = ("红", "b", "c")
 
@@ -99,15 +99,15 @@ def test_the_first_of_near_duplicates_is_kept():
         Row(text + "！", "b", "3"),
         Row(text, "c", "4"),
     ]
-    assert without_near_duplicates(table) == (table[:2], 2)
+    assert remove_near_duplicates(table) == (table[:2], 2)
 
 
 @given(tables, st.integers(1, 30))
 def test_balanced_rows_have_equal_class_counts(table, at_most):
     smallest = min(Counter(row.label for row in table).values())
-    found = Counter(row.label for row in balanced(table, at_most))
+    found = Counter(row.label for row in balance(table, at_most))
     assert found == dict.fromkeys(LABELS, min(at_most, smallest))
 
 
 def test_no_rows_balance_to_no_rows():
-    assert balanced([], 5) == ()
+    assert balance([], 5) == ()

@@ -68,7 +68,7 @@ def test_a_sentence_starts_at_the_token_of_its_first_word(kind):
 
 def test_other_library_versions_do_not_share_the_cache(corpus, tokenizer, monkeypatch):
     first = write_shards(corpus, tokenizer, bounds=["sentence"])
-    monkeypatch.setattr("danlu.tokens.shards.installed", lambda library: f"another {library}")
+    monkeypatch.setattr("danlu.tokens.shards.installed_version", lambda library: f"another {library}")
     assert write_shards(corpus, tokenizer, bounds=["sentence"]) != first
 
 

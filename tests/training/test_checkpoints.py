@@ -21,7 +21,7 @@ def saved(tmp_path):
     checkpoints = Checkpoints(tmp_path / "saved")
     position = TrainingState()
     for step, loss in ((1, 5.0), (2, 1.0), (3, 4.0), (4, 3.0), (5, 2.0), (6, 2.5)):
-        position = replace(position, step=step, tokens=step * 10).validated(step, loss)
+        position = replace(position, step=step, tokens=step * 10).with_validation(step, loss)
         checkpoints.save(position, filled(step), [])
     return checkpoints
 
@@ -94,7 +94,9 @@ def test_only_damaged_checkpoints_are_refused_in_one_line(saved):
 
 def test_modified_weights_are_not_loaded(saved):
     flipped(saved.path(2) / "weights.safetensors")
-    with pytest.raises(WrongInput, match=r"is not as it was written; choose another folder with --out to train again"):
+    with pytest.raises(
+        WrongInput, match=r"was changed after it was written; choose another folder with --out to train again"
+    ):
         saved.load_weights(2, network())
 
 

@@ -20,7 +20,7 @@ from danlu.objectives.permutation import Permutation
 from danlu.objectives.prefix import Prefix
 from danlu.training.loop import train
 from danlu.training.plan import Plan
-from danlu.training.precision import Machine, recorded, repeat_exactly
+from danlu.training.precision import Machine, recorded_machine, use_deterministic_algorithms
 from danlu.training.step import accumulate, measure, micro_batches
 from danlu.training.training_options import apply_training_options
 
@@ -167,7 +167,7 @@ def test_cuda_uses_deterministic_algorithms(monkeypatch):
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_a_step_has_only_deterministic_operations(objective):
     """As far as a CPU can tell: torch raises an error for an operation without a deterministic form."""
-    repeat_exactly()
+    use_deterministic_algorithms()
     model = network(objective, "cpu")
     accumulate(model, objective, micro_batches(objective, ToySamples(), 0, 8, 4, 0.0), Machine("cpu", "float32", 1), 0)
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
@@ -179,6 +179,6 @@ def test_resuming_a_gpu_run_without_a_gpu_is_refused():
     with pytest.raises(
         WrongInput, match=r"machine.device, which the run was started with: this machine has no cuda"
     ) as refused:
-        recorded(facts)
+        recorded_machine(facts)
     assert "\n" not in str(refused.value)
-    assert recorded(Machine("cpu", "float32", 1).facts()) == Machine("cpu", "float32", 1)
+    assert recorded_machine(Machine("cpu", "float32", 1).facts()) == Machine("cpu", "float32", 1)

@@ -10,7 +10,7 @@ from toy_job import MACHINE, OBJECTIVE, network, settings
 from toy_language import VOCABULARY, ToySamples
 
 from danlu.architectures import build_network
-from danlu.architectures.even_steps import Steps
+from danlu.architectures.length_groups import CellRunner
 from danlu.architectures.recurrent import Recurrent
 from danlu.architectures.transformer import Transformer
 from danlu.objectives.causal import Causal
@@ -64,7 +64,7 @@ def test_operations_of_recurrent_cells_are_counted(cell, gates, directions):
         for n in (1, 2)
     )
     (stream,) = batch.streams.values()
-    steps = sum(int(group.real.numel()) for group in Steps(stream).groups)  # padding goes through the cells too
+    steps = sum(int(group.real.numel()) for group in CellRunner(stream).groups)  # padding goes through the cells too
     ways, inside = (1, 8) if directions == "forward" else (2, 4)
     layer = 2 * steps * ways * gates * inside * (8 + inside)  # weights for the layer below and the previous state
     assert forward_operations(two, batch) - forward_operations(one, batch) == layer

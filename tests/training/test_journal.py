@@ -61,6 +61,6 @@ def test_a_journal_that_lost_records_is_refused_and_unchanged(tmp_path):
         journal.write({"step": 1})
         position = journal.position()
     path.unlink()
-    with closing(Journal(path)) as journal, pytest.raises(WrongInput, match="has 0 bytes, but finished work wrote 12"):
+    with closing(Journal(path)) as journal, pytest.raises(WrongInput, match="has 0 bytes, but 12 were written"):
         journal.rewind(position)
     assert path.read_bytes() == b""

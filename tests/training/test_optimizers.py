@@ -9,7 +9,7 @@ from toy_job import MACHINE, OBJECTIVE, network
 from toy_language import ToySamples
 
 from danlu.registry import optimizers
-from danlu.training.muon import orthogonal
+from danlu.training.muon import orthogonalise
 from danlu.training.optimizers import load_state_tensors, state_tensors
 from danlu.training.precision import Machine
 from danlu.training.step import accumulate, micro_batches
@@ -68,7 +68,7 @@ def test_muon_in_float32_equals_torch_without_its_bfloat16_cast(rows, monkeypatc
 def test_muon_brings_singular_values_near_one():
     torch.manual_seed(0)
     for shape in ((30, 8), (8, 30)):
-        values = torch.linalg.svdvals(orthogonal(torch.randn(shape), (3.4445, -4.7750, 2.0315), 5, 1e-7))
+        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape), (3.4445, -4.7750, 2.0315), 5, 1e-7))
         assert values.min() > 0.6
         assert values.max() < 1.3
 

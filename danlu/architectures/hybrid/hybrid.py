@@ -1,6 +1,6 @@
-"""Hybrid networks, which interleave layers of attention, recurrence and convolution.
+"""Hybrid networks: stacks that interleave layers of attention, recurrence and convolution.
 
-Griffin (De et al. 2024) and Jamba (Lieber et al. 2024) are of this kind, with other recurrent cells.
+Griffin (De et al. 2024) and Jamba (Lieber et al. 2024) are hybrids with other recurrent cells.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from danlu.architecture import Architecture, Backbone, HeadStyle
-from danlu.architectures.convolutional import offsets_of
+from danlu.architectures.convolutional import kernel_offsets
 from danlu.architectures.embedding_tables import embedding_projection
-from danlu.architectures.hybrid.mixers import MIXERS, Extension, Sizes, Whole, extension, whole
+from danlu.architectures.hybrid.mixers import (
+    MIXERS,
+    ExtensionView,
+    Sizes,
+    StreamView,
+    build_extension_view,
+    build_stream_view,
+)
 from danlu.architectures.transformer.attention import Past
 from danlu.architectures.transformer.feed_forward import ACTIVATIONS, Gated
 from danlu.architectures.transformer.norms import RMSNorm
@@ -29,7 +36,8 @@ from danlu.registry import architectures
 class Hybrid(Architecture):
     """A stack of pre-norm layers of attention, recurrence or convolution, each followed by a gated feed-forward layer.
 
-    Attention has rotary positions; the other mixers need none. With attention alone every attention order is supported.
+    Attention layers have rotary positions; the other mixers need no position encoding. A stack of attention layers only
+    supports every attention order.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {"hidden": "ffn_dim", "head_norm": "qk_norm"}
@@ -94,11 +102,11 @@ class Hybrid(Architecture):
 
     @property
     def sizes(self) -> Sizes:
-        """The settings that mixers depend on."""
+        """The settings of the mixers."""
         causal = self.reach == "causal"
         return Sizes(
             self.width, self.heads, self.kv_heads or self.heads, self.width // self.heads, self.qk_norm, self.theta,
-            self.cell, causal, offsets_of(self.kernel, causal),
+            self.cell, causal, kernel_offsets(self.kernel, causal),
         )  # fmt: skip
 
     @property
@@ -129,11 +137,11 @@ class Layer(nn.Module):
         nn.init.zeros_(self.mixer.out.weight)
         nn.init.zeros_(self.feed_forward.down.weight)
 
-    def forward(self, x: Tensor, view: Whole) -> Tensor:
+    def forward(self, x: Tensor, view: StreamView) -> Tensor:
         x = x + self.drop(self.mixer(self.mixer_norm(x), view))
         return x + self.drop(self.feed_forward(self.feed_forward_norm(x)))
 
-    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
+    def extend(self, x: Tensor, view: ExtensionView, state: Any) -> tuple[Tensor, Any]:
         """Run `forward` over new positions only, without dropout."""
         mixed, state = self.mixer.extend(self.mixer_norm(x), view, state)
         x = x + mixed
@@ -142,22 +150,24 @@ class Layer(nn.Module):
 
 @dataclass
 class State:
-    """The state of a continuation."""
+    """The cache of incremental decoding."""
 
     past: Past  # the positions processed so far
-    cached: Tensor  # sequence of each position that convolutions have cached
+    cached: Tensor  # sequence of each position in the cache of convolutions, [cached]
     layers: list[Any]  # state of the mixer of each layer
 
 
 class HybridBackbone(Backbone):
-    """A stack of layers, [T, embedding width] -> [T, width]. All calls of a continuation have the same sequences."""
+    """A stack of layers, [T, embedding width] -> [T, width].
+
+    All calls of `extend` with one state must have the same sequences.
+    """
 
     def __init__(self, settings: Hybrid):
         super().__init__()
         self.width, self.sizes = settings.width, settings.sizes
-        own = {"causal"} if settings.reach == "causal" else {"full"}
-        alone = set(settings.pattern) == {"attention"}
-        self.offers = frozenset({"causal", "full", "any"} if alone else own)
+        attention_only = set(settings.pattern) == {"attention"}
+        self.offers = frozenset({"causal", "full", "any"} if attention_only else {settings.reach})
         self.embedding_map = embedding_projection(settings.embedding_width, settings.width)
         self.blocks = nn.ModuleList(Layer(settings, mixer) for mixer in settings.pattern)
         self.norm = RMSNorm(settings.width, eps=1e-6)
@@ -169,7 +179,7 @@ class HybridBackbone(Backbone):
         x = self.embedding_map(x)
         if not len(stream):
             return x
-        view = whole(x, stream, self.sizes)
+        view = build_stream_view(x, stream, self.sizes)
         for block in self.blocks:
             x = block(x, view)
         return self.norm(x)
@@ -177,12 +187,12 @@ class HybridBackbone(Backbone):
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
         x = self.embedding_map(x)
         if state is None:
-            nothing = torch.empty(0, dtype=torch.int64, device=stream.key.device)
-            state = State(Past(nothing, nothing, nothing), nothing, [None] * len(self.blocks))
+            empty = torch.empty(0, dtype=torch.int64, device=stream.key.device)
+            state = State(Past(empty, empty, empty), empty, [None] * len(self.blocks))
         if not len(stream):
             return x, state
-        view, states = extension(stream, state.past, state.cached, self.sizes), []
+        view, states = build_extension_view(stream, state.past, state.cached, self.sizes), []
         for block, before in zip(self.blocks, state.layers, strict=True):
             x, after = block.extend(x, view, before)  # type: ignore[operator]
             states.append(after)
-        return self.norm(x), State(state.past.extended(stream), view.joint.sequence, states)
+        return self.norm(x), State(state.past.extend(stream), view.positions.sequence, states)

@@ -1,7 +1,7 @@
 """The mixers of a hybrid: attention, recurrence and convolution behind one interface.
 
-A mixer maps [T, width] to [T, width], over a whole stream (`Whole`) or over new positions with a state (`Extension`).
-Both views are built once per stream and shared by all layers.
+A mixer maps [T, width] to [T, width], either over a whole stream (`StreamView`) or over new positions with a state
+(`ExtensionView`). Both views are built once per stream and shared by all layers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from danlu.architectures.convolutional import Joined, gathered, joined, neighbours
-from danlu.architectures.even_steps import Steps
-from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.convolutional import JoinedPositions, gather_neighbours, join_positions, neighbours
+from danlu.architectures.length_groups import CellRunner
+from danlu.architectures.packed_steps import packed_order, run_packed
 from danlu.architectures.recurrent import CELLS, open_forget_gates
 from danlu.architectures.transformer.attention import Attention, Past, extension_mask
 from danlu.architectures.transformer.layout import Layout, layout_of
@@ -28,61 +28,61 @@ from danlu.batch import Stream
 
 @dataclass
 class Sizes:
-    """The settings that mixers depend on."""
+    """The settings of the mixers."""
 
-    width: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    qk_norm: bool
-    theta: float
-    cell: str
-    causal: bool
-    offsets: tuple[int, ...]  # of the positions of a kernel from the current one
-
-
-@dataclass
-class Whole:
-    """A whole stream as the mixers need it."""
-
-    layout: Layout  # of attention
-    angles: tuple[Tensor, Tensor]  # of rotary positions
-    steps: Steps  # of recurrent cells
-    at: Tensor  # neighbours of each position for convolutions, [T, kernel]
+    width: int  # width of the hidden states
+    heads: int  # number of query heads
+    kv_heads: int  # number of key and value heads
+    head_dim: int  # width of each head
+    qk_norm: bool  # whether queries and keys of each head are normalised
+    theta: float  # base of the rotary angles
+    cell: str  # recurrent cell
+    causal: bool  # whether recurrence and convolution are causal
+    offsets: tuple[int, ...]  # offsets of a kernel's positions from the current one
 
 
 @dataclass
-class Extension:
-    """The new positions of a continuation as the mixers need them."""
+class StreamView:
+    """What the mixers derive from a whole stream."""
 
-    mask: Tensor  # of attention, booleans [new, past + new]
-    angles: tuple[Tensor, Tensor]  # of rotary positions
-    packing: tuple[Tensor, Tensor, Tensor]  # of recurrent cells (`packed_order`)
-    joint: Joined  # of convolutions
+    layout: Layout  # for attention
+    angles: tuple[Tensor, Tensor]  # rotary angles for attention
+    cell_runner: CellRunner  # for recurrent cells
+    neighbours: Tensor  # for convolutions: indices of the positions under the kernel, [T, kernel]
 
 
-def whole(x: Tensor, stream: Stream, sizes: Sizes) -> Whole:
+@dataclass
+class ExtensionView:
+    """What the mixers derive from the new positions in incremental decoding."""
+
+    mask: Tensor  # for attention: booleans [new, past + new]
+    angles: tuple[Tensor, Tensor]  # rotary angles for attention
+    packing: tuple[Tensor, Tensor, Tensor]  # for recurrent cells: the result of `packed_order`
+    positions: JoinedPositions  # for convolutions
+
+
+def build_stream_view(x: Tensor, stream: Stream, sizes: Sizes) -> StreamView:
     """Build the view of a stream with hidden states x [T, width]."""
     angles = rotary_angles(stream.inputs["position"], sizes.head_dim, sizes.theta)
     layout = layout_of(stream, head_dim=sizes.head_dim, dtype=product_dtype(x))
-    return Whole(layout, angles, Steps(stream), neighbours(stream.sequence, sizes.offsets))
+    return StreamView(layout, angles, CellRunner(stream), neighbours(stream.sequence, sizes.offsets))
 
 
-def extension(stream: Stream, past: Past, cached: Tensor, sizes: Sizes) -> Extension:
-    """Build the view of new positions; `cached` is the sequence of each position that convolutions have cached."""
+def build_extension_view(stream: Stream, past: Past, cached: Tensor, sizes: Sizes) -> ExtensionView:
+    """Build the view of new positions; `cached` is the sequence of each position in the cache of convolutions."""
     angles = rotary_angles(stream.inputs["position"], sizes.head_dim, sizes.theta)
-    joint = joined(cached, stream.sequence, sizes.offsets)
-    return Extension(extension_mask(stream, past), angles, packed_order(stream), joint)
+    positions = join_positions(cached, stream.sequence, sizes.offsets)
+    return ExtensionView(extension_mask(stream, past), angles, packed_order(stream), positions)
 
 
 class Mixer(Protocol):
     """A layer that exchanges information between positions."""
 
     out: nn.Linear
-    """The last linear layer, which is zero at first so that the layer is the identity."""
+    """The last linear layer, initialised to zero so that the layer starts as the identity."""
 
-    def __call__(self, x: Tensor, view: Whole) -> Tensor: ...
-    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]: ...
+    def __call__(self, x: Tensor, view: StreamView) -> Tensor: ...
+    def extend(self, x: Tensor, view: ExtensionView, state: Any) -> tuple[Tensor, Any]: ...
 
 
 class AttentionMixer(Attention):
@@ -92,10 +92,10 @@ class AttentionMixer(Attention):
         norms = (RMSNorm(sizes.head_dim, eps=1e-6), RMSNorm(sizes.head_dim, eps=1e-6)) if sizes.qk_norm else None
         super().__init__(sizes.width, sizes.heads, sizes.kv_heads, sizes.head_dim, False, norms)
 
-    def forward(self, x: Tensor, view: Whole) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, view: StreamView) -> Tensor:  # type: ignore[override]
         return super().forward(x, view.layout, view.angles)
 
-    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:  # type: ignore[override]
+    def extend(self, x: Tensor, view: ExtensionView, state: Any) -> tuple[Tensor, Any]:  # type: ignore[override]
         return super().extend(x, view.mask, view.angles, state)
 
 
@@ -110,11 +110,11 @@ class RecurrentMixer(nn.Module):
         if sizes.cell == "lstm":
             open_forget_gates(self.cells)
 
-    def forward(self, x: Tensor, view: Whole) -> Tensor:
-        return self.out(view.steps(self.cells, x))
+    def forward(self, x: Tensor, view: StreamView) -> Tensor:
+        return self.out(view.cell_runner(self.cells, x))
 
-    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
-        x, state = stepped(self.cells, x, view.packing, state)
+    def extend(self, x: Tensor, view: ExtensionView, state: Any) -> tuple[Tensor, Any]:
+        x, state = run_packed(self.cells, x, view.packing, state)
         return self.out(x), state
 
 
@@ -126,16 +126,17 @@ class ConvolutionMixer(nn.Module):
         self.both = nn.Linear(len(sizes.offsets) * sizes.width, 2 * sizes.width, bias=False)
         self.out = nn.Linear(sizes.width, sizes.width, bias=False)
 
-    def mixed(self, x: Tensor, at: Tensor) -> Tensor:
-        return self.out(F.glu(self.both(gathered(x, at))))
+    def mix(self, x: Tensor, index: Tensor) -> Tensor:
+        return self.out(F.glu(self.both(gather_neighbours(x, index))))
 
-    def forward(self, x: Tensor, view: Whole) -> Tensor:
-        return self.mixed(x, view.at)
+    def forward(self, x: Tensor, view: StreamView) -> Tensor:
+        return self.mix(x, view.neighbours)
 
-    def extend(self, x: Tensor, view: Extension, state: Any) -> tuple[Tensor, Any]:
-        """Continue causally; `state` holds the last inputs of each sequence."""
-        both = torch.cat([x[:0] if state is None else state, x])[view.joint.order]
-        return self.mixed(both, view.joint.at), both[view.joint.kept]
+    def extend(self, x: Tensor, view: ExtensionView, state: Any) -> tuple[Tensor, Any]:
+        """Return the output of new positions and the updated state, the last inputs of each sequence."""
+        positions = view.positions
+        inputs = torch.cat([x[:0] if state is None else state, x])[positions.order]
+        return self.mix(inputs, positions.neighbours), inputs[positions.kept]
 
 
 MIXERS: dict[str, Callable[[Sizes], Mixer]] = {

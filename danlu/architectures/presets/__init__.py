@@ -1,4 +1,4 @@
-"""The families of transformers models that danlu imports and exports: one file and one line here for each."""
+"""The families of Hugging Face models that danlu imports and exports: one file and one line here for each."""
 
 from __future__ import annotations
 
@@ -39,30 +39,36 @@ FAMILIES: tuple[Family, ...] = (
     t5.FAMILY,
     bart.FAMILY,
 )
-"""The first that fits is used."""
+"""Families with a head. The first that matches a model is used."""
 
 ENCODERS: tuple[Family, ...] = (bert.ENCODER, roberta.ENCODER, modernbert.ENCODER)
-"""The same without a head; they are read and written, and nothing is trained as one."""
+"""Families without a head, for import and export only; no objective trains such a model."""
 
-EVERY = (*FAMILIES, *ENCODERS)
+ALL_FAMILIES = (*FAMILIES, *ENCODERS)
 
 
 def family_for(settings: Architecture, objective: Objective) -> Family | NoFamily:
-    """Return the family that computes the same as a network of this architecture and objective."""
-    reasons = {family: family.fits(settings, objective) for family in EVERY}
+    """Return the family that implements a network of this architecture and objective, or the reason why none does."""
+    reasons = {family: family.mismatch(settings, objective) for family in ALL_FAMILIES}
     for family, reason in reasons.items():
         if reason is None:
             return family
     head, name = objective.hf_head, objective.name
-    near = [f"{family.class_name}: {reason}" for family, reason in reasons.items() if family.head == head]
-    known = ", ".join(sorted({able for family in FAMILIES for able in settings_with_hf_head(family.head)}))
-    return NoFamily("; ".join(near) or f"no transformers class has the head of objective {name}; use one of {known}")
+    same_head = [f"{family.class_name}: {reason}" for family, reason in reasons.items() if family.head == head]
+    known = ", ".join(sorted({settings for family in FAMILIES for settings in settings_with_hf_head(family.head)}))
+    return NoFamily(
+        "; ".join(same_head) or f"no transformers class has the head of objective {name}; use one of {known}"
+    )
 
 
 def family_of(config: Config, where: str = "config.json") -> Family:
-    """Return the family of a config.json."""
+    """Return the family of a config.json; error messages call the file `where`.
+
+    Raises:
+        WrongInput: if danlu does not support the model type or the class.
+    """
     kind: Any = config.get("model_type")
-    known = [family for family in EVERY if family.model_type == kind]
+    known = [family for family in ALL_FAMILIES if family.model_type == kind]
     if not known:
         names = [family.model_type for family in FAMILIES]
         raise WrongInput(f"{where}: model_type {kind!r} is not supported; {nearest(str(kind), names)}")
@@ -70,13 +76,13 @@ def family_of(config: Config, where: str = "config.json") -> Family:
     for family in known:
         if family.class_name in classes:
             return family
-    able = " and ".join(family.class_name for family in known)
-    raise WrongInput(f"{where}: class {classes[0]} is not supported; of {kind} danlu supports {able}")
+    supported = " and ".join(family.class_name for family in known)
+    raise WrongInput(f"{where}: class {classes[0]} is not supported; of {kind} danlu supports {supported}")
 
 
 def family_named(name: str, head: Head | None) -> Family | None:
-    """Return the family of that name whose class has that head."""
-    return next((family for family in EVERY if (family.name, family.head) == (name, head)), None)
+    """Return the family with that name and head; None if there is none."""
+    return next((family for family in ALL_FAMILIES if (family.name, family.head) == (name, head)), None)
 
 
 __all__ = [

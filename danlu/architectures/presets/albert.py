@@ -26,7 +26,7 @@ from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
-"""Names in danlu and in transformers."""
+"""{name in danlu: name in transformers}."""
 
 FREE = frozenset({"segments", "embedding_width", "shared_layers", "activation"})
 EXACT = {name: value for name, value in FIXED_FIELDS.items() if name != "hidden_act"}
@@ -42,7 +42,7 @@ class Albert(Bert):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu_tanh"
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_mismatch(settings, objective, FREE):
         return reason
     assert isinstance(settings, Transformer)
@@ -66,7 +66,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Return the weight names. A group of layers has the weights of one layer."""
+    """Return the weight names. All layers of a group share the weights of one block."""
     table = [
         *embedding_names("albert."),
         *linear("albert.encoder.embedding_hidden_mapping_in", "backbone.embedding_map", bias=True),
@@ -115,7 +115,7 @@ FAMILY = Family(
     },
     class_name="AlbertForMaskedLM",
     head=MASKED_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

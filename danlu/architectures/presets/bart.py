@@ -8,7 +8,14 @@ from pydantic import NonNegativeInt
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import (
+    SIZES,
+    expect,
+    multi_head_mismatch,
+    need,
+    settings_mismatch,
+    transformer,
+)
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -18,7 +25,7 @@ from danlu.registry import architectures
 from danlu.tokens.vocabulary import Vocabulary
 
 OFFSET = 2
-"""Row of position 0 in its tables of positions."""
+"""Row of position 0 in BART's position embeddings."""
 
 FIXED = {
     "norm": "layer",
@@ -39,7 +46,7 @@ FIXED = {
 FREE = SIZES - {"theta", "epsilon", "tied", "shared_embeddings"} | {"scaled_embeddings"}
 
 FIXED_FIELDS = {"activation_function": "gelu", "is_encoder_decoder": True, "tie_word_embeddings": True}
-"""Fields of its config.json that danlu supports at one value only."""
+"""Fields of config.json for which danlu supports one value only."""
 
 
 @architectures.register
@@ -60,11 +67,11 @@ class Bart(Transformer):
     output_bias: bool = True
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, SEQ2SEQ_LM_OF_MASKS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
-    return whole_heads(settings)
+    return multi_head_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -111,11 +118,12 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def block_names(theirs: str, ours: str, cross: bool) -> WeightNames:
+    """Return the weight names of one block; with `cross` including cross-attention."""
     table: list = []
-    for their_half, our_half in [("self_attn", "attention")] + [("encoder_attn", "cross")] * cross:
+    for hf_name, our_name in [("self_attn", "attention")] + [("encoder_attn", "cross")] * cross:
         for part, name in (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj")):
-            table += linear(f"{theirs}.{their_half}.{name}", f"{ours}.{our_half}.{part}", bias=True)
-        table += linear(f"{theirs}.{their_half}_layer_norm", f"{ours}.{our_half}_norm", bias=True)
+            table += linear(f"{theirs}.{hf_name}.{name}", f"{ours}.{our_name}.{part}", bias=True)
+        table += linear(f"{theirs}.{hf_name}_layer_norm", f"{ours}.{our_name}_norm", bias=True)
     table += linear(f"{theirs}.fc1", f"{ours}.feed_forward.up", bias=True)
     table += linear(f"{theirs}.fc2", f"{ours}.feed_forward.down", bias=True)
     return (*table, *linear(f"{theirs}.final_layer_norm", f"{ours}.feed_forward_norm", bias=True))
@@ -124,10 +132,11 @@ def block_names(theirs: str, ours: str, cross: bool) -> WeightNames:
 def settings_of(config: Config) -> Transformer:
     expect(config, FIXED_FIELDS)
     for name in ("ffn_dim", "attention_heads"):
-        one, other = (need(config, f"{side}_{name}") for side in ("encoder", "decoder"))
-        if one != other:
+        encoder, decoder = (need(config, f"{side}_{name}") for side in ("encoder", "decoder"))
+        if encoder != decoder:
             raise WrongInput(
-                f"config.json: encoder_{name} is {one} and decoder_{name} {other}; danlu supports equal ones only"
+                f"config.json: encoder_{name} is {encoder} and decoder_{name} {decoder}; "
+                "danlu supports equal values only"
             )
     return transformer(
         FIXED
@@ -154,7 +163,7 @@ FAMILY = Family(
     },
     class_name="BartForConditionalGeneration",
     head=SEQ2SEQ_LM_OF_MASKS,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

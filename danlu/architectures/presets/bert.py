@@ -11,7 +11,14 @@ from pydantic import NonNegativeInt
 from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import (
+    SIZES,
+    expect,
+    multi_head_mismatch,
+    need,
+    settings_mismatch,
+    transformer,
+)
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -34,7 +41,7 @@ FIXED: Mapping[str, Any] = {
 }
 
 FIXED_FIELDS = {"hidden_act": "gelu", "is_decoder": False, "add_cross_attention": False}
-"""Fields of its config.json that danlu supports at one value only."""
+"""Fields of config.json for which danlu supports one value only."""
 
 
 @architectures.register
@@ -58,16 +65,16 @@ class Bert(Transformer):
 def post_norm_mismatch(
     settings: Architecture, objective: Objective, free: frozenset[str], head: Head = MASKED_LM
 ) -> str | None:
-    """Return what to change for BERT and its descendants; None if the settings fit."""
-    if reason := mismatch(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
+    """Return which setting to change for BERT or one of its descendants; None if the settings match."""
+    if reason := settings_mismatch(settings, objective, head, FIXED, SIZES - {"theta", "tied"} | free):
         return reason
     assert isinstance(settings, Transformer)
     if not settings.segments:
         return "set segments: 1 or more (now 0)"
-    return whole_heads(settings)
+    return multi_head_mismatch(settings)
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
     return post_norm_mismatch(settings, objective, frozenset({"segments"}))
 
 
@@ -93,7 +100,7 @@ def encoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
     }
 
 
-def fits_pretraining(settings: Architecture, objective: Objective) -> str | None:
+def pretraining_mismatch(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_mismatch(settings, objective, frozenset({"segments"}), MASKED_LM_AND_NEXT_SENTENCE):
         return reason
     assert isinstance(settings, Transformer)
@@ -101,12 +108,12 @@ def fits_pretraining(settings: Architecture, objective: Objective) -> str | None
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | encoder_config(settings, vocabulary, dtype)
+    class_fields = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return class_fields | encoder_config(settings, vocabulary, dtype)
 
 
 def embedding_names(prefix: str) -> WeightNames:
-    """Return the names of the embeddings, which BERT's descendants have under another prefix."""
+    """Return the weight names of the embeddings of BERT or one of its descendants, which differ in the prefix."""
     return (
         *linear(f"{prefix}embeddings.word_embeddings", "embeddings.token"),
         *linear(f"{prefix}embeddings.position_embeddings", "embeddings.position"),
@@ -116,7 +123,7 @@ def embedding_names(prefix: str) -> WeightNames:
 
 
 def body_names(settings: Transformer, prefix: str) -> WeightNames:
-    """Return the names of embeddings and layers."""
+    """Return the weight names of embeddings and layers."""
     table = list(embedding_names(prefix))
     for i in range(settings.layers):
         theirs, ours = f"{prefix}encoder.layer.{i}", f"backbone.blocks.{i}"
@@ -131,6 +138,7 @@ def body_names(settings: Transformer, prefix: str) -> WeightNames:
 
 
 def masked_head_names(head: str) -> WeightNames:
+    """Return the weight names of the masked language modelling head, whose name in danlu is `head`."""
     return (
         *linear("cls.predictions.transform.dense", f"{head}.dense", bias=True),
         *linear("cls.predictions.transform.LayerNorm", f"{head}.norm", bias=True),
@@ -143,7 +151,10 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def pretraining_names(settings: Transformer) -> WeightNames:
-    """Return the names of the class with both heads. BERT's class 0 is a pair that follows, danlu's is a random one."""
+    """Return the weight names of `BertForPreTraining`.
+
+    The rows of the pair classifier are reversed: class 0 is "next" in BERT and "random" in danlu.
+    """
     return (
         *body_names(settings, "bert."),
         *masked_head_names("head.masked"),
@@ -174,22 +185,22 @@ def settings_of(config: Config) -> Transformer:
 
 
 POSITION_IDS = r"(\w+\.)?embeddings\.position_ids"
-"""A buffer of older versions that counts 0, 1, 2, ..."""
+"""The buffer 0, 1, 2, ... in files of older versions of transformers."""
 
-NOT_HIDDEN = (r"(\w+\.)?pooler\.dense\.(weight|bias)", POSITION_IDS)
-"""The pooling layer above the hidden states, and that buffer."""
+UNUSED_WEIGHTS = (r"(\w+\.)?pooler\.dense\.(weight|bias)", POSITION_IDS)
+"""The pooler, which a masked language model does not use, and the buffer of position ids."""
 
 FAMILY = Family(
     model_type="bert",
     prefix="bert.",
-    ignored=(*NOT_HIDDEN, r"cls\.seq_relationship\.(weight|bias)"),
+    ignored=(*UNUSED_WEIGHTS, r"cls\.seq_relationship\.(weight|bias)"),
     copies={
         "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
         "cls.predictions.decoder.bias": "cls.predictions.bias",
     },
     class_name="BertForMaskedLM",
     head=MASKED_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,
@@ -200,7 +211,7 @@ PRETRAINING = replace(
     label="bert_pretraining",
     class_name="BertForPreTraining",
     head=MASKED_LM_AND_NEXT_SENTENCE,
-    fits=fits_pretraining,
+    mismatch=pretraining_mismatch,
     config=lambda *given: config(*given) | {"architectures": ["BertForPreTraining"]},
     names=pretraining_names,
     ignored=(POSITION_IDS,),
@@ -208,5 +219,5 @@ PRETRAINING = replace(
 )
 
 ENCODER = without_head(
-    FAMILY, "BertModel", "bert.", head_settings={"output_bias": True}, ignored=(*NOT_HIDDEN, r"cls\..*")
+    FAMILY, "BertModel", "bert.", head_settings={"output_bias": True}, ignored=(*UNUSED_WEIGHTS, r"cls\..*")
 )

@@ -29,12 +29,12 @@ class Electra(Bert):
     name: Literal["electra"] = "electra"  # type: ignore[assignment]
 
 
-def fits_as(head: Head, settings: Architecture, objective: Objective) -> str | None:
+def mismatch_with_head(head: Head, settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_mismatch(settings, objective, FREE, head):
         return reason
     assert isinstance(settings, Transformer)
     if settings.embedding_width == settings.width:
-        return f"set embedding_width: null, since it is the width {settings.width}"
+        return f"set embedding_width: null, since it equals the width {settings.width}"
     return None
 
 
@@ -48,14 +48,14 @@ def config_as(class_name: str, settings: Transformer, vocabulary: Vocabulary, dt
 
 
 def names_with(head: WeightNames, settings: Transformer) -> WeightNames:
-    narrow = settings.embedding_width is not None
-    projection = linear("electra.embeddings_project", "backbone.embedding_map", bias=True) if narrow else ()
+    has_projection = settings.embedding_width is not None
+    projection = linear("electra.embeddings_project", "backbone.embedding_map", bias=True) if has_projection else ()
     return (*body_names(settings, "electra."), *projection, *head)
 
 
 def settings_of(config: Config) -> Transformer:
-    narrow, width = need(config, "embedding_size"), need(config, "hidden_size")
-    sizes = {"context": need(config, "max_position_embeddings"), "embedding_width": None if narrow == width else narrow}
+    size, width = need(config, "embedding_size"), need(config, "hidden_size")
+    sizes = {"context": need(config, "max_position_embeddings"), "embedding_width": None if size == width else size}
     return transformer(encoder_sizes(config) | sizes)
 
 
@@ -77,7 +77,7 @@ FAMILY = Family(
     copies={"generator_lm_head.weight": "electra.embeddings.word_embeddings.weight"},
     class_name="ElectraForPreTraining",
     head=DISCRIMINATOR,
-    fits=lambda settings, objective: fits_as(DISCRIMINATOR, settings, objective),
+    mismatch=lambda settings, objective: mismatch_with_head(DISCRIMINATOR, settings, objective),
     config=lambda settings, vocabulary, dtype: config_as("ElectraForPreTraining", settings, vocabulary, dtype),
     names=lambda settings: names_with(DETECTOR, settings),
     settings_of=settings_of,
@@ -90,7 +90,7 @@ GENERATOR = replace(
     class_name="ElectraForMaskedLM",
     head=MASKED_LM,
     objective_settings={},
-    fits=lambda settings, objective: fits_as(MASKED_LM, settings, objective),
+    mismatch=lambda settings, objective: mismatch_with_head(MASKED_LM, settings, objective),
     config=lambda settings, vocabulary, dtype: config_as("ElectraForMaskedLM", settings, vocabulary, dtype),
     names=lambda settings: names_with(MASKED_HEAD, settings),
 )

@@ -1,4 +1,4 @@
-"""A family's class without a head (BertModel and the like): it returns hidden states and predicts nothing."""
+"""Hugging Face classes without a head, such as `BertModel`, which return hidden states."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from danlu.hf_heads import HIDDEN_STATES, Head
 from danlu.objective import Objective
 from danlu.tokens.vocabulary import Vocabulary
 
-OF_HEAD = ("head.", "output_bias", "unembedding.")
-"""Prefixes of the weights of a head in a network."""
+HEAD_PREFIXES = ("head.", "output_bias", "unembedding.")
+"""Prefixes of the names of a head's weights in a network."""
 
 
 @dataclass(frozen=True)
 class HeadOnly:
-    """The part of an objective that `Family.fits` uses."""
+    """Stand-in for an objective with the two members that `Family.mismatch` uses."""
 
     name: str
     hf_head: Head
@@ -34,34 +34,39 @@ def without_head(
     head_config: Mapping[str, Any] | None = None,
     ignored: tuple[str, ...] = (),
 ) -> Family:
-    """Return the class of `family` that ends at the hidden states.
+    """Return the family of the same models without a head.
 
-    Its settings are those of the family with a head, so that training with an objective that predicts tokens gives a
-    model that is exported as the class with the head.
+    The settings include those of the head, so that a model that is trained further with an objective that predicts
+    tokens can be exported as the class with a head.
 
     Args:
-        class_name: its name in transformers.
-        prefix: of the family's weight names; this class has none.
-        head_settings: settings that only a head depends on, at the values that the family requires.
-        head_config: config fields that only a head depends on, at the values that the family requires.
-        ignored: as in `Family`.
+        family: the family with a head.
+        class_name: name of the class in transformers.
+        prefix: prefix of the family's weight names, which the class without a head does not have.
+        head_settings: settings of the head, with the values that the family requires.
+        head_config: fields of config.json about the head, with the values that the family requires.
+        ignored: regular expressions of the names of weights that danlu does not use, as in `Family`.
     """
 
-    def headed(settings: Transformer) -> Transformer:
+    def with_head_settings(settings: Transformer) -> Transformer:
         return settings.model_copy(update=dict(head_settings or {}))
 
-    def fits(settings: Architecture, objective: Objective) -> str | None:
+    def mismatch(settings: Architecture, objective: Objective) -> str | None:
         if objective.hf_head != HIDDEN_STATES:
             return f"has no prediction head; use a class that has one for objective {objective.name}"
         if not isinstance(settings, Transformer):
             return f"use architecture transformer or one of its presets (now {settings.name})"
-        return family.fits(headed(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
+        return family.mismatch(with_head_settings(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-        return family.config(headed(settings), vocabulary, dtype) | {"architectures": [class_name]}
+        return family.config(with_head_settings(settings), vocabulary, dtype) | {"architectures": [class_name]}
 
     def names(settings: Transformer) -> WeightNames:
-        body = [weight for weight in family.names(headed(settings)) if not weight.ours[0].startswith(OF_HEAD)]
+        body = [
+            weight
+            for weight in family.names(with_head_settings(settings))
+            if not weight.ours[0].startswith(HEAD_PREFIXES)
+        ]
         return tuple(replace(weight, theirs=weight.theirs.removeprefix(prefix)) for weight in body)
 
     def settings_of(config: Config) -> Transformer:
@@ -71,7 +76,7 @@ def without_head(
         family,
         class_name=class_name,
         head=HIDDEN_STATES,
-        fits=fits,
+        mismatch=mismatch,
         config=config,
         names=names,
         settings_of=settings_of,

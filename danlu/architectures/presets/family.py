@@ -1,4 +1,4 @@
-"""A family of transformers models; every preset file defines one."""
+"""`Family`, the description of a family of Hugging Face models; every preset file defines one."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Family:
-    """A transformers class that computes the same as danlu's Transformer under some settings.
+    """A Hugging Face class that is equivalent to danlu's Transformer with certain settings.
 
     Attributes:
-        model_type: its name in a config.json.
-        class_name: its class in transformers.
-        head: the head of the class. Objectives with the same head train its models.
-        fits: (architecture, objective) -> what to change ("set norm: rms (now layer)"), or None if the class fits.
-        config: (settings, vocabulary, dtype) -> its config.json, for settings that fit.
-        names: settings -> the names of its weights, for settings that fit.
+        model_type: the value of `model_type` in a config.json.
+        class_name: name of the class in transformers.
+        head: the head of the class. Objectives with the same head train models of this class.
+        mismatch: (architecture, objective) -> what to change ("set norm: rms (now layer)"); None if the class matches.
+        config: (settings, vocabulary, dtype) -> the config.json of a model with matching settings.
+        names: settings -> the weight names of a model with matching settings.
         settings_of: config -> the settings of the model; raises WrongInput if danlu does not support it.
-        prefix: prefix of the base model's weights, which files may lack or have in addition.
-        ignored: regular expressions of weights that files may have and danlu does not use.
-        copies: {copy: original} of tied weights that files may hold twice.
-        settings_by_weights: (settings, names) -> the settings where they depend on the weights that a file has.
-        label: danlu's name of it where several classes share a model_type; empty: `model_type`.
-        objective_settings: settings of the objective with which the class holds all weights.
+        prefix: prefix of the base model's weights; files with and without it are accepted.
+        ignored: regular expressions of the names of weights in files that danlu does not use.
+        copies: {copy: original} of tied weights that files may contain twice.
+        settings_by_weights: (settings, names) -> the settings, adjusted to the names of the weights in a file.
+        label: name of the family in danlu if several classes share a model_type; empty: `model_type`.
+        objective_settings: settings of the objective with which its head has exactly the weights of the class.
     """
 
     model_type: str
     class_name: str
     head: Head
-    fits: Callable[[Architecture, Objective], str | None]
+    mismatch: Callable[[Architecture, Objective], str | None]
     config: Callable[[Transformer, Vocabulary, str], dict[str, Any]]
     names: Callable[[Transformer], WeightNames]
     settings_of: Callable[[Config], Transformer]
@@ -54,7 +54,7 @@ class Family:
 
     @property
     def name(self) -> str:
-        """The name that danlu gives the family."""
+        """The name of the family in danlu."""
         return self.label or self.model_type
 
     def ignores(self, name: str) -> bool:
@@ -64,6 +64,6 @@ class Family:
 
 @dataclass(frozen=True)
 class NoFamily:
-    """Why no transformers class computes the same as a model, in one line."""
+    """Why no Hugging Face class implements a model, in one line."""
 
     reason: str

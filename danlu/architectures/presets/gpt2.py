@@ -6,7 +6,14 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer, whole_heads
+from danlu.architectures.presets.requirements import (
+    SIZES,
+    expect,
+    multi_head_mismatch,
+    need,
+    settings_mismatch,
+    transformer,
+)
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
@@ -29,7 +36,7 @@ FIXED_FIELDS = {
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
 }
-"""Fields of its config.json that danlu supports at one value only."""
+"""Fields of config.json for which danlu supports one value only."""
 
 
 @architectures.register
@@ -46,11 +53,11 @@ class Gpt2(Transformer):
     bias: bool = True
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES - {"theta"}):
         return reason
     assert isinstance(settings, Transformer)
-    return whole_heads(settings)
+    return multi_head_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -77,7 +84,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Return the weight names. Matrices are [inputs, outputs]; queries, keys and values are one matrix."""
+    """Return the weight names. Matrices are stored as [inputs, outputs]; query, key and value share one matrix."""
     table = [
         *linear("transformer.wte", "embeddings.token"),
         *linear("transformer.wpe", "embeddings.position"),
@@ -120,7 +127,7 @@ FAMILY = Family(
     copies={"lm_head.weight": "transformer.wte.weight"},
     class_name="GPT2LMHeadModel",
     head=CAUSAL_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

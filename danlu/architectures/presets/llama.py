@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, rope_theta, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, need, rope_theta, settings_mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -28,16 +28,16 @@ FIXED = {
 
 @architectures.register
 class Llama(Transformer):
-    """Llama (Touvron et al. 2023): RMS norms, rotary positions, SwiGLU, which are the defaults of the Transformer."""
+    """Llama (Touvron et al. 2023): RMS norms, rotary positions and SwiGLU, the defaults of the Transformer."""
 
     name: Literal["llama"] = "llama"  # type: ignore[assignment]
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | {"bias"}):
         return reason
     assert isinstance(settings, Transformer)
-    if settings.width % settings.heads:  # LlamaConfig refuses it even where head_dim is given
+    if settings.width % settings.heads:  # LlamaConfig refuses it even if head_dim is set
         return f"set width to a multiple of heads (now {settings.width} and {settings.heads})"
     return None
 
@@ -68,12 +68,12 @@ def decoder_config(settings: Transformer, vocabulary: Vocabulary, dtype: str) ->
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type, "mlp_bias": settings.bias}
-    return own | decoder_config(settings, vocabulary, dtype)
+    class_fields = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type, "mlp_bias": settings.bias}
+    return class_fields | decoder_config(settings, vocabulary, dtype)
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Return the weight names, which Llama's descendants share."""
+    """Return the weight names of Llama and its descendants."""
     bias = settings.bias
     table = [*linear("model.embed_tokens", "embeddings.token")]
     for i in range(settings.layers):
@@ -125,7 +125,7 @@ FAMILY = Family(
     copies={"lm_head.weight": "model.embed_tokens.weight"},
     class_name="LlamaForCausalLM",
     head=CAUSAL_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

@@ -1,4 +1,4 @@
-"""Ministral (Mistral AI 2024): Llama with windows in all but some layers."""
+"""Ministral (Mistral AI 2024): Llama with sliding windows in all but every n-th layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from danlu.architectures.presets.layer_kinds import (
     window_mismatch,
     window_settings,
 )
-from danlu.architectures.presets.requirements import SIZES, mismatch, transformer
+from danlu.architectures.presets.requirements import SIZES, settings_mismatch, transformer
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
 from danlu.objective import Objective
@@ -24,8 +24,8 @@ from danlu.tokens.vocabulary import Vocabulary
 FIXED = llama.FIXED | {"bias": False}
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
         return reason
     assert isinstance(settings, Transformer)
     if causal_window(settings) is None:
@@ -34,8 +34,8 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | llama.decoder_config(settings, vocabulary, dtype) | window_config(settings)
+    class_fields = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return class_fields | llama.decoder_config(settings, vocabulary, dtype) | window_config(settings)
 
 
 def settings_of(config: Config) -> Transformer:
@@ -47,7 +47,7 @@ FAMILY = replace(
     llama.FAMILY,
     model_type="ministral",
     class_name="MinistralForCausalLM",
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     settings_of=settings_of,
 )

@@ -8,7 +8,15 @@ from danlu.architecture import Architecture
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
 from danlu.architectures.presets.layer_kinds import GLOBAL, LOCAL, kinds_of, period_of
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, rope_theta, transformer, whole_heads
+from danlu.architectures.presets.requirements import (
+    SIZES,
+    expect,
+    multi_head_mismatch,
+    need,
+    rope_theta,
+    settings_mismatch,
+    transformer,
+)
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -38,15 +46,15 @@ FIXED_FIELDS = {
     "mlp_bias": False,
     "classifier_bias": False,
 }
-"""Fields of its config.json that danlu supports at one value only."""
+"""Fields of config.json for which danlu supports one value only."""
 
 
 @architectures.register
 class ModernBert(Transformer):
     """ModernBERT (Warner et al. 2024): layer norms without bias, rotary positions, GeGLU, local and global attention.
 
-    The published models have window 64, global_every 3, theta 160000 and local_theta 10000. Without a window, which is
-    the default, short contexts are as fast.
+    The published models have window 64, global_every 3, theta 160000 and local_theta 10000. The default is no window,
+    since windows do not make short contexts faster.
     """
 
     name: Literal["modernbert"] = "modernbert"  # type: ignore[assignment]
@@ -56,11 +64,11 @@ class ModernBert(Transformer):
     activation: Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"] = "gelu"
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS | {"output_bias"}):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, MASKED_LM, FIXED, SIZES | WINDOWS | {"output_bias"}):
         return reason
     assert isinstance(settings, Transformer)
-    return whole_heads(settings)
+    return multi_head_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -80,10 +88,9 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
         "norm_eps": settings.epsilon,
         "layer_types": kinds,
         "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in thetas.items()},
-        "local_attention": 2 * (window or settings.context),  # of both sides
-        "global_attn_every_n_layers": settings.global_every
-        if window
-        else 1,  # the fields from here are for transformers 4
+        "local_attention": 2 * (window or settings.context),  # the window counts both sides
+        # the next three fields are for transformers 4
+        "global_attn_every_n_layers": settings.global_every if window else 1,
         "global_rope_theta": thetas[GLOBAL],
         "local_rope_theta": thetas[LOCAL],
         "tie_word_embeddings": settings.tied,
@@ -102,7 +109,7 @@ def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[st
 
 
 def names(settings: Transformer) -> WeightNames:
-    """Return the weight names. Queries, keys and values are one matrix, and so are the gate and up projections."""
+    """Return the weight names. Query, key and value share one matrix, and so do the gate and up projections."""
     table = [
         *linear("model.embeddings.tok_embeddings", "embeddings.token"),
         *linear("model.embeddings.norm", "backbone.embedding_norm"),
@@ -130,7 +137,7 @@ def names(settings: Transformer) -> WeightNames:
 def settings_of(config: Config) -> Transformer:
     expect(config, FIXED_FIELDS)
     layers = need(config, "num_hidden_layers")
-    window, every = windows(config, layers)
+    window, global_every = windows(config, layers)
     return transformer(
         FIXED
         | {
@@ -143,7 +150,7 @@ def settings_of(config: Config) -> Transformer:
             "theta": theta(config, GLOBAL, "global_rope_theta", 160000.0),
             "local_theta": theta(config, LOCAL, "local_rope_theta", 10000.0) if window else None,
             "window": window,
-            "global_every": every,
+            "global_every": global_every,
             "tied": config.get("tie_word_embeddings", True),
             "output_bias": config.get("decoder_bias", True),
         }
@@ -156,13 +163,13 @@ def windows(config: Config, layers: int) -> tuple[int | None, int]:
     kinds = config.get("layer_types") or kinds_of(layers, given)
     if LOCAL not in kinds:
         return None, ModernBert.model_fields["global_every"].default
-    if every := period_of(kinds, given):
-        return config.get("local_attention", 128) // 2, every
+    if period := period_of(kinds, given):
+        return config.get("local_attention", 128) // 2, period
     raise WrongInput("config.json: layer_types are irregular; danlu supports global attention in every n-th layer only")
 
 
 def theta(config: Config, kind: str, older: str, default: float) -> float:
-    """Return the base of the rotary angles in layers of that kind."""
+    """Return the base of the rotary angles in layers of that kind; `older` is the field of transformers 4."""
     rope = config.get("rope_parameters")
     return rope_theta(config, rope.get(kind) if isinstance(rope, dict) else rope, older, default)
 
@@ -173,7 +180,7 @@ FAMILY = Family(
     copies={"decoder.weight": "model.embeddings.tok_embeddings.weight"},
     class_name="ModernBertForMaskedLM",
     head=MASKED_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

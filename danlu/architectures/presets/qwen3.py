@@ -14,7 +14,7 @@ from danlu.architectures.presets.layer_kinds import (
     window_mismatch,
     window_settings,
 )
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, settings_mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import CAUSAL_LM
@@ -25,7 +25,7 @@ from danlu.tokens.vocabulary import Vocabulary
 FIXED = llama.FIXED | {"qk_norm": True, "bias": False}
 
 FIXED_FIELDS = {"attention_bias": False}
-"""Fields of its config.json that danlu supports at one value only."""
+"""Fields of config.json for which danlu supports one value only."""
 
 
 @architectures.register
@@ -36,20 +36,20 @@ class Qwen3(Transformer):
     qk_norm: bool = True
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, CAUSAL_LM, FIXED, SIZES | WINDOWS | {"local_theta"}):
         return reason
     assert isinstance(settings, Transformer)
     return window_mismatch(settings)
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
-    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | llama.decoder_config(settings, vocabulary, dtype) | FIXED_FIELDS | window_fields(settings)
+    class_fields = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return class_fields | llama.decoder_config(settings, vocabulary, dtype) | FIXED_FIELDS | window_fields(settings)
 
 
 def window_fields(settings: Transformer) -> dict[str, Any]:
-    """Return the config fields about windows; without a window only that there is none."""
+    """Return the fields of config.json about windows."""
     if causal_window(settings) is None:
         return {"use_sliding_window": False}
     return {"use_sliding_window": True, "max_window_layers": 0} | window_config(settings)
@@ -77,7 +77,7 @@ FAMILY = Family(
     copies={"lm_head.weight": "model.embed_tokens.weight"},
     class_name="Qwen3ForCausalLM",
     head=CAUSAL_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

@@ -1,4 +1,4 @@
-"""Whether settings are those of a family, and whether danlu supports what a config.json asks for."""
+"""Checks of settings against the requirements of a family, and of a config.json against what danlu supports."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_dim", "ffn_dim", "context", "epsilon", "theta", "tied"}
     | {"decoder_layers", "shared_embeddings", "dropout"}
 )
-"""Settings that may have any value. Those of a decoder have no effect without one, and dropout none after training."""
+"""Settings that may have any value. Decoder settings have no effect without a decoder, dropout none after training."""
 
 
-def shown(value: Any) -> str:
-    """Return a value as a recipe writes it."""
+def yaml_value(value: Any) -> str:
+    """Return a value in the syntax of a recipe."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def other_head(objective: Objective, head: Head) -> str | None:
-    """Return what to change if the models of an objective have another head; otherwise None."""
+def head_mismatch(objective: Objective, head: Head) -> str | None:
+    """Return which objectives to use if the models of an objective have another head; otherwise None."""
     if objective.hf_head == head:
         return None
     names = " or ".join(settings_with_hf_head(head))
-    wanted = f"objective {names}" if names else f"an objective with the head of {head.auto_class}"
-    return f"train with {wanted} (now {objective.name})"
+    replacement = f"objective {names}" if names else f"an objective with the head of {head.auto_class}"
+    return f"train with {replacement} (now {objective.name})"
 
 
-def mismatch(
+def settings_mismatch(
     settings: Architecture, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
 ) -> str | None:
     """Return what to change if a model differs from a family; otherwise None.
@@ -44,11 +44,11 @@ def mismatch(
         settings: the architecture of the model.
         objective: the objective of the model.
         head: the head of the family.
-        fixed: settings that the family has at one value only.
-        free: settings that may have any value. Every other setting must have the default of the Transformer, so that a
-            new setting is refused until the family lists it.
+        fixed: settings for which the family requires a value.
+        free: settings that may have any value. All other settings must have the default of the Transformer, so that a
+            new setting does not match until the family lists it.
     """
-    if reason := other_head(objective, head):
+    if reason := head_mismatch(objective, head):
         return reason
     if not isinstance(settings, Transformer):
         return f"use architecture transformer or one of its presets (now {settings.name})"
@@ -56,12 +56,12 @@ def mismatch(
         default = Transformer.model_fields.get(name, type(settings).model_fields[name]).default
         required = fixed.get(name, default)
         if name not in free and value != required:
-            return f"set {name}: {shown(required)} (now {shown(value)})"
+            return f"set {name}: {yaml_value(required)} (now {yaml_value(value)})"
     return None
 
 
-def whole_heads(settings: Transformer) -> str | None:
-    """Return what to change unless every query head has its own keys and the heads add up to the width."""
+def multi_head_mismatch(settings: Transformer) -> str | None:
+    """Return which setting to change for plain multi-head attention: no shared keys, and heads x head_dim = width."""
     if settings.num_kv_heads != settings.heads:
         return f"set kv_heads: {settings.heads}, the number of heads (now {settings.num_kv_heads})"
     if settings.head_size * settings.heads != settings.width:
@@ -70,22 +70,26 @@ def whole_heads(settings: Transformer) -> str | None:
 
 
 def need(config: Config, key: str) -> Any:
-    """Return a field that a config.json must have."""
+    """Return a required field of a config.json; WrongInput if it is missing."""
     if config.get(key) is None:
         raise WrongInput(f"config.json has no {key}, which a configuration of {config.get('model_type')} must have")
     return config[key]
 
 
-def expect(config: Config, fixed: Mapping[str, Any], absent: Mapping[str, Any] | None = None) -> None:
+def expect(config: Config, fixed: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
     """Raise WrongInput if a field of a config.json does not have the only value that danlu supports.
 
-    `absent` holds the defaults of transformers that differ from these values.
+    Args:
+        config: the content of the config.json.
+        fixed: the supported value of each field.
+        defaults: defaults of transformers for missing fields, if they differ from the supported value.
     """
     for key, value in fixed.items():
-        given = config.get(key, (absent or {}).get(key, value))
+        given = config.get(key, (defaults or {}).get(key, value))
         if given != value:
             raise WrongInput(
-                f"config.json: {key} is {shown(given)}; danlu supports {config['model_type']} with {shown(value)} only"
+                f"config.json: {key} is {yaml_value(given)}; danlu supports {config['model_type']} with "
+                f"{yaml_value(value)} only"
             )
 
 
@@ -103,7 +107,7 @@ def rope_theta(config: Config, parameters: Any, older: str, default: float) -> f
 
 
 def transformer(values: Mapping[str, Any]) -> Transformer:
-    """Return the settings; WrongInput names the first that is not valid."""
+    """Return validated settings; WrongInput names the first invalid one."""
     try:
         return Transformer.model_validate(dict(values))
     except ValidationError as error:

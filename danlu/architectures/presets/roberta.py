@@ -1,4 +1,4 @@
-"""RoBERTa (Liu et al. 2019): BERT with one segment, and positions that start after the padding id."""
+"""RoBERTa (Liu et al. 2019): BERT with one segment, and position embeddings that start after the padding token's id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import NonNegativeInt
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import (
-    NOT_HIDDEN,
+    UNUSED_WEIGHTS,
     Bert,
     body_names,
     encoder_config,
@@ -37,7 +37,7 @@ class Roberta(Bert):
     segments: NonNegativeInt = 1
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_mismatch(settings, objective, frozenset({"segments", "position_offset"})):
         return reason
     assert isinstance(settings, Transformer)
@@ -47,11 +47,11 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
     if vocabulary.pad != settings.position_offset - 1:
         raise WrongInput(
-            f"position_offset {settings.position_offset} is that of a tokenizer whose padding token is "
-            f"{settings.position_offset - 1}; this one's is {vocabulary.pad}: set it to {vocabulary.pad + 1}"
+            f"position_offset {settings.position_offset} requires padding id {settings.position_offset - 1}, but the "
+            f"tokenizer has {vocabulary.pad}; set position_offset: {vocabulary.pad + 1}"
         )
-    own = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
-    return own | encoder_config(settings, vocabulary, dtype)
+    class_fields = {"architectures": [FAMILY.class_name], "model_type": FAMILY.model_type}
+    return class_fields | encoder_config(settings, vocabulary, dtype)
 
 
 def names(settings: Transformer) -> WeightNames:
@@ -72,19 +72,19 @@ def settings_of(config: Config) -> Transformer:
 FAMILY = Family(
     model_type="roberta",
     prefix="roberta.",
-    ignored=NOT_HIDDEN,
+    ignored=UNUSED_WEIGHTS,
     copies={
         "lm_head.decoder.weight": "roberta.embeddings.word_embeddings.weight",
         "lm_head.decoder.bias": "lm_head.bias",
     },
     class_name="RobertaForMaskedLM",
     head=MASKED_LM,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,
 )
 
 ENCODER = without_head(
-    FAMILY, "RobertaModel", "roberta.", head_settings={"output_bias": True}, ignored=(*NOT_HIDDEN, r"lm_head\..*")
+    FAMILY, "RobertaModel", "roberta.", head_settings={"output_bias": True}, ignored=(*UNUSED_WEIGHTS, r"lm_head\..*")
 )

@@ -1,7 +1,7 @@
-"""T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, unscaled scores, no biases.
+"""T5 (Raffel et al. 2020): an encoder-decoder with relative positions, RMS norms, unscaled attention and no biases.
 
-The defaults are those of version 1.1: gated GELU and an untied head. Version 1.0 has ReLU and a tied head
-before which hidden states are divided by sqrt(width): `gated: false, activation: relu, tied: true, scaled_head: true`.
+The defaults are those of version 1.1: gated GELU and an untied head. Version 1.0 has ReLU and a tied head, and divides
+hidden states by sqrt(width) before the head: `gated: false, activation: relu, tied: true, scaled_head: true`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, mismatch, need, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, need, settings_mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -27,15 +27,15 @@ FIXED = {
     "shared_embeddings": True,
 }
 
-OWN = frozenset({"relative_buckets", "max_relative_distance", "gated", "activation", "scaled_head"})
+T5_SETTINGS = frozenset({"relative_buckets", "max_relative_distance", "gated", "activation", "scaled_head"})
 
-FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | OWN
+FREE = SIZES - {"kv_heads", "theta", "shared_embeddings"} | T5_SETTINGS
 
 ACTIVATIONS = {"gelu_tanh": "gelu_new", "gelu": "gelu", "relu": "relu", "silu": "silu"}
-"""Names in danlu and in transformers, where "gated-gelu" as `feed_forward_proj` means gelu_new."""
+"""{name in danlu: name in transformers}. As `feed_forward_proj`, "gated-gelu" means gelu_new."""
 
 CONTEXT = 512
-"""Context that T5 was trained with. Its configs have none; danlu writes it as `n_positions`."""
+"""Context that T5 was trained with. Published configs have no such field; danlu writes it as `n_positions`."""
 
 
 @architectures.register
@@ -49,8 +49,8 @@ class T5(Transformer):
     tied: bool = False
 
 
-def fits(settings: Architecture, objective: Objective) -> str | None:
-    if reason := mismatch(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
+def mismatch(settings: Architecture, objective: Objective) -> str | None:
+    if reason := settings_mismatch(settings, objective, SEQ2SEQ_LM_OF_SENTINELS, FIXED, FREE):
         return reason
     assert isinstance(settings, Transformer)
     if settings.num_kv_heads != settings.heads:
@@ -65,7 +65,7 @@ def fits(settings: Architecture, objective: Objective) -> str | None:
 
 
 def feed_forward_kind(settings: Transformer) -> str:
-    """Return the field `feed_forward_proj`."""
+    """Return the value of the field `feed_forward_proj`."""
     if not settings.gated:
         return ACTIVATIONS[settings.activation]
     return "gated-gelu" if settings.activation == "gelu_tanh" else f"gated-{ACTIVATIONS[settings.activation]}"
@@ -113,13 +113,14 @@ def names(settings: Transformer) -> WeightNames:
 
 
 def block_names(settings: Transformer, theirs: str, ours: str, cross: bool) -> WeightNames:
+    """Return the weight names of one block; with `cross` including cross-attention."""
     table: list = []
-    halves = [("SelfAttention", "attention")] + [("EncDecAttention", "cross")] * cross
-    for k, (their_half, our_half) in enumerate(halves):
+    sublayers = [("SelfAttention", "attention")] + [("EncDecAttention", "cross")] * cross
+    for k, (hf_name, our_name) in enumerate(sublayers):
         for part, name in (("query", "q"), ("key", "k"), ("value", "v"), ("out", "o")):
-            table += linear(f"{theirs}.{k}.{their_half}.{name}", f"{ours}.{our_half}.{part}")
-        table += linear(f"{theirs}.{k}.layer_norm", f"{ours}.{our_half}_norm")
-    last = f"{theirs}.{len(halves)}"
+            table += linear(f"{theirs}.{k}.{hf_name}.{name}", f"{ours}.{our_name}.{part}")
+        table += linear(f"{theirs}.{k}.layer_norm", f"{ours}.{our_name}_norm")
+    last = f"{theirs}.{len(sublayers)}"
     maps = [("wi_0", "gate"), ("wi_1", "up")] if settings.gated else [("wi", "up")]
     for name, part in (*maps, ("wo", "down")):
         table += linear(f"{last}.DenseReluDense.{name}", f"{ours}.feed_forward.{part}")
@@ -158,7 +159,7 @@ def settings_of(config: Config) -> Transformer:
 
 
 def settings_by_weights(settings: Transformer, names: frozenset[str]) -> Transformer:
-    """Tie the output layer of version 1.1 only if the file has none: transformers 5 ties it in models it creates."""
+    """Tie the output layer if the file has no `lm_head.weight`, as in version 1.1 models saved by transformers 5."""
     return settings.model_copy(update={"tied": settings.scaled_head or (bool(names) and "lm_head.weight" not in names)})
 
 
@@ -173,7 +174,7 @@ FAMILY = Family(
     settings_by_weights=settings_by_weights,
     class_name="T5ForConditionalGeneration",
     head=SEQ2SEQ_LM_OF_SENTINELS,
-    fits=fits,
+    mismatch=mismatch,
     config=config,
     names=names,
     settings_of=settings_of,

@@ -1,4 +1,4 @@
-"""Conversion between danlu's weight names and those of a transformers class, both ways by one table."""
+"""Conversion of weights between danlu and transformers; one table of names defines both directions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from danlu.errors import WrongInput
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of the transformers class.
-
-    It is the concatenation of one or more of danlu's weights along the first dimension.
-    """
+    """One weight of a Hugging Face class: one or more of danlu's weights, concatenated along the first dimension."""
 
     theirs: str  # name in transformers
     ours: tuple[str, ...]  # names in danlu
     rows: tuple[int, ...] = ()  # rows of each of `ours`, required if there are several
-    transposed: bool = False  # stored as [inputs, outputs] (GPT-2's Conv1D)
-    as_row: bool = False  # a vector that is stored as [1, n]
-    reversed: bool = False  # its rows are in the opposite order
+    transposed: bool = False  # whether it is stored as [inputs, outputs] (GPT-2's Conv1D)
+    as_row: bool = False  # whether a vector is stored as [1, n]
+    reversed: bool = False  # whether its rows are in reverse order
 
 
 WeightNames = tuple[Weight, ...]
@@ -37,7 +34,7 @@ def linear(
     transposed: bool = False,
     reversed: bool = False,
 ) -> WeightNames:
-    """Return the weight, and with `bias` the bias, of a linear layer that consists of one or more of danlu's."""
+    """Return the weight, and with `bias` the bias, of a linear layer that joins one or more of danlu's layers."""
     kinds = ("weight", "bias") if bias else ("weight",)
     return tuple(
         Weight(f"{theirs}.{kind}", tuple(f"{name}.{kind}" for name in ours), rows, transposed, reversed=reversed)
@@ -46,48 +43,59 @@ def linear(
 
 
 def to_hf(names: WeightNames, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a network under the names of the transformers class.
+    """Convert the weights of a network to those of the Hugging Face class.
 
     Raises:
-        WrongInput: if a weight is missing or left over.
+        WrongInput: if a weight is missing or unknown.
     """
-    refuse_other_names([name for weight in names for name in weight.ours], state, "the model")
-    made = {}
+    check_weight_names([name for weight in names for name in weight.ours], state, "the model")
+    converted = {}
     for weight in names:
         parts = [state[name] for name in weight.ours]
-        whole = torch.cat(parts) if len(parts) > 1 else parts[0]
-        made[weight.theirs] = _turned(weight, whole)[None] if weight.as_row else _turned(weight, whole)
-    return made
+        value = _transpose_or_reverse(weight, torch.cat(parts) if len(parts) > 1 else parts[0])
+        converted[weight.theirs] = value[None] if weight.as_row else value
+    return converted
 
 
 def from_hf(names: WeightNames, state: Mapping[str, Tensor], where: str = "the file") -> dict[str, Tensor]:
-    """Invert `to_hf` exactly; error messages call the source of the weights `where`."""
-    refuse_other_names([weight.theirs for weight in names], state, where)
-    made = {}
+    """Convert the weights of the Hugging Face class to those of a network, the inverse of `to_hf`.
+
+    Args:
+        names: the table of names.
+        state: the weights of the Hugging Face class.
+        where: name of the source in error messages.
+
+    Raises:
+        WrongInput: if a weight is missing, unknown or has the wrong number of rows.
+    """
+    check_weight_names([weight.theirs for weight in names], state, where)
+    converted = {}
     for weight in names:
-        whole = _turned(weight, state[weight.theirs].squeeze(0) if weight.as_row else state[weight.theirs])
+        value = state[weight.theirs].squeeze(0) if weight.as_row else state[weight.theirs]
+        value = _transpose_or_reverse(weight, value)
         if len(weight.ours) == 1:
-            made[weight.ours[0]] = whole
+            converted[weight.ours[0]] = value
             continue
-        if whole.dim() == 0 or len(whole) != sum(weight.rows):
-            shape = " x ".join(map(str, whole.shape))
+        if value.dim() == 0 or len(value) != sum(weight.rows):
+            shape = " x ".join(map(str, value.shape))
             raise WrongInput(
                 f"{where}: {weight.theirs} is {shape}, not {sum(weight.rows)} rows as its config.json says"
             )
-        for name, part in zip(weight.ours, whole.split(weight.rows), strict=True):
-            made[name] = part.clone()  # a copy, since a view would keep the whole tensor alive
-    return made
+        for name, part in zip(weight.ours, value.split(weight.rows), strict=True):
+            converted[name] = part.clone()  # a copy, since a view would keep the whole tensor in memory
+    return converted
 
 
-def _turned(weight: Weight, whole: Tensor) -> Tensor:
-    whole = whole.T.contiguous() if weight.transposed and whole.dim() == 2 else whole
-    return whole.flip(0) if weight.reversed else whole
+def _transpose_or_reverse(weight: Weight, value: Tensor) -> Tensor:
+    """Convert the layout of a tensor; the conversion is its own inverse."""
+    value = value.T.contiguous() if weight.transposed and value.dim() == 2 else value
+    return value.flip(0) if weight.reversed else value
 
 
-def refuse_other_names(wanted: Iterable[str], found: Iterable[str], where: str) -> None:
-    """Raise WrongInput if the names of weights are not exactly those that are wanted."""
-    asked, given = set(wanted), set(found)
-    for verb, names in (("lacks", asked - given), ("has an unknown", given - asked)):
+def check_weight_names(wanted: Iterable[str], found: Iterable[str], where: str) -> None:
+    """Raise WrongInput if the names of weights differ from the expected ones; `where` is the source in the message."""
+    expected, given = set(wanted), set(found)
+    for verb, names in (("lacks", expected - given), ("has an unknown", given - expected)):
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise WrongInput(f"{where} {verb} weight {min(names)}{more}; the settings are not those it was saved with")

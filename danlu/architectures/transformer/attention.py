@@ -1,6 +1,6 @@
-"""Multi-head attention over a ragged stream, and the cache that continues it.
+"""Multi-head attention over a ragged stream, and the KV cache for incremental decoding.
 
-Shapes: T positions of a stream, d the width of a head; "new" and "past" count positions of a continuation.
+Shapes: T positions of a stream, d the width of a head; in incremental decoding, "past" and "new" count positions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from danlu.architectures.transformer.positions import rotate
 from danlu.batch import Stream
 
 Angles = tuple[Tensor, Tensor] | None
-"""Cosine and sine of rotary positions (`positions.rotary_angles`); None where positions are not rotary."""
+"""Cosine and sine of the rotary angles (`positions.rotary_angles`); None if positions are not rotary."""
 
 
 @dataclass
@@ -29,20 +29,20 @@ class Cache:
 
 @dataclass
 class Past:
-    """The positions that a continuation has processed, [past] each."""
+    """The positions processed so far in incremental decoding, [past] each."""
 
     sequence: Tensor  # index of the sequence
     key: Tensor  # attention key, rule 1 of `danlu.batch`
-    position: Tensor
+    position: Tensor  # position within the sequence
 
     @classmethod
     def empty(cls, stream: Stream) -> Past:
-        """Return the state before the first call, on the device of the stream."""
-        none = stream.key[:0]
-        return cls(none, none, none)
+        """Return a `Past` without positions, on the device of the stream."""
+        empty = stream.key[:0]
+        return cls(empty, empty, empty)
 
-    def extended(self, stream: Stream) -> Past:
-        """Return the state after the positions of a stream."""
+    def extend(self, stream: Stream) -> Past:
+        """Return a `Past` to which the positions of a stream are appended."""
         return Past(
             torch.cat([self.sequence, stream.sequence]),
             torch.cat([self.key, stream.key]),
@@ -51,21 +51,21 @@ class Past:
 
 
 def extension_mask(stream: Stream, past: Past, window: int | None = None) -> Tensor:
-    """Return booleans [new, past + new]: whether new positions attend to past and new ones by rule 1 and the window."""
-    every = past.extended(stream)
-    new = torch.arange(len(past.key), len(every.key), device=every.key.device)
-    everything = torch.arange(len(every.key), device=every.key.device)
-    same = stream.sequence[:, None] == every.sequence
-    mask = same & ((every.key <= stream.query[:, None]) | (new[:, None] == everything))
+    """Return the attention mask of rule 1 and the window for new positions, booleans [new, past + new]."""
+    total = past.extend(stream)
+    keys = torch.arange(len(total.key), device=total.key.device)
+    queries = keys[len(past.key) :]
+    same = stream.sequence[:, None] == total.sequence
+    mask = same & ((total.key <= stream.query[:, None]) | (queries[:, None] == keys))
     if window is None:
         return mask
-    return mask & ((stream.inputs["position"][:, None] - every.position).abs() <= window)
+    return mask & ((stream.inputs["position"][:, None] - total.position).abs() <= window)
 
 
 class Attention(nn.Module):
     """Multi-head attention (Vaswani et al. 2017), [T, width] -> [T, width].
 
-    Grouped-query attention (Ainslie et al. 2023) when there are fewer key and value heads than query heads.
+    With fewer key and value heads than query heads, it is grouped-query attention (Ainslie et al. 2023).
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class Attention(nn.Module):
         return k.to(v.dtype), v
 
     def forward(self, x: Tensor, layout: Layout, angles: Angles, bias: Tensor | None = None) -> Tensor:
-        """Return the output [T, width]; `bias` is what `layout.biased` returned."""
+        """Return the output [T, width]; `bias` is the result of `layout.score_bias`."""
         q, (k, v) = self.queries(x, angles), self.keys_values(x, angles)
         return self.out(layout.attend(q, k, v, self.window, bias).flatten(1))
 
     def extend(
         self, x: Tensor, mask: Tensor, angles: Angles, cache: Cache | None, bias: Tensor | None = None
     ) -> tuple[Tensor, Cache]:
-        """Return the output of new positions only, and the extended cache.
+        """Return the output [new, width] of new positions and the updated cache.
 
         Args:
             x: inputs [new, width].
@@ -126,6 +126,13 @@ class Attention(nn.Module):
         return self.attend_to(self.queries(x, angles), Cache(k, v), mask, bias), Cache(k, v)
 
     def attend_to(self, query: Tensor, cache: Cache, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return the output [new, width] of queries [new, heads, d] over everything in a cache."""
+        """Return the output [new, width] of queries [new, heads, d] over all keys and values of a cache.
+
+        Args:
+            query: queries [new, heads, d].
+            cache: keys and values [M, kv_heads, d] each.
+            mask: booleans [new, M].
+            bias: added to the scores, [heads, new, M].
+        """
         q, k, v = (x.transpose(0, 1)[None] for x in (query, cache.key, cache.value))
         return self.out(attend(q, k, v, mask, bias)[0].transpose(0, 1).flatten(1))

@@ -54,7 +54,7 @@ class Block(nn.Module):
     def extend(
         self, x: Tensor, mask: Tensor, angles: Angles, cache: Cache | None, bias: Tensor | None = None
     ) -> tuple[Tensor, Cache]:
-        """Run `forward` over new positions only, without dropout."""
+        """Apply the block to new positions with the cache of past ones, without dropout."""
         a, cache = self.attention.extend(x if self.post_norm else self.attention_norm(x), mask, angles, cache, bias)
         if self.post_norm:
             x = self.attention_norm(x + a)
@@ -65,7 +65,7 @@ class Block(nn.Module):
 
 @dataclass
 class State:
-    """The state of a continuation."""
+    """The cache of incremental decoding."""
 
     past: Past  # the positions processed so far
     layers: list[Cache]  # keys and values of each layer
@@ -104,14 +104,14 @@ class TransformerBackbone(Backbone):
             self.relative is not None,
         )
         angles = angles_by_window(self.settings, stream, self.windows)
-        bias = None if self.relative is None else layout.biased(self.relative)
+        bias = None if self.relative is None else layout.score_bias(self.relative)
         for index, window in zip(self.order, self.windows, strict=True):
             x = self.blocks[index](x, layout, angles[window], bias)
         return self.final_norm(x)
 
     def extend(self, x: Tensor, stream: Stream, state: State | None) -> tuple[Tensor, State]:
         state = State(Past.empty(stream), []) if state is None else state
-        past = state.past.extended(stream)
+        past = state.past.extend(stream)
         masks = {w: extension_mask(stream, state.past, w) for w in dict.fromkeys(self.windows)}
         angles, caches = angles_by_window(self.settings, stream, self.windows), []
         bias = None if self.relative is None else self.relative(stream.inputs["position"], past.position)

@@ -1,8 +1,9 @@
-"""Scaled dot-product attention by the faster of two implementations, which compute the same.
+"""Scaled dot-product attention by the faster of two equivalent implementations.
 
-torch's fused kernel does not store the scores. On a CPU it is slower for short rows: forward and backward of 2,048
-positions in rows of 256, four heads of 64, took 11.4 ms in bfloat16 compared with 3.8 ms for plain matrix products,
-11.5 compared with 8.9 ms in float32, and about the same for rows of 1,024 or more in float32 (docs/decisions/0010).
+PyTorch's fused kernel does not store the scores. On a CPU it is slower for short rows: forward and backward passes of
+2,048 positions in rows of 256, with four heads of 64, took 11.4 ms in bfloat16 compared with 3.8 ms for plain matrix
+products, 11.5 compared with 8.9 ms in float32, and about the same for rows of 1,024 or more in float32
+(docs/decisions/0010).
 
 Shapes: B rows, L queries, M keys, d the width of a head.
 """
@@ -23,11 +24,11 @@ def prefer_plain(device: torch.device, length: int) -> bool:
 
 
 def as_bias(mask: Tensor) -> Tensor:
-    """Return a boolean mask as a bias of the scores: 0 where true, otherwise minus infinity."""
+    """Convert a boolean mask to a bias of the scores: 0 where true, otherwise minus infinity."""
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
 
 
-def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+def plain_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """Compute attention by matrix products, with the softmax in float32 or wider.
 
     Args:
@@ -55,18 +56,42 @@ def plain(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Ten
     return out.unflatten(2, (group, length)).flatten(1, 2) if group > 1 else out
 
 
-def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    """Compute attention by torch's kernel; `mask` is boolean or a bias, broadcast to [B, 1 or heads, L, M]."""
+def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    """Compute attention by PyTorch's fused kernel.
+
+    Args:
+        query: [B, heads, L, d].
+        key: [B, kv_heads, M, d].
+        value: [B, kv_heads, M, d].
+        mask: booleans or a bias of the scores, broadcast to [B, 1 or heads, L, M].
+        causal: whether query i attends to keys 0 to i; then `mask` must be None.
+
+    Returns:
+        [B, heads, L, d].
+    """
     mask = mask.to(query.dtype) if mask is not None and mask.is_floating_point() else mask
     grouped = query.shape[1] != key.shape[1]
     return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=grouped)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Compute attention by the faster implementation; `mask` [L, M] is boolean, `bias` [heads, L, M] is optional."""
+    """Compute attention by the faster implementation.
+
+    Args:
+        query: [B, heads, L, d].
+        key: [B, kv_heads, M, d].
+        value: [B, kv_heads, M, d].
+        mask: booleans [L, M].
+        bias: added to the scores, [heads, L, M].
+
+    Returns:
+        [B, heads, L, d].
+    """
     if bias is not None:
         bias = bias.masked_fill(~mask, float("-inf"))[None]
-        return (plain if prefer_plain(query.device, key.shape[2]) else fused)(query, key, value, bias)
+        return (plain_attention if prefer_plain(query.device, key.shape[2]) else fused_attention)(
+            query, key, value, bias
+        )
     if prefer_plain(query.device, key.shape[2]):
-        return plain(query, key, value, as_bias(mask))
-    return fused(query, key, value, mask)
+        return plain_attention(query, key, value, as_bias(mask))
+    return fused_attention(query, key, value, mask)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from danlu.architecture import Decoder
 from danlu.architectures.embedding_tables import embedding_projection
 from danlu.architectures.transformer.attention import Angles, Cache, Past, extension_mask
-from danlu.architectures.transformer.cross_layout import CrossLayout, check_same_count, cross_layout_of, pairs
+from danlu.architectures.transformer.cross_layout import CrossLayout, check_same_count, cross_layout_of, cross_mask
 from danlu.architectures.transformer.layout import Layout, layout_of
 from danlu.architectures.transformer.orders import product_dtype
 from danlu.architectures.transformer.parts import (
@@ -47,25 +47,25 @@ class DecoderBlock(nn.Module):
         self.drop = nn.Dropout(settings.dropout)
         initialise(self)
 
-    def normed(self, x: Tensor, norm: nn.Module) -> Tensor:
-        """Return the input of a sublayer."""
+    def sublayer_input(self, x: Tensor, norm: nn.Module) -> Tensor:
+        """Return the input of a sublayer: norm(x) if pre-norm, otherwise x."""
         return x if self.post_norm else norm(x)
 
     def add(self, x: Tensor, output: Tensor, norm: nn.Module) -> Tensor:
-        """Add the output of a sublayer to its input."""
+        """Add the output of a sublayer to the residual stream."""
         x = x + self.drop(output)
         return norm(x) if self.post_norm else x
 
     def add_feed_forward(self, x: Tensor) -> Tensor:
         """Apply the feed-forward sublayer."""
-        return self.add(x, self.feed_forward(self.normed(x, self.feed_forward_norm)), self.feed_forward_norm)
+        return self.add(x, self.feed_forward(self.sublayer_input(x, self.feed_forward_norm)), self.feed_forward_norm)
 
     def forward(
         self, x: Tensor, memory: Tensor, layout: Layout, cross: CrossLayout, angles: Angles, bias: Tensor | None
     ) -> Tensor:
-        a = self.attention(self.normed(x, self.attention_norm), layout, angles, bias)
+        a = self.attention(self.sublayer_input(x, self.attention_norm), layout, angles, bias)
         x = self.add(x, a, self.attention_norm)
-        query = self.cross.queries(self.normed(x, self.cross_norm), None)
+        query = self.cross.queries(self.sublayer_input(x, self.cross_norm), None)
         a = self.cross.out(cross.attend(query, *self.cross.keys_values(memory, None)).flatten(1))
         return self.add_feed_forward(self.add(x, a, self.cross_norm))
 
@@ -73,20 +73,20 @@ class DecoderBlock(nn.Module):
         self, x: Tensor, own: Cache | None, memory: Cache, mask: Tensor, memory_mask: Tensor, angles: Angles,
         bias: Tensor | None,
     ) -> tuple[Tensor, Cache]:  # fmt: skip
-        """Run `forward` over new positions only.
+        """Apply the block to new positions with the cache of past ones.
 
         Args:
             x: inputs [new, width].
-            own: keys and values of earlier positions; None before the first call.
-            memory: what `memory_cache` returned.
+            own: keys and values of past positions; None before the first call.
+            memory: the result of `memory_cache`.
             mask: booleans [new, past + new].
             memory_mask: booleans [new, S].
             angles: rotary angles of the new positions.
             bias: added to the scores of self-attention, [heads, new, past + new].
         """
-        a, own = self.attention.extend(self.normed(x, self.attention_norm), mask, angles, own, bias)
+        a, own = self.attention.extend(self.sublayer_input(x, self.attention_norm), mask, angles, own, bias)
         x = self.add(x, a, self.attention_norm)
-        a = self.cross.attend_to(self.cross.queries(self.normed(x, self.cross_norm), None), memory, memory_mask)
+        a = self.cross.attend_to(self.cross.queries(self.sublayer_input(x, self.cross_norm), None), memory, memory_mask)
         return self.add_feed_forward(self.add(x, a, self.cross_norm)), own
 
     def memory_cache(self, memory: Tensor) -> Cache:
@@ -96,7 +96,7 @@ class DecoderBlock(nn.Module):
 
 @dataclass
 class DecoderState:
-    """The state of a continuation."""
+    """The cache of incremental decoding."""
 
     past: Past  # the positions processed so far
     layers: list[Cache]  # keys and values of each layer
@@ -140,7 +140,7 @@ class TransformerDecoder(Decoder):
         )
         cross = cross or cross_layout_of(stream, memory.stream)
         angles = angles_by_window(self.settings, stream, self.windows)
-        bias = None if self.relative is None else layout.biased(self.relative)
+        bias = None if self.relative is None else layout.score_bias(self.relative)
         for index, window in zip(self.order, self.windows, strict=True):
             x = self.blocks[index](x, memory.hidden, layout, cross, angles[window], bias)
         return self.final_norm(x)
@@ -148,14 +148,17 @@ class TransformerDecoder(Decoder):
     def extend(
         self, x: Tensor, stream: Stream, state: DecoderState | None, memory: Memory
     ) -> tuple[Tensor, DecoderState]:
-        """Continue causally. The hidden states of the memory are read at the first call and then kept in the state."""
+        """Return the hidden states [new, width] of new positions and the updated state.
+
+        The keys and values of the memory are computed in the first call and kept in the state.
+        """
         check_same_count(stream, memory.stream)
         if state is None:
             cached = [self.blocks[index].memory_cache(memory.hidden) for index in self.order]  # type: ignore[operator]
             state = DecoderState(Past.empty(stream), [], cached)
-        past = state.past.extended(stream)
+        past = state.past.extend(stream)
         masks = {w: extension_mask(stream, state.past, w) for w in dict.fromkeys(self.windows)}
-        memory_mask = pairs(stream, memory.stream)
+        memory_mask = cross_mask(stream, memory.stream)
         angles, caches = angles_by_window(self.settings, stream, self.windows), []
         bias = None if self.relative is None else self.relative(stream.inputs["position"], past.position)
         x = self.embedding_map(self.embedding_norm(x))

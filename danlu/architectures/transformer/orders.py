@@ -1,4 +1,4 @@
-"""Properties of a stream that are known on the CPU and decide which attention layout is used.
+"""Properties of a stream, computed on the CPU, that determine the attention layout.
 
 Shapes: T positions of a stream.
 """
@@ -19,14 +19,14 @@ Order = Literal["causal", "full", "any"]
 
 @dataclass(frozen=True)
 class Case:
-    """What a layout must support."""
+    """The properties of a stream and of the layers that a layout must support."""
 
-    order: Order  # the attention order that all sequences of the stream have
-    even: bool  # whether all sequences have the same length
-    steady: bool  # whether positions increase by one within each sequence
-    windows: tuple[int | None, ...]  # the windows of the layers; None: global
+    order: Order  # attention order of all sequences
+    equal_lengths: bool  # whether all sequences have the same length
+    consecutive: bool  # whether positions increase by one within each sequence
+    windows: tuple[int | None, ...]  # windows of the layers; None: global attention
     head_dim: int  # width of a head
-    dtype: torch.dtype  # of queries, keys and values
+    dtype: torch.dtype  # dtype of queries, keys and values
     biased: bool = False  # whether a bias is added to the scores
 
     @property
@@ -35,38 +35,41 @@ class Case:
         return any(window is not None for window in self.windows)
 
 
-def places(lengths: tuple[int, ...]) -> np.ndarray:
+def indices_in_sequence(lengths: tuple[int, ...]) -> np.ndarray:
     """Return the index [T] of each position within its sequence."""
     sizes = np.asarray(lengths)
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
 
-def order_of(key: np.ndarray, query: np.ndarray, place: np.ndarray) -> Order:
-    """Return the attention order of a stream from its key, query and places, [T] each."""
-    if np.array_equal(key, place) and np.array_equal(query, place):
+def order_of(key: np.ndarray, query: np.ndarray, index: np.ndarray) -> Order:
+    """Return the attention order of a stream from keys, queries and indices within the sequences, [T] each."""
+    if np.array_equal(key, index) and np.array_equal(query, index):
         return "causal"
     if (key == key[0]).all() and (query == key[0]).all():
         return "full"
     return "any"
 
 
-def steady(position: np.ndarray, place: np.ndarray) -> bool:
-    """Whether positions increase by one within each sequence, so that distances are differences of indices."""
-    within = place[1:] > 0
-    return bool((np.diff(position)[within] == 1).all())
+def are_consecutive(position: np.ndarray, index: np.ndarray) -> bool:
+    """Whether positions [T] increase by one within each sequence, so that distances equal differences of indices.
+
+    `index` [T] is the index of each position within its sequence.
+    """
+    inside = index[1:] > 0
+    return bool((np.diff(position)[inside] == 1).all())
 
 
 def case_of(
     stream: Stream, windows: tuple[int | None, ...], head_dim: int, dtype: torch.dtype, biased: bool = False
 ) -> Case:
-    """Return the case of a stream. It is computed from the packed stream on the CPU, without waiting for a device."""
+    """Return the case of a stream, computed from its copy on the CPU to avoid a synchronisation with the GPU."""
     host = stream.host or stream
     key, query, position = (t.cpu().numpy() for t in (host.key, host.query, host.inputs["position"]))
-    place = places(stream.lengths)
+    index = indices_in_sequence(stream.lengths)
     return Case(
-        order_of(key, query, place),
+        order_of(key, query, index),
         len(set(stream.lengths)) == 1,
-        steady(position, place),
+        are_consecutive(position, index),
         windows,
         head_dim,
         dtype,
@@ -75,6 +78,6 @@ def case_of(
 
 
 def product_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype in which `x` is multiplied, under autocast or not."""
+    """Return the dtype of matrix products with `x`: autocast's if it is enabled, otherwise that of `x`."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

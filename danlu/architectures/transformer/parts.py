@@ -1,4 +1,4 @@
-"""The parts of a block, built as the settings choose them, for backbones and decoders alike."""
+"""Builders of the parts of a block from the settings, for backbones and decoders."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from danlu.architectures.transformer.settings import TransformerSettings
 
 
 def build_norm(settings: TransformerSettings, width: int) -> nn.Module:
-    """Create a norm of the chosen kind."""
+    """Create a norm of the kind given by the setting `norm`."""
     return NORMS[settings.norm](width, settings.epsilon, settings.norm_bias)
 
 
 def build_first_norm(settings: TransformerSettings, layer: int) -> nn.Module:
-    """Create the norm of the attention sublayer of a layer, counted from 0."""
+    """Create the norm of the attention sublayer of layer number `layer`, from 0; the identity if it is omitted."""
     omitted = layer == 0 and not settings.first_norm and not settings.post_norm
     return nn.Identity() if omitted else build_norm(settings, settings.width)
 
@@ -44,7 +44,7 @@ def build_feed_forward(settings: TransformerSettings) -> Plain | Gated:
 
 
 def build_relative_positions(settings: TransformerSettings, bidirectional: bool) -> RelativePositions | None:
-    """Create the biases that all layers of a stack share; None where positions are not relative."""
+    """Create the relative position biases, shared by all layers of a stack; None if positions are not relative."""
     if settings.positions != "relative":
         return None
     return RelativePositions(settings.relative_buckets, settings.max_relative_distance, settings.heads, bidirectional)
@@ -53,9 +53,9 @@ def build_relative_positions(settings: TransformerSettings, bidirectional: bool)
 def initialise(block: nn.Module) -> None:
     """Initialise the linear layers of a block.
 
-    Weights are normal with standard deviation 1/sqrt(inputs). The last linear layer of each sublayer is zero, so that
-    the block is the identity at first (Zhang et al. 2019). Where scores are not divided by sqrt(head width), the query
-    weights are (Raffel et al. 2020).
+    Weights are normally distributed with standard deviation 1/sqrt(inputs). The last linear layer of each sublayer is
+    zero, so that the block starts as the identity (Zhang et al. 2019). If attention scores are not divided by
+    sqrt(head width), the query weights are divided by it at initialisation (Raffel et al. 2020).
     """
     for module in block.modules():
         if isinstance(module, nn.Linear):

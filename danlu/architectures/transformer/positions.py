@@ -15,7 +15,7 @@ from danlu.batch import Stream
 
 
 class PositionEmbedding(nn.Embedding):
-    """Learned positions (Devlin et al. 2019). The first `offset` rows are unused: RoBERTa reserves them for padding."""
+    """Learned positions (Devlin et al. 2019). The first `offset` rows are not used; RoBERTa has them for padding."""
 
     def __init__(self, context: int, width: int, offset: int):
         super().__init__(context + offset, width)
@@ -28,10 +28,11 @@ class PositionEmbedding(nn.Embedding):
 def rotary_angles(position: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
     """Return cosine and sine, [T, 1, head_dim] each in float32, of rotary embeddings (Su et al. 2021).
 
-    The two halves of a head are the two coordinates of each rotation, as in Llama, Qwen and ModernBERT.
+    Coordinate i of the first half of a head is rotated with coordinate i of the second half, as in Llama, Qwen and
+    ModernBERT.
     """
-    half = torch.arange(0, head_dim, 2, dtype=torch.float32, device=position.device) / head_dim
-    angle = position[:, None].float() * (1.0 / theta**half)  # rounded as transformers does
+    exponent = torch.arange(0, head_dim, 2, dtype=torch.float32, device=position.device) / head_dim
+    angle = position[:, None].float() * (1.0 / theta**exponent)  # in float32 and in this order, as in transformers
     angle = torch.cat([angle, angle], dim=-1)[:, None, :]
     return angle.cos(), angle.sin()
 
@@ -39,7 +40,7 @@ def rotary_angles(position: Tensor, head_dim: int, theta: float) -> tuple[Tensor
 def angles_by_window(
     settings: TransformerSettings, stream: Stream, windows: Iterable[int | None]
 ) -> dict[int | None, tuple[Tensor, Tensor] | None]:
-    """Return the rotary angles for layers of each window; None where positions are not rotary."""
+    """Return the rotary angles for the layers of each window; None if positions are not rotary."""
     if settings.positions != "rotary":
         return dict.fromkeys(windows)
     position, width = stream.inputs["position"], settings.head_size
@@ -47,9 +48,9 @@ def angles_by_window(
 
 
 def rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate queries or keys [T, heads, head_dim] by their positions; the result has the dtype of `x`."""
+    """Rotate queries or keys [T, heads, head_dim] by the angles of their positions; keep their dtype."""
     cosine, sine = angles
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     first, second = wide.chunk(2, dim=-1)
-    turned = torch.cat([-second, first], dim=-1)
-    return (wide * cosine + turned * sine).to(x.dtype)
+    rotated = torch.cat([-second, first], dim=-1)
+    return (wide * cosine + rotated * sine).to(x.dtype)

@@ -20,8 +20,8 @@ def bucket_of(distance: Tensor, num_buckets: int, max_distance: int, bidirection
     Args:
         distance: key position minus query position.
         num_buckets: number of buckets.
-        max_distance: distance from which on all share the last bucket.
-        bidirectional: keys after the query have half of the buckets; otherwise they share bucket 0.
+        max_distance: distances from this one on share the last bucket.
+        bidirectional: whether keys after the query have half of the buckets; otherwise they share bucket 0.
     """
     side = 0
     if bidirectional:
@@ -31,15 +31,17 @@ def bucket_of(distance: Tensor, num_buckets: int, max_distance: int, bidirection
     else:
         distance = (-distance).clamp(min=0)
     exact = num_buckets // 2
-    share = torch.log(distance.clamp(min=1).float() / exact) / math.log(
-        max_distance / exact
-    )  # float32, as transformers
-    wide = (exact + (share * (num_buckets - exact)).to(torch.int64)).clamp(max=num_buckets - 1)
-    return side + torch.where(distance < exact, distance, wide)
+    # in float32, as in transformers, since rounding decides between two buckets
+    share = torch.log(distance.clamp(min=1).float() / exact) / math.log(max_distance / exact)
+    logarithmic = (exact + (share * (num_buckets - exact)).to(torch.int64)).clamp(max=num_buckets - 1)
+    return side + torch.where(distance < exact, distance, logarithmic)
 
 
 class RelativePositions(nn.Module):
-    """The biases of one stack, shared by its layers. A decoder needs no buckets for the keys after the query."""
+    """Relative position biases of a stack of layers, which share them.
+
+    A causal decoder has no buckets for keys after the query (`bidirectional` is False).
+    """
 
     def __init__(self, num_buckets: int, max_distance: int, heads: int, bidirectional: bool):
         super().__init__()

@@ -1,4 +1,4 @@
-"""The settings of a Transformer. Everything else in this package imports them; they import no module of it."""
+"""The settings of a Transformer. All other modules of this package import this one; it imports none of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Activation = Literal["gelu", "gelu_tanh", "silu", "relu", "relu2"]
 
 
 class TransformerSettings(Architecture):
-    """The settings that choose the parts of a Transformer, and what follows from them."""
+    """The settings of a Transformer, and sizes derived from them."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "hidden": "ffn_dim",
@@ -63,7 +63,7 @@ class TransformerSettings(Architecture):
     position_offset: NonNegativeInt = Field(0, description="Row of position 0 in the table of learned positions.")
     relative_buckets: int = Field(32, ge=4, multiple_of=4, description="Number of buckets of relative distances.")
     max_relative_distance: PositiveInt = Field(
-        128, description="Relative distance in tokens from which on all share the last bucket."
+        128, description="Distance in tokens; all distances from this one on share the last bucket."
     )
     segments: NonNegativeInt = Field(0, description="Number of segment embeddings; 0 for none.")
     theta: float = Field(10000.0, description="Base of the rotary angles.")
@@ -73,7 +73,7 @@ class TransformerSettings(Architecture):
         "every `global_every`-th layer. None: all layers are global.",
     )
     global_every: PositiveInt = Field(
-        3, description="With `window`, every layer of this number, counted from the first, is global."
+        3, description="With `window`, every `global_every`-th layer has global attention, starting with the first."
     )
     local_theta: float | None = Field(
         None, description="Base of the rotary angles in layers with a window. None: `theta`."
@@ -110,7 +110,7 @@ class TransformerSettings(Architecture):
             raise ValueError(f"rotary positions need an even head width, not {self.head_size}; set head_dim")
         if self.shared_layers and (self.window or not (self.first_norm or self.post_norm)):
             raise ValueError(
-                "shared_layers: layers that share a block are alike; leave out window and first_norm: false"
+                "shared_layers: layers that share a block cannot differ; leave out window and first_norm: false"
             )
         if self.positions == "relative" and self.window:
             raise ValueError("window: not supported with relative positions; leave it out")
@@ -141,9 +141,9 @@ class TransformerSettings(Architecture):
         return self.embedding_width or self.width
 
     def blocks_of(self, layers: int) -> tuple[int, ...]:
-        """Return the index of the block of each layer in a stack of so many layers."""
+        """Return the index of the block of each layer in a stack of `layers` layers."""
         blocks = min(self.shared_layers or layers, layers)
-        return tuple(int(layer / (layers / blocks)) for layer in range(layers))  # rounded as transformers does
+        return tuple(int(layer / (layers / blocks)) for layer in range(layers))  # the rounding of transformers' ALBERT
 
     @property
     def block_indices(self) -> tuple[int, ...]:

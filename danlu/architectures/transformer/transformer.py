@@ -19,7 +19,7 @@ from danlu.registry import architectures
 class Transformer(TransformerSettings):
     """A Transformer (Vaswani et al. 2017), by default with pre-norm blocks as in Llama (Touvron et al. 2023).
 
-    For objectives that need a decoder, it is built from the same parts and attends to the backbone's hidden states.
+    The decoder, for objectives that need one, has the same parts and also attends to the backbone's hidden states.
     """
 
     name: Literal["transformer"] = "transformer"

@@ -1,4 +1,4 @@
-"""Clusters of representations as labels of tokens (DeepCluster, Caron et al. 2018; HuBERT, Hsu et al. 2021).
+"""Clusters of representations as pseudo-labels of tokens (DeepCluster, Caron et al. 2018; HuBERT, Hsu et al. 2021).
 
 Shapes: n points, k clusters.
 """
@@ -24,12 +24,14 @@ from danlu.tokens.shards import TokenStore
 from danlu.tokens.units import WindowUnits
 
 NO_CLUSTER = np.uint16(65535)
+"""The stored label of special tokens."""
+
 MAX_CLUSTERS = 65_000
 SEED = 0
 FITTED_POSITIONS = 65_536
-"""Approximate number of hidden states that centroids are fitted on: whole windows, evenly spaced over the text."""
+"""Approximate number of hidden states to which centroids are fitted: complete windows, evenly spaced over the text."""
 
-WINDOWS_TOGETHER = 16
+WINDOWS_PER_BATCH = 16
 SVD_WINDOW, SVD_WIDTH = 5, 64
 
 
@@ -40,9 +42,9 @@ def k_means(points: np.ndarray, k: int, weights: np.ndarray | None = None) -> An
 
 
 def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
-    """Return a vector for each token, [size, width], of length 1, or 0 for tokens without neighbours.
+    """Return word vectors [size, width] of length 1; the vector of a token without co-occurrences is 0.
 
-    They are the singular vectors of the positive pointwise mutual information, scaled by the square root of the
+    The vectors are left singular vectors of the positive pointwise mutual information, scaled by the square root of the
     singular values (Levy and Goldberg 2014).
     """
     sparse = need("scipy.sparse", "eval", "clustering")
@@ -54,17 +56,17 @@ def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
     at = (cells.first[positive], cells.second[positive])
     table = sparse.csr_matrix((information[positive], at), (size, size))
     width = min(SVD_WIDTH, size - 1)
-    left = library.TruncatedSVD(width, random_state=SEED).fit(table)
-    vectors = left.transform(table) / np.sqrt(np.maximum(left.singular_values_, 1e-12))
+    svd = library.TruncatedSVD(width, random_state=SEED).fit(table)
+    vectors = svd.transform(table) / np.sqrt(np.maximum(svd.singular_values_, 1e-12))
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def labels_by_token(source: UnitSource, k: int) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
-    """Label every occurrence of a token by the cluster of the token's vector."""
+    """Return a function that labels each token of windows by the cluster of its word vector."""
     counts = training_counts(source)
     vectors = spectral_vectors(cooccurrence(source, SVD_WINDOW), source.vocabulary.size)
-    found = np.flatnonzero(counts)
-    centroids = k_means(vectors[found], min(k, len(found)), np.sqrt(counts[found]))
+    occurring = np.flatnonzero(counts)
+    centroids = k_means(vectors[occurring], min(k, len(occurring)), np.sqrt(counts[occurring]))
     cluster = centroids.predict(vectors)
 
     def label(windows: WindowUnits) -> Iterator[np.ndarray]:
@@ -77,18 +79,18 @@ def labels_by_token(source: UnitSource, k: int) -> Callable[[WindowUnits], Itera
 def labels_by_teacher(
     source: UnitSource, name: str, k: int, unit_tokens: int
 ) -> Callable[[WindowUnits], Iterator[np.ndarray]]:
-    """Label each occurrence by the cluster of its hidden state in an earlier model."""
+    """Return a function that labels each token of windows by the cluster of its hidden state in an earlier model."""
     teacher = source.model(name)
     if unit_tokens > teacher.context:
         raise WrongInput(
-            f"objective.unit_tokens {unit_tokens} is more than the {teacher.context} tokens that the teacher {name!r} "
-            "reads; at most that"
+            f"objective.unit_tokens {unit_tokens} exceeds the context of the teacher {name!r}; lower it to at most "
+            f"{teacher.context}"
         )
     train = WindowUnits(source.store("train"), unit_tokens)
     step = max(1, len(train) * unit_tokens // FITTED_POSITIONS)
-    fitted = list(hidden_states(teacher, train, range(0, len(train), step)))
+    states = hidden_states(teacher, train, range(0, len(train), step))
     ordinary = [source.vocabulary.ordinary(np.concatenate(train.pieces(i))) for i in range(0, len(train), step)]
-    points = np.concatenate([states[text] for states, text in zip(fitted, ordinary, strict=True)])
+    points = np.concatenate([window[text] for window, text in zip(states, ordinary, strict=True)])
     centroids = k_means(points, min(k, len(points)))
 
     def label(windows: WindowUnits) -> Iterator[np.ndarray]:
@@ -99,11 +101,11 @@ def labels_by_teacher(
 
 @torch.no_grad()
 def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterator[np.ndarray]:
-    """Yield the hidden states [tokens, width] float32 of each of these windows, in the teacher's reading order."""
+    """Yield the hidden states [tokens, width] float32 of each of these windows, with the teacher's reading order."""
     order = ATTENTION_ORDERS[teacher.objective.reading_order]
     device = next(teacher.parameters()).device
-    for start in range(0, len(numbers), WINDOWS_TOGETHER):
-        pieces = [windows.pieces(i) for i in numbers[start : start + WINDOWS_TOGETHER]]
+    for start in range(0, len(numbers), WINDOWS_PER_BATCH):
+        pieces = [windows.pieces(i) for i in numbers[start : start + WINDOWS_PER_BATCH]]
         seqs = [Seq({"token": piece}, *order(len(piece))) for window in pieces for piece in window]
         stream = pack([{"text": seqs}], {"text": StreamSpec()})["text"].to(device)
         states = teacher.hidden(stream).float().cpu().numpy()
@@ -112,9 +114,9 @@ def hidden_states(teacher: Any, windows: WindowUnits, numbers: range) -> Iterato
 
 
 def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: int, split: str) -> np.ndarray:
-    """Return the cluster of each token of a split, [tokens] uint16, `NO_CLUSTER` for special tokens.
+    """Return the cluster of each token of a split, [tokens] uint16; special tokens have `NO_CLUSTER`.
 
-    All splits are labelled at once, by centroids fitted on the training split, and cached.
+    The first call labels all splits with centroids fitted to the training split and caches the labels.
     """
     folder = source.folder / "labels"
 
@@ -123,15 +125,15 @@ def pseudo_labels(source: UnitSource, teacher: str | None, k: int, unit_tokens: 
         for name in ("train", "validation", "test"):
             windows = WindowUnits(source.store(name), unit_tokens)
             with (fresh / f"{name}.labels").open("wb") as file:
-                for i, found in enumerate(label(windows)):
+                for i, clusters in enumerate(label(windows)):
                     text = source.vocabulary.ordinary(np.concatenate(windows.pieces(i)))
-                    file.write(np.where(text, found, NO_CLUSTER).astype("<u2").tobytes())
+                    file.write(np.where(text, clusters, NO_CLUSTER).astype("<u2").tobytes())
 
     if not folder.exists():
         durable.write_folder(folder, fill)
     return np.memmap(folder / f"{split}.labels", np.dtype("<u2"), "r")
 
 
-def stored_tokens(store: TokenStore) -> np.ndarray:
-    """Return all tokens of a split, in the order of their labels."""
+def split_tokens(store: TokenStore) -> np.ndarray:
+    """Return all tokens of a split, [tokens], in the order of `pseudo_labels`."""
     return np.concatenate([store.document(i) for i in range(store.documents)])

@@ -1,1 +1,1 @@
-"""Shared by objectives over sentences and texts: sentence spans, text pairs, contrastive groups, detection figures."""
+"""Code shared by objectives over sentences and texts: spans, text pairs, contrastive groups, detection figures."""

@@ -1,4 +1,4 @@
-"""Figures and samples of a binary classification of tokens.
+"""Figures and samples of replaced token detection.
 
 Shapes: L tokens of one sequence.
 """
@@ -12,66 +12,73 @@ import numpy as np
 from torch import Tensor
 
 
-class Detections:
+class DetectionCounts:
     """Counts of true and predicted replacements."""
 
     def __init__(self) -> None:
-        self.total = self.true = self.suspected = self.found = self.equal = 0
-        self.filled = self.restored = 0
+        self.total = self.replaced = self.predicted = self.true_positives = self.correct = 0
+        self.generated = self.restored = 0
 
-    def add(self, truth: Tensor, suspected: Tensor) -> None:
-        """Count tokens, given booleans of which are replaced and which are predicted to be."""
-        self.total += truth.numel()
-        self.true += int(truth.sum())
-        self.suspected += int(suspected.sum())
-        self.found += int((truth & suspected).sum())
-        self.equal += int((truth == suspected).sum())
+    def add(self, replaced: Tensor, predicted: Tensor) -> None:
+        """Add tokens, given whether each is replaced and whether it is predicted to be, booleans [...]."""
+        self.total += replaced.numel()
+        self.replaced += int(replaced.sum())
+        self.predicted += int(predicted.sum())
+        self.true_positives += int((replaced & predicted).sum())
+        self.correct += int((replaced == predicted).sum())
 
     def add_generated(self, different: Tensor) -> None:
-        """Count tokens that the generator predicted, given booleans of which differ from the original."""
-        self.filled += different.numel()
+        """Add tokens of the generator, given whether each differs from the original, booleans [...]."""
+        self.generated += different.numel()
         self.restored += int((~different).sum())
 
     def figures(self) -> dict[str, float]:
-        """Return accuracy, precision and recall of the detector, with their baselines.
+        """Return accuracy, precision and recall of the detector, with baselines.
 
-        Accuracy is given with that of predicting no replacement; precision with the base rate, the precision of random
-        predictions. `restored_by_generator` is the share of hidden tokens that the generator restores. Figures without
-        observations are omitted.
+        The baseline of accuracy is predicting that no token is replaced; that of precision is the base rate, the
+        precision of random predictions. `restored_by_generator` is the share of hidden tokens that the generator
+        restores. Figures without observations are omitted.
         """
         shares = {
-            "accuracy": (self.equal, self.total),
-            "accuracy_suspecting_none": (self.total - self.true, self.total),
-            "precision": (self.found, self.suspected),
-            "recall": (self.found, self.true),
-            "base_rate": (self.true, self.total),
-            "restored_by_generator": (self.restored, self.filled),
+            "accuracy": (self.correct, self.total),
+            "accuracy_suspecting_none": (self.total - self.replaced, self.total),
+            "precision": (self.true_positives, self.predicted),
+            "recall": (self.true_positives, self.replaced),
+            "base_rate": (self.replaced, self.total),
+            "restored_by_generator": (self.restored, self.generated),
         }
-        return {name: part / whole for name, (part, whole) in shares.items() if whole}
+        return {name: count / total for name, (count, total) in shares.items() if total}
 
 
 Decode = Callable[[Any], str]
-"""Decodes ids to text."""
+"""A function that decodes ids to text."""
 
 
-def with_blanks(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
-    """Return the text of tokens [L] with ___ for each hidden token (booleans [L])."""
+def render_blanks(tokens: np.ndarray, hidden: np.ndarray, decode: Decode) -> str:
+    """Return the text of tokens [L] with ___ in place of hidden tokens (booleans [L])."""
     return _render(tokens, hidden, decode, lambda i: "___")
 
 
-def with_marks(tokens: np.ndarray, replaced: np.ndarray, suspected: np.ndarray, decode: Decode) -> str:
-    """Return the text of tokens [L], replaced tokens as [token], suspected ones followed by a question mark."""
+def render_marks(tokens: np.ndarray, replaced: np.ndarray, predicted: np.ndarray, decode: Decode) -> str:
+    """Return the text of tokens with replaced tokens in brackets and a question mark after predicted replacements.
+
+    Args:
+        tokens: ids [L].
+        replaced: whether a token is replaced, booleans [L].
+        predicted: whether it is predicted to be replaced, booleans [L].
+        decode: decodes ids to text.
+    """
 
     def render(i: int) -> str:
         word = decode(tokens[i : i + 1])
         space = " " if word.startswith(" ") else ""
-        return (f"{space}[{word.strip()}]" if replaced[i] else word) + "?" * bool(suspected[i])
+        return (f"{space}[{word.strip()}]" if replaced[i] else word) + "?" * bool(predicted[i])
 
-    return _render(tokens, replaced | suspected, decode, render)
+    return _render(tokens, replaced | predicted, decode, render)
 
 
 def _render(tokens: np.ndarray, special: np.ndarray, decode: Decode, render: Callable[[int], str]) -> str:
-    """Decode tokens, some of them by `render(place)`, the stretches in between as a whole."""
+    """Decode tokens [L]: `special` ones (booleans [L]) by `render(index)`, the runs between them with `decode`."""
     pieces, start = [], 0
     for i in map(int, np.flatnonzero(special)):
         pieces += [decode(tokens[start:i]), render(i)]

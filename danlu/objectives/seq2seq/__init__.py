@@ -1,1 +1,1 @@
-"""Shared by objectives with a decoder: pairs of sequences, greedy decoding, statistics of sentence codes."""
+"""Code shared by objectives with a decoder: pairs of sequences, greedy decoding, statistics of sentence codes."""

@@ -1,6 +1,6 @@
-"""Shared by objectives that read one text and write another: sequence pairs, accuracy, random spans.
+"""Helpers of objectives that read one text and generate another: sequence pairs, accuracy, random spans.
 
-Shapes: S positions of a source, T of a target.
+Shapes: S positions of a source, T positions of a target.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ def inner_tokens(piece: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
 
 
 def sequence_pair(source: np.ndarray, first: int, target: np.ndarray, label: str) -> tuple[Seq, Seq]:
-    """Return the encoder's sequence [S] and the decoder's [T], which reads `first` and then its own targets, one step
-    later."""
+    """Return the encoder's sequence [S] and the decoder's sequence [T].
+
+    The inputs of the decoder are `first` and the targets shifted by one.
+    """
     shifted = np.concatenate([[first], target[:-1]])
     return Seq({"token": source}, full_order(len(source))), Seq(
         {"token": shifted}, causal_order(len(target)), labels={label: target}
@@ -39,33 +41,34 @@ def decoder_states(model: ModelAPI, batch: Batch) -> Tensor:
 
 
 def token_accuracy(model: ModelAPI, batches: Iterable[Batch], label: str) -> dict[str, Any]:
-    """Measure the share of targets that have the highest logit, given the true tokens before them."""
-    right = total = 0
+    """Measure the accuracy of next-token predictions with teacher forcing."""
+    correct = total = 0
     for batch in batches:
         labels = batch["target"].labels[label]
-        found = model.token_logits(decoder_states(model, batch)).argmax(-1)
-        right, total = right + int((found == labels).sum()), total + len(labels)
-    return {"figures": {"token_accuracy": right / total}} if total else {}
+        predicted = model.token_logits(decoder_states(model, batch)).argmax(-1)
+        correct, total = correct + int((predicted == labels).sum()), total + len(labels)
+    return {"figures": {"token_accuracy": correct / total}} if total else {}
 
 
 def round_randomly(amount: float, rng: np.random.Generator) -> int:
-    """Round to one of the two nearest integers so that the mean is `amount`."""
+    """Round up or down at random so that the expected value is `amount`."""
     return int(amount) + int(rng.random() < amount % 1)
 
 
-def composition(total: int, parts: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw `parts` positive integers that sum to `total`, uniformly."""
+def random_composition(total: int, parts: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `parts` positive integers that sum to `total`, uniformly at random."""
     cuts = np.sort(rng.choice(total - 1, parts - 1, replace=False)) + 1
     return np.diff(np.concatenate([[0], cuts, [total]]))
 
 
 def split_at_spans(ids: np.ndarray, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    """Cut `ids` into 2k + 1 runs, of which numbers 1, 3, ... are spans of the k `lengths`, uniformly at random.
+    """Cut `ids` into 2k + 1 runs at random positions: gaps, which may be empty at the ends, and k spans between them.
 
-    At least one token is between two spans, so there must be at least k - 1 tokens outside of the spans.
+    The spans are runs 1, 3, ... and have the given `lengths` [k]. There is at least one token between two spans, so at
+    least k - 1 tokens must be outside of the spans.
     """
     spans = len(lengths)
-    gaps = composition(len(ids) - int(lengths.sum()) + 2, spans + 1, rng)
+    gaps = random_composition(len(ids) - int(lengths.sum()) + 2, spans + 1, rng)
     gaps[[0, -1]] -= 1  # the ends may be empty
     runs = np.zeros(2 * spans + 1, np.int64)
     runs[0::2], runs[1::2] = gaps, lengths
@@ -73,6 +76,6 @@ def split_at_spans(ids: np.ndarray, lengths: np.ndarray, rng: np.random.Generato
 
 
 def interleave(parts: Sequence[np.ndarray], between: Sequence[np.ndarray]) -> np.ndarray:
-    """Concatenate parts[0], between[0], parts[1], ...; there is one part more than `between`."""
+    """Concatenate parts[0], between[0], parts[1], ...; `parts` has one array more than `between`."""
     alternating = [x for both in zip(parts, [*between, np.zeros(0, np.int64)], strict=True) for x in both]
     return np.concatenate(alternating).astype(np.int64)

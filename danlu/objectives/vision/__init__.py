@@ -1,1 +1,1 @@
-"""Shared by objectives over images and sounds: built-in data, patch sources and baselines without a network."""
+"""Code shared by objectives over images and sounds: built-in data, sources of patches, and baselines."""

@@ -22,18 +22,18 @@ VALIDATION, TEST = 0.1, 0.2
 class Digits:
     """Images and their labels."""
 
-    images: np.ndarray  # [n, 8, 8] float32 in 0..1, 1 is ink
+    images: np.ndarray  # [n, 8, 8] float32 in [0, 1]; 1 is ink
     labels: np.ndarray  # [n]
 
 
 @cache
 def digits() -> dict[str, Digits]:
-    """Return the images of each split. The split depends on the image alone, so that equal images share a split."""
-    found = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
-    images, labels = (found.images / LEVELS).astype(np.float32), found.target.astype(np.int64)
-    where = cuts_by_share(VALIDATION, TEST)
+    """Return the images of each split. The split is a hash of the image, so that equal images are in the same split."""
+    data = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
+    images, labels = (data.images / LEVELS).astype(np.float32), data.target.astype(np.int64)
+    boundaries = cuts_by_share(VALIDATION, TEST)
     splits = np.array(
-        [where.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in found.images]
+        [boundaries.split(fraction(f"digit {image.astype(np.uint8).tobytes().hex()}")) for image in data.images]
     )
     return {split: Digits(images[splits == split], labels[splits == split]) for split in SPLITS}
 
@@ -45,6 +45,6 @@ def patches_of(images: np.ndarray) -> np.ndarray:
 
 
 def image_of(patches: np.ndarray) -> np.ndarray:
-    """Assemble the patches [16, 4] of one image to [8, 8]."""
+    """Assemble an image [8, 8] from its patches [16, 4]."""
     cells = SIDE // PATCH
     return patches.reshape(cells, cells, PATCH, PATCH).swapaxes(1, 2).reshape(SIDE, SIDE)

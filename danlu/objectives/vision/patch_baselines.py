@@ -1,5 +1,4 @@
-"""Baselines that predict hidden patches without a network: the mean patch, the nearest visible patches, linear
-prediction.
+"""Baselines that predict hidden patches without a network: mean patch, nearest visible patches, linear prediction.
 
 Shapes: k hidden patches.
 """
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_NUMBERS = 1_024
-"""Numbers per image up to which there is a linear prediction; its covariance matrix is a square of them."""
+MAX_VALUES = 1_024
+"""Maximum number of values per image for linear prediction, whose covariance matrix is [values, values]."""
 
 RIDGE = 1e-3
-"""Fraction of the mean variance added to every variance, since constant pixels have none."""
+"""Fraction of the mean variance that is added to every variance, since constant pixels have zero variance."""
 
 
 @dataclass(frozen=True)
@@ -23,39 +22,39 @@ class PatchBaselines:
 
     places: np.ndarray  # [positions, 2], row and column
     mean: np.ndarray  # [positions, features]
-    covariance: np.ndarray | None  # of all numbers of an image; None if there are too many
+    covariance: np.ndarray | None  # [positions * features] squared; None if images are too large
 
     @classmethod
     def fit(cls, train: np.ndarray, places: np.ndarray) -> PatchBaselines:
         """Compute the statistics of training images [n, positions, features]."""
         flat = train.reshape(len(train), -1).astype(np.float64)
         mean, covariance = flat.mean(0), None
-        if len(mean) <= MAX_NUMBERS:
+        if len(mean) <= MAX_VALUES:
             centred = flat - mean
             covariance = centred.T @ centred / len(flat)
             covariance += RIDGE * np.trace(covariance) / len(mean) * np.eye(len(mean))
         return cls(places, mean.reshape(train.shape[1:]), covariance)
 
     def predictions(self, image: np.ndarray, hidden: np.ndarray) -> dict[str, np.ndarray]:
-        """Return the predictions [k, features] of each baseline for the patches of an image that are hidden.
+        """Return the predictions [k, features] of each baseline for the hidden patches of an image.
 
         Args:
             image: [positions, features].
-            hidden: booleans [positions].
+            hidden: whether a patch is hidden, booleans [positions].
         """
-        made = {"mean patch": self.mean[hidden], "nearest patch": self.nearest(image, hidden)}
-        return made | ({"linear": self.linear(image, hidden)} if self.covariance is not None else {})
+        predictions = {"mean patch": self.mean[hidden], "nearest patch": self.nearest(image, hidden)}
+        return predictions | ({"linear": self.linear(image, hidden)} if self.covariance is not None else {})
 
     def nearest(self, image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """Predict the mean of the nearest visible patches."""
+        """Predict the mean of the nearest visible patches, [k, features]."""
         distances = np.square(self.places[hidden][:, None] - self.places[~hidden][None]).sum(-1)
         near = (distances == distances.min(1, keepdims=True)).astype(np.float64)
         return near / near.sum(1, keepdims=True) @ image[~hidden]
 
     def linear(self, image: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """Predict the conditional mean of a normal distribution with the mean and covariance of the training images.
+        """Predict the conditional mean [k, features] of a normal distribution fitted to the training images.
 
-        Up to the ridge, no linear prediction has a smaller squared error on the training images.
+        Apart from the ridge term, it is the linear prediction with the smallest squared error on the training images.
         """
         assert self.covariance is not None
         target = np.repeat(hidden, image.shape[1])

@@ -1,4 +1,4 @@
-"""Scores of word pairs, and figures that judge word vectors: accuracy against noise words, nearest neighbours.
+"""Scores of word pairs, and the evaluation of word vectors by noise words and nearest neighbours.
 
 Shapes: T positions of a stream.
 """
@@ -21,11 +21,14 @@ from danlu.packing import pack
 from danlu.text.stop_words import CHINESE, ENGLISH
 
 BLOCK = 32
+"""Rows per matrix product in `band_products`."""
+
 SHOWN_WORDS, SHOWN_NEIGHBOURS = 12, 8
+"""Numbers of words and of neighbours per word in samples."""
 
 
 class ContextVectors(nn.Module):
-    """A second vector for each token, for its use as context: ids [...] -> [..., width]."""
+    """The context vectors of word2vec, a second embedding of each token: ids [...] -> [..., width]."""
 
     def __init__(self, shape: ModelShape, std: float = 0.0):
         super().__init__()
@@ -36,67 +39,73 @@ class ContextVectors(nn.Module):
         return self.context(ids)
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """Convert to float32 unless the precision is higher."""
+def upcast(x: Tensor) -> Tensor:
+    """Convert to float32 or wider, without reducing the precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def band_products(left: Tensor, right: Tensor, window: int) -> Tensor:
-    """Return the products of each row of `left` with the rows of `right` at the `offsets` from it: [T, 2 window].
+    """Return the inner products of each row of `left` with the rows of `right` within the window, [T, 2 window].
 
-    Both inputs are [T, width]. The rows are processed in blocks, one matrix product per block. Values at offsets
-    outside of the text are undefined.
+    The rows are processed in blocks with one matrix product per block. Values at offsets outside of the text are
+    undefined.
+
+    Args:
+        left: [T, width].
+        right: [T, width].
+        window: maximum distance of two rows; the order is that of `offsets`.
     """
     length, blocks = len(left), max(1, -(-len(left) // BLOCK))
     padding = blocks * BLOCK - length
     rows = F.pad(left, (0, 0, 0, padding)).unflatten(0, (blocks, BLOCK))
-    around = F.pad(right, (0, 0, window, window + padding)).unfold(0, BLOCK + 2 * window, BLOCK)
-    products = torch.bmm(rows, around)  # [blocks, BLOCK, BLOCK + 2 window]
+    context = F.pad(right, (0, 0, window, window + padding)).unfold(0, BLOCK + 2 * window, BLOCK)
+    products = torch.bmm(rows, context)  # [blocks, BLOCK, BLOCK + 2 window]
     at = torch.arange(BLOCK)[:, None] + window + torch.from_numpy(offsets(window))
     return products.gather(2, at.to(left.device).expand(blocks, -1, -1)).flatten(0, 1)[:length]
 
 
 def noise_products(noise: Tensor, hidden: Tensor) -> Tensor:
-    """Return the products [T, k] of noise vectors [T, k, width] with hidden states [T, width]."""
+    """Return the inner products [T, k] of noise vectors [T, k, width] with hidden states [T, width]."""
     return torch.bmm(noise, hidden[:, :, None]).squeeze(-1)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Scores of true and of noise words at T positions."""
+class WordScores:
+    """Scores of true words and of noise words at T positions."""
 
-    words: Tensor  # [T, n] true words, -1 for none
-    true: Tensor  # [T, n], their scores
-    drawn: Tensor  # [T, k] noise words
-    noise: Tensor  # [T, k], their scores
+    words: Tensor  # true words [T, n], -1 for none
+    true: Tensor  # scores of the true words [T, n]
+    drawn: Tensor  # noise words [T, k]
+    noise: Tensor  # scores of the noise words [T, k]
 
 
-def correct_pairs(found: Scored) -> tuple[float, int]:
-    """Return how many pairs of a true and a noise word at one position are ranked correctly, and how many pairs there
-    are.
+def correct_pairs(scores: WordScores) -> tuple[float, int]:
+    """Count the pairs of a true and a noise word of a position in which the true word has the higher score.
 
-    A tie counts half. Noise that equals the true word makes no pair.
+    Returns:
+        The number of correctly ranked pairs, in which a tie counts as half, and the number of all pairs. Pairs of equal
+        words are not counted.
     """
-    true, noise = found.true[:, :, None], found.noise[:, None, :]
-    present = (found.words[:, :, None] >= 0) & (found.words[:, :, None] != found.drawn[:, None, :])
+    true, noise = scores.true[:, :, None], scores.noise[:, None, :]
+    present = (scores.words[:, :, None] >= 0) & (scores.words[:, :, None] != scores.drawn[:, None, :])
     higher, equal = (true > noise) & present, (true == noise) & present
     return int(higher.sum()) + int(equal.sum()) / 2, int(present.sum())
 
 
-def above_noise(batches: Iterable[Batch], scored: Callable[[Batch], Scored]) -> float:
-    """Return the share of held-out true words that score above a noise word of the same position; chance is 0.5."""
-    found = [correct_pairs(scored(batch)) for batch in batches]
-    return sum(higher for higher, _ in found) / max(sum(n for _, n in found), 1)
+def ranking_accuracy(batches: Iterable[Batch], score: Callable[[Batch], WordScores]) -> float:
+    """Return the share of pairs of a true and a noise word in which the true word scores higher; chance is 0.5."""
+    counts = [correct_pairs(score(batch)) for batch in batches]
+    return sum(correct for correct, _ in counts) / max(sum(total for _, total in counts), 1)
 
 
 def is_word(text: str) -> bool:
-    """Whether a token is shown as a word: letters, at least three or Chinese, and no stop word."""
-    plain = text.strip().lower()
-    return plain.isalpha() and (len(plain) > 2 or not plain.isascii()) and plain not in ENGLISH | CHINESE
+    """Whether a token is shown as a word: it has three or more letters or is Chinese, and is not a stop word."""
+    word = text.strip().lower()
+    return word.isalpha() and (len(word) > 2 or not word.isascii()) and word not in ENGLISH | CHINESE
 
 
 def neighbour_samples(model: ModelAPI, counts: np.ndarray, source: UnitSource) -> list[dict[str, Any]]:
-    """Return the most frequent words, each with the words whose vectors have the highest cosine with its own."""
+    """Return the most frequent words, each with its nearest neighbours by cosine similarity."""
     ids = np.flatnonzero(counts)
     seq = Seq({"token": ids, "position": np.zeros(len(ids), np.int64)}, *pointwise_order(len(ids)))
     stream = pack([{"text": [seq]}], {"text": StreamSpec()})["text"].to(next(model.parameters()).device)  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ CHUNK_TOKENS = 1 << 20
 
 
 def training_counts(source: UnitSource) -> np.ndarray:
-    """Return how often each token occurs in the training split, [vocabulary] float64; 0 for special tokens. Cached."""
+    """Return the number of occurrences of each token in the training split, as `count_tokens` does. Cached."""
     folder = source.folder / "counts"
 
     def fill(fresh: Path) -> None:
@@ -33,7 +33,7 @@ def training_counts(source: UnitSource) -> np.ndarray:
 
 
 def count_tokens(store: TokenStore, vocabulary: Vocabulary) -> np.ndarray:
-    """Count the tokens of one split, [vocabulary] float64; special tokens count 0."""
+    """Count the occurrences of each token in a split, [vocabulary] float64; special tokens count 0."""
     counts = np.zeros(vocabulary.size)
     for start in range(0, store.tokens, CHUNK_TOKENS):
         for piece in store.pieces(start, min(start + CHUNK_TOKENS, store.tokens)):
@@ -47,13 +47,14 @@ class Words:
     """Sampling probabilities of words."""
 
     keep: np.ndarray  # [vocabulary], probability of being kept in subsampling
-    noise: np.ndarray  # [vocabulary], cumulated probabilities of being drawn as noise
+    noise: np.ndarray  # [vocabulary], cumulative probabilities of being drawn as noise
 
     @classmethod
     def of(cls, counts: np.ndarray, sample: float | None, power: float) -> Words:
-        """Derive the probabilities from word counts [vocabulary].
+        """Compute the probabilities from word counts.
 
         Args:
+            counts: [vocabulary].
             sample: a word with share f of the text is kept with probability min(1, sqrt(sample / f)); None keeps all.
             power: noise words are drawn with probability proportional to count^power.
         """
@@ -65,9 +66,9 @@ class Words:
         return cls(keep, np.cumsum(weights / weights.sum()))
 
     def draw_noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Draw the ids of noise words."""
-        found = np.searchsorted(self.noise, rng.random(shape) * self.noise[-1], "right")
-        return np.minimum(found, len(self.noise) - 1)
+        """Draw the ids of noise words, an array of the given shape."""
+        ids = np.searchsorted(self.noise, rng.random(shape) * self.noise[-1], "right")
+        return np.minimum(ids, len(self.noise) - 1)
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,22 @@ class WordRow:
     document: np.ndarray  # [n], the index of the document of each word
     words: Words
 
-    def subsampled(self, rng: np.random.Generator) -> WordRow:
-        """Drop words at random, frequent ones more often."""
+    def subsample(self, rng: np.random.Generator) -> WordRow:
+        """Drop words at random, with higher probability the more frequent they are."""
         kept = rng.random(len(self.tokens)) < self.words.keep[self.tokens]
         return WordRow(self.tokens[kept], self.document[kept], self.words)
 
     def context_sizes(self, rng: np.random.Generator, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw how many words to the left [n] and to the right [n] are the context of each word: at most a number drawn
-        from 1 to `window`, all in the same document."""
+        """Draw the size of each word's context: the numbers of words to the left [n] and to the right [n].
+
+        The size on either side is drawn from 1 to `window` and limited by the ends of the document.
+        """
         n = len(self.tokens)
-        place = np.arange(n)
+        index = np.arange(n)
         first = np.searchsorted(self.document, self.document, "left")
         last = np.searchsorted(self.document, self.document, "right") - 1
-        reach = rng.integers(1, window, n, endpoint=True)
-        return np.minimum(reach, place - first), np.minimum(reach, last - place)
+        size = rng.integers(1, window, n, endpoint=True)
+        return np.minimum(size, index - first), np.minimum(size, last - index)
 
 
 def offsets(window: int) -> np.ndarray:
@@ -99,17 +102,24 @@ def offsets(window: int) -> np.ndarray:
     return np.concatenate([np.arange(-window, 0), np.arange(1, window + 1)])
 
 
-def contexts(tokens: np.ndarray, left: np.ndarray, right: np.ndarray, window: int) -> np.ndarray:
-    """Return the word at each of `offsets` [n, 2 window], -1 where it is outside the context."""
-    at = offsets(window)
-    inside = (-at <= left[:, None]) & (at <= right[:, None])
-    place = np.clip(np.arange(len(tokens))[:, None] + at, 0, max(len(tokens) - 1, 0))
-    return np.where(inside, tokens[place], -1)
+def context_words(tokens: np.ndarray, left: np.ndarray, right: np.ndarray, window: int) -> np.ndarray:
+    """Return the context words of each word, [n, 2 window], in the order of `offsets`; -1 outside of the context.
+
+    Args:
+        tokens: the words [n].
+        left: numbers of context words to the left [n].
+        right: numbers of context words to the right [n].
+        window: maximum distance of a context word.
+    """
+    offset = offsets(window)
+    inside = (-offset <= left[:, None]) & (offset <= right[:, None])
+    index = np.clip(np.arange(len(tokens))[:, None] + offset, 0, max(len(tokens) - 1, 0))
+    return np.where(inside, tokens[index], -1)
 
 
 @dataclass(frozen=True)
 class WordRows(Sequence[WordRow]):
-    """The windows of a split as words."""
+    """The windows of a split as rows of words."""
 
     windows: WindowUnits
     vocabulary: Vocabulary
@@ -127,7 +137,7 @@ class WordRows(Sequence[WordRow]):
 
 
 def word_units(source: UnitSource, split: str, unit_tokens: int, sample: float | None, power: float) -> Units:
-    """Return windows of `unit_tokens` tokens as units; probabilities of words come from the training split."""
+    """Return windows of `unit_tokens` tokens as units, with sampling probabilities from the training split."""
     counts = training_counts(source)
     words, store = Words.of(counts, sample, power), source.store(split)
     rows = WordRows(WindowUnits(store, unit_tokens), source.vocabulary, words)

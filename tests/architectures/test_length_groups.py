@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from test_recurrent_and_convolutional import stream_of
 from torch import nn
 
-from danlu.architectures.even_steps import MAX_PADDED_RATIO, Steps, similar
-from danlu.architectures.packed_steps import packed_order, stepped
+from danlu.architectures.length_groups import MAX_PADDED_RATIO, CellRunner, group_by_length
+from danlu.architectures.packed_steps import packed_order, run_packed
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=12)
 
@@ -24,7 +24,7 @@ def test_outputs_and_gradients_equal_torch(cell, both, lengths):
     x = torch.randn(sum(lengths), 6, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(sum(lengths), 8 if both else 4, dtype=torch.float64)
     leaves = [x, *cells.parameters()]
-    ours, theirs = Steps(stream)(cells, x), stepped(cells, x, packed_order(stream), None)[0]
+    ours, theirs = CellRunner(stream)(cells, x), run_packed(cells, x, packed_order(stream), None)[0]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
     for found, expected in zip(
         torch.autograd.grad((ours * weight).sum(), leaves),
@@ -41,22 +41,22 @@ def test_each_sequence_starts_from_its_own_state(cell):
     stream, x = stream_of(lengths, "causal"), torch.randn(23, 6, dtype=torch.float64)
     initial = tuple(torch.randn(2, 4, 4, dtype=torch.float64) for _ in range(2))
     state = initial if cell is nn.LSTM else initial[0]
-    expected, _ = stepped(cells, x, packed_order(stream), state)
-    torch.testing.assert_close(Steps(stream)(cells, x, state), expected, rtol=0, atol=1e-12)
+    expected, _ = run_packed(cells, x, packed_order(stream), state)
+    torch.testing.assert_close(CellRunner(stream)(cells, x, state), expected, rtol=0, atol=1e-12)
 
 
 def test_dropout_applies_between_layers_in_training_only():
     torch.manual_seed(0)
     cells = nn.LSTM(6, 4, 2, bidirectional=True, dropout=1.0)
     stream, x = stream_of([3, 5], "full"), torch.randn(8, 6)
-    torch.testing.assert_close(Steps(stream)(cells, x), Steps(stream)(cells, torch.randn(8, 6)))
+    torch.testing.assert_close(CellRunner(stream)(cells, x), CellRunner(stream)(cells, torch.randn(8, 6)))
     cells.eval()
-    assert not torch.equal(Steps(stream)(cells, x), Steps(stream)(cells, torch.randn(8, 6)))
+    assert not torch.equal(CellRunner(stream)(cells, x), CellRunner(stream)(cells, torch.randn(8, 6)))
 
 
 @given(lengths=LENGTHS)
 def test_groups_hold_every_sequence_once_with_little_padding(lengths):
-    groups = similar(lengths)
+    groups = group_by_length(lengths)
     assert sorted(k for group in groups for k in group) == list(range(len(lengths)))
     for group in groups:
         own = [lengths[k] for k in group]
