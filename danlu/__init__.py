@@ -1,8 +1,8 @@
 """danlu: train language models on raw text.
 
     danlu.run("demo")                                      run a recipe from raw text to report
-    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  train the models of several recipes and compare them
-    danlu.draft_recipe("my_texts/").text                   a commented recipe for a text
+    danlu.compare(["causal.yaml", "masked.yaml"], "4min")  compare the models of several recipes at equal training time
+    danlu.draft_recipe("my_texts/").text                   write a commented recipe for a corpus
     danlu.load("runs/demo/model/decoder").generate("The function")
     danlu.pretrain("mine.yaml", start="runs/demo/model/decoder")
     danlu.finetune("runs/demo/model/encoder", train="train.tsv", test="test.tsv")

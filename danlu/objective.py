@@ -367,6 +367,11 @@ def settings_with_hf_head(head: Head) -> list[str]:
     return [name if settings is None else f"{{name: {name}, {settings}}}" for name, settings in required.items()]
 
 
+def former_reading_order(objective: Objective) -> str:
+    """Return the order in which versions of danlu without `reading_order` fine-tuned a model."""
+    return "full" if "full" in objective.needs["backbone"] else "causal"
+
+
 def widest_order(orders: Iterable[str]) -> str:
     """Return the attention order among `orders` in which positions attend to most others; "any" counts as full."""
     available = {"full" if order == "any" else order for order in orders}

@@ -1,6 +1,7 @@
 """Typed results: the schema of `results.json` and `comparison.json`, written by runs and read by reports.
 
-`Results.model_json_schema()` is the JSON schema. Unknown keys are kept when read, because later versions may add keys.
+Runs write these classes; the report, comparisons and tests read them. `Results.model_json_schema()` is the JSON schema.
+Unknown keys are kept, since later versions may add keys.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class GeneratedSample(ResultPart):
 
 
 class ExampleStream(ResultPart):
-    """One stream of a training example: its tokens, the target of each, and the labels of the whole (once `marks`)."""
+    """One stream of a training example: tokens, the target of each token, and sequence labels."""
 
     stream: str
     tokens: list[str]
@@ -315,9 +316,9 @@ class Results(ResultPart):
 
 
 class MeasuredScore(Score):
-    """A figure of one compared model."""
+    """A metric of one pre-trained model, with the unit of its confidence interval."""
 
-    over: str | None = Field(default=None, description="What the interval covers: trainings, documents or seeds.")
+    over: str | None = Field(default=None, description="Unit of the interval: training runs, documents or draws.")
 
 
 class ReferenceDifference(Difference):

@@ -23,7 +23,7 @@ class Bag(Architecture):
 
     name: Literal["bag"] = "bag"
     width: PositiveInt = Field(128, description="Width of the vectors.")
-    context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; has no effect on cost.")
+    context: PositiveInt = Field(4096, description="Length in tokens of the longest sequence; it has no cost.")
     tied: bool = Field(
         False,
         description="Use the token embeddings as output embeddings. Recommended for word vectors, which have no output "

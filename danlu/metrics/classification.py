@@ -78,8 +78,7 @@ class Accuracy(Metric):
 
 @metrics.register
 class MacroF1(Metric):
-    """Mean over the classes of F1, the harmonic mean of precision and recall; rare and frequent classes count equally.
-    The classes are all that occur among the labels or the predictions."""
+    """Unweighted mean of F1 over all classes that occur among the labels or the predictions."""
 
     name: Literal["macro_f1"] = "macro_f1"
 
@@ -93,8 +92,10 @@ class MacroF1(Metric):
 
 @metrics.register
 class Matthews(Metric):
-    """Correlation of labels and predictions (Matthews 1975; several classes: Gorodkin 2004). 1: every prediction is
-    right. 0: no better than chance, or all labels or all predictions are of one class."""
+    """Matthews correlation coefficient (Matthews 1975; several classes: Gorodkin 2004).
+
+    It is 1 if all predictions are correct and 0 at chance level, or if all labels or all predictions are of one class.
+    """
 
     name: Literal["matthews"] = "matthews"
 

@@ -19,7 +19,7 @@ from danlu.errors import WrongInput
 from danlu.interop import save_native
 from danlu.metrics.intervals import mean_interval, paired_difference
 from danlu.metrics.metric import Figure
-from danlu.objective import Objective
+from danlu.objective import Objective, former_reading_order
 from danlu.results import Score
 from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validate_every_epoch, with_learning_rate
 from danlu.runs.directory import RunDirectory
@@ -230,17 +230,17 @@ def pin_rows(run: RunDirectory, name: str, rows: TaskRows) -> None:
 
 
 def pin_reading_order(task: Finetuning) -> None:
-    """Pin the order in which the model reads a text, so that all seeds of a fine-tuning read alike.
+    """Pin the order in which the model reads a text, so that it is the same for all seeds of a fine-tuning.
 
-    A fine-tuning without a record was started when it was full where pre-training needs "full", otherwise causal.
+    A fine-tuning without a record was started by an earlier version of danlu, which used `former_reading_order`.
 
     Raises:
         WrongInput: if a fine-tuning that has not finished was started with another order.
     """
     run, stages = task.run, f"finetune/{task.name}"
-    former = "full" if "full" in task.model.objective.needs["backbone"] else "causal"
-    order = task.model.objective.reading_order
-    first = former if run.is_finished(f"{stages}/plan") else order
+    objective = task.model.objective
+    order = objective.reading_order
+    first = former_reading_order(objective) if run.is_finished(f"{stages}/plan") else order
     recorded = run.record_once(f"{stages}/reading", lambda: {"order": first})["order"]
     if recorded != order and not all(run.is_finished(f"{stages}/{arm}-{seed}") for arm in ARMS for seed in task.seeds):
         raise WrongInput(

@@ -90,13 +90,13 @@ MUON = {"bfloat16": partial(torch.optim.Muon, adjust_lr_fn="match_rms_adamw"), "
 class Muon(Optimizer):
     """Muon (Jordan et al. 2024) for the matrices of backbones and decoders, AdamW for embeddings, heads and vectors.
 
-    Updates are scaled to the size of AdamW's (Liu et al. 2025). Muon's matrix products are in bfloat16 if those of
-    the run are, otherwise in float32.
+    Updates are scaled to the size of AdamW's (Liu et al. 2025). The matrix products of Muon have the dtype of the
+    machine, bfloat16 or float32.
     """
 
     name: Literal["muon"] = "muon"
     matrix_rate: float | None = Field(
-        default=None, gt=0, description="Peak learning rate of the matrices; default: `learning_rate`."
+        default=None, gt=0, description="Peak learning rate of the matrices. None: `learning_rate`."
     )
     momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of the matrices.")
     iterations: int = Field(default=5, ge=1, description="Newton-Schulz iterations per update.")

@@ -22,7 +22,7 @@ class TrainingSettings(Settings):
     )
     batch_tokens: PositiveInt = Field(default=2048, description="Tokens per step.")
     micro_batch_tokens: PositiveInt = Field(
-        default=4096, description="Tokens per forward pass; affects memory only, apart from rounding and dropout."
+        default=4096, description="Tokens per forward pass; affects only memory, apart from rounding and dropout."
     )
     optimizer: optimizers.choice() = Field(default=Muon(), description="The optimizer.")  # type: ignore[valid-type]
     schedule: schedules.choice() = Field(  # type: ignore[valid-type]
@@ -56,7 +56,8 @@ class TrainingSettings(Settings):
         description="Names of weights or modules that are not trained; `*` matches any text.",
     )
     activation_checkpointing: bool = Field(
-        default=False, description="Recompute activations in the backward pass: less memory, a third more operations."
+        default=False,
+        description="Recompute activations in the backward pass: less memory, about a third more computation.",
     )
     compile: bool = Field(default=False, description="Use torch.compile; worthwhile on a GPU, rarely on a CPU.")
     capacity: PositiveInt | None = Field(
