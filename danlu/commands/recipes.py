@@ -29,7 +29,7 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
         return
     if current() == "zh":
-        described = catalogue("zh", "recipes")
+        described |= {each: line for each, line in catalogue("zh", "recipes").items() if each in described}
     first = max(map(len, described)) + 2
     for each, line in described.items():
         begin, *rest = wrapped(line, columns() - first)
