@@ -12,8 +12,8 @@ from tiny_recipe import write_tiny_recipe
 from danlu.commands.compare import print_comparison
 from danlu.commands.evaluate import print_evaluation
 from danlu.commands.tables import print_table
-from danlu.config.corpus_survey import look
-from danlu.config.wording import LAYOUTS, LINES
+from danlu.config.corpus_survey import survey_corpus
+from danlu.config.wording import LAYOUT_NAMES, LINES
 from danlu.console.columns import width
 from danlu.console.draft_text import wording
 from danlu.console.language import catalogue, choose, message, translated, using
@@ -87,7 +87,7 @@ def test_a_comparison(capsys):
         "模型", "参数量", "词元数", "每字节比特数", "topic（accuracy）", "随机权重",
     ]  # fmt: skip
     assert not heads_of(out) & english_heads()
-    assert "不用神经网络的每字节比特数：一元模型 4.500，五元模型 2.000" in out
+    assert "不用神经网络的每字节比特数：一元语法 4.500，五元模型 2.000" in out
     assert "没有预训练的对照：多数类 0.500 [0.400, 0.600]，TF-IDF –" in out
     print_comparison(made)
     assert capsys.readouterr().out.startswith("model  parameters  tokens  bits per byte         topic, accuracy")
@@ -152,14 +152,14 @@ def test_a_draft(danlu_command, tmp_path):
     assert {width(re.match(r"\S+ +", line).group()) for line in err} == {11}
     assert all(HAN.search(line.removeprefix(word)) for line, word in zip(err, words, strict=True))
     english = danlu_command("init", "texts")[2]
-    assert english[:4] == look("texts").lines()
+    assert english[:4] == survey_corpus("texts").lines()
     assert not any(HAN.search(line) for line in english)
 
 
 def test_the_chinese_lines_of_a_draft_are_those_of_the_english():
     chinese = catalogue("zh", "draft")
     assert {key: fields(text) for key, text in chinese.items()} == {key: fields(text) for key, text in LINES.items()}
-    assert set(LAYOUTS) <= set(catalogue("zh")["layout"])
+    assert set(LAYOUT_NAMES) <= set(catalogue("zh")["layout"])
     with using("zh"):
         assert wording().line("files", n=2) == "2 个文件"
     assert wording().line("files", n=2) == "2 files"
@@ -173,7 +173,7 @@ def test_the_machine(danlu_command, monkeypatch):
     assert not re.search(r"(?:\b[a-z]+ ){3}[a-z]+\b", out)
     found = [json.loads(danlu_command("doctor", "--json", "--lang", name)[1])["findings"] for name in ("en", "zh")]
     assert [f["name"] for f in found[0]] == [f["name"] for f in found[1]]
-    assert not any(HAN.search(f["value"] + f["mend"]) for f in found[1])
+    assert not any(HAN.search(f["value"] + f["fix"]) for f in found[1])
 
 
 def test_the_matrix(danlu_command):
