@@ -1,4 +1,4 @@
-"""Typed results: the schema of `results.json` and `comparison.json`, written by runs and read by reports.
+"""Typed results: the schema of `results.json`.
 
 Runs write these classes; the report, comparisons and tests read them. `Results.model_json_schema()` is the JSON schema.
 Unknown keys are kept, since later versions may add keys.
@@ -18,7 +18,7 @@ from danlu.errors import WrongInput
 from danlu.metrics.table import DetailTable
 
 SCHEMA = 1
-"""Version of the schema, stored under the key `schema` in both files."""
+"""Version of the schema, stored under the key `schema`, also in `comparison.json`."""
 
 Number = int | float
 Written = TypeVar("Written", bound="ResultPart")
@@ -315,67 +315,7 @@ class Results(ResultPart):
         return None if value is None else value.isoformat(timespec="seconds")
 
 
-class MeasuredScore(Score):
-    """A metric of one pre-trained model, with the unit of its confidence interval."""
-
-    over: str | None = Field(default=None, description="Unit of the interval: training runs, documents or draws.")
-
-
-class ReferenceDifference(Difference):
-    """The paired difference of a metric from that of the model `reference`."""
-
-    reference: str | None = Field(default=None, validation_alias="from", serialization_alias="from")
-    over: str | None = None
-
-
-class ComparedModel(ResultPart):
-    """One of the compared models, over all its training runs."""
-
-    name: str
-    objective: str
-    architecture: str
-    parameters: int
-    tokens: float
-    seconds: float
-    operations: float
-    bits_per_byte: MeasuredScore | None = None
-    text_lost: bool | None = None
-    loss: MeasuredScore | None = None
-    task: MeasuredScore | None = None
-    random_weights: MeasuredScore | None = None
-    pretraining_gain: ReferenceDifference | None = None
-    differences: dict[str, ReferenceDifference | None] = {}
-    task_steps: list[int] = []
-    settings: dict[str, Any] = Field(default_factory=dict, description="Settings in which the models differ.")
-
-
-class ComparisonTask(ResultPart):
-    """The task for which all models are fine-tuned, with the scores of controls over all fine-tuning seeds.
-
-    Further keys are those that the task itself reports (`Task.facts`).
-    """
-
-    name: str
-    metric: str
-    train_rows: int | None = None
-    test_rows: int | None = None
-    draws: int | None = Field(default=None, description="Fine-tuning seeds of each training.")
-    controls: dict[str, Score] = {}
-
-
-class ComparisonResults(ResultPart):
-    """The content of `comparison.json`."""
-
-    schema_version: int = Field(default=SCHEMA, validation_alias="schema", serialization_alias="schema")
-    seeds: int
-    corpus: str | None = None
-    models: list[ComparedModel]
-    baselines: dict[str, float] | None = None
-    task: ComparisonTask | None = None
-    budget: str
-
-
-def write_results(path: Path, results: Results | ComparisonResults) -> dict[str, Any]:
+def write_results(path: Path, results: ResultPart) -> dict[str, Any]:
     """Write results and return them as JSON."""
     facts = results.json_facts()
     write_json(path, facts)
@@ -386,15 +326,11 @@ def read_results(path: Path) -> Results:
     """Return the results of a run; WrongInput names the file and the first key that does not match the schema."""
     if not path.is_file():
         raise WrongInput(f"{path} is missing; a report requires a run that has been evaluated")
-    return _validated(Results, path)
+    return read_validated(Results, path)
 
 
-def read_comparison(path: Path) -> ComparisonResults:
-    """Return the results of a comparison; WrongInput names the file and the first key that does not match."""
-    return _validated(ComparisonResults, path)
-
-
-def _validated(kind: type[Written], path: Path) -> Written:
+def read_validated(kind: type[Written], path: Path) -> Written:
+    """Return the results in a file as an instance of `kind`; WrongInput names the first key that does not match."""
     found = read_json(path)
     if not isinstance(found, dict):
         raise WrongInput(f"{path} must hold one JSON object")

@@ -10,24 +10,20 @@ from typing import Any
 import numpy as np
 
 from danlu.api.request import run_request
+from danlu.comparison_results import (
+    ComparedModel,
+    ComparisonResults,
+    ComparisonTask,
+    MeasuredScore,
+    ReferenceDifference,
+)
 from danlu.config.comparison import Comparison, build_comparison, differing_settings
 from danlu.config.loading import load_recipe
 from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.errors import WrongInput
 from danlu.evaluation.paired_comparison import Measurement, paired_differences
 from danlu.report.comparison import write_comparison
-from danlu.results import (
-    SCHEMA,
-    ComparedModel,
-    ComparisonResults,
-    ComparisonTask,
-    MeasuredScore,
-    ModelResult,
-    ReferenceDifference,
-    Results,
-    TaskResult,
-    write_results,
-)
+from danlu.results import SCHEMA, ModelResult, Results, TaskResult, write_results
 from danlu.runs import run as runs
 from danlu.runs.events import never
 from danlu.runs.finetune_task import interval_facts

@@ -7,12 +7,18 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from danlu.comparison_results import (
+    ComparedModel,
+    ComparisonResults,
+    MeasuredScore,
+    ReferenceDifference,
+    read_comparison,
+)
 from danlu.durable import write_text
 from danlu.report.chart_dots import dot_chart
 from danlu.report.page import hash_of, page_script, printable
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.template_environment import environment
-from danlu.results import ComparedModel, ComparisonResults, MeasuredScore, ReferenceDifference, read_comparison
 
 
 @dataclass(frozen=True)

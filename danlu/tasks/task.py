@@ -19,7 +19,8 @@ import numpy as np
 from danlu.hf_heads import Head
 from danlu.metrics.metric import Figure, Metric
 from danlu.metrics.table import DetailTable
-from danlu.objective import Objective, refuse_misspelt_members
+from danlu.misspelt_members import refuse_misspelt_members
+from danlu.objective import Objective
 from danlu.registry import tasks
 from danlu.settings import Settings
 from danlu.tasks.predictor import Predictor
