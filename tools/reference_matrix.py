@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from danlu.config.compatibility import Pair, build_variants, compatibility_matrix, variants
+from danlu.hf_heads import Head
 from danlu.objective import Objective
-from danlu.registry import Registry, architectures, objectives
+from danlu.registry import Registry, architectures, objectives, tasks
 
 ORDERS = {
     "causal": "itself and earlier positions",
@@ -51,6 +52,13 @@ Terms: the terms of the loss, with weights other than 1. Needs: the attention or
 role. Boundaries: the objective reads where words or sentences start. Units: what an example is built from. Overrides:
 the [optional members](#optional-members-of-an-objective) that the class defines, the number of sentinel tokens that it
 needs, and the number of text windows per example if it is not one.
+"""
+
+TASKS = """\
+## Tasks
+
+A model can be fine-tuned for a task if it reads text. The head is that of the transformers class that the fine-tuned
+model is exported to.
 """
 
 STREAMS = """\
@@ -218,8 +226,20 @@ def architectures_section() -> list[str]:
     return [ARCHITECTURES, *table(["", "setting", *ROLES], rows)]
 
 
+def tasks_section() -> list[str]:
+    rows = [
+        [f"`{name}`", inspect.cleandoc(tasks[name].__doc__ or "").splitlines()[0], head_name(tasks[name].hf_head)]  # type: ignore[attr-defined]
+        for name in tasks
+    ]
+    return [TASKS, *table(["task", "", "transformers head"], rows)]
+
+
+def head_name(head: Head | None) -> str:
+    return NONE if head is None else f"`{head.kind}`"
+
+
 def exemptions_section() -> list[str]:
-    kinds: tuple[Registry, ...] = (objectives, architectures)
+    kinds: tuple[Registry, ...] = (objectives, architectures, tasks)
     rows = [
         [f"{kind.kind} `{name}`", what, why]
         for kind in kinds
@@ -232,4 +252,4 @@ def exemptions_section() -> list[str]:
 def matrix_page() -> str:
     orders = "\n".join(f"- `{name}`: {meaning}" for name, meaning in ORDERS.items())
     parts = [INTRODUCTION.format(orders=orders), *pairs_section(), *architectures_section(), *objectives_section()]
-    return "\n".join([*parts, *members_section(), *streams_section(), *exemptions_section()])
+    return "\n".join([*parts, *members_section(), *streams_section(), *tasks_section(), *exemptions_section()])

@@ -119,11 +119,17 @@ def recipe_page() -> str:
     for name, cls in sections.items():
         parts += [f"## {name.removesuffix('Settings').removesuffix('Recipe') or 'The recipe'}", "", summary(cls), ""]
         parts += [*table(cls), ""]
+    registered = {kinds[name].__name__: kinds[name] for kinds in REGISTRIES for name in kinds}
     for kinds in REGISTRIES:
         parts += [f"## Every {kinds.kind}", ""]
         for name in kinds:
             parts += [f"### {kinds.kind}: `{name}`", "", summary(kinds[name]), ""]
             parts += [*table(kinds[name], registered_base(kinds, kinds[name])), ""]
+            below = registered | sections
+            nested(kinds[name], below)
+            for part in [part for part in below if part not in registered | sections]:
+                sections[part] = below[part]
+                parts += [f"#### {part}", "", summary(below[part]), "", *table(below[part]), ""]
     return "\n".join(parts)
 
 

@@ -235,8 +235,13 @@ class Model:
         """Return {label: probability} for each text, the most probable label first.
 
         Raises:
-            WrongInput: if the model was not fine-tuned.
+            WrongInput: if the model was not fine-tuned, or for a task that predicts something else.
         """
+        if self.predictor is not None and not self.predictor.predicts_probabilities:
+            raise self._unsupported(
+                f"was fine-tuned for a task without classes ({self.predictor.name}); in Python, use "
+                "danlu.load(...).predict(inputs)"
+            )
         return self._answer(texts, "does not classify")
 
     def _answer(self, inputs: Sequence[Any], reason: str) -> list[Any]:

@@ -15,12 +15,14 @@ from danlu.console.language import message, translated
 @click.command("matrix", cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print every pair as JSON.")
 def command(as_json: bool) -> None:
-    """Show which architectures support which objectives, and why others do not."""
+    """Show which architectures support which objectives, why others do not, and which tasks there are."""
     from rich.console import Console
     from rich.table import Table
 
+    import danlu.tasks  # noqa: F401  (registers them)
     from danlu.commands.tables import heads
-    from danlu.config.compatibility import compatibility_matrix
+    from danlu.config.compatibility import compatibility_matrix, text_objectives
+    from danlu.registry import tasks
 
     pairs = compatibility_matrix()
     if as_json:
@@ -40,3 +42,6 @@ def command(as_json: bool) -> None:
         if not pair.allowed:
             line = message("matrix.no", reason=translated("matrix_reason", pair.reason))
             click.echo("\n".join(wrapped(line, console.width)))
+    comma = message("list.comma")
+    line = message("matrix.tasks", tasks=comma.join(tasks), objectives=comma.join(text_objectives()))
+    click.echo("\n".join(wrapped(line, console.width)))

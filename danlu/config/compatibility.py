@@ -92,6 +92,11 @@ def check_compatible(objective: Settings, architecture: Architecture) -> str | N
     return f"{reason}; use {' or '.join(supporting)}" if supporting else reason
 
 
+def text_objectives() -> list[str]:
+    """Return the objectives whose models read text, with default settings; only these can be fine-tuned for a task."""
+    return [name for name in objectives if next(variants(objectives, name))[1].reads_tokens]
+
+
 def compatibility_matrix() -> list[Pair]:
     """Return every pair of a registered objective and architecture."""
     built = {architecture: build_variants(architecture) for architecture in architectures}

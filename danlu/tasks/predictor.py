@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ class Predictor(Settings, ABC):
 
     if TYPE_CHECKING:  # declared by each class as `name: Literal["..."] = "..."`
         name: str
+
+    predicts_probabilities: ClassVar[bool] = False
+    """Whether each prediction is {class: probability}, most probable first, as `Model.classify` returns it."""
 
     @abstractmethod
     def objective(self) -> Objective:

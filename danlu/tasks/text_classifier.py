@@ -99,6 +99,8 @@ class TextClassifier(Predictor):
     )
     dropout: float = Field(0.1, description="Dropout before the output layer in training.")
 
+    predicts_probabilities: ClassVar[bool] = True
+
     @model_validator(mode="before")
     @classmethod
     def _order_of_earlier_versions(cls, data: Any) -> Any:

@@ -107,10 +107,13 @@ def test_the_matrix_lists_the_new_objective_with_causal_architectures(extended, 
     assert allowed(run(["danlu", "matrix", "--json"], tmp_path, extended)) == causal_architectures()
 
 
-def test_the_schema_includes_the_new_task(extended, tmp_path):
+@pytest.mark.slow
+def test_schema_and_matrix_include_the_new_task(extended, tmp_path):
     done = run(["danlu", "schema"], tmp_path, extended)
     assert done.returncode == 0, done.stderr
     assert '"count_words"' in done.stdout
+    done = run(["danlu", "matrix"], tmp_path, extended)
+    assert "tasks: classify, count_words;" in " ".join(done.stdout.split())
 
 
 @pytest.mark.slow
@@ -147,6 +150,9 @@ def test_every_command_of_the_page_runs_and_the_model_learns(extended, tmp_path)
         done = run(words, at, extended)
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
         assert re.search("ahead|count_words|passed", done.stdout + done.stderr)
+    done = run(["danlu", "classify", "runs/counts", "two words"], tmp_path, extended)
+    assert done.returncode == 2
+    assert "was fine-tuned for a task without classes (count_words); in Python, use danlu.load" in done.stderr
     found = results_of(tmp_path / "runs/ahead")
     assert found["terms"]["ahead"]["loss"] < 0.95 * found["judged"]["figures"]["entropy_of_targets"]
 
