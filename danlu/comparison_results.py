@@ -11,20 +11,22 @@ from danlu.results import SCHEMA, Difference, ResultPart, Score, read_validated
 
 
 class MeasuredScore(Score):
-    """A metric of one pre-trained model, with the unit of its confidence interval."""
+    """A metric of one pre-trained model, with what its confidence interval is computed over."""
 
-    over: str | None = Field(default=None, description="Unit of the interval: training runs, documents or draws.")
+    over: str | None = Field(
+        default=None, description="What the interval is computed over: training runs, documents or seeds."
+    )
 
 
 class ReferenceDifference(Difference):
-    """The paired difference of a metric from that of the model `reference`."""
+    """The paired difference in a metric between a model and the model `reference`."""
 
     reference: str | None = Field(default=None, validation_alias="from", serialization_alias="from")
     over: str | None = None
 
 
 class ComparedModel(ResultPart):
-    """One of the compared models, over all its training runs."""
+    """One of the compared models, with results aggregated over its training runs."""
 
     name: str
     objective: str
@@ -54,7 +56,7 @@ class ComparisonTask(ResultPart):
     metric: str
     train_rows: int | None = None
     test_rows: int | None = None
-    draws: int | None = Field(default=None, description="Fine-tuning seeds of each training.")
+    draws: int | None = Field(default=None, description="Number of fine-tuning seeds per training run.")
     controls: dict[str, Score] = Field(default_factory=dict)
 
 

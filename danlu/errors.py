@@ -29,8 +29,8 @@ class RenamedKey(FutureWarning):
     """Warning that a setting is given under its former name, which the next version will not accept."""
 
 
-def nearest(wrong: str, known: Iterable[str]) -> str:
-    """Suggest the known name closest to `wrong`, or list all known names if none is close."""
+def nearest(wrong: str, known: Iterable[str], kind: str = "known") -> str:
+    """Suggest the known name closest to `wrong`, or list all known names, after `kind`, if none is close."""
     names = sorted(known)
     close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"{kind}: {', '.join(names)}"

@@ -28,7 +28,7 @@ def missing_library(module: str, extra: str, purpose: str) -> WrongInput:
     return WrongInput(f"{purpose} needs {module}; install it with: pip install 'danlu[{extra}]'")
 
 
-def need(module: str, extra: str, purpose: str) -> ModuleType:
+def import_optional(module: str, extra: str, purpose: str) -> ModuleType:
     """Import and return an optional module.
 
     Args:

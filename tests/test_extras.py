@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.extras import need
+from danlu.extras import import_optional
 
 ROOT = Path(__file__).parents[1]
 
 
 def test_an_installed_module_is_returned():
-    assert need("json", "clean", "reading") is json
+    assert import_optional("json", "clean", "reading") is json
 
 
 def test_a_missing_module_names_the_command_that_installs_it():
-    with pytest.raises(WrongInput, match=r"mending text needs no_such_module; .*pip install 'danlu\[clean\]'"):
-        need("no_such_module", "clean", "mending text")
+    with pytest.raises(WrongInput, match=r"repairing text needs no_such_module; .*pip install 'danlu\[clean\]'"):
+        import_optional("no_such_module", "clean", "repairing text")
 
 
 WITHOUT_POSIX = """

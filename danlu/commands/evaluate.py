@@ -16,7 +16,13 @@ from danlu.console.language import message, named
 @click.argument("text", type=click.Path())
 @click.option("--train", type=click.Path(), help="Text to fit the baselines to.")
 @click.option("--stride", type=click.IntRange(min=1), help="Positions scored per window after the first (128).")
-@click.option("--every", default=7, type=click.IntRange(min=2), show_default=True, help="Mask one token in this many.")
+@click.option(
+    "--every",
+    default=7,
+    type=click.IntRange(min=2),
+    show_default=True,
+    help="Masked models: mask every N-th token per pass.",
+)
 @click.option("--ngram", default=5, type=click.IntRange(min=1), show_default=True, help="Order of the n-gram baseline.")
 @click.option(
     "--documents",

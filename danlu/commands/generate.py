@@ -39,7 +39,7 @@ from danlu.commands.help import Command
     help="Above 1: make tokens that occurred before less probable.",
 )
 @click.option("--stop", multiple=True, help="Stop before this text; can be given several times.")
-@click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True, help="Seed of the sampling.")
+@click.option("--seed", default=0, type=click.IntRange(min=0), show_default=True, help="Random seed of sampling.")
 @click.option("--json", "as_json", is_flag=True, help="Print prompt and text as JSON.")
 def command(
     model: str,
@@ -55,7 +55,7 @@ def command(
 ) -> None:
     """Continue PROMPT with the model in the folder MODEL.
 
-    An encoder-decoder instead fills the blanks (___) of PROMPT, or restores a corrupted text.
+    An encoder-decoder instead fills the blanks (___) in PROMPT, or restores a corrupted text.
     """
     import danlu
 

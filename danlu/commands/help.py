@@ -1,6 +1,6 @@
 """Commands whose help follows the language of the console.
 
-English help stands in the commands and is formatted by click. The Chinese texts are in
+English help is written in the commands and formatted by click. The Chinese texts are in
 `danlu/console/messages/help.zh.toml`: a table for each command, with its options by parameter name.
 """
 
@@ -15,11 +15,11 @@ import click
 from danlu.console.columns import padded, width, wrapped
 from danlu.console.language import catalogue, current
 
-WIDEST, NARROWEST = 80, 50
-"""Columns of a page of help, as click has them."""
+MAX_COLUMNS, MIN_COLUMNS = 80, 50
+"""Limits of the width of a help page, the defaults of click."""
 
 FIRST_COLUMN = 30
-"""Widest option whose description begins on the same line."""
+"""Maximum width of an option whose description starts on the same line."""
 
 
 class Command(click.Command):
@@ -43,14 +43,14 @@ def texts() -> dict[str, Any]:
 
 
 def chinese_help(command: click.Command, ctx: click.Context) -> str:
-    """Return the page of `--help` in Chinese: usage, description, options, commands."""
+    """Return the Chinese help page of a command: usage, description, options, commands."""
     frame = texts()["frame"]
-    columns = max(NARROWEST, min(get_terminal_size().columns, WIDEST) - 2)
-    own = texts()[command_key(ctx)]
+    columns = max(MIN_COLUMNS, min(get_terminal_size().columns, MAX_COLUMNS) - 2)
+    entry = texts()[command_key(ctx)]
     lines = usage(command, ctx, columns)
-    for paragraph in own["help"].strip().split("\n\n"):
+    for paragraph in entry["help"].strip().split("\n\n"):
         lines += ["", *indented(wrapped(paragraph, columns - 2))]
-    options = [option_row(param, own, ctx) for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    options = [option_row(param, entry, ctx) for param in command.get_params(ctx) if isinstance(param, click.Option)]
     lines += ["", f"{frame['options']}：", *table(options, columns)]
     if isinstance(command, click.Group):
         lines += ["", f"{frame['commands']}：", *table(list(command_rows(command, ctx)), columns)]
@@ -58,7 +58,7 @@ def chinese_help(command: click.Command, ctx: click.Context) -> str:
 
 
 def command_key(ctx: click.Context) -> str:
-    """Return the table of a command in the catalogue: `corpus check`; `danlu` for the program itself."""
+    """Return the key of a command in the catalogue, such as `corpus check`; `danlu` for the program itself."""
     names = []
     while ctx.parent is not None:
         names.insert(0, str(ctx.command.name))
@@ -67,7 +67,7 @@ def command_key(ctx: click.Context) -> str:
 
 
 def usage(command: click.Command, ctx: click.Context, columns: int) -> list[str]:
-    """Return the line of usage, broken with the arguments below each other."""
+    """Return the usage line, wrapped with a hanging indent below the first argument."""
     arguments = texts()["arguments"]
     pieces = " ".join(arguments.get(piece, piece) for piece in command.collect_usage_pieces(ctx))
     start = f"{texts()['frame']['usage']}{ctx.command_path} "
@@ -75,8 +75,8 @@ def usage(command: click.Command, ctx: click.Context, columns: int) -> list[str]
     return [start + first, *(" " * width(start) + line for line in others)]
 
 
-def option_row(param: click.Option, own: dict[str, Any], ctx: click.Context) -> tuple[str, str]:
-    """Return an option with the type of its value, and its description with default, range and whether it is needed."""
+def option_row(param: click.Option, entry: dict[str, Any], ctx: click.Context) -> tuple[str, str]:
+    """Return the two cells of an option: its names and type; its description with default, range and `required`."""
     frame = texts()["frame"]
     spec = (param.get_help_record(ctx) or ("", ""))[0]
     if not param.is_flag:
@@ -88,12 +88,12 @@ def option_row(param: click.Option, own: dict[str, Any], ctx: click.Context) -> 
         *([extra["range"]] if "range" in extra else []),
         *([frame["required"]] if "required" in extra else []),
     ]
-    text = frame["help_option"] if "--help" in param.opts else own[str(param.name)]
+    text = frame["help_option"] if "--help" in param.opts else entry[str(param.name)]
     return spec, f"{text}[{'；'.join(notes)}]" if notes else text
 
 
 def command_rows(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, str]]:
-    """Yield the commands of a group, each with its one line."""
+    """Yield (name, one-line summary) of each command of a group."""
     key = command_key(ctx)
     for name in group.list_commands(ctx):
         yield (
@@ -103,7 +103,7 @@ def command_rows(group: click.Group, ctx: click.Context) -> Iterator[tuple[str, 
 
 
 def table(rows: list[tuple[str, str]], columns: int) -> list[str]:
-    """Return rows of two columns, the second one wrapped; a first cell that is too wide has a line of its own."""
+    """Return rows of two columns, the second one wrapped; a first cell that is too wide is put on a separate line."""
     first = min(max(width(cell) for cell, _ in rows), FIRST_COLUMN) + 2
     lines = []
     for cell, text in rows:

@@ -69,7 +69,7 @@ class Verbs(Group):
 
 
 def language_first(arguments: list[str]) -> list[str]:
-    """Move `--lang` to the front, so that it may stand anywhere: after a command, or after `--help`."""
+    """Move `--lang` to the front, so that it can be given anywhere: after a command, or after `--help`."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     for i, word in enumerate(options):
         end = i + (1 if "=" in word else 2)
@@ -90,8 +90,8 @@ def set_language(ctx: click.Context, option: click.Parameter, value: str | None)
     is_eager=True,
     expose_value=False,
     callback=set_language,
-    help="Language of help and messages; may stand anywhere on the line (default: DANLU_LANG, the recipe's language, "
-    "the locale).",
+    help="Language of help and messages; can be given anywhere on the command line (default: DANLU_LANG, the recipe's "
+    "language, the locale).",
 )
 def danlu_command() -> None:
     """Raw text in, a language model out."""

@@ -13,9 +13,9 @@ from danlu.commands.help import Command
 @click.argument("model", type=click.Path())
 @click.argument("word")
 @click.option("--top", default=10, type=click.IntRange(min=1), show_default=True, help="Number of tokens.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the tokens as JSON.")
 def command(model: str, word: str, top: int, as_json: bool) -> None:
-    """List the tokens whose vectors are nearest to that of WORD, with their cosines."""
+    """List the tokens whose vectors are nearest to that of WORD, with their cosine similarity."""
     import danlu
     from danlu.commands.tables import heads, print_table
 

@@ -93,14 +93,14 @@ def two_rows(tokens: list[str], targets: list[str | None], columns: int | None =
     Args:
         columns: of the tokens (default: what the terminal has, without the names of the rows).
     """
-    from danlu.console.columns import padded, visible, width
+    from danlu.console.columns import padded, show_whitespace, width
 
     names = [f"  {message(key)}" for key in ("show.sees", "show.predicts")]
     columns = columns or get_terminal_size((NO_TERMINAL, 0)).columns - width(names[0])
     lines: list[str] = []
     above, below = "", ""
     for token, target in zip(tokens, targets, strict=True):
-        a, b = visible(token), "·" if target is None else visible(target)
+        a, b = show_whitespace(token), "·" if target is None else show_whitespace(target)
         wide = max(width(a), width(b))
         if above and width(above) + wide + 1 > columns:
             lines += [names[0] + above, names[1] + below, ""]

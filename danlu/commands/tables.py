@@ -9,7 +9,7 @@ from shutil import get_terminal_size
 
 import click
 
-from danlu.console.columns import padded, visible, width, wrapped
+from danlu.console.columns import padded, show_whitespace, width, wrapped
 from danlu.console.language import message, named
 
 GAP = 2
@@ -66,5 +66,5 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return named("answer", str(value))
     if not isinstance(value, int | float):
-        return "" if value is None else visible(str(value))
+        return "" if value is None else show_whitespace(str(value))
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

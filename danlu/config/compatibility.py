@@ -89,7 +89,7 @@ def check_compatible(objective: Settings, architecture: Architecture) -> str | N
                 compatible = incompatibility(objective, models_of(variant), name) is None  # type: ignore[arg-type]
             if compatible:
                 supporting.append(" ".join([name, *(f"with {key} {value}" for key, value in settings.items())]))
-    return f"{reason}; use {' or '.join(supporting)}" if supporting else reason
+    return f"{reason}; supported by: {', '.join(supporting)}" if supporting else reason
 
 
 def text_objectives() -> list[str]:

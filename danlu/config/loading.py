@@ -47,9 +47,10 @@ def find_recipe(name: str) -> tuple[str, str]:
         return (SHIPPED_FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     siblings = path.parent.iterdir() if path.parent.is_dir() else ()
     similar = [str(p) for p in siblings if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
-    raise WrongInput(
-        f"no recipe {name!r}: neither a file nor a shipped recipe; {nearest(name, [*shipped_recipes(), *similar])}"
-    )
+    advice = nearest(name, [*shipped_recipes(), *similar])
+    if (path.suffix or len(path.parts) > 1) and not advice.startswith("did you mean"):
+        advice = "list the shipped recipes with: danlu recipes"
+    raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {advice}")
 
 
 def parse_yaml(text: str, source: str) -> Any:

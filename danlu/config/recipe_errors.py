@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,7 @@ class Problem:
 
     def text(self, source: str) -> str:
         """Format the problem as `file:line: key: message`."""
-        place = f"{source}, as overridden" if self.overridden else f"{source}:{self.line}" if self.line else source
+        place = f"{source} with overrides" if self.overridden else f"{source}:{self.line}" if self.line else source
         return ": ".join(filter(None, (place, ".".join(self.keys), self.message)))
 
 
@@ -101,7 +102,9 @@ def error_message(details: ErrorDetails) -> str:
         return "is missing"
     if details["type"] in SELF_EXPLANATORY:
         return message
-    return f"{message[0].lower()}{message[1:]}, not {details.get('input')!r}"
+    expected = re.sub(r"^input should be |, unable to parse .*$", "", f"{message[0].lower()}{message[1:]}")
+    prefix = "expected " if message.startswith("Input should be ") else ""
+    return f"{prefix}{expected}, not {details.get('input')!r}"
 
 
 def line_number(tree: Any, loc: Sequence[str | int]) -> int | None:

@@ -1,4 +1,4 @@
-"""Text in terminal columns, where a Chinese character takes two: widths, padding and line breaks."""
+"""Width, padding and line breaks of terminal text, in which a Chinese character takes two columns."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import unicodedata
 from itertools import pairwise
 
 NOT_FIRST = "、，。；：？！）」』】》〉”’…–%)]}>,.;:!?"
-"""Characters that no line begins with."""
+"""Characters that must not start a line."""
 
 NOT_LAST = "（「『【《〈“‘([{<"
-"""Characters that no line ends with."""
+"""Characters that must not end a line."""
 
 WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff"
 PIECE = re.compile(rf"\s+|`[^`]+`|\[[^\]]{{,24}}\]|[{WIDE}]|(?:(?![\[`])[^\s{WIDE}])+|.")
-"""What a line is made of: white space, `code`, a [short note], one wide character, or a run of others."""
+"""Pieces that are never cut: white space, `code`, a [short note], a wide character, or a run of other characters."""
 
 
 def width(text: str) -> int:
-    """Return the columns that a text takes on a terminal: wide characters two, combining ones none."""
+    """Return the width of a text in columns: two for a wide character, none for a combining one."""
     return sum(
         2 if unicodedata.east_asian_width(c) in "WF" else unicodedata.category(c) not in ("Mn", "Me") for c in text
     )
 
 
-def padded(text: str, columns: int, right: bool = False) -> str:
-    """Fill a text up with spaces to `columns`; `right` puts them before it."""
+def padded(text: str, columns: int, align_right: bool = False) -> str:
+    """Pad a text with spaces to a width of `columns`, on the left if `align_right`."""
     space = " " * (columns - width(text))
-    return space + text if right else text + space
+    return space + text if align_right else text + space
 
 
 def wrapped(text: str, columns: int) -> list[str]:
     """Break a text into lines of at most `columns`, between words or between Chinese characters.
 
-    White space where a line breaks is dropped. A word that is wider than a line is cut.
+    White space at a line break is dropped. A word that is wider than a line is cut.
     """
     lines, line = [], ""
-    for piece in unbreakable(text):
+    for piece in split_pieces(text):
         if line.strip() and width(line + piece.rstrip()) > columns:
             lines.append(line.rstrip())
             line = ""
@@ -56,8 +56,8 @@ def cut(word: str, columns: int) -> list[str]:
     return found
 
 
-def unbreakable(text: str) -> list[str]:
-    """Return the pieces of a text between which a line may break."""
+def split_pieces(text: str) -> list[str]:
+    """Split a text into pieces between which a line may break."""
     pieces = PIECE.findall(" ".join(text.split()))
     found = pieces[:1]
     for before, piece in pairwise(pieces):
@@ -68,6 +68,6 @@ def unbreakable(text: str) -> list[str]:
     return found
 
 
-def visible(token: str) -> str:
-    """White space as signs, so that columns hold."""
+def show_whitespace(token: str) -> str:
+    """Replace line breaks and tabs with visible symbols, so that columns stay aligned."""
     return token.replace("\n", "⏎").replace("\t", "→").replace("\r", "␍")

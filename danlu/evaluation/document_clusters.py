@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from danlu.errors import WrongInput
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.text.stop_words import CHINESE, ENGLISH
 from danlu.text.words import words
 
@@ -83,7 +83,7 @@ def document_clusters(
     """
     if len(texts) < k:
         raise WrongInput(f"{len(texts)} documents cannot form {k} clusters; choose fewer with --k")
-    sklearn_cluster = need("sklearn.cluster", "eval", "clustering")
+    sklearn_cluster = import_optional("sklearn.cluster", "eval", "clustering")
     points = centre_vectors(vectors.astype(np.float64))
     kmeans = sklearn_cluster.KMeans(k, n_init=RESTARTS, random_state=SEED).fit(points)
     word_counts = [content_words(text) for text in texts]

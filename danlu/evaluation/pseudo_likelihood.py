@@ -1,9 +1,9 @@
 """Pseudo-log-likelihood of a masked language model: each token is predicted from the tokens on both sides.
 
-Pseudo-log-likelihood (Salazar et al. 2020) masks one token at a time. Here each token is masked once in `every`
-passes, one in `every` tokens per pass. Both are equal if `every` is the length of the text; a smaller number, at about
-the masking rate of training, makes whole texts affordable. It is not a likelihood, because the contexts overlap: it is
-comparable only between masked models with the same tokenizer.
+Pseudo-log-likelihood (Salazar et al. 2020) masks one token per forward pass. Here each pass masks every `every`-th
+token, so that each token is masked once in `every` passes. This equals the original definition if `every` is the length
+of the text; a smaller value, close to the inverse of the masking rate in training, makes long texts affordable. The
+result is not a likelihood, because the contexts overlap: compare it only between masked models with the same tokenizer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MASKED_STREAM = {"text": StreamSpec(labels={"hidden": np.int64})}
 
 
 def masked_windows(ids: np.ndarray, context: int, every: int, vocabulary: Vocabulary) -> Iterator[Seq]:
-    """Yield windows over one document, each `every` times, that together mask every ordinary token exactly once."""
+    """Yield each window of a document `every` times with different masks, each ordinary token masked exactly once."""
     mask = vocabulary.require_mask()
     for start in range(0, len(ids), context):
         window = ids[start : start + context]
@@ -51,10 +51,10 @@ def pseudo_likelihood(
 
     Args:
         context: maximum positions per window.
-        every: one token in this many is masked at a time.
+        every: distance between masked tokens; each window takes this many passes.
     """
     if every < 2:
-        raise ValueError(f"masking one token in {every} leaves no context; mask one in at least 2")
+        raise ValueError(f"every is {every}, which masks all tokens and leaves no context; set it to at least 2")
     nats = np.zeros(store.documents)
     targets = np.zeros(store.documents, np.int64)
     for batch in window_batches(store, context, every, vocabulary, batch_tokens):

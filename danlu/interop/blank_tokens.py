@@ -1,4 +1,4 @@
-"""The blanks in a text for each kind of head, used to check exported models and in model cards."""
+"""How blanks are written for each kind of head: used in the logit check of exported models and in model cards."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 from danlu.tokens.vocabulary import Vocabulary
 
-EVERY = 5
-"""One in this many tokens of a text is hidden."""
+HIDE_EVERY = 5
+"""Distance between hidden tokens: one token in five is hidden."""
 
 
 @dataclass(frozen=True)
 class Blank:
-    """One kind of blank."""
+    """A kind of blank: its notation, and the function that puts blanks into token ids."""
 
-    text: str  # its notation in a text
-    hide: Callable[[np.ndarray, Vocabulary], np.ndarray]  # replace some of the ids [n] by blanks
+    text: str  # notation in a text
+    hide: Callable[[np.ndarray, Vocabulary], np.ndarray]  # replaces some of the ids [n] with blanks
 
 
 def mask_tokens(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """Replace one id in `EVERY` by the mask."""
-    return np.where(np.arange(len(ids)) % EVERY == EVERY // 2, vocabulary.require_mask(), ids)
+    """Replace every `HIDE_EVERY`-th token with the mask token."""
+    return np.where(np.arange(len(ids)) % HIDE_EVERY == HIDE_EVERY // 2, vocabulary.require_mask(), ids)
 
 
 def insert_sentinels(ids: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
-    """Replace one id in `EVERY` by the next sentinel, until no sentinels are left."""
+    """Replace every `HIDE_EVERY`-th token with the next sentinel, until no sentinels are left."""
     shown = ids.copy()
-    places = np.arange(EVERY // 2, len(ids), EVERY)[: len(vocabulary.sentinels)]
-    shown[places] = vocabulary.sentinels[: len(places)]
+    positions = np.arange(HIDE_EVERY // 2, len(ids), HIDE_EVERY)[: len(vocabulary.sentinels)]
+    shown[positions] = vocabulary.sentinels[: len(positions)]
     return shown
 
 
@@ -39,4 +39,4 @@ BLANKS: Mapping[str | None, Blank] = {
     "mask": Blank("<mask>", mask_tokens),
     "sentinels": Blank("<extra_id_0>", insert_sentinels),
 }
-"""The kinds of blanks, by the `blank` of a head."""
+"""Kinds of blanks, keyed by `Head.blank`."""

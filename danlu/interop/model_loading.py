@@ -72,7 +72,7 @@ def describe_model(folder: Path) -> tuple[ModelFacts, TextTokenizer]:
     if not folder.is_dir():
         raise WrongInput(f"{folder} is not a folder; give the folder of a saved model")
     if not (folder / FACTS).is_file() and not (folder / CONFIG).is_file():
-        raise WrongInput(f"{folder} holds no model: it has neither {FACTS} nor {CONFIG}")
+        raise WrongInput(f"{folder} contains no model: it has neither {FACTS} nor {CONFIG}")
     check_integrity(folder)
     tokenizer = load_tokenizer(folder)
     facts = read_facts(folder) if (folder / FACTS).is_file() else facts_from_config(folder, tokenizer.vocabulary)

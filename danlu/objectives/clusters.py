@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from danlu.batch import Batch, Example, Seq, StreamSpec, full_order
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.objective import LogitsFrom, ModelAPI, ModelShape, Objective, Sample, Units, UnitSource
 from danlu.objectives.masked import MaskedHead
 from danlu.objectives.masked_tokens.masking import LONGEST_SPAN, hide_spans
@@ -153,7 +153,7 @@ class Clusters(Objective):
         tokens = split_tokens(store)
         clusters = np.array(pseudo_labels(source, self.teacher, self.k, self.unit_tokens, "test"))
         tokens, clusters = tokens[clusters != NO_CLUSTER], clusters[clusters != NO_CLUSTER].astype(np.int64)
-        information = need("sklearn.metrics", "eval", "judging clusters").normalized_mutual_info_score
+        information = import_optional("sklearn.metrics", "eval", "evaluating clusters").normalized_mutual_info_score
         table = np.zeros((self.k, source.vocabulary.size), np.int64)
         np.add.at(table, (clusters, tokens), 1)
         return {

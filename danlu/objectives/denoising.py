@@ -124,7 +124,7 @@ def permute_sentences(ids: np.ndarray, sentence: np.ndarray, rng: np.random.Gene
 def infill_spans(
     ids: np.ndarray, rate: float, mean: float, longest: int, mask: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Replace random spans of a text by one mask token each.
+    """Replace random spans of a text with one mask token each.
 
     Args:
         ids: the text [n].

@@ -32,7 +32,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class MaskedSentence(Objective):
-    """Replace a sentence of each text by a mask token and identify it among the hidden sentences of the group.
+    """Replace a sentence of each text with a mask token and identify it among the hidden sentences of the group.
 
     The query is the mean hidden state of the context plus a linear map of the mask's hidden state. The candidates are
     the mean hidden states of the hidden sentences, each encoded alone; the loss is the cross-entropy of their cosines.

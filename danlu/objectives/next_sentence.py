@@ -83,7 +83,9 @@ class NextSentence(Objective):
     @model_validator(mode="after")
     def _one_sequence(self) -> NextSentence:
         if self.classifier == "first_token" and self.form == "apart":
-            raise ValueError("classifier first_token reads both texts in one sequence; set form: together (now apart)")
+            raise ValueError(
+                "classifier first_token reads both texts in one sequence; set form: together (currently apart)"
+            )
         return self
 
     @property

@@ -120,7 +120,7 @@ class Replaced(Objective):
     )
     generator: GeneratorSize | None = Field(
         default=GeneratorSize(),
-        description=("Size of the generator; null replaces hidden tokens by random ordinary tokens."),
+        description=("Size of the generator; null replaces hidden tokens with random ordinary tokens."),
     )
     replaced_weight: float = Field(
         default=50.0, gt=0, description="Weight of the detector's loss, relative to the generator's."

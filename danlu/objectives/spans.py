@@ -32,7 +32,7 @@ from danlu.tokens.vocabulary import Vocabulary
 
 @objectives.register
 class Spans(Objective, TextRewriter):
-    """Replace random spans of each piece by sentinels and generate the spans; at least one token is hidden.
+    """Replace random spans of each piece with sentinels and generate the spans; at least one token is hidden.
 
     The encoder reads the text with sentinel 0 in place of the first span, sentinel 1 in place of the second and so on,
     followed by eos. The decoder starts from the padding token, as in T5, and generates sentinel 0, the first span,

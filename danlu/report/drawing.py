@@ -155,14 +155,14 @@ def prefix_ids(root: ElementTree.Element, name: str) -> None:
 
 
 def convert_style(style: str) -> str:
-    """Replace placeholder colours by CSS variables and remove fonts."""
+    """Replace placeholder colours with CSS variables and remove fonts."""
     for colour, variable in VARIABLES.items():
         style = style.replace(colour, f"var(--{variable})")
     return re.sub(r"font-family:[^;]*;?\s*", "", style)
 
 
 def insert_texts(element: ElementTree.Element, texts: list[Text]) -> None:
-    """Replace a placeholder by its text in every language."""
+    """Replace a placeholder with its text in every language."""
     found = re.fullmatch(r"@(\d+)@", element.text or "")
     if not found:
         return

@@ -78,7 +78,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tupl
     _, header = next(records)
     for column in columns:
         if column not in header:
-            raise WrongInput(f"{path}:1: has no column {column!r}; {nearest(column, header)}")
+            raise WrongInput(f"{path}:1: no column {column!r}; {nearest(column, header, 'columns')}")
     at = [header.index(name) for name in columns]
     for line, fields in records:
         if len(fields) != len(header):

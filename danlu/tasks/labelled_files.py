@@ -79,12 +79,12 @@ class LabelledFiles(Settings):
         return {"train": self.train, "dev": self.dev, "test": self.test}
 
     def _too_few_classes(self, classes: tuple[str, ...], repeated: int) -> str:
-        found = f"the training rows have only the label {classes[0]!r}" if classes else "no training row is left"
+        found = f"the training rows have only the label {classes[0]!r}" if classes else "no training rows are left"
         if not repeated:
             return f"{self.train}: {found}; a task needs two classes"
         others = " and ".join(str(path) for path in (self.dev, self.test) if path is not None)
         return (
-            f"{self.train}: {found}, after {repeated} training rows were removed because {others} repeats their texts; "
+            f"{self.train}: {found} after removing {repeated} whose text is also in {others}; "
             "a task needs two classes of training rows that are in no other table"
         )
 

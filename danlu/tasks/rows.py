@@ -129,7 +129,7 @@ def stratified_split(rows: Sequence[Row], test_share: float, by_group: bool) -> 
     """
     if by_group:
         return split_by_group(rows, test_share)
-    return split_by_group(rows, test_share, key=_text_hash, unit="different texts")
+    return split_by_group(rows, test_share, key=_text_hash, unit="texts")
 
 
 def _text_hash(row: Row) -> str:
@@ -177,8 +177,8 @@ def split_by_group(
     for label, sizes in groups.items():
         if len({in_test[group] for group in sizes}) < 2:
             raise WrongInput(
-                f"class {label!r} cannot be on both sides of a split: its {sizes.total()} rows come from {len(sizes)} "
-                f"{unit}, all on one side; add {unit} to it or remove the class"
+                f"class {label!r} cannot be split: all of its {unit} (number: {len(sizes)}; rows: {sizes.total()}) "
+                f"would be on one side; add rows from other {unit} or remove the class"
             )
     return [row for row in rows if not in_test[key(row)]], [row for row in rows if in_test[key(row)]]
 

@@ -199,13 +199,13 @@ def _require_enough_text(census: Census, settings: CorpusSettings, layout: str, 
     found = f"{census.kept:,} document{'s' * (census.kept != 1)} of {census.characters:,} characters"
     if census.characters < MIN_CHARACTERS:
         raise WrongInput(
-            f"source: {where} is too small: {found}, and at least {MIN_CHARACTERS:,} characters are needed"
+            f"source: {where} is too small: {found}, but at least {MIN_CHARACTERS:,} characters are needed"
         )
     if census.kept < MIN_DOCUMENTS:
         advice = "set documents to line or paragraphs, or add text" if divisible else "add text"
         raise WrongInput(
             f"source: {where} cannot be split into train, validation and test: {found} (layout {layout}), "
-            f"and at least {MIN_DOCUMENTS} are needed; {advice}"
+            f"but at least {MIN_DOCUMENTS} are needed; {advice}"
         )
 
 

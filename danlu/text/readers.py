@@ -26,7 +26,7 @@ from danlu.text.source import Source
 
 log = logging.getLogger(__name__)
 
-KNOWN = f"known: {', '.join(FORMATS)}, each also with .gz or .zst"
+SUPPORTED = f"supported: {', '.join(FORMATS)}, each also with .gz or .zst"
 
 BINARY = frozenset({".parquet"})
 """Formats that define their own encoding."""
@@ -37,7 +37,7 @@ PLAIN = ".txt"
 
 @dataclass
 class Files(Source):
-    """Text files of any of the known formats."""
+    """Text files in any of the supported formats."""
 
     paths: list[Path]
     documents_as: str
@@ -119,13 +119,13 @@ def files_below(top: Path) -> Iterator[Path]:
 
 
 def find_files(source: str) -> list[Path]:
-    """Return the file at a path, or all files of known formats below a folder, sorted and without hidden ones."""
+    """Return the file at a path, or all files in supported formats below a folder, sorted and without hidden ones."""
     path = Path(source).expanduser()
     if not path.exists():
         raise path_not_found(path)
     if path.is_file():
         if suffix(path) not in FORMATS:
-            raise WrongInput(f"source: {path} has no known text format; {KNOWN}")
+            raise WrongInput(f"source: {path} is not in a supported text format; {SUPPORTED}")
         return [path]
     if not path.is_dir():
         raise WrongInput(f"source: {path} is neither a file nor a folder")
@@ -136,8 +136,9 @@ def find_files(source: str) -> list[Path]:
         else:
             others[file.suffix or file.name] += 1
     if not found:
-        seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4)) or "nothing"
-        raise WrongInput(f"source: {path} contains no text files (found: {seen}); {KNOWN}")
+        seen = ", ".join(f"{n} {kind}" for kind, n in others.most_common(4))
+        instead = f" (found: {seen})" if seen else ": the folder has no files"
+        raise WrongInput(f"source: {path} contains no text files{instead}; {SUPPORTED}")
     return sorted(found)
 
 

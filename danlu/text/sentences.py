@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from danlu.extras import need
+from danlu.extras import import_optional
 
 CHINESE_SHARE = 0.1
 """Minimum share of Han characters for a text to be segmented as Chinese."""
@@ -17,7 +17,7 @@ def sentence_starts(text: str) -> np.ndarray:
     """
     if not text:
         return np.zeros(0, np.int64)
-    segment = need("sentencex", "clean", "sentence segmentation").segment
+    segment = import_optional("sentencex", "clean", "sentence segmentation").segment
     han = sum("\u4e00" <= c <= "\u9fff" for c in text)
     found = list(segment("zh" if han >= CHINESE_SHARE * len(text) else "en", text))
     # sentencex may drop white space, but nothing else: sentences are located by their other characters

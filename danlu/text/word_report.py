@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.text.corpus import Corpus
 from danlu.text.scripts import shares_of_characters
 from danlu.text.split import SPLITS
@@ -32,7 +32,7 @@ def chinese_segmenter() -> tuple[Segmenter, str]:
     """
     if importlib.util.find_spec("rjieba") is None:
         return iter, "character (for words: pip install 'danlu[zh]')"
-    return need("rjieba", "zh", "Chinese word segmentation").cut, "word (rjieba)"
+    return import_optional("rjieba", "zh", "Chinese word segmentation").cut, "word (rjieba)"
 
 
 @dataclass

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from danlu.extras import need
+from danlu.extras import import_optional
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"\s*(?:(?P<han>[{HAN}]+)|(?:(?![{HAN}])\w)+(?:['’](?:(?![{HAN}])\w)+)*|\S)|\s+$")
@@ -27,7 +27,7 @@ def word_starts(text: str) -> np.ndarray:
     for run in RUN.finditer(text):
         starts.append(run.start())
         if run["han"] and len(run["han"]) > 1:
-            cut = need("rjieba", "zh", "Chinese word segmentation").cut
+            cut = import_optional("rjieba", "zh", "Chinese word segmentation").cut
             at = run.start("han")
             for word in cut(run["han"])[:-1]:
                 at += len(word)

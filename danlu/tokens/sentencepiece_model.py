@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from danlu.errors import WrongInput
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.tokens.protobuf import integer_field, read_message
 
 FILE = "tokenizer.model"
@@ -59,7 +59,7 @@ class SentencePiece:
     """
 
     def __init__(self, data: bytes, where: str = "the model"):
-        library: Any = need("sentencepiece", "spm", "a sentencepiece model")
+        library: Any = import_optional("sentencepiece", "spm", "a sentencepiece model")
         self.data = data
         try:
             self.processor = library.SentencePieceProcessor(model_proto=data)

@@ -141,10 +141,10 @@ def test_families_refuse_settings_that_they_do_not_handle():
     for family in FAMILIES:
         objective = OBJECTIVES[family.head]
         assert family.mismatch(Grown(**BASE[family.name]), objective) is None
-        assert family.mismatch(Grown(**BASE[family.name], sinks=8), objective) == "set sinks: 0 (now 8)"
+        assert family.mismatch(Grown(**BASE[family.name], sinks=8), objective) == "set sinks: 0 (currently 8)"
     for family in ENCODERS:
         assert family.mismatch(Grown(**BASE[family.name]), Headless()) is None
-        assert family.mismatch(Grown(**BASE[family.name], sinks=8), Headless()) == "set sinks: 0 (now 8)"
+        assert family.mismatch(Grown(**BASE[family.name], sinks=8), Headless()) == "set sinks: 0 (currently 8)"
         headless = "has no prediction head; use a class that has one for objective masked"
         assert family.mismatch(Grown(**BASE[family.name]), Masked()) == headless
 
@@ -152,42 +152,42 @@ def test_families_refuse_settings_that_they_do_not_handle():
 @pytest.mark.parametrize(
     ("name", "change", "clause"),
     [
-        ("qwen3", {"norm": "layer"}, "set norm: rms (now layer)"),
-        ("qwen3", {"qk_norm": False}, "set qk_norm: true (now false)"),
-        ("qwen3", {"bias": True}, "set bias: false (now true)"),
-        ("qwen3", {"activation": "gelu"}, "set activation: silu (now gelu)"),
-        ("qwen3", {"positions": "learned"}, "set positions: rotary (now learned)"),
-        ("llama", {"qk_norm": True}, "set qk_norm: false (now true)"),
-        ("llama", {"gated": False}, "set gated: true (now false)"),
+        ("qwen3", {"norm": "layer"}, "set norm: rms (currently layer)"),
+        ("qwen3", {"qk_norm": False}, "set qk_norm: true (currently false)"),
+        ("qwen3", {"bias": True}, "set bias: false (currently true)"),
+        ("qwen3", {"activation": "gelu"}, "set activation: silu (currently gelu)"),
+        ("qwen3", {"positions": "learned"}, "set positions: rotary (currently learned)"),
+        ("llama", {"qk_norm": True}, "set qk_norm: false (currently true)"),
+        ("llama", {"gated": False}, "set gated: true (currently false)"),
         (
             "llama",
             {"width": 10, "heads": 4, "head_dim": 2},
-            "set width to a multiple of heads (now 10 and 4)",
+            "set width to a multiple of heads (currently 10 and 4)",
         ),
-        ("modernbert", {"first_norm": True}, "set first_norm: false (now true)"),
-        ("gpt2", {"norm_bias": False}, "set norm_bias: true (now false)"),
-        ("gpt2", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (now 2)"),
-        ("bert", {"post_norm": False}, "set post_norm: true (now false)"),
-        ("bert", {"segments": 0}, "set segments: 1 or more (now 0)"),
-        ("bert_pretraining", {"segments": 1}, "set segments: 2 or more, one for each text of a pair (now 1)"),
-        ("bert", {"tied": False}, "set tied: true (now false)"),
-        ("bert", {"position_offset": 1}, "set position_offset: 0 (now 1)"),
-        ("roberta", {"position_offset": 0}, "set position_offset: 1 or more (now 0)"),
-        ("bert", {"embedding_width": 6}, "set embedding_width: null (now 6)"),
-        ("llama", {"shared_layers": 2}, "set shared_layers: null (now 2)"),
-        ("albert", {"embedding_width": None}, "set embedding_width: 256 or another width (now null)"),
-        ("albert", {"shared_layers": None}, "set shared_layers: 6 or fewer (now null)"),
-        ("albert", {"activation": "relu"}, "set activation: gelu or gelu_tanh (now relu)"),
+        ("modernbert", {"first_norm": True}, "set first_norm: false (currently true)"),
+        ("gpt2", {"norm_bias": False}, "set norm_bias: true (currently false)"),
+        ("gpt2", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (currently 2)"),
+        ("bert", {"post_norm": False}, "set post_norm: true (currently false)"),
+        ("bert", {"segments": 0}, "set segments: 1 or more (currently 0)"),
+        ("bert_pretraining", {"segments": 1}, "set segments: 2 or more, one for each text of a pair (currently 1)"),
+        ("bert", {"tied": False}, "set tied: true (currently false)"),
+        ("bert", {"position_offset": 1}, "set position_offset: 0 (currently 1)"),
+        ("roberta", {"position_offset": 0}, "set position_offset: 1 or more (currently 0)"),
+        ("bert", {"embedding_width": 6}, "set embedding_width: null (currently 6)"),
+        ("llama", {"shared_layers": 2}, "set shared_layers: null (currently 2)"),
+        ("albert", {"embedding_width": None}, "set embedding_width: 256 or another width (currently null)"),
+        ("albert", {"shared_layers": None}, "set shared_layers: 6 or fewer (currently null)"),
+        ("albert", {"activation": "relu"}, "set activation: gelu or gelu_tanh (currently relu)"),
         ("electra", {"width": 8, "embedding_width": 8}, "set embedding_width: null, since it equals the width 8"),
-        ("modernbert", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (now 2)"),
-        ("modernbert", {"head_dim": 6}, "set head_dim: null, so that heads add up to width 256 (now 6)"),
-        ("t5", {"scaled_attention": True}, "set scaled_attention: false (now true)"),
+        ("modernbert", {"heads": 4, "kv_heads": 2}, "set kv_heads: 4, the number of heads (currently 2)"),
+        ("modernbert", {"head_dim": 6}, "set head_dim: null, so that heads add up to width 256 (currently 6)"),
+        ("t5", {"scaled_attention": True}, "set scaled_attention: false (currently true)"),
         ("t5", {"tied": False, "scaled_head": True}, "set scaled_head: false, since tied is false"),
-        ("t5", {"activation": "gelu"}, "set activation: gelu_tanh, since gated is true (now gelu)"),
-        ("t5", {"shared_embeddings": False}, "set shared_embeddings: true (now false)"),
-        ("bart", {"positions": "rotary", "position_offset": 0}, "set positions: learned (now rotary)"),
-        ("bart", {"epsilon": 1e-6}, "set epsilon: 1e-05 (now 1e-06)"),
-        ("gpt2", {"positions": "relative"}, "set positions: learned (now relative)"),
+        ("t5", {"activation": "gelu"}, "set activation: gelu_tanh, since gated is true (currently gelu)"),
+        ("t5", {"shared_embeddings": False}, "set shared_embeddings: true (currently false)"),
+        ("bart", {"positions": "rotary", "position_offset": 0}, "set positions: learned (currently rotary)"),
+        ("bart", {"epsilon": 1e-6}, "set epsilon: 1e-05 (currently 1e-06)"),
+        ("gpt2", {"positions": "relative"}, "set positions: learned (currently relative)"),
     ],
 )
 def test_an_incompatible_setting_is_named(name, change, clause):
@@ -203,8 +203,8 @@ def test_the_family_of_a_model():
         assert family_for(Transformer(**BASE[name]), OBJECTIVES[BY_NAME[name].head]) is BY_NAME[name]
     found = family_for(Transformer(norm="layer"), Causal())
     assert found == NoFamily(
-        "Qwen3ForCausalLM: set norm: rms (now layer); LlamaForCausalLM: set norm: rms (now layer); "
-        "MinistralForCausalLM: set norm: rms (now layer); GPT2LMHeadModel: set norm_bias: true (now false)"
+        "Qwen3ForCausalLM: set norm: rms (currently layer); LlamaForCausalLM: set norm: rms (currently layer); "
+        "MinistralForCausalLM: set norm: rms (currently layer); GPT2LMHeadModel: set norm_bias: true (currently false)"
     )
 
 
@@ -231,7 +231,10 @@ def test_another_architecture_does_not_fit():
     class Bag(Settings):
         name: str = "bag"
 
-    assert BY_NAME["llama"].mismatch(Bag(), Causal()) == "use architecture transformer or one of its presets (now bag)"
+    assert (
+        BY_NAME["llama"].mismatch(Bag(), Causal())
+        == "use architecture transformer or one of its presets (currently bag)"
+    )
 
 
 def llama_config(**change):

@@ -54,7 +54,7 @@ def test_an_incompatible_pair_is_refused_before_data_is_read(tmp_path):
         load_recipe(str(path))
     line = str(refused.value)
     assert line.startswith(
-        f"{path}:3: models.m: masked needs an architecture with full attention; recurrent offers causal; use "
+        f"{path}:3: models.m: masked needs an architecture with full attention; recurrent offers causal; supported by: "
     )
     assert "recurrent with directions both" in line
     assert "transformer" in line

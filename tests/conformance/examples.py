@@ -1,6 +1,6 @@
-"""Settings with which everything registered is small enough for the toy data of the conformance suite.
+"""Small settings of every registered objective, architecture and task, for the toy data of the conformance suite.
 
-Names without a line here use their defaults; architectures use the sizes of `SMALL`.
+Names without an entry here use their defaults; architectures use the sizes in `SMALL`.
 """
 
 from __future__ import annotations
@@ -70,25 +70,27 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 """Paths name the files that `labelled_toy_rows` writes."""
 
-OTHERS: dict[str, tuple[Registry, dict[str, Any]]] = {
+DEFAULTS: dict[str, tuple[Registry, dict[str, Any]]] = {
     "objective": (objectives, {}),
     "architecture": (architectures, SMALL),
     "task": (tasks, TASKS["classify"]),
 }
-"""Settings of a name without a line, as far as it has fields for them."""
+"""Settings of names without an entry; those for which the class has no field are ignored."""
 
 
 def example_of(kind: str, name: str, table: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the settings of a registered name; raise AssertionError with the line to add if its defaults do not
-    suffice."""
+    """Return the settings of a registered name.
+
+    Raises AssertionError, with the entry to add, if a required field has no default.
+    """
     if name in table:
         return {"name": name, **table[name]}
-    registry, small = OTHERS[kind]
+    registry, small = DEFAULTS[kind]
     fields = registry[name].model_fields
-    if lacking := [key for key, field in fields.items() if field.is_required() and key not in small]:
+    if missing := [key for key, field in fields.items() if field.is_required() and key not in small]:
         raise AssertionError(
-            f"the {kind} {name!r} has no default for {', '.join(lacking)}: "
-            f"add one line of small settings for it to {kind.upper()}S in tests/conformance/examples.py"
+            f"the {kind} {name!r} has no default for {', '.join(missing)}: "
+            f"add an entry with small settings for it to {kind.upper()}S in tests/conformance/examples.py"
         )
     return {"name": name, **{key: value for key, value in small.items() if key in fields}}
 

@@ -26,7 +26,6 @@ ORDERS = {
     ),
     "pointwise": pointwise_order,
 }
-NAMED = {"causal", "full", "pointwise"}
 
 FIELDS = {"text": StreamSpec()}
 
@@ -55,31 +54,30 @@ def model(request):
 
 
 @pytest.fixture
-def reaches(request):
-    """Whether a visible position must influence the result; an invisible one must not in either case."""
+def uses_all_context(request):
+    """Whether every visible position must influence the output; positions that are not visible never may."""
     name = request.node.callspec.params["model"]
     return "context reaches a position" not in architectures[name].exempt
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("lengths", [(7,), (5, 5, 5), (1, 8, 3)])
-def test_only_visible_positions_influence_a_position(model, order, lengths, reaches):
+def test_only_visible_positions_influence_a_position(model, order, lengths, uses_all_context):
     offers = model.backbone.offers
     if order not in offers and "any" not in offers:
-        assert order in NAMED or "any" not in offers
         return
     stream = stream_of(order, lengths)
     with torch.no_grad():
         x = model.embed(stream)
         before = model.backbone(x, stream)
         step = stream.attention_mask().double()
-        may = torch.linalg.matrix_power(step, len(x)) > 0  # sees() has the diagonal
+        visible = torch.linalg.matrix_power(step, len(x)) > 0  # through any number of layers: step has a full diagonal
         for i in range(len(x)):
-            moved = x.clone()
-            moved[i] += torch.linspace(-1, 1, x.shape[1], dtype=x.dtype)
-            changed = (model.backbone(moved, stream) - before).abs().amax(1) > 1e-12
+            perturbed = x.clone()
+            perturbed[i] += torch.linspace(-1, 1, x.shape[1], dtype=x.dtype)
+            changed = (model.backbone(perturbed, stream) - before).abs().amax(1) > 1e-12
             assert changed[i]
-            assert torch.equal(changed, may[:, i] if reaches else may[:, i] & changed), f"position {i}"
+            assert torch.equal(changed, visible[:, i] if uses_all_context else visible[:, i] & changed), f"position {i}"
 
 
 @pytest.mark.parametrize("chunks", [(1,) * 12, (5, 1, 6), (11, 1), (12,)])
@@ -88,18 +86,18 @@ def test_an_incremental_pass_equals_the_full_pass(model, chunks):
     with torch.no_grad():
         whole = pack_continuation(0, ids, "cpu")
         expected = model.backbone(model.embed(whole), whole)
-        state, start, made = None, 0, []
+        state, start, outputs = None, 0, []
         for size in chunks:
             part = pack_continuation(start, ids[start : start + size], "cpu")
             hidden, state = model.backbone.extend(model.embed(part), part, state)
             assert len(hidden) == size
-            made.append(hidden)
+            outputs.append(hidden)
             start += size
-    torch.testing.assert_close(torch.cat(made), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat(outputs), expected, rtol=0, atol=1e-12)
 
 
 def test_a_state_can_be_extended_twice(model):
-    """Two continuations of one prompt do not disturb each other."""
+    """Two continuations of one prompt do not affect each other."""
     prompt = pack_continuation(0, sentence(0, 4), "cpu")
     with torch.no_grad():
         _, state = model.backbone.extend(model.embed(prompt), prompt, None)
@@ -111,12 +109,12 @@ def test_a_state_can_be_extended_twice(model):
 
 @pytest.mark.parametrize("name", list(architectures))
 def test_weights_depend_on_the_seed_and_nothing_else(name):
-    made = []
+    weights = []
     for seed in (0, 0, 1):
-        torch.manual_seed(len(made))
+        torch.manual_seed(len(weights))
         before = torch.random.get_rng_state()
         state = build_network(objectives.validate("causal"), architecture_of(name), VOCABULARY.size, seed).state_dict()
         assert torch.equal(before, torch.random.get_rng_state())
-        made.append(torch.cat([v.flatten() for v in state.values()]))
-    assert torch.equal(made[0], made[1])
-    assert not torch.equal(made[0], made[2])
+        weights.append(torch.cat([v.flatten() for v in state.values()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 THEORY = DOCS / "theory"
 PAGES = sorted(p for p in THEORY.glob("*.md") if p.name.count(".") == 1 and p.name != "README.md")
 BOTH = [*sorted(THEORY.glob("*.md")), *sorted(DOCS.glob("glossary*.md"))]
-POINTER = re.compile(r"\[`([^`\]]+)`\]\((\.\./\.\./[^)]+)\)")
+CODE_LINK = re.compile(r"\[`([^`\]]+)`\]\((\.\./\.\./[^)]+)\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -28,7 +28,7 @@ def test_the_examples_run(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_commands_are_accepted(page):
-    """Every verb and option exists, and every recipe loads with the overrides that the page gives."""
+    """Every command and option exists, and every recipe loads with the overrides on the page."""
     for block in blocks(page, ["sh"]):
         for line in filter(None, block.code.splitlines()):
             program, verb, *arguments = shlex.split(line)
@@ -40,10 +40,10 @@ def test_the_commands_are_accepted(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_the_chinese_page_has_the_same_code_and_pointers(page):
+def test_the_chinese_page_has_the_same_code_and_links(page):
     other = page.with_name(f"{page.stem}.zh.md")
     assert [b.code for b in blocks(other)] == [b.code for b in blocks(page)]
-    assert POINTER.findall(other.read_text("utf-8")) == POINTER.findall(page.read_text("utf-8"))
+    assert CODE_LINK.findall(other.read_text("utf-8")) == CODE_LINK.findall(page.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -60,7 +60,7 @@ def test_links_are_not_broken(page):
     text = page.read_text("utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
-    for name, file in POINTER.findall(text):
+    for name, file in CODE_LINK.findall(text):
         source = (page.parent / file).read_text("utf-8")
         for part in name.split("."):
             assert re.search(rf"(?:def|class) {part}\b", source), f"{file} has no {name}"

@@ -66,5 +66,5 @@ def test_batching_changes_nothing(model, batch_tokens):
 
 
 def test_masking_all_tokens_at_once_is_refused(model):
-    with pytest.raises(ValueError, match="masking one token in 1 leaves no context"):
+    with pytest.raises(ValueError, match="every is 1, which masks all tokens"):
         pseudo_likelihood(model, STORE, CONTEXT, 1, VOCABULARY, MACHINE)

@@ -93,4 +93,4 @@ def test_other_settings_have_no_transformers_class(settings, tokenizer, make, tm
 def test_the_reason_names_the_setting_to_change():
     objective = NextSentence(classifier="first_token")
     assert family_for(architectures.validate("bert"), objective).class_name == "BertForPreTraining"
-    assert family_for(Transformer(), objective).reason == "BertForPreTraining: set norm: layer (now rms)"
+    assert family_for(Transformer(), objective).reason == "BertForPreTraining: set norm: layer (currently rms)"

@@ -42,7 +42,7 @@ def test_native_round_trip_of_an_architecture_without_a_family(make, tokenizer, 
     network, objective, architecture = make("llama", norm="layer", positions="learned", gated=False, activation="relu2")
     made = export(network, tokenizer, tmp_path / "m", objective, architecture)
     assert isinstance(made, NotExported)
-    assert "LlamaForCausalLM: set norm: rms (now layer)" in made.reason
+    assert "LlamaForCausalLM: set norm: rms (currently layer)" in made.reason
     assert not (tmp_path / "m").exists()
     save_native(network, tokenizer, tmp_path / "m", objective, architecture)
     assert json.loads((tmp_path / "m" / "danlu.json").read_text())["weights"] == "danlu"

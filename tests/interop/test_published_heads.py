@@ -40,9 +40,9 @@ def test_encoders_have_no_training_objective():
 
 
 def test_a_missing_head_is_described_by_the_objectives_that_have_it():
-    assert settings_mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (now causal)"
+    assert settings_mismatch(Transformer(), Causal(), MASKED_LM, {}) == "train with objective masked (currently causal)"
     unknown_head = Head("TokenClassification")
-    expected = "train with an objective with the head of AutoModelForTokenClassification (now causal)"
+    expected = "train with an objective with the head of AutoModelForTokenClassification (currently causal)"
     assert settings_mismatch(Transformer(), Causal(), unknown_head, {}) == expected
     with pytest.raises(WrongInput, match="trained with is unknown: none has its head, AutoModelForTokenClassification"):
         objective_of(unknown_head, {})
@@ -67,9 +67,9 @@ def test_another_objective_with_a_known_head_is_exported(patient, make, tokenize
     again, _ = load_model(tmp_path / "m")
     assert again.objective == patient
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in network.state_dict().items())
-    assert "ModernBertForMaskedLM: set norm: layer (now rms)" in family_for(Transformer(), patient).reason
+    assert "ModernBertForMaskedLM: set norm: layer (currently rms)" in family_for(Transformer(), patient).reason
     reason = settings_mismatch(Transformer(), Causal(), MASKED_LM, {})
-    assert reason == "train with objective masked or patient (now causal)"
+    assert reason == "train with objective masked or patient (currently causal)"
 
 
 def test_a_transformers_folder_needs_a_unique_objective_for_its_head(patient, make, tokenizer, tmp_path, monkeypatch):

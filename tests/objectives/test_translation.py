@@ -42,8 +42,8 @@ def test_pairs_are_read_plain_and_compressed(tmp_path, ending):
 @pytest.mark.parametrize(
     ("text", "columns", "line"),
     [
-        (TABLE, ("en", "zhh"), ":1: has no column 'zhh'; did you mean 'zh'?"),
-        ("", ("en", "zh"), ":1: has no column 'en'; known: "),
+        (TABLE, ("en", "zhh"), ":1: no column 'zhh'; did you mean 'zh'?"),
+        ("", ("en", "zh"), ":1: no column 'en'; columns: "),
         ("en\tzh\nA\tB\tC\n", ("en", "zh"), ":2: has 3 fields, the header has 2"),
         ("en\tzh\nA\t\n", ("en", "zh"), "pairs: PATH has no row with both 'en' and 'zh' below its header"),
     ],
@@ -62,7 +62,7 @@ def test_missing_and_unknown_files_are_refused(tmp_path):
     with pytest.raises(WrongInput, match=r"pairs: .*pair.tsv does not exist; did you mean .*pairs.tsv"):
         read_pairs(str(tmp_path / "pair.tsv"), ("en", "zh"))
     (tmp_path / "pairs.txt").write_text(TABLE, "utf-8")
-    with pytest.raises(WrongInput, match=r"is not a known table format; known: \.tsv, \.csv"):
+    with pytest.raises(WrongInput, match=r"is not in a supported table format; supported: \.tsv, \.csv"):
         read_pairs(str(tmp_path / "pairs.txt"), ("en", "zh"))
     with pytest.raises(WrongInput, match="builtin:sentence_pair is unknown; did you mean 'builtin:sentence_pairs'"):
         read_pairs("builtin:sentence_pair", ("en", "zh"))

@@ -172,7 +172,7 @@ def test_objective_metrics_are_shown(page: str) -> None:
     text = Outline(page).text
     for line in (
         "retrieval 0.417 [0.390, 0.440]",
-        "uniformity (lower is more even) −2.250 –",
+        "uniformity (lower is more uniform) −2.250 –",
         "the cat",
         "follows = 1",
         "a seven",

@@ -194,8 +194,8 @@ def test_changed_rows_are_refused(tuned):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"label": "lable"}, "has no column 'lable'; did you mean 'label'"),
-        ({"text": "txt"}, "has no column 'txt'; did you mean 'text'"),
+        ({"label": "lable"}, "no column 'lable'; did you mean 'label'"),
+        ({"text": "txt"}, "no column 'txt'; did you mean 'text'"),
         ({"labels_per_class": 16}, "16 labels per class are asked for, but class 'gold' has 15 rows"),
         ({"overrides": ["task.max_tokens=64"]}, "task.max_tokens: 64 exceeds the context of the model"),
         ({"overrides": ["training.bugdet=1s"]}, "training.bugdet: unknown key 'bugdet'; did you mean 'budget'"),

@@ -85,9 +85,7 @@ def test_groups_of_several_classes_are_not_split():
 
 
 def test_a_class_of_one_group_cannot_be_split():
-    with pytest.raises(
-        WrongInput, match=r"^class 'b' cannot be on both sides of a split: its 4 rows come from 1 groups"
-    ):
+    with pytest.raises(WrongInput, match=r"^class 'b' cannot be split: all of its groups \(number: 1; rows: 4\)"):
         split_by_group(rows({"a": [3, 3], "b": [4]}), 0.4)
 
 

@@ -142,7 +142,7 @@ def test_wrong_paths_suggest_the_nearest(tmp_path):
     assert "did you mean builtin:pydocs?" in refused("builtin:pydoc").replace("'", "")
     assert "wiki.txt" in refused(tmp_path / "no" / "such")
     (tmp_path / "table.xls").write_text("a,b")
-    assert "known: .txt, .md, .jsonl" in refused(tmp_path / "table.xls")
+    assert "supported: .txt, .md, .jsonl" in refused(tmp_path / "table.xls")
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "t.xls").write_text("a,b")
     assert "(found: 1 .xls)" in refused(tmp_path / "tables")

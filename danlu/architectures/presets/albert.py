@@ -16,7 +16,7 @@ from danlu.architectures.presets.bert import (
     post_norm_mismatch,
 )
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.requirements import require, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput, nearest
@@ -47,10 +47,10 @@ def mismatch(settings: Architecture, objective: Objective) -> str | None:
         return reason
     assert isinstance(settings, Transformer)
     if settings.activation not in ACTIVATIONS:
-        return f"set activation: gelu or gelu_tanh (now {settings.activation})"
+        return f"set activation: gelu or gelu_tanh (currently {settings.activation})"
     if settings.embedding_width is None:
-        return f"set embedding_width: {settings.width} or another width (now null)"
-    return None if settings.shared_layers else f"set shared_layers: {settings.layers} or fewer (now null)"
+        return f"set embedding_width: {settings.width} or another width (currently null)"
+    return None if settings.shared_layers else f"set shared_layers: {settings.layers} or fewer (currently null)"
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -93,9 +93,9 @@ def settings_of(config: Config) -> Transformer:
     return transformer(
         encoder_sizes(config, EXACT | {"inner_group_num": 1})
         | {
-            "context": need(config, "max_position_embeddings"),
-            "embedding_width": need(config, "embedding_size"),
-            "shared_layers": need(config, "num_hidden_groups"),
+            "context": require(config, "max_position_embeddings"),
+            "embedding_width": require(config, "embedding_size"),
+            "shared_layers": require(config, "num_hidden_groups"),
             "activation": activations[given],
         }
     )

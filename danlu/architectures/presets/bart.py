@@ -12,7 +12,7 @@ from danlu.architectures.presets.requirements import (
     SIZES,
     expect,
     multi_head_mismatch,
-    need,
+    require,
     settings_mismatch,
     transformer,
 )
@@ -132,7 +132,7 @@ def block_names(theirs: str, ours: str, cross: bool) -> WeightNames:
 def settings_of(config: Config) -> Transformer:
     expect(config, FIXED_FIELDS)
     for name in ("ffn_dim", "attention_heads"):
-        encoder, decoder = (need(config, f"{side}_{name}") for side in ("encoder", "decoder"))
+        encoder, decoder = (require(config, f"{side}_{name}") for side in ("encoder", "decoder"))
         if encoder != decoder:
             raise WrongInput(
                 f"config.json: encoder_{name} is {encoder} and decoder_{name} {decoder}; "
@@ -141,12 +141,12 @@ def settings_of(config: Config) -> Transformer:
     return transformer(
         FIXED
         | {
-            "layers": need(config, "encoder_layers"),
-            "decoder_layers": need(config, "decoder_layers"),
-            "width": need(config, "d_model"),
-            "heads": need(config, "encoder_attention_heads"),
-            "ffn_dim": need(config, "encoder_ffn_dim"),
-            "context": need(config, "max_position_embeddings"),
+            "layers": require(config, "encoder_layers"),
+            "decoder_layers": require(config, "decoder_layers"),
+            "width": require(config, "d_model"),
+            "heads": require(config, "encoder_attention_heads"),
+            "ffn_dim": require(config, "encoder_ffn_dim"),
+            "context": require(config, "max_position_embeddings"),
             "scaled_embeddings": config.get("scale_embedding", False),
         }
     )

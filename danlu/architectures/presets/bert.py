@@ -15,7 +15,7 @@ from danlu.architectures.presets.requirements import (
     SIZES,
     expect,
     multi_head_mismatch,
-    need,
+    require,
     settings_mismatch,
     transformer,
 )
@@ -70,7 +70,7 @@ def post_norm_mismatch(
         return reason
     assert isinstance(settings, Transformer)
     if not settings.segments:
-        return "set segments: 1 or more (now 0)"
+        return "set segments: 1 or more (currently 0)"
     return multi_head_mismatch(settings)
 
 
@@ -104,7 +104,7 @@ def pretraining_mismatch(settings: Architecture, objective: Objective) -> str | 
     if reason := post_norm_mismatch(settings, objective, frozenset({"segments"}), MASKED_LM_AND_NEXT_SENTENCE):
         return reason
     assert isinstance(settings, Transformer)
-    return None if settings.segments > 1 else "set segments: 2 or more, one for each text of a pair (now 1)"
+    return None if settings.segments > 1 else "set segments: 2 or more, one for each text of a pair (currently 1)"
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -171,17 +171,17 @@ def encoder_sizes(config: Config, without: Mapping[str, Any] = FIXED_FIELDS) -> 
         raise WrongInput(f"config.json: position_embedding_type is {kind}; danlu supports absolute only")
     return {
         **FIXED,
-        "layers": need(config, "num_hidden_layers"),
-        "width": need(config, "hidden_size"),
-        "heads": need(config, "num_attention_heads"),
-        "ffn_dim": need(config, "intermediate_size"),
+        "layers": require(config, "num_hidden_layers"),
+        "width": require(config, "hidden_size"),
+        "heads": require(config, "num_attention_heads"),
+        "ffn_dim": require(config, "intermediate_size"),
         "epsilon": config.get("layer_norm_eps", 1e-12),
-        "segments": need(config, "type_vocab_size"),
+        "segments": require(config, "type_vocab_size"),
     }
 
 
 def settings_of(config: Config) -> Transformer:
-    return transformer(encoder_sizes(config) | {"context": need(config, "max_position_embeddings")})
+    return transformer(encoder_sizes(config) | {"context": require(config, "max_position_embeddings")})
 
 
 POSITION_IDS = r"(\w+\.)?embeddings\.position_ids"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from danlu.architecture import Architecture
 from danlu.architectures.presets.bert import Bert, body_names, encoder_config, encoder_sizes, post_norm_mismatch
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.requirements import require, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.hf_heads import DISCRIMINATOR, MASKED_LM, Head
@@ -54,8 +54,8 @@ def names_with(head: WeightNames, settings: Transformer) -> WeightNames:
 
 
 def settings_of(config: Config) -> Transformer:
-    size, width = need(config, "embedding_size"), need(config, "hidden_size")
-    sizes = {"context": need(config, "max_position_embeddings"), "embedding_width": None if size == width else size}
+    size, width = require(config, "embedding_size"), require(config, "hidden_size")
+    sizes = {"context": require(config, "max_position_embeddings"), "embedding_width": None if size == width else size}
     return transformer(encoder_sizes(config) | sizes)
 
 

@@ -55,7 +55,7 @@ def without_head(
         if objective.hf_head != HIDDEN_STATES:
             return f"has no prediction head; use a class that has one for objective {objective.name}"
         if not isinstance(settings, Transformer):
-            return f"use architecture transformer or one of its presets (now {settings.name})"
+            return f"use architecture transformer or one of its presets (currently {settings.name})"
         return family.mismatch(with_head_settings(settings), HeadOnly(family.name, family.head))  # type: ignore[arg-type]
 
     def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:

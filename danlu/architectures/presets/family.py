@@ -26,7 +26,8 @@ class Family:
         model_type: the value of `model_type` in a config.json.
         class_name: name of the class in transformers.
         head: the head of the class. Objectives with the same head train models of this class.
-        mismatch: (architecture, objective) -> what to change ("set norm: rms (now layer)"); None if the class matches.
+        mismatch: (architecture, objective) -> what to change, such as "set norm: rms (currently layer)"; None if the
+            class matches.
         config: (settings, vocabulary, dtype) -> the config.json of a model with matching settings.
         names: settings -> the weight names of a model with matching settings.
         settings_of: config -> the settings of the model; raises WrongInput if danlu does not support it.

@@ -10,7 +10,7 @@ from danlu.architectures.presets.requirements import (
     SIZES,
     expect,
     multi_head_mismatch,
-    need,
+    require,
     settings_mismatch,
     transformer,
 )
@@ -109,11 +109,11 @@ def settings_of(config: Config) -> Transformer:
     return transformer(
         FIXED
         | {
-            "layers": need(config, "n_layer"),
-            "width": need(config, "n_embd"),
-            "heads": need(config, "n_head"),
+            "layers": require(config, "n_layer"),
+            "width": require(config, "n_embd"),
+            "heads": require(config, "n_head"),
             "ffn_dim": config.get("n_inner"),
-            "context": need(config, "n_positions"),
+            "context": require(config, "n_positions"),
             "epsilon": config.get("layer_norm_epsilon", 1e-5),
             "tied": config.get("tie_word_embeddings", True),
         }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from danlu.architectures.presets.family import Config
-from danlu.architectures.presets.requirements import need
+from danlu.architectures.presets.requirements import require
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
 
@@ -53,11 +53,11 @@ def window_settings(config: Config) -> dict[str, Any]:
         raise WrongInput(
             "config.json: layer_types are irregular; danlu supports global attention in every n-th layer only"
         )
-    return {"window": need(config, "sliding_window") - 1, "global_every": period}
+    return {"window": require(config, "sliding_window") - 1, "global_every": period}
 
 
 def window_mismatch(settings: Transformer) -> str | None:
     """Return which setting to change for a family with one rotary base for all layers; None if it matches."""
     if causal_window(settings) and settings.local_theta not in (None, settings.theta):
-        return f"set local_theta: null (now {settings.local_theta:g}), since all layers have theta {settings.theta:g}"
+        return f"set local_theta: null (currently {settings.local_theta:g}): all layers have theta {settings.theta:g}"
     return None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, need, rope_theta, settings_mismatch, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, require, rope_theta, settings_mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -38,7 +38,7 @@ def mismatch(settings: Architecture, objective: Objective) -> str | None:
         return reason
     assert isinstance(settings, Transformer)
     if settings.width % settings.heads:  # LlamaConfig refuses it even if head_dim is set
-        return f"set width to a multiple of heads (now {settings.width} and {settings.heads})"
+        return f"set width to a multiple of heads (currently {settings.width} and {settings.heads})"
     return None
 
 
@@ -97,13 +97,13 @@ def decoder_sizes(config: Config) -> dict[str, Any]:
     """Return the settings that the configs of Llama and its descendants have in common."""
     expect(config, {"hidden_act": "silu"})
     return {
-        "layers": need(config, "num_hidden_layers"),
-        "width": need(config, "hidden_size"),
-        "heads": need(config, "num_attention_heads"),
+        "layers": require(config, "num_hidden_layers"),
+        "width": require(config, "hidden_size"),
+        "heads": require(config, "num_attention_heads"),
         "kv_heads": config.get("num_key_value_heads"),
-        "ffn_dim": need(config, "intermediate_size"),
-        "context": need(config, "max_position_embeddings"),
-        "epsilon": need(config, "rms_norm_eps"),
+        "ffn_dim": require(config, "intermediate_size"),
+        "context": require(config, "max_position_embeddings"),
+        "epsilon": require(config, "rms_norm_eps"),
         "theta": rope_theta(config, config.get("rope_parameters"), "rope_theta", 10000.0),
         "tied": config.get("tie_word_embeddings", False),
     }

@@ -12,7 +12,7 @@ from danlu.architectures.presets.requirements import (
     SIZES,
     expect,
     multi_head_mismatch,
-    need,
+    require,
     rope_theta,
     settings_mismatch,
     transformer,
@@ -136,17 +136,17 @@ def names(settings: Transformer) -> WeightNames:
 
 def settings_of(config: Config) -> Transformer:
     expect(config, FIXED_FIELDS)
-    layers = need(config, "num_hidden_layers")
+    layers = require(config, "num_hidden_layers")
     window, global_every = windows(config, layers)
     return transformer(
         FIXED
         | {
             "layers": layers,
-            "width": need(config, "hidden_size"),
-            "heads": need(config, "num_attention_heads"),
-            "ffn_dim": need(config, "intermediate_size"),
-            "context": need(config, "max_position_embeddings"),
-            "epsilon": need(config, "norm_eps"),
+            "width": require(config, "hidden_size"),
+            "heads": require(config, "num_attention_heads"),
+            "ffn_dim": require(config, "intermediate_size"),
+            "context": require(config, "max_position_embeddings"),
+            "epsilon": require(config, "norm_eps"),
             "theta": theta(config, GLOBAL, "global_rope_theta", 160000.0),
             "local_theta": theta(config, LOCAL, "local_rope_theta", 10000.0) if window else None,
             "window": window,

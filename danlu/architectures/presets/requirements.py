@@ -18,7 +18,8 @@ SIZES = frozenset(
     {"name", "layers", "width", "heads", "kv_heads", "head_dim", "ffn_dim", "context", "epsilon", "theta", "tied"}
     | {"decoder_layers", "shared_embeddings", "dropout"}
 )
-"""Settings that may have any value. Decoder settings have no effect without a decoder, dropout none after training."""
+"""Settings that may have any value. Decoder settings have no effect without a decoder, and dropout has none after
+training."""
 
 
 def yaml_value(value: Any) -> str:
@@ -27,49 +28,49 @@ def yaml_value(value: Any) -> str:
 
 
 def head_mismatch(objective: Objective, head: Head) -> str | None:
-    """Return which objectives to use if the models of an objective have another head; otherwise None."""
+    """Return which objectives have the given head if this one does not; otherwise None."""
     if objective.hf_head == head:
         return None
     names = " or ".join(settings_with_hf_head(head))
     replacement = f"objective {names}" if names else f"an objective with the head of {head.auto_class}"
-    return f"train with {replacement} (now {objective.name})"
+    return f"train with {replacement} (currently {objective.name})"
 
 
 def settings_mismatch(
     settings: Architecture, objective: Objective, head: Head, fixed: Mapping[str, Any], free: frozenset[str] = SIZES
 ) -> str | None:
-    """Return what to change if a model differs from a family; otherwise None.
+    """Return what to change if a model does not match a family; otherwise None.
 
     Args:
         settings: the architecture of the model.
         objective: the objective of the model.
         head: the head of the family.
-        fixed: settings for which the family requires a value.
+        fixed: values that the family requires.
         free: settings that may have any value. All other settings must have the default of the Transformer, so that a
             new setting does not match until the family lists it.
     """
     if reason := head_mismatch(objective, head):
         return reason
     if not isinstance(settings, Transformer):
-        return f"use architecture transformer or one of its presets (now {settings.name})"
+        return f"use architecture transformer or one of its presets (currently {settings.name})"
     for name, value in settings:
         default = Transformer.model_fields.get(name, type(settings).model_fields[name]).default
         required = fixed.get(name, default)
         if name not in free and value != required:
-            return f"set {name}: {yaml_value(required)} (now {yaml_value(value)})"
+            return f"set {name}: {yaml_value(required)} (currently {yaml_value(value)})"
     return None
 
 
 def multi_head_mismatch(settings: Transformer) -> str | None:
     """Return which setting to change for plain multi-head attention: no shared keys, and heads x head_dim = width."""
     if settings.num_kv_heads != settings.heads:
-        return f"set kv_heads: {settings.heads}, the number of heads (now {settings.num_kv_heads})"
+        return f"set kv_heads: {settings.heads}, the number of heads (currently {settings.num_kv_heads})"
     if settings.head_size * settings.heads != settings.width:
-        return f"set head_dim: null, so that heads add up to width {settings.width} (now {settings.head_size})"
+        return f"set head_dim: null, so that heads add up to width {settings.width} (currently {settings.head_size})"
     return None
 
 
-def need(config: Config, key: str) -> Any:
+def require(config: Config, key: str) -> Any:
     """Return a required field of a config.json; WrongInput if it is missing."""
     if config.get(key) is None:
         raise WrongInput(f"config.json has no {key}, which a configuration of {config.get('model_type')} must have")
@@ -99,8 +100,8 @@ def rope_theta(config: Config, parameters: Any, older: str, default: float) -> f
     if not isinstance(given, Mapping):
         raise WrongInput(f"config.json: rotary parameters are {given!r}; expected a table of names and values")
     kind = given.get("rope_type", given.get("type", "default"))
-    share = given.get("partial_rotary_factor", config.get("partial_rotary_factor"))
-    if kind != "default" or share not in (None, 1):
+    fraction = given.get("partial_rotary_factor", config.get("partial_rotary_factor"))
+    if kind != "default" or fraction not in (None, 1):
         raise WrongInput(f"config.json: rotary positions are scaled ({kind}) or partial; danlu supports neither")
     theta = given.get("rope_theta") or config.get(older)
     return default if theta is None else theta

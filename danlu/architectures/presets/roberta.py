@@ -17,7 +17,7 @@ from danlu.architectures.presets.bert import (
 )
 from danlu.architectures.presets.encoder import without_head
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import need, transformer
+from danlu.architectures.presets.requirements import require, transformer
 from danlu.architectures.presets.weight_names import Weight, WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -41,7 +41,7 @@ def mismatch(settings: Architecture, objective: Objective) -> str | None:
     if reason := post_norm_mismatch(settings, objective, frozenset({"segments", "position_offset"})):
         return reason
     assert isinstance(settings, Transformer)
-    return None if settings.position_offset else "set position_offset: 1 or more (now 0)"
+    return None if settings.position_offset else "set position_offset: 1 or more (currently 0)"
 
 
 def config(settings: Transformer, vocabulary: Vocabulary, dtype: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def names(settings: Transformer) -> WeightNames:
 
 def settings_of(config: Config) -> Transformer:
     offset = config.get("pad_token_id", 1) + 1
-    context = need(config, "max_position_embeddings") - offset
+    context = require(config, "max_position_embeddings") - offset
     return transformer(encoder_sizes(config) | {"context": context, "position_offset": offset})
 
 

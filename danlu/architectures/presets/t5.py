@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from danlu.architecture import Architecture
 from danlu.architectures.presets.family import Config, Family
-from danlu.architectures.presets.requirements import SIZES, expect, need, settings_mismatch, transformer
+from danlu.architectures.presets.requirements import SIZES, expect, require, settings_mismatch, transformer
 from danlu.architectures.presets.weight_names import WeightNames, linear
 from danlu.architectures.transformer import Transformer
 from danlu.errors import WrongInput
@@ -54,13 +54,13 @@ def mismatch(settings: Architecture, objective: Objective) -> str | None:
         return reason
     assert isinstance(settings, Transformer)
     if settings.num_kv_heads != settings.heads:
-        return f"set kv_heads: {settings.heads}, the number of heads (now {settings.num_kv_heads})"
+        return f"set kv_heads: {settings.heads}, the number of heads (currently {settings.num_kv_heads})"
     if settings.scaled_head and not settings.tied:
         return "set scaled_head: false, since tied is false"
     if settings.gated and settings.activation == "gelu":
-        return "set activation: gelu_tanh, since gated is true (now gelu)"
+        return "set activation: gelu_tanh, since gated is true (currently gelu)"
     if settings.activation not in ACTIVATIONS:
-        return f"set activation: {' or '.join(ACTIVATIONS)} (now {settings.activation})"
+        return f"set activation: {' or '.join(ACTIVATIONS)} (currently {settings.activation})"
     return None
 
 
@@ -140,12 +140,12 @@ def settings_of(config: Config) -> Transformer:
     return transformer(
         FIXED
         | {
-            "layers": need(config, "num_layers"),
+            "layers": require(config, "num_layers"),
             "decoder_layers": config.get("num_decoder_layers"),
-            "width": need(config, "d_model"),
-            "heads": need(config, "num_heads"),
-            "head_dim": need(config, "d_kv"),
-            "ffn_dim": need(config, "d_ff"),
+            "width": require(config, "d_model"),
+            "heads": require(config, "num_heads"),
+            "head_dim": require(config, "d_kv"),
+            "ffn_dim": require(config, "d_ff"),
             "context": config.get("n_positions", CONTEXT),
             "epsilon": config.get("layer_norm_epsilon", 1e-6),
             "relative_buckets": config.get("relative_attention_num_buckets", 32),

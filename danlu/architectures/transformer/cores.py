@@ -1,4 +1,4 @@
-"""Scaled dot-product attention by the faster of two equivalent implementations.
+"""Scaled dot-product attention with the faster of two equivalent implementations.
 
 PyTorch's fused kernel does not store the scores. On a CPU it is slower for short rows: forward and backward passes of
 2,048 positions in rows of 256, with four heads of 64, took 11.4 ms in bfloat16 compared with 3.8 ms for plain matrix
@@ -24,12 +24,12 @@ def prefer_plain(device: torch.device, length: int) -> bool:
 
 
 def as_bias(mask: Tensor) -> Tensor:
-    """Convert a boolean mask to a bias of the scores: 0 where true, otherwise minus infinity."""
+    """Convert a boolean mask to an attention bias: 0 where true, minus infinity elsewhere."""
     return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, float("-inf"))
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """Compute attention by matrix products, with the softmax in float32 or wider.
+    """Compute attention with matrix products, with the softmax in float32 or wider.
 
     Args:
         query: [B, heads, L, d].
@@ -57,13 +57,13 @@ def plain_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | No
 
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    """Compute attention by PyTorch's fused kernel.
+    """Compute attention with PyTorch's fused kernel.
 
     Args:
         query: [B, heads, L, d].
         key: [B, kv_heads, M, d].
         value: [B, kv_heads, M, d].
-        mask: booleans or a bias of the scores, broadcast to [B, 1 or heads, L, M].
+        mask: booleans, or a bias that is added to the scores; broadcast to [B, 1 or heads, L, M].
         causal: whether query i attends to keys 0 to i; then `mask` must be None.
 
     Returns:
@@ -75,7 +75,7 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | No
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Compute attention by the faster implementation.
+    """Compute attention with the faster implementation.
 
     Args:
         query: [B, heads, L, d].

@@ -15,7 +15,7 @@ import torch
 from danlu import durable
 from danlu.batch import ATTENTION_ORDERS, Seq, StreamSpec
 from danlu.errors import WrongInput
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.objective import UnitSource
 from danlu.objectives.word_vectors.cooccurrence import Cells, cooccurrence
 from danlu.objectives.word_vectors.word_windows import training_counts
@@ -37,7 +37,7 @@ SVD_WINDOW, SVD_WIDTH = 5, 64
 
 def k_means(points: np.ndarray, k: int, weights: np.ndarray | None = None) -> Any:
     """Fit scikit-learn's MiniBatchKMeans on the rows of [n, width], deterministically."""
-    library = need("sklearn.cluster", "eval", "clustering")
+    library = import_optional("sklearn.cluster", "eval", "clustering")
     return library.MiniBatchKMeans(k, random_state=SEED, n_init=3, batch_size=4096).fit(points, sample_weight=weights)
 
 
@@ -47,8 +47,8 @@ def spectral_vectors(cells: Cells, size: int) -> np.ndarray:
     The vectors are left singular vectors of the positive pointwise mutual information, scaled by the square root of the
     singular values (Levy and Goldberg 2014).
     """
-    sparse = need("scipy.sparse", "eval", "clustering")
-    library = need("sklearn.decomposition", "eval", "clustering")
+    sparse = import_optional("scipy.sparse", "eval", "clustering")
+    library = import_optional("sklearn.decomposition", "eval", "clustering")
     rows = np.bincount(cells.first, cells.count, size)
     columns = np.bincount(cells.second, cells.count, size)
     information = np.log(cells.count * rows.sum() / (rows[cells.first] * columns[cells.second]))

@@ -104,7 +104,7 @@ def truncate_pair(first: Text, second: Text, room: int) -> tuple[Text, Text]:
 
 
 def draw_pairs(sample: Sample, cut: Cut, frame: int, bounds: bool) -> list[Pair]:
-    """Cut each text of the unit in two, and replace the second part by one of another document with probability 1/2.
+    """Cut each text of the unit in two, and replace the second part with another document's with probability 1/2.
 
     The replacement is the second part of a text of another unit, cut by the same rule. Both candidates are truncated to
     the length of the shorter one before one is chosen, so that neither length nor ending reveals the label. A text that

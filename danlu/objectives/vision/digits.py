@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.text.split import SPLITS, cuts_by_share, fraction
 
 SIDE, LEVELS = 8, 16
@@ -29,7 +29,7 @@ class Digits:
 @cache
 def digits() -> dict[str, Digits]:
     """Return the images of each split. The split is a hash of the image, so that equal images are in the same split."""
-    data = need("sklearn.datasets", "eval", "builtin:digits").load_digits()
+    data = import_optional("sklearn.datasets", "eval", "builtin:digits").load_digits()
     images, labels = (data.images / LEVELS).astype(np.float32), data.target.astype(np.int64)
     boundaries = cuts_by_share(VALIDATION, TEST)
     splits = np.array(

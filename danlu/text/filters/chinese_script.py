@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.registry import filters
 from danlu.text.filters.filter import Clean, Filter
 
@@ -19,7 +19,7 @@ class Simplified(Filter):
     libraries: ClassVar[tuple[str, ...]] = ("opencc",)
 
     def build(self) -> Clean:
-        return need("opencc", "zh", "the filter simplified").OpenCC("t2s").convert
+        return import_optional("opencc", "zh", "the filter simplified").OpenCC("t2s").convert
 
 
 @filters.register
@@ -31,4 +31,6 @@ class Traditional(Filter):
     phrases: bool = Field(False, description="Whether to use Taiwanese words as well: 软件 becomes 軟體, not 軟件.")
 
     def build(self) -> Clean:
-        return need("opencc", "zh", "the filter traditional").OpenCC("s2twp" if self.phrases else "s2t").convert
+        return (
+            import_optional("opencc", "zh", "the filter traditional").OpenCC("s2twp" if self.phrases else "s2t").convert
+        )

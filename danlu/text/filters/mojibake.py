@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.registry import filters
 from danlu.text.filters.filter import Clean, Filter
 
@@ -20,7 +20,7 @@ class Mojibake(Filter):
     libraries: ClassVar[tuple[str, ...]] = ("ftfy",)
 
     def build(self) -> Clean:
-        ftfy = need("ftfy", "clean", "the filter mojibake")
+        ftfy = import_optional("ftfy", "clean", "the filter mojibake")
         config = ftfy.TextFixerConfig(
             unescape_html=False,
             remove_terminal_escapes=False,

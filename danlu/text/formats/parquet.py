@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from danlu.errors import nearest
-from danlu.extras import need
+from danlu.extras import import_optional
 from danlu.text.documents import MAX_BYTES, TOO_LONG, Document, Rejected
 from danlu.text.formats.format import Format, Reading
 
@@ -20,8 +20,8 @@ def documents(path: Path, reading: Reading) -> Iterator[Document | Rejected]:
     if path.suffix.lower() != ".parquet":
         yield Rejected("compressed twice", str(path), "Parquet is compressed already; decompress the file")
         return
-    parquet = need("pyarrow.parquet", "parquet", f"{path}: reading .parquet")
-    arrow = need("pyarrow", "parquet", f"{path}: reading .parquet")
+    parquet = import_optional("pyarrow.parquet", "parquet", f"{path}: reading .parquet")
+    arrow = import_optional("pyarrow", "parquet", f"{path}: reading .parquet")
     try:
         table = parquet.ParquetFile(path)
     except (arrow.ArrowInvalid, OSError) as error:
