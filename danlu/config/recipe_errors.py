@@ -102,9 +102,8 @@ def error_message(details: ErrorDetails) -> str:
         return "is missing"
     if details["type"] in SELF_EXPLANATORY:
         return message
-    expected = re.sub(r"^input should be |, unable to parse .*$", "", f"{message[0].lower()}{message[1:]}")
-    prefix = "expected " if message.startswith("Input should be ") else ""
-    return f"{prefix}{expected}, not {details.get('input')!r}"
+    message = re.sub(r", unable to parse .*$", "", re.sub(r"^Input should be ", "must be ", message))
+    return f"{message[0].lower()}{message[1:]}, not {details.get('input')!r}"
 
 
 def line_number(tree: Any, loc: Sequence[str | int]) -> int | None:

@@ -96,9 +96,9 @@ def test_a_file_round_trips_through_text(write):
             ":8: models.decoder.training.budgt: unknown key 'budgt'; did you mean 'budget'?",
         ),
         (("tasks:", "task:"), ":14: task: unknown key 'task'; did you mean 'tasks'?"),
-        (("layers: 1", "layers: many"), ":6: models.decoder.architecture.layers: expected a valid integer"),
+        (("layers: 1", "layers: many"), ":6: models.decoder.architecture.layers: must be a valid integer"),
         (("2min", "2 parsecs"), ":8: models.decoder.training.budget: '2 parsecs' is not a budget such as 5min"),
-        (("3e-4", "-1"), ":9: models.decoder.training.optimizer.learning_rate: expected greater than 0, not -1"),
+        (("3e-4", "-1"), ":9: models.decoder.training.optimizer.learning_rate: must be greater than 0, not -1"),
         (
             ("objective: masked", "objective: maskd"),
             ":11: models.encoder.objective: no objective is called 'maskd'; did you mean 'masked'?",
@@ -154,14 +154,14 @@ def test_all_errors_are_reported_at_once_each_with_its_line(write, tmp_path):
     assert first == "mine.yaml: 9 errors"
     expected = [
         "mine.yaml:3: corpus.tset: unknown key 'tset'; did you mean 'test'?",
-        "mine.yaml:4: corpus.validation: expected less than 0.5, not 7",
-        "mine.yaml:8: models.decoder.architecture.width: expected a valid integer",
+        "mine.yaml:4: corpus.validation: must be less than 0.5, not 7",
+        "mine.yaml:8: models.decoder.architecture.width: must be a valid integer",
         "mine.yaml:8: models.decoder.architecture.head: unknown key 'head'; did you mean 'heads'?",
         "mine.yaml:13: models.encoder.objective: no objective is called 'maskd'; did you mean 'masked'?",
         "mine.yaml:18: tasks.topic.model: the recipe has no model 'encodr'; did you mean 'encoder'?",
         "mine.yaml:20: tasks.topic.training.budget: 'many' is not a budget",
         "mine.yaml with overrides: models.decoder.prompt: unknown key 'prompt'; did you mean 'prompts'?",
-        "mine.yaml with overrides: machine.threads: expected greater than 0, not 0",
+        "mine.yaml with overrides: machine.threads: must be greater than 0, not 0",
     ]
     assert len(lines) == len(expected)
     assert [line[: len(start)] for line, start in zip(lines, expected, strict=True)] == expected
@@ -228,12 +228,12 @@ def test_an_override_can_replace_a_whole_block(write):
         ),
         (
             "models.encoder.objective.rate=2",
-            " with overrides: models.encoder.objective.rate: expected less than 1, not 2",
+            " with overrides: models.encoder.objective.rate: must be less than 1, not 2",
         ),
         ("models.encoder", "'models.encoder' is not key.path=value"),
         ("models..x=1", "'models..x=1' is not key.path=value"),
         ("=1", "'=1' is not key.path=value"),
-        ("corpus.source.deep.er=1", " with overrides: corpus.source: expected a valid string"),
+        ("corpus.source.deep.er=1", " with overrides: corpus.source: must be a valid string"),
         (
             "models.decoder.architecture.layers.x=1",
             "'models.decoder.architecture.layers.x=1': layers is not a mapping but 1",
