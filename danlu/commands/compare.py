@@ -63,7 +63,10 @@ def print_comparison(made: dict[str, Any]) -> None:
     task = made["task"]
     columns = heads("model", "parameters", "tokens", "bits_per_byte")
     if task:
-        columns += [message("columns.task", task=task["name"], metric=task["metric"]), *heads("random_weights")]
+        columns += [
+            message("columns.task", task=task["name"], metric=named("metric", task["metric"])),
+            *heads("random_weights"),
+        ]
     rows = []
     for model in made["models"]:
         figures = [model["bits_per_byte"], *([model["task"], model["random_weights"]] if task else [])]

@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
             message("matrix.fitting", architecture=p.architecture, settings=translated("matrix_reason", p.reason))
             for p in fitting
         ]
-        table.add_row(objective, message("list.comma").join(name.strip() for name in named))
+        table.add_row(objective, message("list.names").join(name.strip() for name in named))
     console = Console()
     console.print(table)
     for pair in pairs:

@@ -128,7 +128,7 @@ def learning_rate_chosen(event: events.LearningRateChosen) -> list[str]:
 def task_scored(event: events.TaskScored) -> list[str]:
     score = with_interval(event.score.mean, event.score.low, event.score.high)
     arm = named("baseline", event.arm)
-    return [message("finetuning.task", task=event.task, arm=arm, metric=event.metric, score=score)]
+    return [message("finetuning.task", task=event.task, arm=arm, metric=named("metric", event.metric), score=score)]
 
 
 FORMATTERS: dict[type[Event], Callable[[Any], list[str]]] = {

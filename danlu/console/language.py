@@ -64,9 +64,10 @@ def of_locale() -> str:
 
 @cache
 def catalogue(language: str, name: str = "messages") -> dict[str, Any]:
-    """`{table: {entry: text}}` of one language; tables may be nested."""
+    """`{table: {entry: text}}` of one language; tables may be nested. That of the messages includes the errors."""
     file = "" if name == "messages" else f"{name}."
-    return tomllib.loads((files("danlu.console.messages") / f"{file}{language}.toml").read_text("utf-8"))
+    tables = tomllib.loads((files("danlu.console.messages") / f"{file}{language}.toml").read_text("utf-8"))
+    return tables | catalogue(language, "errors") if name == "messages" else tables
 
 
 def message(key: str, /, **values: object) -> str:

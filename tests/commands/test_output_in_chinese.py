@@ -84,11 +84,11 @@ def test_a_comparison(capsys):
         print_comparison(made)
     out = capsys.readouterr().out
     assert out.splitlines()[0].split() == [
-        "模型", "参数量", "词元数", "每字节比特数", "topic（accuracy）", "随机权重",
+        "模型", "参数量", "词元数", "每字节比特数", "topic（准确率）", "随机权重",
     ]  # fmt: skip
     assert not heads_of(out) & english_heads()
-    assert "不用神经网络的每字节比特数：一元语法 4.500，五元模型 2.000" in out
-    assert "没有预训练的对照：多数类 0.500 [0.400, 0.600]，TF-IDF –" in out
+    assert "不用神经网络的每字节比特数：一元语法 4.500、5-gram 2.000" in out
+    assert "没有预训练的对照：多数类 0.500 [0.400, 0.600]、TF-IDF –" in out
     print_comparison(made)
     assert capsys.readouterr().out.startswith("model  parameters  tokens  bits per byte         topic, accuracy")
 
@@ -106,7 +106,7 @@ def test_an_evaluation(capsys):
         print_evaluation({"objective": "masked", "pseudo_loss": 2.0, "pseudo_loss_interval": None})
     out = capsys.readouterr().out
     assert not heads_of(out) & english_heads()
-    assert all(text in out for text in ("区间下限", "五元模型", "3 篇文档", "困惑度", "每词元奈特数"))
+    assert all(text in out for text in ("区间下限", "5-gram", "3 篇文档", "困惑度", "每词元奈特数"))
     assert not re.search(r"(?:\b[a-z]+ ){2}[a-z]+", out)
 
 
@@ -181,7 +181,7 @@ def test_the_matrix(danlu_command):
     assert "训练目标" in out
     assert "支持的架构" in out
     flat = re.sub(r"[│\s]+", " ", out)
-    assert "（reach full）" in flat
+    assert "(reach full)" in flat
     assert flat.count("不支持：") == sum(not p["allowed"] for p in json.loads(danlu_command("matrix", "--json")[1]))
     for word in (" needs ", " with ", " offers ", " has none", " and "):
         assert word not in flat, word
@@ -219,13 +219,26 @@ def test_unknown_texts_stay():
         (["schema", "extra"], "多余的参数：extra"),
         (["embed", "m", "none.txt"], "<文件> 的值无效：'none.txt'：没有这个文件或文件夹"),
         (["compare", "smoke"], "请用 --tokens、--time、--flops 之一（且只用一个）给出每次训练的预算"),
-        (["finetune", "m", "--train", "t"], "没有指定测试样本；请给出 --test 文件 或 --split 0.2"),
+        (["finetune", "m", "--train", "t"], "没有指定测试样本；请给出 --test <文件> 或 --split 0.2"),
         (["show", "smok"], "没有配方 'smok'：既不是文件，也不是自带的配方；是否要用 'smoke'？"),
         (
             ["show", "smoke", "machine.thread=1"],
             "smoke.yaml（含命令行修改）：machine.thread：未知的键 'thread'；是否要用 'threads'？",
         ),
         (["show", "smoke", "x"], "'x' 不是 键.路径=值 的形式"),
+        (
+            ["show", "smoke", "models.decoder.objective=causl"],
+            "smoke.yaml（含命令行修改）：models.decoder.objective：没有名为 'causl' 的 objective；是否要用 'causal'？",
+        ),
+        (
+            ["show", "smoke", "machine.threads=many"],
+            "smoke.yaml（含命令行修改）：machine.threads：应为整数，不能是 'many'",
+        ),
+        (
+            ["run", "smoke", "--budget", "soon"],
+            "--budget：'soon' 不是预算；预算可写作 5min、90s、2M tokens、3 epochs、400 steps 或 5T flops",
+        ),
+        (["matrix", "--jsn"], "没有选项 --jsn；是否要用 '--json'？"),
         (["fill", "nowhere", "x"], "nowhere 不是文件夹；请给出已保存模型的文件夹"),
     ],
 )  # fmt: skip
