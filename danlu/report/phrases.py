@@ -46,6 +46,11 @@ def word(section: str, name: str) -> Phrase | str:
     return Phrase(key, {}) if key in words(LANGUAGES[0]) else name
 
 
+def words_of(section: str, names: str) -> Sequence[Text]:
+    """Return the texts for names joined by `and`, such as the layouts of a corpus."""
+    return [word(section, name) for name in names.split(" and ")]
+
+
 def in_language(text: Text, language: str) -> str:
     """Render a text in one language."""
     rendered = render(text, language)

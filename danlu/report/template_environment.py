@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from danlu.report import formatting
-from danlu.report.phrases import bilingual, phrase, word
+from danlu.report.phrases import bilingual, phrase, word, words_of
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -44,6 +44,7 @@ def environment() -> Environment:
         "word_of": word,
         "t": translate,
         "word": lambda section, name: bilingual(word(section, name)),
+        "words_of": words_of,
     }
     return jinja
 

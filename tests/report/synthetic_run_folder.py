@@ -29,8 +29,8 @@ def results() -> dict[str, Any]:
         "recipe_text": "corpus:\n  source: builtin:pydocs\npretrain:\n  - name: decoder\n    objective: causal\n",
         "corpus": {
             "source": "builtin:pydocs",
-            "layout": "one document per module",
-            "documents": {"in": 700, "kept": 690, "rejected": {"exact duplicate": 8, 'holds "odd" <bytes>': 2}},
+            "layout": "topic and module",
+            "documents": {"in": 700, "kept": 690, "rejected": {"duplicate": 8, 'holds "odd" <bytes>': 2}},
             "splits": {
                 "train": {"documents": 640, "bytes": 2_104_332, "tokens": 601_236},
                 "validation": {"documents": 25, "bytes": 88_120, "tokens": 25_177},

@@ -29,7 +29,7 @@ LOOKED_UP = {
     "short_baseline",
     "spoken_baseline",
 }
-LOOKED_UP |= {"detail", "column", "over", "figure", "reason", "split", "environment", "list"}
+LOOKED_UP |= {"detail", "column", "over", "figure", "reason", "layout", "split", "environment", "list"}
 ON = ("ground", "raised")
 TEXTS = ("ink", "muted", "ours", "link", "better", "worse", "level")
 
