@@ -102,7 +102,7 @@ def error_message(details: ErrorDetails) -> str:
         return "is missing"
     if details["type"] in SELF_EXPLANATORY:
         return message
-    message = re.sub(r", unable to parse .*$", "", re.sub(r"^Input should be ", "must be ", message))
+    message = re.sub(r", unable to .*$", "", re.sub(r"^Input should be ", "must be ", message))
     return f"{message[0].lower()}{message[1:]}, not {details.get('input')!r}"
 
 
