@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from danlu.results import SCHEMA, Difference, ResultPart, Score, read_validated
+from danlu.results import SCHEMA, Difference, ResultPart, Score, Sufficiency, read_validated
 
 
 class MeasuredScore(Score):
@@ -43,6 +43,11 @@ class ComparedModel(ResultPart):
     pretraining_gain: ReferenceDifference | None = None
     differences: dict[str, ReferenceDifference | None] = Field(default_factory=dict)
     task_steps: list[int] = Field(default_factory=list)
+    sufficiency: Sufficiency | None = Field(
+        default=None,
+        description="Of the training that most needs a longer one. None in comparisons of earlier versions.",
+    )
+    task_sufficiency: Sufficiency | None = Field(default=None, description="The same for the fine-tunings.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings in which the models differ.")
 
 

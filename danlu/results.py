@@ -174,6 +174,23 @@ class ObjectiveMetrics(ResultPart):
     pictures: list[Picture] = []
 
 
+class Sufficiency(ResultPart):
+    """Whether a training was long enough for its results to be judged, by the rule of `danlu.training.sufficiency`."""
+
+    sufficient: bool
+    reasons: list[str] = Field(default=[], description="Why not: `steps`, `loss` (still falls), `pretraining`.")
+    steps: int | None = None
+    epochs: float | None = None
+    fall_per_doubling: float | None = Field(
+        default=None, description="By how much the held-out loss falls when the number of steps doubles."
+    )
+    epoch_steps: int | None = Field(default=None, description="Steps of one epoch.")
+    needed_steps: int | None = Field(default=None, description="Steps that are enough.")
+    seconds: float | None = Field(default=None, description="Estimated time of `needed_steps` on this machine.")
+    budget: str | None = Field(default=None, description="Budget of this training that buys `needed_steps`.")
+    option: str | None = Field(default=None, description="What to add to the command to give it that budget.")
+
+
 class ModelResult(ResultPart):
     """One pre-trained model: its training and its evaluation on the test split."""
 
@@ -192,6 +209,7 @@ class ModelResult(ResultPart):
     operations: Number | None = Field(default=None, description="Floating-point operations of the training.")
     best_step: int | None = None
     chosen_step: int | None = Field(default=None, description="Step whose weights were kept.")
+    sufficiency: Sufficiency | None = Field(default=None, description="None in runs of earlier versions.")
     validation: ValidationLoss | None = None
     test: SplitSize | None = None
     example: list[ExampleStream] | None = None
@@ -261,6 +279,7 @@ class TaskResult(ResultPart):
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
     details: dict[str, DetailTable] = {}
     chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
+    sufficiency: Sufficiency | None = Field(default=None, description="None in runs of earlier versions.")
 
     @property
     def task_facts(self) -> dict[str, Any]:

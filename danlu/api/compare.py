@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,13 @@ from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.errors import WrongInput
 from danlu.evaluation.paired_comparison import Measurement, paired_differences
 from danlu.report.comparison import write_comparison
-from danlu.results import SCHEMA, ModelResult, Results, TaskResult, write_results
+from danlu.results import SCHEMA, ModelResult, Results, Sufficiency, TaskResult, write_results
 from danlu.runs import run as runs
 from danlu.runs.events import never
 from danlu.runs.finetune_task import interval_facts
+from danlu.runs.judge_training import Advise
 from danlu.training.budget import Budget, parse_budget
+from danlu.training.sufficiency import MARGIN, readable_budget
 
 
 def compare(
@@ -69,7 +73,7 @@ def compare(
         raise WrongInput("two of the recipes have the same name; copy one under another name")
     comparison = build_comparison(loaded, amount, seeds, task)
     folder = Path(out) if out is not None else Path("runs") / "compare"
-    request = run_request(comparison.recipe, (), folder, None)
+    request = replace(run_request(comparison.recipe, (), folder, None), advise=advise_on_comparison(comparison))
     results = Results.model_validate(runs.run(request, reporter(say, watch, quiet), stop))
     content = write_results(folder / "comparison.json", comparison_results(comparison, results, amount))
     write_comparison(folder, comparison.recipe.language)
@@ -114,6 +118,21 @@ def arm_scores(task: TaskResult, arm: str) -> list[float]:
     if score is None:
         raise ValueError(f"task {task.name!r} has no score for {arm!r}")
     return score.seeds
+
+
+def advise_on_comparison(comparison: Comparison) -> Advise:
+    """Return the advice for `danlu compare`, which gives every training the same time or number of tokens."""
+    batches = {f"models.{name}": model.training.batch_tokens for name, model in comparison.recipe.models.items()}
+
+    def advise(key: str, given: Budget, needed: Budget) -> str:
+        if key not in batches:
+            return shlex.quote(f"tasks.{comparison.task}.training.budget={readable_budget(needed)}")
+        if needed.unit == "seconds":
+            return f"--time {readable_budget(needed)}"
+        # a step may have somewhat more tokens than batch_tokens, because examples are not divided
+        return f"--tokens {math.ceil(needed.amount * batches[key] * MARGIN)}"
+
+    return advise
 
 
 def comparison_results(comparison: Comparison, results: Results, budget: Budget) -> ComparisonResults:
@@ -181,9 +200,17 @@ def compared_model(
             figure: None if difference is None else ReferenceDifference.model_validate(difference)
             for figure, difference in differences.items()
         },
+        sufficiency=least_sufficient(model.sufficiency for model in trainings.models),
+        task_sufficiency=least_sufficient(task.sufficiency for task in trainings.tasks),
         task_steps=[task.steps for task in trainings.tasks if task.steps is not None],
         settings=settings,
     )
+
+
+def least_sufficient(judged: Iterable[Sufficiency | None]) -> Sufficiency | None:
+    """Return the judgement of the training that most needs a longer one; None without any."""
+    known = [each for each in judged if each is not None]
+    return min(known, key=lambda each: (each.sufficient, each.steps or 0), default=None)
 
 
 def average(values: Iterable[float | None]) -> float:

@@ -72,12 +72,24 @@ def print_comparison(made: dict[str, Any]) -> None:
         figures = [model["bits_per_byte"], *([model["task"], model["random_weights"]] if task else [])]
         rows.append([model["name"], model["parameters"], round(model["tokens"]), *map(score_text, figures)])
     print_table(columns, rows)
+    for line in too_short(made):
+        click.echo(line)
     if made["baselines"]:
         values = [f"{named('baseline', name)} {value:.3f}" for name, value in made["baselines"].items()]
         click.echo(message("compare.bits", values=message("list.comma").join(values)))
     if task:
         values = [f"{named('baseline', name)} {score_text(value)}" for name, value in task["controls"].items()]
         click.echo(message("compare.task", values=message("list.comma").join(values)))
+
+
+def too_short(made: dict[str, Any]) -> list[str]:
+    """Return a line for each model that was trained too briefly to be compared."""
+    from danlu.comparison_results import ComparisonResults
+    from danlu.console.language import current
+    from danlu.report.comparison import too_short
+    from danlu.report.phrases import in_language
+
+    return [in_language(sentence, current()) for sentence in too_short(ComparisonResults.model_validate(made))]
 
 
 def score_text(found: dict[str, Any] | None, sign: str = "") -> str:

@@ -7,7 +7,10 @@ from typing import Any
 
 from danlu.console.draft_text import layout_text
 from danlu.console.formatting import metric, with_interval
-from danlu.console.language import message, named, translated
+from danlu.console.language import current, message, named, translated
+from danlu.report.formatting import approximate_duration
+from danlu.report.phrases import in_language
+from danlu.report.too_short import epochs_text, short_model, short_task
 from danlu.results import ModelResult
 from danlu.runs import events
 from danlu.runs.events import Event
@@ -38,6 +41,27 @@ def tokens_counted(event: events.TokensCounted) -> list[str]:
     return [message("data.tokens", **event.tokens)]
 
 
+def training_planned(event: events.TrainingPlanned) -> list[str]:
+    """What the budget buys on this machine; times only where the plan measured them."""
+    plan, units = event.plan, event.units
+    epoch = plan.epoch_steps(units)
+    values = {"steps": plan.steps, "epochs": epochs_text(plan.epochs(units)), "epoch": epoch}
+    if event.runs > 1:
+        values["runs"] = event.runs
+    if step := plan.seconds_per_step:
+        values["time"] = short_duration(event.runs * plan.steps * step)
+        values["epoch_time"] = short_duration(epoch * step)
+    key = "training.plan" + ("_runs" if event.runs > 1 else "") + ("_timed" if plan.seconds_per_step else "")
+    lines = [message(key, name=event.name, **values)]
+    if plan.raised_from is not None:
+        lines.insert(0, message("training.raised", name=event.name, bought=plan.raised_from, steps=plan.steps))
+    return lines
+
+
+def short_duration(seconds: float) -> str:
+    return in_language(approximate_duration(seconds), current())
+
+
 def term_not_measured(event: events.TermNotMeasured) -> list[str]:
     return [message("training.not_measured", model=event.model, term=event.term)]
 
@@ -66,7 +90,20 @@ def weights_ignored(event: events.WeightsIgnored) -> list[str]:
 
 
 def model_evaluated(event: events.ModelEvaluated) -> list[str]:
-    """The headline figure of a model: bits per byte with its baselines, or the losses of its terms and its metrics."""
+    """The headline figure of a model: bits per byte with its baselines, or the losses of its terms and its metrics.
+
+    If the training was too short, this is said instead of a comparison with the baselines.
+    """
+    short = short_model(event.result)
+    lines = headline(event, compare=short is None)
+    if short is not None:
+        reason = in_language(short, current())
+        lines.append(message("evaluation.too_short", model=event.result.name, reason=reason))
+    return lines
+
+
+def headline(event: events.ModelEvaluated, compare: bool) -> list[str]:
+    """Bits per byte with baselines, which have their own line without `compare`; or losses of terms and metrics."""
     result = event.result
     if result.text_lost:
         reason = message("evaluation.text_lost_reason")
@@ -80,7 +117,12 @@ def model_evaluated(event: events.ModelEvaluated) -> list[str]:
     bits = with_interval(result.bits_per_byte, *(result.bits_per_byte_interval or (None, None)))
     baselines = [f"{named('baseline', name)} {value:.3f}" for name, value in (result.baselines or {}).items()]
     joined = message("list.comma").join(baselines)
-    return [message("evaluation.bits", model=result.name, bits=bits, baselines=joined)]
+    if compare:
+        return [message("evaluation.bits", model=result.name, bits=bits, baselines=joined)]
+    return [
+        message("evaluation.bits_alone", model=result.name, bits=bits),
+        message("evaluation.baselines", model=result.name, baselines=joined),
+    ]
 
 
 def term_losses(event: events.ModelEvaluated) -> list[str]:
@@ -131,10 +173,19 @@ def task_scored(event: events.TaskScored) -> list[str]:
     return [message("finetuning.task", task=event.task, arm=arm, metric=named("metric", event.metric), score=score)]
 
 
+def task_judged(event: events.TaskJudged) -> list[str]:
+    """A line only if the training was too short."""
+    short = short_task(event.result, event.pretraining)
+    if short is None:
+        return []
+    return [message("evaluation.too_short", model=event.result.name, reason=in_language(short, current()))]
+
+
 FORMATTERS: dict[type[Event], Callable[[Any], list[str]]] = {
     events.CorpusRead: corpus_read,
     events.TokenizerReady: tokenizer_ready,
     events.TokensCounted: tokens_counted,
+    events.TrainingPlanned: training_planned,
     events.TermNotMeasured: term_not_measured,
     events.WarmStarted: warm_started,
     events.WeightsTransferred: weights_transferred,
@@ -144,6 +195,7 @@ FORMATTERS: dict[type[Event], Callable[[Any], list[str]]] = {
     events.FineTuningStarted: fine_tuning_started,
     events.LearningRateChosen: learning_rate_chosen,
     events.TaskScored: task_scored,
+    events.TaskJudged: task_judged,
 }
 """The formatter of every event that becomes lines of its own."""
 

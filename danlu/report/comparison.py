@@ -19,6 +19,7 @@ from danlu.report.chart_dots import dot_chart
 from danlu.report.page import hash_of, page_script, printable
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.template_environment import environment
+from danlu.report.too_short import short_finetuning, short_training
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def write_comparison(folder: Path, language: str = "en") -> Path:
             title=" / ".join(model.name for model in found.models),
             found=found,
             figures=figures,
-            without_bits=without_bits(found),
+            without_bits=[*too_short(found), *without_bits(found)],
             settings=list(found.models[0].settings),
             script=Markup(script),
             script_hash=hash_of(script),
@@ -89,6 +90,16 @@ def bits_figure(found: ComparisonResults) -> FigureView:
         controls = sorted((found.baselines or {}).items(), key=lambda item: item[1])
         rows += [Row(word("baseline", name), MeasuredScore(mean=value), model=False) for name, value in controls]
     return figure_of("bits", phrase("bits.title"), [phrase("compare.bits")], rows)
+
+
+def too_short(found: ComparisonResults) -> list[Text]:
+    """Return which models were trained too briefly to be compared, one sentence per model, and what would be enough."""
+    sentences: list[Text] = []
+    for model in found.models:
+        judged = model.sufficiency
+        if short := short_training(judged) or short_finetuning(model.name, model.task_sufficiency, judged):
+            sentences.append(phrase("short.model", model=model.name, short=short))
+    return sentences
 
 
 def without_bits(found: ComparisonResults) -> list[Text]:

@@ -87,6 +87,16 @@ def duration(seconds: float | None) -> Phrase | str:
     return phrase("duration.minutes", minutes=str(minutes), seconds=str(rest))
 
 
+def approximate_duration(seconds: float) -> Phrase:
+    """Format a duration in one unit: seconds, minutes or hours."""
+    if seconds < 90:
+        return phrase("duration.about_seconds", seconds=f"{max(1, seconds):.0f}")
+    if seconds < 5400:
+        return phrase("duration.about_minutes", minutes=f"{seconds / 60:.0f}")
+    hours = seconds / 3600
+    return phrase("duration.about_hours", hours=f"{hours:.1f}" if hours < 10 else f"{hours:.0f}")
+
+
 def timestamp(when: datetime | None) -> str:
     """Format a time in UTC, or unchanged if it has no time zone."""
     if when is None:

@@ -8,7 +8,8 @@ from danlu.report import verdicts
 from danlu.report.chart_dots import FIRST
 from danlu.report.formatting import number, short_count, signed, with_interval
 from danlu.report.phrases import Phrase, Text, phrase, word
-from danlu.results import Difference, ModelResult, Results, Score, TaskResult, finite
+from danlu.report.too_short import short_model, short_task
+from danlu.results import Difference, ModelResult, Results, Score, Sufficiency, TaskResult, finite
 
 STRONG_BASELINES = ("ngram", "zstd_primed")
 """Prefixes of the baselines that the summary mentions; the chart shows all."""
@@ -31,7 +32,8 @@ def outcome(results: Results) -> list[Sentence]:
     sentences += [
         loss_sentence(model) for model in results.pretrain if model.bits_per_byte is None and model.name not in tested
     ]
-    return sentences + [task_sentence(task) for task in results.tasks]
+    models = {model.name: model.sufficiency for model in results.pretrain}
+    return sentences + [task_sentence(task, models.get(task.model or "")) for task in results.tasks]
 
 
 def introduction(model: ModelResult) -> dict[str, Text]:
@@ -45,6 +47,9 @@ def likelihood_sentence(model: ModelResult, bits: float) -> Sentence:
     figure = with_interval(bits, model.bits_per_byte_interval)
     if not finite(bits):
         return Sentence(model.name, phrase("outcome.diverged", bits=figure, **introduction(model)), verdicts.WORSE)
+    if short := short_model(model):
+        text = phrase("outcome.short_bits", bits=figure, short=short, **introduction(model))
+        return Sentence(model.name, text, None)
     measured = model.finite_baselines()
     mentioned = {name: value for name, value in measured.items() if name.startswith(STRONG_BASELINES)} or measured
     if not mentioned:
@@ -83,15 +88,22 @@ def compare_baseline(model: ModelResult, bits: float, name: str, value: float) -
 
 
 def loss_sentence(model: ModelResult) -> Sentence:
+    if short := short_model(model):
+        text = phrase("outcome.short_loss", loss=number(model.loss), short=short, **introduction(model))
+        return Sentence(model.name, text, None)
     key = "outcome.text_lost" if model.text_lost else "outcome.loss"
     return Sentence(model.name, phrase(key, loss=number(model.loss), **introduction(model)), None)
 
 
-def task_sentence(task: TaskResult) -> Sentence:
+def task_sentence(task: TaskResult, pretraining: Sufficiency | None) -> Sentence:
     metric = word("metric", task.metric)
     ours = task.scores.get("ours")
     if ours is None:
         return Sentence(task.name, phrase("outcome.no_score", metric=metric), None)
+    model = task.model or "–"
+    if short := short_task(task, pretraining):
+        text = phrase("outcome.short_task", model=model, metric=metric, value=score_text(ours), short=short)
+        return Sentence(task.name, text, None)
     others = [(name, task.scores.get(name)) for name in mentioned_controls(task)]
     against = [
         phrase("outcome.against", control=word("condition", name), value=score_text(score))
@@ -99,7 +111,6 @@ def task_sentence(task: TaskResult) -> Sentence:
         if score is not None
     ]
     compared = [comparison(task, name) for name, score in others if score is not None]
-    model = task.model or "–"
     if not against:
         return Sentence(
             task.name, phrase("outcome.task_alone", model=model, metric=metric, value=score_text(ours)), None

@@ -73,6 +73,8 @@ def side_of(model: ModelResult, name: str, value: float) -> Text:
     """Return whether the model's bits per byte are lower or higher than those of a baseline, as in the summary."""
     if not finite(model.bits_per_byte):
         return phrase("verdict.unknown")
+    if verdicts.is_short(model.sufficiency):
+        return phrase("verdict.short")
     words = {verdicts.BETTER: "bits.lower", verdicts.WORSE: "bits.higher", verdicts.LEVEL: "bits.equal"}
     measured = verdicts.of_difference((model.differences or {}).get(name), higher_is_better=False)
     if measured is not None:
@@ -236,7 +238,7 @@ def tasks(results: Results) -> list[TaskView]:
     for i, task in enumerate(results.tasks):
         scores = rows_of(task.scores)
         rows = [
-            TaskRow(name, score, difference, verdicts.of_difference(difference, task.higher_is_better))
+            TaskRow(name, score, difference, verdicts.of_task(task, difference))
             for name, score in scores
             for difference in (task.differences.get(name),)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from danlu.results import ExportResult, ModelResult, Score
+from danlu.results import ExportResult, ModelResult, Score, Sufficiency, TaskResult
 from danlu.training.plan import Plan
 
 
@@ -104,6 +104,19 @@ class WeightsIgnored(Event):
 
 
 @dataclass(frozen=True)
+class TrainingPlanned(Event):
+    """The plan of a training has been made: what its budget buys on this machine.
+
+    name: of the model or task; runs: the number of such trainings; units: those of one epoch.
+    """
+
+    name: str
+    plan: Plan
+    units: int
+    runs: int = 1
+
+
+@dataclass(frozen=True)
 class TrainingProgress(Event):
     """A record has been written to the training journal; its kind is train, validation, sample or warning."""
 
@@ -160,3 +173,11 @@ class TaskScored(Event):
     arm: str
     metric: str
     score: Score
+
+
+@dataclass(frozen=True)
+class TaskJudged(Event):
+    """All arms of a task have been scored. `pretraining` judges the length of the model's pre-training, if known."""
+
+    result: TaskResult
+    pretraining: Sufficiency | None

@@ -20,10 +20,11 @@ from danlu.interop import save_native
 from danlu.metrics.intervals import mean_interval, paired_difference
 from danlu.metrics.metric import Figure
 from danlu.objective import Objective, former_reading_order
-from danlu.results import Score
+from danlu.results import Score, Sufficiency, TaskResult
 from danlu.runs.dev_selection import DevValidation, best_rate, learning_rates, validate_every_epoch, with_learning_rate
 from danlu.runs.directory import RunDirectory
-from danlu.runs.events import Emit, LearningRateChosen, TaskScored, training_progress
+from danlu.runs.events import Emit, LearningRateChosen, TaskJudged, TaskScored, TrainingPlanned, training_progress
+from danlu.runs.judge_training import Advise, advise_on_finetuning, judge_finetuning
 from danlu.tasks.predictor import Predictor
 from danlu.tasks.task import Task, TaskRows, Ties
 from danlu.tokens.tokenizer import TextTokenizer
@@ -50,6 +51,7 @@ class Pretrained:
     vocabulary_size: int
     source: Any  # `corpus.source` of its pre-training; None if unknown
     load: Callable[[], Network]
+    sufficiency: Sufficiency | None = None  # of its pre-training; None if unknown
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Finetuning:
     name: str
     recipe: TaskRecipe
     rows: TaskRows
+    advise: Advise = advise_on_finetuning
 
     @property
     def task(self) -> Task:
@@ -130,12 +133,16 @@ class Finetuning:
         name, figure = next(iter(self.task.score(self.rows.dev, self.predictions(model, self.rows.dev)).items()))
         return name, figure.value
 
+    @property
+    def runs(self) -> int:
+        """The number of trainings: every arm with every seed and with every candidate learning rate."""
+        candidates = len(self.learning_rates) if len(self.learning_rates) > 1 else 0
+        return len(ARMS) * (self.recipe.seeds + candidates)
+
     def plan(self) -> Plan:
         """Choose the number of steps, the same for every training of the task; a time budget is divided among them."""
-        candidates = len(self.learning_rates) if len(self.learning_rates) > 1 else 0
-        runs = len(ARMS) * (self.recipe.seeds + candidates)
         settings = self.recipe.training
-        settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / runs)})
+        settings = settings.model_copy(update={"budget": settings.budget.scaled(1 / self.runs)})
         first = self.seeds[0]
         model, samples = self.network(RANDOM, first), self.samples(first)
         plan = make_plan(settings, model, self.objective(), samples, self.machine, self.validation())
@@ -255,10 +262,14 @@ def finetune_task(task: Finetuning) -> dict[str, Any]:
     run = task.run
     pin_reading_order(task)
     plan = Plan.of(run.record_once(f"finetune/{task.name}/plan", lambda: task.plan().facts()))
+    if not all(run.is_finished(f"finetune/{task.name}/{arm}-{seed}") for arm in ARMS for seed in task.seeds):
+        task.emit(TrainingPlanned(task.name, plan, task.samples(task.seeds[0]).units, task.runs))
     choices = {arm: choose_learning_rate(task, arm, plan) for arm in ARMS if task.learning_rates}
     arms = {arm: train_and_score(task, arm, plan, choices.get(arm)) for arm in ARMS}
     baselines = run.stage(f"controls/{task.name}", lambda: baseline_scores(task))
-    return describe(task, plan) | results(task, arms, baselines) | dev_facts(task, arms, choices)
+    found = describe(task, plan) | results(task, arms, baselines) | dev_facts(task, arms, choices)
+    task.emit(TaskJudged(TaskResult.model_validate(found), task.model.sufficiency))
+    return found
 
 
 def choose_learning_rate(task: Finetuning, arm: str, plan: Plan) -> dict[str, Any]:
@@ -322,6 +333,15 @@ def describe(task: Finetuning, plan: Plan) -> dict[str, Any]:
         "rows": dict(rows.facts),
         "path": str((task.folder / "model").relative_to(task.run.path)),
         "steps": plan.steps,
+        "sufficiency": judge_finetuning(
+            task.name,
+            task.recipe.training,
+            plan,
+            task.samples(task.seeds[0]).units,
+            task.runs,
+            task.model.sufficiency,
+            task.advise,
+        ),
     }
 
 

@@ -18,7 +18,16 @@ from danlu.evaluation.text_to_text import BLANK, rewrite_many
 from danlu.interop import load_model
 from danlu.runs.directory import RunDirectory
 from danlu.runs.embedding_transfer import transfer_embeddings
-from danlu.runs.events import Emit, TermNotMeasured, WeightsTransferred, ignore, never, training_progress
+from danlu.runs.events import (
+    Emit,
+    TermNotMeasured,
+    TrainingPlanned,
+    WeightsTransferred,
+    ignore,
+    never,
+    training_progress,
+)
+from danlu.runs.judge_training import judge_pretraining
 from danlu.runs.model_checks import check_prompts, held_out_batches, terms_not_measured
 from danlu.runs.prepare_data import Data
 from danlu.runs.unit_source import RunSource
@@ -30,6 +39,7 @@ from danlu.training.plan import Plan, capacity_of, make_plan, operations_of, uni
 from danlu.training.precision import Machine
 from danlu.training.samples import RowSamples, Samples, WindowSamples
 from danlu.training.step import Losses, measure, micro_batches, total_counts
+from danlu.training.sufficiency import read_log
 from danlu.training.training_options import apply_training_options
 
 VALIDATION_SEED = 1_000_000_007
@@ -216,13 +226,17 @@ class Pretraining:
         operations = operations_of(model, objective, samples, *units_of(settings, samples), self.machine)
         apply_training_options(model, settings)
         plan = self._plan(model, samples, validation)
-        state = train(self._job(model, samples, plan, validation))
+        self.emit(TrainingPlanned(self.name, plan, samples.units))
+        job = self._job(model, samples, plan, validation)
+        state = train(job)
+        log = read_log(self.run.journal.path, job.journal_start, job.stage)
         final = validation.measure(model)
         facts = training_facts(state, plan, samples) | {
             "parameters": sum(p.numel() for p in model.parameters()),
             "operations": state.step * operations,
             "chosen_step": chosen_step(settings, state),
             "validation": {"loss": final.loss, "terms": final.terms, "targets": final.counts},
+            "sufficiency": judge_pretraining(settings, plan, samples.units, state, log),
         }
         return facts | initialisation
 
@@ -261,7 +275,7 @@ def training_facts(state: TrainingState, plan: Plan, samples: Samples) -> dict[s
         "steps": state.step,
         "planned_steps": plan.steps,
         "tokens": state.tokens,
-        "epochs": state.step * plan.step_units / samples.units,
+        "epochs": plan.epochs(samples.units, state.step),
         "seconds": state.seconds,
         "tokens_per_second": state.tokens / state.seconds,
         "best_step": state.best_step,

@@ -19,6 +19,7 @@ from danlu.runs.events import Emit, ModelEvaluated, ModelExported, WarmStarted, 
 from danlu.runs.example_version import pin_example_version
 from danlu.runs.export_model import export_model
 from danlu.runs.finetune_task import Finetuning, Pretrained, finetune_task, pin_rows
+from danlu.runs.judge_training import Advise, advise_on_run, with_option
 from danlu.runs.preflight import Preflight, check_models, preflight
 from danlu.runs.prepare_data import prepare_data
 from danlu.runs.pretrain_model import Pretraining
@@ -35,6 +36,7 @@ class RunRequest:
     path: Path  # of the run directory
     command: str  # the command line that repeats the run
     with_tasks: bool = True
+    advise: Advise | None = None  # on longer budgets; None: `--budget` of `danlu run`
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ def run(request: RunRequest, emit: Emit = ignore, stop: Callable[[], bool] = nev
 
         controls = directory.stage("baselines", lambda: baselines(prepared.data, recipe.evaluation))
         models: dict[str, FinishedModel] = {}
+        advise = request.advise or advise_on_run(recipe)
         for name, job in jobs.items():
             job.earlier = {earlier: model.load for earlier, model in models.items()}
-            models[name] = train_evaluate_export(job, recipe, controls)
+            models[name] = train_evaluate_export(job, recipe, controls, advise)
         tasks = [
-            finetune(directory, name, recipe, models, checks, emit, stop)
+            finetune(directory, name, recipe, models, checks, emit, stop, advise)
             for name in (recipe.tasks if request.with_tasks else ())
         ]
         results = collect_results(
@@ -117,7 +120,9 @@ def with_tracker(emit: Emit, recipe: Recipe, path: Path) -> Emit:
     return emit if recipe.track is None else with_records(emit, recipe.track.open(path))
 
 
-def train_evaluate_export(job: Pretraining, recipe: Recipe, controls: Mapping[str, Any]) -> FinishedModel:
+def train_evaluate_export(
+    job: Pretraining, recipe: Recipe, controls: Mapping[str, Any], advise: Advise
+) -> FinishedModel:
     """Train, evaluate and export one model; finished steps are read from the run directory."""
     name, objective = job.name, job.recipe.objective
     if job.start:
@@ -125,7 +130,8 @@ def train_evaluate_export(job: Pretraining, recipe: Recipe, controls: Mapping[st
     trained = job.run.stage(f"pretrain/{name}", job.train)
     evaluated = job.run.stage(f"evaluate/{name}", lambda: evaluate_model(job, trained, recipe.evaluation, controls))
     about = {"name": name, "objective": objective.name, "architecture": job.recipe.architecture.name}
-    result = ModelResult.model_validate(about | trained | evaluated)
+    judged = with_option(trained, f"models.{name}", job.recipe.training.budget, advise)
+    result = ModelResult.model_validate(about | judged | evaluated)
     cross_entropies = frozenset(term for term in objective.terms if objective.is_cross_entropy(term))
     job.emit(ModelEvaluated(result, cross_entropies, objective.has_own_units))
     exported = ExportResult.model_validate(job.run.stage(f"export/{name}", lambda: export_model(job, trained)))
@@ -141,6 +147,7 @@ def finetune(
     checks: Preflight,
     emit: Emit,
     stop: Callable[[], bool],
+    advise: Advise,
 ) -> TaskResult:
     """Fine-tune a model of the run for one task."""
     task = recipe.tasks[name]
@@ -148,7 +155,7 @@ def finetune(
     job = model.job
     pretrained = Pretrained(
         job.recipe.objective, job.recipe.architecture, job.data.tokenizer, job.vocabulary_size, recipe.corpus.source,
-        model.load,
+        model.load, model.result.sufficiency,
     )  # fmt: skip
-    tuning = Finetuning(directory, checks.machine, emit, stop, pretrained, name, task, checks.rows[name])
+    tuning = Finetuning(directory, checks.machine, emit, stop, pretrained, name, task, checks.rows[name], advise)
     return TaskResult.model_validate(finetune_task(tuning))

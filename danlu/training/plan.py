@@ -40,9 +40,24 @@ class Plan:
     save_every: int  # steps between checkpoints
     machine: Machine
     capacity: int | None = None  # streams of a micro-batch are padded to a multiple of this number of positions
+    seconds_per_step: float | None = None  # measured for a time budget
+    raised_from: int | None = None  # steps that the time budget buys, if `min_steps` is more
 
     def facts(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def bought_steps(self) -> int:
+        """The steps that the budget buys, before `min_steps` raises them."""
+        return self.steps if self.raised_from is None else self.raised_from
+
+    def epochs(self, units: int, steps: int | None = None) -> float:
+        """Return the passes over `units` units in a number of steps (default: those of the plan)."""
+        return (self.steps if steps is None else steps) * self.step_units / units
+
+    def epoch_steps(self, units: int) -> int:
+        """Return the steps of one pass over `units` units."""
+        return -(-units // self.step_units)
 
     @classmethod
     def of(cls, facts: dict[str, Any]) -> Plan:
@@ -81,11 +96,15 @@ def make_plan(
         )
         left = max(budget.amount - settings.validations * validation, budget.amount / 2)
         budget = type(budget)(left, "seconds")
-    steps = budget.steps(samples.units, step_units, samples.tokens_per_unit, seconds, operations)
+    bought = budget.steps(samples.units, step_units, samples.tokens_per_unit, seconds, operations)
+    steps = max(bought, settings.min_steps) if budget.unit == "seconds" else bought
     validate_every = max(1, -(-steps // settings.validations))
     save_every = settings.save_every or validate_every
     capacity = capacity_of(settings, samples, machine)
-    return Plan(steps, step_units, micro_units, validate_every, save_every, machine, capacity)
+    raised_from = bought if steps > bought else None
+    return Plan(
+        steps, step_units, micro_units, validate_every, save_every, machine, capacity, seconds or None, raised_from
+    )
 
 
 def operations_of(

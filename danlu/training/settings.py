@@ -20,6 +20,10 @@ class TrainingSettings(Settings):
         default=Budget(300, "seconds"),
         description="Length of training: a time, tokens, epochs, steps or operations.",
     )
+    min_steps: PositiveInt = Field(
+        default=20,
+        description="Least number of steps: a time budget that buys fewer is exceeded. Other budgets are exact.",
+    )
     batch_tokens: PositiveInt = Field(default=2048, description="Tokens per step.")
     micro_batch_tokens: PositiveInt = Field(
         default=4096, description="Tokens per forward pass; affects only memory, apart from rounding and dropout."
