@@ -126,7 +126,7 @@ def advise_on_comparison(comparison: Comparison) -> Advise:
 
     def advise(key: str, given: Budget, needed: Budget) -> str:
         if key not in batches:
-            return shlex.quote(f"tasks.{comparison.task}.training.budget={readable_budget(needed)}")
+            return f"tasks.{comparison.task}.training.budget={shlex.quote(readable_budget(needed))}"
         if needed.unit == "seconds":
             return f"--time {readable_budget(needed)}"
         # a step may have somewhat more tokens than batch_tokens, because examples are not divided

@@ -84,12 +84,18 @@ def print_comparison(made: dict[str, Any]) -> None:
 
 def too_short(made: dict[str, Any]) -> list[str]:
     """Return a line for each model that was trained too briefly to be compared."""
-    from danlu.comparison_results import ComparisonResults
     from danlu.console.language import current
-    from danlu.report.comparison import too_short
     from danlu.report.phrases import in_language
+    from danlu.report.too_short import short_comparison
+    from danlu.results import Sufficiency
 
-    return [in_language(sentence, current()) for sentence in too_short(ComparisonResults.model_validate(made))]
+    lines = []
+    for model in made["models"]:
+        found = (model.get(key) for key in ("sufficiency", "task_sufficiency"))
+        judged = [None if each is None else Sufficiency.model_validate(each) for each in found]
+        if short := short_comparison(model["name"], *judged):
+            lines.append(in_language(short, current()))
+    return lines
 
 
 def score_text(found: dict[str, Any] | None, sign: str = "") -> str:

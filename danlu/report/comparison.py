@@ -19,7 +19,7 @@ from danlu.report.chart_dots import dot_chart
 from danlu.report.page import hash_of, page_script, printable
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.template_environment import environment
-from danlu.report.too_short import short_finetuning, short_training
+from danlu.report.too_short import short_comparison
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,8 @@ def bits_figure(found: ComparisonResults) -> FigureView:
 
 def too_short(found: ComparisonResults) -> list[Text]:
     """Return which models were trained too briefly to be compared, one sentence per model, and what would be enough."""
-    sentences: list[Text] = []
-    for model in found.models:
-        judged = model.sufficiency
-        if short := short_training(judged) or short_finetuning(model.name, model.task_sufficiency, judged):
-            sentences.append(phrase("short.model", model=model.name, short=short))
-    return sentences
+    found_short = (short_comparison(model.name, model.sufficiency, model.task_sufficiency) for model in found.models)
+    return [sentence for sentence in found_short if sentence is not None]
 
 
 def without_bits(found: ComparisonResults) -> list[Text]:

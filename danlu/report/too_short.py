@@ -41,6 +41,12 @@ def short_finetuning(model: str, judged: Sufficiency | None, pretraining: Suffic
     return with_advice(reasons, judged)
 
 
+def short_comparison(model: str, pretraining: Sufficiency | None, finetuning: Sufficiency | None) -> Phrase | None:
+    """Return the sentence on a compared model; None if its results can be compared."""
+    short = short_training(pretraining) or short_finetuning(model, finetuning, pretraining)
+    return None if short is None else phrase("short.model", model=model, short=short)
+
+
 def with_advice(reasons: Text, judged: Sufficiency) -> Phrase:
     if judged.option is None:
         return phrase("short.judged", reasons=reasons)

@@ -69,14 +69,14 @@ def judge_finetuning(
     facts = finetuning_sufficiency(plan.steps, plan.epochs(units), plan.epoch_steps(units), pretrained)
     step = runs * (plan.seconds_per_step or 0.0)
     needed = needed_budget(settings.budget, plan.bought_steps, facts["needed_steps"], step)
-    options = [advise(f"tasks.{name}", settings.budget, needed)] if FEW_STEPS in facts["reasons"] else []
-    options += [pretraining.option] if pretraining and pretraining.option and not pretrained else []
+    options = [pretraining.option] if pretraining and pretraining.option and not pretrained else []
+    options += [advise(f"tasks.{name}", settings.budget, needed)] if FEW_STEPS in facts["reasons"] else []
     return facts | {"budget": str(needed), "option": join_options(options)}
 
 
 def join_options(options: Sequence[str]) -> str | None:
     """Return options as one text; of several `--budget`, the longest. None without any."""
-    times = [option for option in options if option.startswith("--")]
+    times = [option for option in options if option.startswith("--budget ")]
     longest = max(times, key=lambda option: parse_budget(shlex.split(option)[1]).amount, default=None)
     return " ".join([*([longest] if longest else []), *(o for o in options if o not in times)]) or None
 
@@ -88,7 +88,7 @@ def advise_on_run(recipe: Recipe) -> Advise:
 
     def advise(key: str, given: Budget, needed: Budget) -> str:
         if needed.unit != "seconds":
-            return shlex.quote(f"{key}.training.budget={readable_budget(needed)}")
+            return f"{key}.training.budget={shlex.quote(readable_budget(needed))}"
         return f"--budget {readable_budget(needed.scaled(total / given.amount))}"
 
     return advise

@@ -26,7 +26,7 @@ FALL = 0.2
 """The held-out loss still falls if a doubling of the steps lowers it by more than this, in nats per token for
 language models."""
 
-FINETUNING_STEPS = 20
+FINETUNING_STEPS = 50
 """A fine-tuning with fewer steps is too short."""
 
 MARGIN = 1.25

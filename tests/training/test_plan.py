@@ -73,3 +73,23 @@ def test_measuring_time_does_not_change_the_model():
 def test_a_plan_round_trips_through_json():
     plan = planned(budget="7 steps")
     assert Plan.of(json.loads(json.dumps(plan.facts()))) == plan
+
+
+def test_a_time_budget_buys_at_least_the_least_number_of_steps(monkeypatch):
+    """Other budgets are exact; the plan keeps how many steps the time would have bought."""
+    short = planned(monkeypatch, seconds=(4.0, 0.0), budget="10 seconds", min_steps=20)
+    assert (short.steps, short.bought_steps, short.raised_from, short.seconds_per_step) == (20, 3, 3, 4.0)
+    enough = planned(monkeypatch, seconds=(4.0, 0.0), budget="80 seconds", min_steps=20)
+    assert (enough.steps, enough.bought_steps, enough.raised_from) == (20, 20, None)
+    for budget in ("3 steps", "10 tokens", "0.01 epochs"):
+        exact = planned(budget=budget, min_steps=20)
+        assert exact.steps < 20
+        assert (exact.raised_from, exact.seconds_per_step) == (None, None)
+
+
+def test_a_plan_without_the_newer_keys_is_read():
+    facts = planned(budget="7 steps").facts()
+    plan = Plan.of({k: v for k, v in facts.items() if k not in ("seconds_per_step", "raised_from")})
+    assert plan.bought_steps == 7
+    assert plan.epoch_steps(15) == -(-15 // plan.step_units)
+    assert plan.epochs(14) == 7 * plan.step_units / 14
