@@ -103,7 +103,8 @@ def test_the_report_gives_no_verdict(starved):
         assert not [text for text in verdict_texts(spoken) if text in summary]
     assert f"{results.pretrain[0].bits_per_byte:.3f}" in summary
     assert [sentence.verdict for sentence in outcome(results)] == [None, None]
-    sides = [in_language(side, "en") for group in sections.bits(results) for row in group.controls for side in row.sides]
+    controls = [row for group in sections.bits(results) for row in group.controls]
+    sides = [in_language(side, "en") for row in controls for side in row.sides]
     assert sides
     assert set(sides) == {SAID["en"]}
     rows = [row for task in sections.tasks(results) for row in task.rows]
