@@ -93,6 +93,8 @@ def assert_same_outputs(one: Path, other: Path):
 @pytest.mark.timeout(1500)
 def test_run_killed_ten_times_equals_an_undisturbed_run(tmp_path):
     finish(start(tmp_path / "undisturbed", "smoke"), tmp_path / "undisturbed")
+    log = (tmp_path / "undisturbed" / "log").read_text()
+    assert log.count("too short to judge: ") == 3, "the recipe is not meant to learn"
     moments, killed = random.Random(20261124), []
     folder = tmp_path / "killed"
     for what in STAGES:

@@ -11,14 +11,20 @@ from tiny_recipe import write_tiny_recipe
 
 import danlu
 from danlu.commands.compare import print_comparison
+from danlu.config.loading import load_recipe
 from danlu.console import language
 from danlu.durable import read_json
 from danlu.report import sections, verdicts
 from danlu.report.outcome import outcome
 from danlu.report.phrases import LANGUAGES, in_language, words
 from danlu.results import Results
+from danlu.runs.judge_training import advise_on_finetuning, advise_on_run, join_options, judge_finetuning
 from danlu.training import plan as plan_module
-from danlu.training.sufficiency import FINETUNING_STEPS, STEPS
+from danlu.training.budget import Budget, parse_budget
+from danlu.training.plan import Plan
+from danlu.training.precision import Machine
+from danlu.training.settings import TrainingSettings
+from danlu.training.sufficiency import FINETUNING_STEPS, MARGIN, STEPS, readable_budget
 
 TASK = """\
 tasks:
@@ -155,6 +161,37 @@ def test_the_floor_of_steps_is_printed_and_recorded_once(recipe, tmp_path, monke
     assert read_json(out / "stages/pretrain/small-plan.json")["raised_from"] == 4
     option = made["pretrain"][0]["sufficiency"]["option"]
     assert re.fullmatch(r"--budget \d+(s|min|h)", option)
+
+
+@pytest.mark.parametrize("section", ["models.decoder", "models.encoder", "tasks.library_part"])
+def test_the_total_budget_gives_the_training_what_it_needs(section):
+    """`--budget` is shared by all time budgets of a recipe."""
+    recipe = load_recipe("demo")
+
+    def budget(of):
+        kind, name = section.split(".")
+        return getattr(of, kind)[name].training.budget
+
+    option = advise_on_run(recipe)(section, budget(recipe), Budget(3000.0, "seconds"))
+    amount = parse_budget(option.removeprefix("--budget ")).amount
+    assert 3000 <= budget(recipe.with_time(amount)).amount < 1.3 * 3000
+
+
+def test_of_several_total_budgets_the_longest_is_recommended():
+    assert join_options(["--budget 12min", "--budget 800s"]) == "--budget 800s"
+    assert join_options(["--budget 12min", "a.budget='9 steps'"]) == "--budget 12min a.budget='9 steps'"
+    assert join_options([]) is None
+
+
+def test_a_finetuning_outside_a_run_is_judged_by_its_steps():
+    plan = Plan(3, 4, 4, 3, 3, Machine("cpu", "float32", 1), seconds_per_step=2.0)
+    settings = TrainingSettings(budget="60s")
+    found = judge_finetuning("labels", settings, plan, 8, 10, None, advise_on_finetuning)
+    assert (found["reasons"], found["epochs"]) == (["steps"], 1.5)
+    needed = MARGIN * (60 + (FINETUNING_STEPS - 3) * 2.0 * 10)
+    assert found["option"] == f"--budget {readable_budget(Budget(needed, 'seconds'))}"
+    exact = judge_finetuning("labels", TrainingSettings(budget="3 steps"), plan, 8, 10, None, advise_on_finetuning)
+    assert exact["option"] == f"--budget '{FINETUNING_STEPS} steps'"
 
 
 def test_a_comparison_gives_no_verdict(recipe, tmp_path, capsys):
