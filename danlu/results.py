@@ -73,12 +73,48 @@ class NearDuplicates(ResultPart):
     examples: list[Any] = []
 
 
+class NotRead(ResultPart):
+    """A part of the source that was not read: files of a kind, or records of a kind of file, for one reason."""
+
+    reason: str
+    kind: str = Field(default="", description="Suffix of the files.")
+    text: bool = Field(default=True, description="Whether it is text, or may contain some.")
+    files: int = Field(default=0, description="Files of which nothing was read.")
+    bytes: int = 0
+    records: int = 0
+    in_files: int = Field(default=0, description="Files of which something was not read for this reason.")
+    example: str = Field(default="", description="One of the files.")
+    fields: list[str] = Field(default=[], description="Fields that were found instead of the one with the text.")
+    advice: str = ""
+    command: str = Field(default="", description="The setting or command with which it is read.")
+
+
+class FilesRead(ResultPart):
+    """Number of files of which something was read, and the bytes that were read of them."""
+
+    files: int | None = None
+    bytes: int | None = None
+
+
+class SourceAccount(ResultPart):
+    """Which bytes on disk of the source were read: `read` and `not_read` add up to `bytes`."""
+
+    files: int | None = None
+    bytes: int | None = None
+    read: FilesRead = FilesRead()
+    not_read: list[NotRead] = []
+    readable_bytes: int | None = None
+    lost_bytes: int | None = None
+    lost_share: float | None = Field(default=None, description="`lost_bytes` / `readable_bytes`.")
+
+
 class CorpusFacts(ResultPart):
     """The corpus, with the content of its `corpus.json`."""
 
     source: str | None = None
     layout: str | None = None
     files: list[dict[str, Any]] = []
+    account: SourceAccount | None = None
     documents: DocumentCounts | None = None
     rejected_examples: dict[str, str] = {}
     clean: Any = None

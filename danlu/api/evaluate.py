@@ -44,7 +44,7 @@ class SourceTexts:
     rejected: dict[str, int]  # number of rejected ones, by reason
 
 
-def read_texts(source: str | Path, layout: str, text_field: str) -> SourceTexts:
+def read_texts(source: str | Path, layout: str, text_field: str | list[str]) -> SourceTexts:
     """Return all documents of a file or folder unchanged.
 
     Raises:
@@ -72,7 +72,7 @@ def evaluate(
     every: int = DEFAULT_EVERY,
     ngram: int = 5,
     documents: str = "auto",
-    text_field: str = "text",
+    text_field: str | list[str] = "auto",
     say: Say | None = print_line,
     quiet: bool = False,
 ) -> dict[str, Any]:

@@ -68,6 +68,10 @@ def tell(facts: dict[str, Any], as_json: bool) -> None:
     ])  # fmt: skip
     read, kept, rejected = (facts["documents"][key] for key in ("in", "kept", "rejected"))
     click.echo("\n" + message("corpus.documents", read=read, kept=kept, layout=layout_text(facts["layout"])))
+    if facts["account"]:
+        from danlu.console.event_text import files_read
+
+        click.echo(files_read(facts["account"]))
     if rejected:
         click.echo()
         print_table(heads("left_out", "documents", "such_as"), [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import click
 
@@ -22,13 +24,23 @@ DEFAULT_TIME = "9min"
 @click.option("--source", help="The same as TEXT: a file or folder of text, or builtin:pydocs.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Language of report and vocabulary (default: auto).")
 @click.option("--budget", help=f"Time for all training together, such as 30min (default: {DEFAULT_TIME}).")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the corpus: --set text_field=body."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write (default: <name of the text>.yaml).")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found and written as JSON on stdout.")
 def command(
-    text: str | None, source: str | None, language: str | None, budget: str | None, out: Path | None, as_json: bool
+    text: str | None,
+    source: str | None,
+    language: str | None,
+    budget: str | None,
+    settings: Sequence[str],
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a commented recipe for TEXT without running it. On a terminal, missing options are asked for."""
     from danlu.config.drafting import draft_recipe, run_name, write_draft
+    from danlu.config.loading import apply_override
     from danlu.console.draft_text import wording
 
     if text and source:
@@ -42,7 +54,10 @@ def command(
         language = click.prompt(message("init.ask_language"), type=click.Choice(LANGUAGES), default="auto", err=True)
     if budget is None and asking:
         budget = click.prompt(message("init.ask_budget"), default=DEFAULT_TIME, err=True)
-    draft = draft_recipe(source, budget or DEFAULT_TIME, language or "auto")  # type: ignore[arg-type]
+    corpus: dict[str, Any] = {}
+    for assignment in settings:
+        apply_override(corpus, assignment)
+    draft = draft_recipe(source, budget or DEFAULT_TIME, language or "auto", corpus)  # type: ignore[arg-type]
     path = out or Path(f"{run_name(source)}.yaml")
     fresh = write_draft(draft, path)
     words = wording()

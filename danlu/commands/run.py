@@ -89,6 +89,17 @@ def run_recipe(
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
+def corpus_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of the corpus among the overrides, which the look at the text obeys, too."""
+    from danlu.config.loading import apply_override
+
+    data: dict[str, Any] = {}
+    for assignment in overrides:
+        apply_override(data, assignment)
+    corpus = data.get("corpus")
+    return corpus if isinstance(corpus, dict) else {}
+
+
 def run_text(
     work: Callable[..., dict[str, Any]],
     source: str,
@@ -108,10 +119,11 @@ def run_text(
 
     folder = out or Path("runs") / run_name(source)
     check_run_folder(folder, source)
+    corpus = corpus_overrides(overrides)
     draft = (
-        draft_continuation(source, budget or DEFAULT_BUDGET, start)
+        draft_continuation(source, budget or DEFAULT_BUDGET, start, corpus)
         if start
-        else draft_recipe(source, budget or DEFAULT_BUDGET)
+        else draft_recipe(source, budget or DEFAULT_BUDGET, corpus=corpus)
     )
     recipe = folder.with_name(f"{folder.name}.yaml")
     written = write_draft(draft, recipe)

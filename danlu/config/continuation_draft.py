@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from danlu.config.corpus_survey import survey_corpus
 from danlu.config.drafting import DEFAULT_BUDGET, Draft, parse_time_budget
 from danlu.config.loading import parse_draft
-from danlu.config.recipe_template import format_time, one_line, quote
+from danlu.config.recipe_template import corpus_settings, format_time, one_line, quote
 from danlu.evaluation.text_to_text import BLANK
 from danlu.interop import describe_model
 
@@ -22,9 +24,9 @@ TEMPLATE = """\
 
 corpus:
   source: {source}
-  documents: auto              # how .txt files are divided into documents: auto, file, line or paragraphs
-  validation: {held_out}             # fraction held out to choose the best checkpoint
-  test: {held_out}                   # fraction held out for the final evaluation
+  documents: {documents:17s} # how prose is divided into documents: auto, file, line or paragraphs
+{corpus_settings}  validation: {held_out}             # fraction held out to choose the best checkpoint
+  test: {test}                   # fraction held out for the final evaluation
 
 models:
   continued:
@@ -47,18 +49,26 @@ MASKED_OBJECTIVE = """
 """The line for an encoder without a prediction head."""
 
 
-def draft_continuation(source: str | Path, budget: str = DEFAULT_BUDGET, start: str = "") -> Draft:
-    """Draft a recipe that continues the pre-training of the model in the folder `start` on a text."""
+def draft_continuation(
+    source: str | Path, budget: str = DEFAULT_BUDGET, start: str = "", corpus: Mapping[str, Any] | None = None
+) -> Draft:
+    """Draft a recipe that continues the pre-training of the model in the folder `start` on a text.
+
+    corpus: settings of the corpus.
+    """
     seconds = parse_time_budget(budget)
     facts, _ = describe_model(Path(start).expanduser())
-    survey = survey_corpus(str(source))
+    survey = survey_corpus(str(source), corpus)
     prompts = [append_blank(p) for p in survey.prompts] if facts.objective.needs_blank else survey.prompts
     text = TEMPLATE.format(
         start_line=one_line(start),
         name=one_line(survey.source),
         survey="\n".join(f"#   {one_line(line)}" for line in survey.lines()),
         source=quote(survey.source),
+        documents=survey.settings.documents,
+        corpus_settings=corpus_settings(survey.settings),
         held_out=survey.settings.validation,
+        test=survey.settings.test,
         start=quote(start),
         objective="" if facts.objective.terms else MASKED_OBJECTIVE,
         seconds=format_time(seconds),

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from danlu.config.prompts import choose_prompts
+from danlu.config.recipe_errors import format_errors
 from danlu.config.wording import ENGLISH, Wording
 from danlu.errors import WrongInput
+from danlu.text.account import explain, format_bytes, loss_lines, where
 from danlu.text.compressed import suffix
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
-from danlu.text.lines import raw_lines
-from danlu.text.readers import files_below, find_files
+from danlu.text.formats import AUTO, FORMATS
+from danlu.text.readers import find_files
 from danlu.text.scripts import script_shares
+from danlu.text.text_fields import choose_fields
 from danlu.tokens.sampling import sample_texts
 
 SAMPLE_BYTES = 4_000_000
 HELD_OUT_BYTES = 1_000_000
 """Maximum size of the validation and test set, otherwise 4 % each. Larger ones only take longer to evaluate."""
 
-LABEL_COLUMNS = {"label", "labels", "class", "category", "target", "sentiment", "标签", "类别", "分类"}
-"""Column names that suggest the labels of a task."""
 
-TABLE_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv")
 MAX_TABLES = 100  # inspected for labels
+
+MAX_FIELDS = 5
+MAX_NOT_READ = 6
+"""Lines about fields and about files that were not read."""
 
 
 @dataclass(frozen=True)
 class LabelledTable:
-    """A table in the text with a column that may hold labels."""
+    """A file in the text with a column that may hold labels."""
 
     path: Path
     column: str
+    text: str
+    """The column of the text."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class CorpusSurvey:
             "bytes": self.bytes,
             "scripts": self.scripts,
             "prompts": self.prompts,
-            "labelled_tables": [{"file": str(t.path), "column": t.column} for t in self.tables],
+            "labelled_tables": [{"file": str(t.path), "column": t.column, "text": t.text} for t in self.tables],
             "corpus": self.corpus.facts,
         }
 
@@ -98,22 +107,47 @@ class CorpusSurvey:
             lines.append(line("rejected", documents=documents_rejected, reasons=line("comma").join(reasons)))
             examples = [facts["rejected_examples"][reason] for reason, _ in first[:2]]
             lines += [f"           {wording.reason(example)}" for example in examples]
+        lines += self._field_lines(wording)
         for table in self.tables[:3]:
             lines.append(line("labels", path=table.path, column=table.column))
-        return lines
+        return [*lines, *self._account_lines(wording)]
+
+    def _field_lines(self, wording: Wording) -> list[str]:
+        """Name the field of the text where it was searched for, further fields of text, and remarks."""
+        account, line = self.corpus.facts["account"] or {"fields": [], "notes": []}, wording.line
+        lines = []
+        if self.settings.text_field == AUTO:
+            for found in [f for f in account["fields"] if f["field"]][:MAX_FIELDS]:
+                lines.append(line("field", path=found["file"], field=found["field"]))
+                if found["others"]:
+                    fields = ", ".join([found["field"], *found["others"]])
+                    others = line("comma").join(found["others"])
+                    lines.append(line("more_fields", others=others, fields=fields))
+        return [*lines, *(line("note", note=wording.reason(note)) for note in account["notes"][:MAX_FIELDS])]
+
+    def _account_lines(self, wording: Wording) -> list[str]:
+        """Name the files that were not read, with the reasons; a large loss is a warning."""
+        account, line = self.corpus.facts["account"], wording.line
+        if not account or not account["not_read"]:
+            return []
+        read, size = account["read"], lambda count: wording.size(format_bytes(count))
+        lines = [
+            line("read", read=read["files"], files=account["files"], size=size(read["bytes"]),
+                 all=size(account["bytes"]))
+        ]  # fmt: skip
+        entries = account["not_read"]
+        for entry in entries[:MAX_NOT_READ]:
+            place, reason = wording.reason(where(entry)), wording.reason(explain(entry))
+            lines.append(line("not_read", size=size(entry["bytes"]), where=place, reason=reason))
+        if len(entries) > MAX_NOT_READ:
+            rest = sum(entry["bytes"] for entry in entries[MAX_NOT_READ:])
+            lines.append(line("not_read_rest", n=len(entries) - MAX_NOT_READ, size=size(rest)))
+        return [*lines, *(line("lost", loss=wording.reason(loss)) for loss in loss_lines(account))]
 
 
 def pluralise(n: int, noun: str, wording: Wording = ENGLISH) -> str:
     """Return a number of files, documents or layers."""
     return wording.line(noun if n == 1 else f"{noun}s", n=n)
-
-
-def format_bytes(count: float) -> str:
-    """Format a size, such as `1.5 MB`."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return f"{count:.0f} bytes"
 
 
 def format_shares(scripts: dict[str, float], wording: Wording = ENGLISH) -> str:
@@ -149,31 +183,35 @@ def held_out_share(paths: Iterable[Path]) -> float:
 
 
 def labelled_tables(source: str) -> list[LabelledTable]:
-    """Find the tables at or below `source` that have a column with one of the names `LABEL_COLUMNS`."""
-    root = Path(source).expanduser()
-    paths = [root] if root.is_file() else files_below(root) if root.is_dir() else []  # a built-in text has none
+    """Find the tables at or below `source` that have a text and a column of labels, by its name or its few values."""
     tables = []
-    for path in islice(sorted(p for p in paths if suffix(p) in TABLE_DELIMITERS), MAX_TABLES):
-        header = next(raw_lines(path), None)
-        names = (header.data or b"").decode("utf-8", "replace").split(TABLE_DELIMITERS[suffix(path)]) if header else []
-        columns = [name.strip().strip('"') for name in names]
-        tables += [LabelledTable(path, column) for column in columns if column.casefold() in LABEL_COLUMNS][:1]
+    for path in islice((p for p in source_files(source) if suffix(p) in TABLES), MAX_TABLES):
+        choice = choose_fields(FORMATS[suffix(path)].sample(path) or [])
+        if choice.label and choice.text:
+            tables.append(LabelledTable(path, choice.label, choice.text[0]))
     return tables
 
 
-def survey_corpus(source: str) -> CorpusSurvey:
+def survey_corpus(source: str, settings: Mapping[str, Any] | None = None) -> CorpusSurvey:
     """Survey the text at `source`: a file, a folder or `builtin:...`.
 
     The corpus is built with the settings of the drafted recipe, so that the run finds it in the cache.
+
+    Args:
+        settings: further settings of the corpus, which the drafted recipe has, too.
 
     Raises:
         WrongInput: if there is no text to train on.
     """
     paths = source_files(source)
     held_out = held_out_share(paths)
-    settings = CorpusSettings.model_validate({"source": source, "validation": held_out, "test": held_out})
-    corpus = build_corpus(settings)
+    data = {"source": source, "validation": held_out, "test": held_out} | dict(settings or {})
+    try:
+        validated = CorpusSettings.model_validate(data)
+    except ValidationError as error:
+        raise WrongInput(format_errors(error, None, data, "corpus", [])) from None
+    corpus = build_corpus(validated, warn=False)
     scripts = script_shares(sample_texts(corpus.texts("train"), SAMPLE_BYTES))
     prompts = choose_prompts(sample_texts(corpus.texts("validation"), SAMPLE_BYTES), scripts)
     kinds = dict(Counter(file_kind(p) for p in paths).most_common())
-    return CorpusSurvey(source, settings, corpus, kinds, scripts, prompts, labelled_tables(source))
+    return CorpusSurvey(source, validated, corpus, kinds, scripts, prompts, labelled_tables(source))

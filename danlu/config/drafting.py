@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from danlu.config.corpus_survey import CorpusSurvey, pluralise, survey_corpus
 from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped_recipes
@@ -76,19 +77,25 @@ class Draft:
         return lines
 
 
-def draft_recipe(source: str | Path, budget: str = DEFAULT_BUDGET, language: Language = "auto") -> Draft:
+def draft_recipe(
+    source: str | Path,
+    budget: str = DEFAULT_BUDGET,
+    language: Language = "auto",
+    corpus: Mapping[str, Any] | None = None,
+) -> Draft:
     """Draft a commented recipe for a text. The same text and arguments give the same draft.
 
     Args:
         source: a file, a folder or `builtin:pydocs`.
         budget: time for all trainings together.
         language: language of the report; "zh" also doubles the vocabulary. "auto" is "zh" for Chinese text.
+        corpus: settings of the corpus, such as {"text_field": "body"}.
 
     Raises:
         WrongInput: if there is no text to train on.
     """
     seconds = parse_time_budget(budget)
-    survey = survey_corpus(str(source))
+    survey = survey_corpus(str(source), corpus)
     chinese = survey.chinese if language == "auto" else language == "zh"
     model_size = next(s for s in MODEL_SIZES if seconds <= s.max_seconds)
     entries = next(entries for limit, entries in VOCABULARY_SIZES if survey.bytes <= limit) * (2 if chinese else 1)

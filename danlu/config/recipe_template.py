@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from danlu.config.corpus_survey import CorpusSurvey, format_bytes
+from danlu.config.corpus_survey import CorpusSurvey
+from danlu.text.account import format_bytes
+from danlu.text.corpus import CorpusSettings
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,9 @@ RECIPE_TEMPLATE = """\
 
 corpus:
   source: {source}
-  documents: auto              # how .txt files are divided into documents: auto, file, line, paragraphs
-  validation: {held_out}             # fraction held out to choose the best checkpoint
-  test: {held_out}                   # fraction held out for the final evaluation
+  documents: {documents:17s} # how prose is divided into documents: auto, file, line, paragraphs
+{corpus_settings}  validation: {held_out}             # fraction held out to choose the best checkpoint
+  test: {test}                   # fraction held out for the final evaluation
 
 tokenizer:                     # trained on the training split of this text
   name: byte_bpe
@@ -76,7 +79,7 @@ TASKS_TEMPLATE = """\
 #     model: encoder
 #     task:
 #       name: classify
-#       rows: {{train: {train}, test: test.tsv, text: text, label: {label}}}
+#       rows: {{train: {train}, test: test.tsv, text: {text}, label: {label}}}
 #       labels_per_class: 16   # rows drawn for each label and seed
 #     training:
 #       budget: 80s            # shared by all runs of the task
@@ -109,7 +112,10 @@ def render_recipe(survey: CorpusSurvey, settings: DraftSettings) -> str:
         name=one_line(survey.source),
         survey="\n".join(f"#   {one_line(line)}" for line in survey.lines()),
         source=quote(survey.source),
+        documents=survey.settings.documents,
+        corpus_settings=corpus_settings(survey.settings),
         held_out=survey.settings.validation,
+        test=survey.settings.test,
         vocabulary=settings.vocabulary,
         vocabulary_reason=f"entries, for {format_bytes(survey.bytes)}; {reason}",
         decoder_layers=settings.decoder_layers,
@@ -120,10 +126,21 @@ def render_recipe(survey: CorpusSurvey, settings: DraftSettings) -> str:
         encoder_seconds=format_time(settings.encoder_seconds),
         prompts="[" + ", ".join(quote(p) for p in survey.prompts) + "]",
         tasks=TASKS_TEMPLATE.format(
-            train=quote(str(table.path)) if table else "train.tsv", label=quote(table.column) if table else "label"
+            train=quote(str(table.path)) if table else "train.tsv",
+            text=quote(table.text) if table else "text",
+            label=quote(table.column) if table else "label",
         ),
         language=settings.language,
     )
+
+
+IN_TEMPLATE = {"source", "documents", "validation", "test"}
+
+
+def corpus_settings(settings: CorpusSettings) -> str:
+    """Return the lines of the corpus settings that were given, apart from those of the template."""
+    given = settings.model_dump(mode="json", exclude_unset=True, exclude=IN_TEMPLATE)
+    return "".join(f"  {key}: {json.dumps(value, ensure_ascii=True)}\n" for key, value in given.items())
 
 
 def one_line(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from danlu.console.draft_text import layout_text
-from danlu.console.formatting import metric, with_interval
+from danlu.console.formatting import byte_size, metric, with_interval
 from danlu.console.language import current, message, named, translated
 from danlu.report.formatting import approximate_duration
 from danlu.report.phrases import in_language
@@ -15,6 +15,9 @@ from danlu.results import ModelResult
 from danlu.runs import events
 from danlu.runs.events import Event
 from danlu.runs.warm_start import modules
+
+REASONS = 3
+"""Reasons for which files are not read that are shown."""
 
 DIGEST = 12
 """Digits of a SHA-256 digest that are shown."""
@@ -29,8 +32,21 @@ def corpus_read(event: events.CorpusRead) -> list[str]:
             documents=event.documents,
             megabytes=event.bytes / 1e6,
             rejected=event.rejected,
-        )
+        ),
+        *([files_read(event.account)] if event.account else []),
     ]
+
+
+def files_read(account: Mapping[str, Any]) -> str:
+    """How many files and bytes of a source were read, and the largest parts that were not."""
+    parts = [
+        message("data.not_read_reason", size=byte_size(e["bytes"]), reason=translated("reason", e["reason"]))
+        for e in account["not_read"][:REASONS]
+    ]
+    rest = message("data.not_read", reasons=message("list.comma").join(parts)) if parts else ""
+    read = account["read"]
+    sizes = {"size": byte_size(read["bytes"]), "all": byte_size(account["bytes"])}
+    return message("data.files", read=read["files"], files=account["files"], rest=rest, **sizes)
 
 
 def tokenizer_ready(event: events.TokenizerReady) -> list[str]:

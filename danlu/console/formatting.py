@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from danlu.config.corpus_survey import format_bytes
 from danlu.console.language import translated
 from danlu.report.formatting import places
 from danlu.results import Figure
+from danlu.text.account import format_bytes
 
 
 def with_interval(value: float, low: float | None, high: float | None, digits: int = 3, sign: str = "") -> str:

@@ -71,6 +71,11 @@ def size(value: float | None) -> str:
     return f"{value:.0f} B"
 
 
+def percent(share: float | None) -> str:
+    """Format a share in whole percent."""
+    return NOTHING if share is None else f"{100 * share:.0f} %"
+
+
 def scientific(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.1e}"
 

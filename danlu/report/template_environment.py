@@ -10,6 +10,9 @@ from markupsafe import Markup
 
 from danlu.report import formatting
 from danlu.report.phrases import bilingual, phrase, word, words_of
+from danlu.report.reasons import reason_text
+from danlu.results import SourceAccount
+from danlu.text.account import WARN_SHARE
 
 TEMPLATE = Path(__file__).parent / "template"
 
@@ -32,6 +35,7 @@ def environment() -> Environment:
         "figure": formatting.figure,
         "count": formatting.count,
         "size": formatting.size,
+        "percent": formatting.percent,
         "scientific": formatting.scientific,
     }
     jinja.globals |= {
@@ -40,13 +44,20 @@ def environment() -> Environment:
         "timestamp": formatting.timestamp,
         "duration": formatting.duration,
         "figure": formatting.figure,
+        "is_large_loss": is_large_loss,
         "phrase": phrase,
         "word_of": word,
         "t": translate,
+        "reason": lambda reason: bilingual(reason_text(reason)),
         "word": lambda section, name: bilingual(word(section, name)),
         "words_of": words_of,
     }
     return jinja
+
+
+def is_large_loss(account: SourceAccount | None) -> bool:
+    """Return whether so much of the text was not read that the page must warn."""
+    return account is not None and (account.lost_share or 0) > WARN_SHARE
 
 
 def translate(key: str, **values: Any) -> Markup:

@@ -53,6 +53,7 @@ class CorpusRead(Event):
     documents: int
     bytes: int
     rejected: int
+    account: Mapping[str, Any] | None = None  # of the files (danlu/text/account.py); built-in text has none
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,9 @@ def read_corpus(run: RunDirectory, corpus: Corpus, emit: Emit) -> dict[str, Any]
     )
     size = sum(split["bytes"] for split in facts["splits"].values())
     documents = facts["documents"]
-    emit(CorpusRead(facts["source"], facts["layout"], documents["kept"], size, sum(documents["rejected"].values())))
+    rejected = sum(documents["rejected"].values())
+    account = facts.get("account")  # a run of an earlier version has none
+    emit(CorpusRead(facts["source"], facts["layout"], documents["kept"], size, rejected, account))
     return facts
 
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from danlu import durable
 from danlu.cache import cached_folder
@@ -22,17 +22,19 @@ from danlu.errors import WrongInput, nearest
 from danlu.registry import filters
 from danlu.settings import Settings
 from danlu.text import filters as _registered  # noqa: F401
+from danlu.text.account import loss_lines, printable
 from danlu.text.cleaning import Cleaner
 from danlu.text.compressed import create_text, read_records
 from danlu.text.documents import Document, Rejected, reject_surrogate
 from danlu.text.duplicates import Representatives
+from danlu.text.formats import AUTO
 from danlu.text.languages import LIBRARY, language_counter
 from danlu.text.readers import open_sources
 from danlu.text.source import Source
 from danlu.text.split import SPLITS, Cuts, cuts_by_order, cuts_by_share, fraction
 from danlu.text.split_overlap import near_duplicates_between_splits
 
-FORMAT = 4
+FORMAT = 5
 """Part of the cache key: increase it when the same input yields a different corpus or different facts."""
 
 MIN_DOCUMENTS = 3
@@ -52,10 +54,14 @@ class CorpusSettings(Settings):
     )
     documents: Literal["auto", "file", "line", "paragraphs"] = Field(
         "auto",
-        description="How .txt files are divided into documents: one per file, one per line, or paragraphs separated by "
-        "blank lines; auto detects it.",
+        description="How prose (.txt, .md, .html, ...) is divided into documents: one per file, one per line, or "
+        "paragraphs separated by blank lines; auto detects it.",
     )
-    text_field: str = Field("text", description="Field of a .jsonl record, or column of a table, that holds the text.")
+    text_field: str | list[str] = Field(
+        AUTO,
+        description="Field of a .jsonl record, or column of a table, that holds the text. Several are joined by a "
+        "newline; auto finds it in each file, by its name or else as the longest text.",
+    )
     validation: float = Field(0.04, gt=0, lt=0.5, description="Share of the documents in the validation split.")
     test: float = Field(0.04, gt=0, lt=0.5, description="Share of the documents in the test split.")
     min_characters: int = Field(1, ge=1, description="Documents with fewer characters are rejected.")
@@ -67,6 +73,13 @@ class CorpusSettings(Settings):
         False,
         description="Whether to report the share of each language in the text. Slow; needs the extra `clean`.",
     )
+
+    @field_validator("text_field")
+    @classmethod
+    def _named(cls, value: str | list[str]) -> str | list[str]:
+        if not value or not all(name.strip() for name in value):
+            raise ValueError("name a field or column, or auto")
+        return value
 
     @property
     def source_names(self) -> str:
@@ -128,11 +141,6 @@ class Census:
     def example(self, reason: str) -> str:
         first = self.first[reason]
         return f"{printable(first.name)}: {reason}" + (f" ({first.hint})" if first.hint else "")
-
-
-def printable(name: str) -> str:
-    """Return a file name, which may be any bytes, as valid Unicode text."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _rejection(document: Document, settings: CorpusSettings, seen: Representatives) -> Rejected | None:
@@ -258,6 +266,7 @@ def _fill(folder: Path, settings: CorpusSettings, sources: list[Source], cleaner
         "source": settings.source_names,
         "layout": layout,
         "files": [source.facts() for source in sources],
+        "account": next((account for source in sources if (account := source.account())), None),
         "documents": {"in": census.read, "kept": census.kept, "rejected": dict(census.rejected)},
         "rejected_examples": {reason: census.example(reason) for reason in census.rejected},
         "clean": cleaner.facts(),
@@ -275,8 +284,11 @@ def find_sources(settings: CorpusSettings) -> list[Source]:
     return open_sources(settings.source, settings.documents, settings.text_field)
 
 
-def build_corpus(settings: CorpusSettings) -> Corpus:
-    """Build the corpus that `settings` describe, or take it from the cache if input and settings are unchanged."""
+def build_corpus(settings: CorpusSettings, warn: bool = True) -> Corpus:
+    """Build the corpus that `settings` describe, or take it from the cache if input and settings are unchanged.
+
+    warn: whether to warn if a large part of the text is not read.
+    """
     if settings.language_shares:
         language_counter()  # raises WrongInput now if the extra is missing
     sources = find_sources(settings)
@@ -288,4 +300,7 @@ def build_corpus(settings: CorpusSettings) -> Corpus:
         "libraries": libraries,
         "sources": [source.identity() for source in sources],
     }
-    return Corpus(cached_folder("corpus", key, lambda folder: _fill(folder, settings, sources, cleaner)))
+    corpus = Corpus(cached_folder("corpus", key, lambda folder: _fill(folder, settings, sources, cleaner)))
+    for line in loss_lines(corpus.facts["account"]) if warn else ():
+        log.warning("WARNING: %s", line)
+    return corpus

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_BYTES = 64 << 20
 """Longer documents are rejected. Readers hold one document at a time, so this bounds their memory."""
 
 TOO_LONG = f"longer than {MAX_BYTES >> 20} MiB"
+
+BINARY_CONTENT = "binary, not text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class Document:
 
     text: str
     name: str
+    size: int = field(default=0, compare=False)
+    """Bytes of the record in its file, with fields that are not text; 0 means those of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,12 @@ class Rejected:
     reason: str
     name: str
     hint: str = ""
+    size: int = field(default=0, compare=False)
+    """Bytes of the record in its file."""
+    whole: bool = field(default=False, compare=False)
+    """Whether nothing of the file is read."""
+    fields: tuple[str, ...] = field(default=(), compare=False)
+    """Names of the fields that were found instead of the one that holds the text."""
 
 
 def reject_surrogate(name: str, error: UnicodeEncodeError) -> Rejected:

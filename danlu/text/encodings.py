@@ -92,6 +92,35 @@ def encoding_of(path: Path) -> str:
         return detect_encoding(file.read(SAMPLE))
 
 
+CONTROL = bytes(set(range(32)) - set(b"\t\n\r\f\x1b"))
+
+BINARY_SHARE = 0.02
+"""Share of control characters from which a file with a zero byte is not text."""
+
+BINARY_SAMPLE = 1 << 16
+
+
+def is_binary_sample(sample: bytes) -> bool:
+    """Return whether a file that begins with `sample` is not text in any encoding."""
+    if b"\0" not in sample or detect_encoding(sample) != "utf-8":
+        return False
+    return len(sample) - len(sample.translate(None, CONTROL)) > BINARY_SHARE * len(sample)
+
+
+def is_binary(path: Path) -> bool:
+    """Return whether a file, decompressed, is not text in any encoding."""
+    with open_bytes(path) as file:
+        return is_binary_sample(file.read(BINARY_SAMPLE))
+
+
+def looks_like_text(path: Path) -> bool:
+    """Return whether an unknown file is text: valid in its encoding, without control characters."""
+    with path.open("rb") as file:
+        sample = file.read(BINARY_SAMPLE)
+    text = _decode_sample(sample, detect_encoding(sample))
+    return bool(sample) and REPLACEMENT not in text[:-1] and not set(text) & set(CONTROL.decode())
+
+
 def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
     """Decode invalid bytes as a lone surrogate, which `_Utf8Reader` encodes as the byte 0xff.
 

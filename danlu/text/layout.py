@@ -1,6 +1,7 @@
 """Detect how plain text is divided into documents: one per file, one per line, or paragraphs between blank lines.
 
-The rule of "auto", over all `.txt` files together (the first 4 MiB of text are examined):
+The rule of "auto", over all files of prose together, be they `.txt`, `.md` or `.html` (the first 4 MiB of text are
+examined):
 
 1. 20 files or more: one document per file.
 2. 20 blocks or more between blank lines, of at most 40 lines on average: paragraphs.
@@ -15,12 +16,12 @@ Fine layouts are preferred because a corpus of a few huge documents can be neith
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from danlu.text.lines import raw_lines
+from danlu.text.lines import Line, raw_lines
 
 ENOUGH = 20
 SAMPLE_LINES = 100_000
@@ -46,12 +47,16 @@ class LayoutStatistics:
         return margin < 100 and ordered[len(ordered) // 2] >= 0.6 * margin and margin >= 40
 
 
-def measure_layout(files: Sequence[Path]) -> LayoutStatistics:
+LinesOf = Callable[[Path], Iterator[Line]]
+"""Returns the lines of the text of a file."""
+
+
+def measure_layout(files: Sequence[Path], lines_of: LinesOf = raw_lines) -> LayoutStatistics:
     """Return the statistics of the beginnings of some files."""
     statistics, budget = LayoutStatistics(), SAMPLE_CHARACTERS // len(files)
     for path in files:
         seen, inside = 0, False
-        for line in islice(raw_lines(path), SAMPLE_LINES):
+        for line in islice(lines_of(path), SAMPLE_LINES):
             length = budget if line.data is None else len(line.data.decode("utf-8", "replace").rstrip())
             if not line.blank:
                 statistics.blocks += not inside
@@ -62,11 +67,11 @@ def measure_layout(files: Sequence[Path]) -> LayoutStatistics:
     return statistics
 
 
-def find_layout(files: Sequence[Path]) -> str:
+def find_layout(files: Sequence[Path], lines_of: LinesOf = raw_lines) -> str:
     """Return "file", "paragraphs" or "line" by the rule above."""
     if len(files) >= ENOUGH:
         return "file"
-    statistics = measure_layout(files)
+    statistics = measure_layout(files, lines_of)
     if statistics.blocks >= ENOUGH and statistics.lines <= 40 * statistics.blocks:
         return "paragraphs"
     if statistics.lines >= ENOUGH and not statistics.wrapped:

@@ -24,6 +24,8 @@ class Line:
     """UTF-8 without the line end; None if the line exceeds the maximum size of a document."""
     encoding: str = "utf-8"
     """Encoding of the file."""
+    size: int = 0
+    """Bytes of the line with its end, as UTF-8."""
 
     @property
     def blank(self) -> bool:
@@ -45,7 +47,7 @@ def raw_lines(path: Path) -> Iterator[Line]:
                     offset += len(rest)
                     if rest.endswith(b"\n"):
                         break
-            yield Line(number, start, _without_line_end(data, start) if whole else None, encoding)
+            yield Line(number, start, _without_line_end(data, start) if whole else None, encoding, offset - start)
 
 
 def _without_line_end(data: bytes, start: int) -> bytes:

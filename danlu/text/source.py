@@ -28,6 +28,10 @@ class Source(ABC):
         """Return facts about the files for the report: {"formats": {suffix: files}, "encodings": {name: files}}."""
         return {}
 
+    def account(self) -> dict[str, Any] | None:
+        """Return which bytes of the source have been read and which not, after `documents` (see `account.py`)."""
+        return None
+
     def has_plain_text(self) -> bool:
-        """Return whether any file is plain text, which another layout would divide differently."""
+        """Return whether any file is prose, which another layout would divide differently."""
         return False

@@ -44,7 +44,7 @@ def test_jsonl_counts_every_record(tmp_path):
     records += [records[0], {"text": ""}, "{broken", {"body": "x"}, {"text": 5}, [1], {"text": "\ud800"}, ""]
     source = tmp_path / "a.jsonl"
     source.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in records))
-    facts = build(source).facts
+    facts = build(source, text_field="text").facts
     assert facts["layout"] == "jsonl"
     assert facts["documents"]["in"] == 47
     assert facts["documents"]["kept"] == 40
@@ -142,7 +142,8 @@ def test_wrong_paths_suggest_the_nearest(tmp_path):
     assert "did you mean builtin:pydocs?" in refused("builtin:pydoc").replace("'", "")
     assert "wiki.txt" in refused(tmp_path / "no" / "such")
     (tmp_path / "table.xls").write_text("a,b")
-    assert "supported: .txt, .md, .jsonl" in refused(tmp_path / "table.xls")
+    assert "supported: .txt, .md, .markdown, .rst, .pod, .jsonl" in refused(tmp_path / "table.xls")
+    assert "convert it with: libreoffice --headless --convert-to csv" in refused(tmp_path / "table.xls")
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "t.xls").write_text("a,b")
     assert "(found: 1 .xls)" in refused(tmp_path / "tables")
@@ -150,9 +151,9 @@ def test_wrong_paths_suggest_the_nearest(tmp_path):
 
 def test_invalid_content_is_one_line_with_its_place(tmp_path):
     write_lines(tmp_path / "f.jsonl", [{"content": LONG}] * 3)
-    assert "f.jsonl:1: no field 'text' (text_field: known: content)" in refused(tmp_path / "f.jsonl")
+    assert "f.jsonl:1: no field 'text' (text_field: known: content)" in refused(tmp_path / "f.jsonl", text_field="text")
     write_lines(tmp_path / "g.jsonl", [{"texts": LONG}] * 3)
-    assert "did you mean 'texts'?" in refused(tmp_path / "g.jsonl")
+    assert "did you mean 'texts'?" in refused(tmp_path / "g.jsonl", text_field="text")
     (tmp_path / "u.txt").write_bytes(b"abc \xff\xfe")
     assert "u.txt: not UTF-8 (byte 4 is 0xff)" in refused(tmp_path / "u.txt", documents="file")
     (tmp_path / "e.txt").write_bytes(b"")

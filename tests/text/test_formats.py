@@ -60,7 +60,8 @@ WRITE = {
 
 def read(path, **more):
     """(texts, rejected) of a source, layout line."""
-    found = [d for s in open_sources(str(path), "line", more.get("text_field", "text")) for d in s.documents()]
+    sources = open_sources(str(path), more.get("layout", "line"), more.get("text_field", "text"))
+    found = [d for s in sources for d in s.documents()]
     return [d.text for d in found if isinstance(d, Document)], [d for d in found if isinstance(d, Rejected)]
 
 
@@ -84,10 +85,18 @@ def test_documents_round_trip_through_any_file_type(tmp_path, texts, suffix, enc
 
 
 @pytest.mark.parametrize("compression", COMPRESS)
-def test_markdown_is_one_document_per_file(tmp_path, compression):
-    path = tmp_path / f"page.md{compression}"
-    path.write_bytes(COMPRESS[compression](b"# Title\r\n\r\nText.\r\n"))
-    assert read(path) == (["# Title\n\nText."], [])
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".rst", ".pod"])
+@pytest.mark.parametrize("layout", ["file", "line", "paragraphs", "auto"])
+def test_markup_is_divided_as_plain_text_is(tmp_path, compression, suffix, layout):
+    path = tmp_path / f"page{suffix}{compression}"
+    path.write_bytes(COMPRESS[compression](b"# Title\r\nwords\r\n\r\nText.\r\n"))
+    expected = {
+        "file": ["# Title\nwords\n\nText."],
+        "line": ["# Title", "words", "Text."],
+        "paragraphs": ["# Title\nwords", "Text."],
+        "auto": ["# Title", "words", "Text."],
+    }
+    assert read(path, layout=layout) == (expected[layout], [])
 
 
 def test_parquet_is_one_document_per_row(tmp_path):
@@ -105,7 +114,7 @@ def test_parquet_is_one_document_per_row(tmp_path):
 def test_a_missing_column_suggests_the_nearest(tmp_path):
     (tmp_path / "a.csv").write_text("id,texts\n1,a\n2,b\n")
     with pytest.raises(WrongInput, match=r"a.csv:1: no column 'text' \(text_field: did you mean 'texts'\?\)"):
-        build_corpus(CorpusSettings(source=str(tmp_path / "a.csv")))
+        build_corpus(CorpusSettings(source=str(tmp_path / "a.csv"), text_field="text"))
 
 
 def test_broken_rows_are_rejected_individually(tmp_path):
@@ -227,9 +236,9 @@ def test_a_rejected_file_may_have_a_name_that_is_not_utf8(tmp_path):
 
 
 def test_the_documents_setting_is_suggested_only_where_it_helps(tmp_path):
-    (tmp_path / "book.md").write_text(ENGLISH * 99)
+    (tmp_path / "book.py").write_text(ENGLISH * 99)
     with pytest.raises(WrongInput, match=r"are needed; add text$"):
-        build_corpus(CorpusSettings(source=str(tmp_path / "book.md")))
+        build_corpus(CorpusSettings(source=str(tmp_path / "book.py")))
     (tmp_path / "book.txt").write_text(ENGLISH * 99)
     with pytest.raises(WrongInput, match=r"set documents to line or paragraphs, or add text$"):
         build_corpus(CorpusSettings(source=str(tmp_path / "book.txt"), documents="file"))
@@ -255,4 +264,8 @@ def test_a_folder_of_mixed_formats_and_encodings_is_read(tmp_path, caplog):
 
 
 def test_supported_suffixes():
-    assert list(FORMATS) == [".txt", ".md", ".jsonl", ".csv", ".tsv", ".parquet"]
+    prose = [".txt", ".md", ".markdown", ".rst", ".pod"]
+    extracted = [".html", ".htm", ".xhtml", ".docx", ".pdf"]
+    named = [*prose, ".jsonl", ".csv", ".tsv", ".parquet", *extracted]
+    assert list(FORMATS)[: len(named)] == named
+    assert {".py", ".js", ".c"} <= set(FORMATS) - set(named)
