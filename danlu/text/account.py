@@ -207,7 +207,8 @@ def explain(entry: Mapping[str, Any]) -> str:
     """Return the reason of an entry, the fields that were found, and the advice."""
     names = ", ".join(entry["fields"][:SHOWN_FIELDS])
     found = f"; fields found: {names}" if names else ""
-    return f"{entry['reason']}{found}{'; ' + entry['advice'] if entry['advice'] else ''}"
+    advice = f"; {entry['advice']}" if entry["command"] else f" ({entry['advice']})" if entry["advice"] else ""
+    return f"{entry['reason']}{found}{advice}"
 
 
 def format_bytes(count: float) -> str:
