@@ -106,6 +106,8 @@ class SourceAccount(ResultPart):
     readable_bytes: int | None = None
     lost_bytes: int | None = None
     lost_share: float | None = Field(default=None, description="`lost_bytes` / `readable_bytes`.")
+    fields: list[dict[str, Any]] = Field(default=[], description="The fields of text and labels of files of records.")
+    notes: list[str] = Field(default=[], description="Remarks on how single files are read.")
 
 
 class CorpusFacts(ResultPart):

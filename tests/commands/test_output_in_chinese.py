@@ -147,7 +147,7 @@ def test_a_draft(danlu_command, tmp_path):
     (tmp_path / "texts" / "b.csv").write_text("text,label\n" + "\n".join(f"a {i},b" for i in range(40)), "utf-8")
     code, _, err = danlu_command("init", "texts", "--lang", "zh")
     assert code == 0
-    words = ["文本", "文档", "文字种类", "标签", "分词器", "decoder", "encoder", "配方"]
+    words = ["文本", "文档", "文字种类", "正文", "标签", "分词器", "decoder", "encoder", "配方"]
     assert [line.split()[0] for line in err] == words
     assert {width(re.match(r"\S+ +", line).group()) for line in err} == {11}
     assert all(HAN.search(line.removeprefix(word)) for line, word in zip(err, words, strict=True))

@@ -1,4 +1,4 @@
-"""Web pages, Word documents and PDF give their text; a missing library is reported with the command that installs it."""
+"""Web pages, Word documents and PDF give their text; a missing library is reported with its install command."""
 
 from __future__ import annotations
 

@@ -173,4 +173,4 @@ class Tables(Format):
             return f"the fields are separated by {SEPARATOR_NAMES[separator]}, not by commas"
         header = next(rows(path), (1, []))[1]
         again = [] if isinstance(header, Rejected) else [c for c, n in Counter(header).items() if n > 1]
-        return f"several columns are called {again[0]!r}" if again else ""
+        return f"columns with the same name: {again[0]!r}" if again else ""
