@@ -14,7 +14,7 @@ LINES = {
     "no_letters": "no letters",
     "rejected": "rejected   {documents}: {reasons}",
     "labels": "labels     {path} has a column {column!r}; the recipe shows how to fine-tune on it",
-    "field": "text in    {path}: {field}",
+    "field": "field      {path}: the text is in {field!r}",
     "more_fields": "           not read: {others}; to read them too, set corpus.text_field='[{fields}]'",
     "note": "note       {note}",
     "read": "read       {read:,} of {files:,} files, {size} of {all}",

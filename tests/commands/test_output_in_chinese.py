@@ -152,7 +152,7 @@ def test_a_draft(danlu_command, tmp_path):
     assert {width(re.match(r"\S+ +", line).group()) for line in err} == {11}
     assert all(HAN.search(line.removeprefix(word)) for line, word in zip(err, words, strict=True))
     english = danlu_command("init", "texts")[2]
-    assert english[:4] == survey_corpus("texts").lines()
+    assert english[:5] == survey_corpus("texts").lines()
     assert not any(HAN.search(line) for line in english)
 
 
