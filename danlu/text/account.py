@@ -190,11 +190,17 @@ def loss_lines(account: Mapping[str, Any] | None) -> list[str]:
     readable = account["readable_bytes"]
     lost = [entry for entry in account["not_read"] if entry["text"] and entry["bytes"]]
     shown = [e for e in lost if e["bytes"] > WARN_SHARE * readable] or lost[:1]
-    return [
-        f"{e['bytes'] / readable:.0%} of the readable bytes, {format_bytes(e['bytes'])} in {where(e)}, is not read: "
-        f"{explain(e)}".replace("%", " %", 1)
+    lines = [
+        f"{_percent(e['bytes'] / readable)} of the readable bytes, {format_bytes(e['bytes'])} in {where(e)}, "
+        f"is not read: {explain(e)}"
         for e in shown
     ]
+    share, size = _percent(account["lost_share"]), format_bytes(account["lost_bytes"])
+    return lines if len(lost) == 1 else [f"{share} of the readable bytes, {size} in all, is not read", *lines]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def where(entry: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ class Files(Source):
     fields: tuple[str, ...]
     """Fields of a record, or columns of a table, that hold the text; none if they are found in each file."""
     skipped: list[SkippedFile] = field(default_factory=list)
-    """Files beside them that are not read."""
+    """The other files of the folders, which are not read."""
     _account: Account | None = None
 
     def identity(self) -> dict[str, Any]:

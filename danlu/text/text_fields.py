@@ -93,7 +93,7 @@ def _mean_bytes(values: Sequence[Any]) -> float:
 
 
 def _label(values: Mapping[str, Sequence[Any]], text: Sequence[str]) -> str | None:
-    """Return the field whose name, or whose few short values, are those of labels beside a text."""
+    """Return the field whose name, or whose few short values, are those of labels of a text."""
     rest = [name for name in values if name not in text]
     if not text:
         return None

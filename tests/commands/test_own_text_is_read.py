@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from test_own_text import TINY
 
 from danlu.config.loading import load_recipe
-from tests.commands.test_own_text import TINY
 
 TEXT = "The furnace turns raw text into a small language model, number {i}, and nobody hurries it."
 CHINESE = "丹炉把原始文本炼成语言模型，第{i}炉的火候要慢慢来，急不得。"

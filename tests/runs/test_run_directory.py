@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tiny_recipe import write_tiny_recipe
 
-from danlu.config.loading import load_recipe
+from danlu.config.loading import dump_recipe, load_recipe
 from danlu.errors import WrongInput
 from danlu.runs.directory import RunDirectory
 
@@ -184,3 +185,13 @@ def test_a_deleted_journal_is_detected(tmp_path):
     (tmp_path / "metrics.jsonl").unlink()
     with closing(RunDirectory(tmp_path, SMOKE)) as run, pytest.raises(WrongInput, match="restore the file"):
         run.stage("one", dict)
+
+
+def test_a_run_of_an_earlier_version_is_refused_in_one_line_or_resumed_with_its_field(tmp_path):
+    recipe = load_recipe(write_tiny_recipe(tmp_path), ["corpus.text_field=text"])
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "recipe.yaml").write_text(dump_recipe(recipe), "utf-8")
+    with pytest.raises(WrongInput, match=r"corpus\.text_field was 'text', is 'auto'; restore it") as caught:
+        RunDirectory(tmp_path / "run", load_recipe(str(tmp_path / "tiny.yaml")))
+    assert "\n" not in str(caught.value)
+    RunDirectory(tmp_path / "run", recipe).close()

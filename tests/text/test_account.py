@@ -104,8 +104,9 @@ def test_a_large_loss_is_a_warning_with_its_remedy(mixed, caplog):
         (mixed / name).unlink()
     account = account_of(mixed, text_field="text")
     require_complete(account, mixed)
-    [warning] = [r for r in caplog.records if "of the readable bytes" in r.getMessage()]
-    assert warning.levelname == "WARNING"
+    total, warning = [r for r in caplog.records if "of the readable bytes" in r.getMessage()]
+    assert total.levelname == warning.levelname == "WARNING"
+    assert total.getMessage().endswith("in all, is not read")
     share = account["not_read"][0]["bytes"] / account["readable_bytes"]
     assert warning.getMessage() == (
         f"WARNING: {100 * share:.0f} % of the readable bytes, {account['not_read'][0]['bytes'] / 1e3:.3g} kB in "
