@@ -206,7 +206,7 @@ FILES = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FILES, max_size=8), st.sampled_from(["auto", "text", ["id", "body"]]))
 def test_read_and_unread_bytes_are_the_bytes_of_the_folder(tmp_path, files, text_field):
     folder = tmp_path / "texts"
