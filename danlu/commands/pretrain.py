@@ -37,7 +37,7 @@ def command(
     from danlu.config.drafting import is_text
 
     if is_text(recipe):
-        run_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start)
+        run_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start, model)
     else:
         work = partial(danlu.pretrain, start=start, model=model)
         run_recipe(work, recipe, overrides, out, budget, as_json, hidden_text(recipe, overrides))

@@ -108,10 +108,12 @@ def run_text(
     budget: str | None,
     as_json: bool,
     start: str | None = None,
+    model: str | None = None,
 ) -> None:
     """Draft a recipe for a text, write it next to the run directory, and run it.
 
-    start: a model whose training is continued.
+    start: a model whose training is continued; model: the only model of the draft that `work` trains, which gets the
+    time of all of them.
     """
     from danlu.config.continuation_draft import draft_continuation
     from danlu.config.drafting import DEFAULT_BUDGET, check_run_folder, draft_recipe, run_name, write_draft
@@ -130,8 +132,11 @@ def run_text(
     use_recipe_language(str(recipe), overrides)
     words = wording()
     line = message("draft.written" if written else "draft.unchanged", recipe=recipe)
-    news = [*draft.survey.lines(words), *draft.plan(words), line]
-    run_recipe(work, str(recipe), overrides, folder, None, as_json, news)
+    own_budget = any(".training" in assignment and "budget" in assignment for assignment in overrides)
+    whole = budget or (None if own_budget else DEFAULT_BUDGET)
+    selected = draft.select(model, whole) if model else draft
+    news = [*draft.survey.lines(words), *selected.plan(words), line]
+    run_recipe(work, str(recipe), overrides, folder, whole if model else None, as_json, news)
 
 
 @click.command("run", cls=Command)

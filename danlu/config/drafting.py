@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +55,13 @@ class Draft:
     text: str  # commented YAML
     recipe: Recipe  # the same, parsed
     survey: CorpusSurvey  # the text that it was drafted for
+
+    def select(self, model: str, budget: str | None) -> Draft:
+        """Return the draft reduced to one model, which gets all of a time budget; unchanged if it has no such model."""
+        if model not in self.recipe.models:
+            return self
+        recipe = self.recipe.model_copy(update={"models": {model: self.recipe.models[model]}})
+        return replace(self, recipe=recipe if budget is None else recipe.with_time(parse_time_budget(budget)))
 
     def plan(self, wording: Wording = ENGLISH) -> list[str]:
         """Describe what will be trained, as lines to print."""

@@ -60,6 +60,25 @@ def test_another_budget_does_not_overwrite_the_recipe(danlu_command, texts, tmp_
     assert (tmp_path / "runs/texts.yaml").read_text("utf-8") == before
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        (["--model", "encoder", "--budget", "3min"], {"encoder": 180}),
+        (["--model", "encoder"], {"encoder": 540}),
+        (["--model", "encoder", "models.encoder.training.budget=7s"], {"encoder": 7}),
+        (["--budget", "3min"], {"decoder": 100, "encoder": 80}),
+    ],
+)
+def test_the_selected_model_of_a_text_gets_the_whole_budget(danlu_command, texts, monkeypatch, given, seconds):
+    requests = []
+    monkeypatch.setattr("danlu.runs.run.run", lambda request, *_: requests.append(request) or {})
+    code, _, err = danlu_command("pretrain", "texts", *given)
+    assert code == 0, err
+    models = requests[0].recipe.models
+    assert {name: model.training.budget.amount for name, model in models.items()} == seconds
+    assert sum(line.startswith("model ") or "layer" in line for line in err) == len(seconds), err
+
+
 def test_a_run_inside_the_text_is_refused(danlu_command, texts):
     code, _, err = danlu_command("run", ".")
     assert (code, len(err)) == (2, 1)
