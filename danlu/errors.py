@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -19,6 +20,17 @@ class WrongInput(DanluError):
     code = 2
 
 
+class DirectoryTaken(WrongInput):
+    """The run directory belongs to a run with another recipe or input, or holds other files.
+
+    `reason` says so without the name of the directory.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Stopped(DanluError):
     """The run was stopped on request; its state is saved and the same command resumes it."""
 
@@ -27,6 +39,14 @@ class Stopped(DanluError):
 
 class RenamedKey(FutureWarning):
     """Warning that a setting is given under its former name, which the next version will not accept."""
+
+
+def refuse_url(name: str, subject: str) -> None:
+    """Raise WrongInput if the name of a file or folder is the address of a web page; `subject` is what it names."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/", name) and not re.match(r"[A-Za-z]:/", name):
+        raise WrongInput(
+            f"{subject} is the address {name}, and danlu downloads nothing; download it and give the file or folder"
+        )
 
 
 def nearest(wrong: str, known: Iterable[str], kind: str = "known") -> str:

@@ -36,6 +36,18 @@ def resolve_recipe(
         raise WrongInput(f"--budget: {error}") from None
 
 
+def run_directory(recipe: str | Path | Recipe, out: str | Path | None = None) -> Path:
+    """Return the directory of a run: `out`; by default runs/<name>, or that of the run for its own recipe.yaml."""
+    if out is not None:
+        return Path(out)
+    if isinstance(recipe, Recipe):
+        return Path("runs") / "recipe"
+    file = Path(recipe)
+    if file.name == "recipe.yaml" and (file.parent / "metrics.jsonl").is_file():
+        return file.parent
+    return Path("runs") / file.stem
+
+
 def run_request(
     recipe: str | Path | Recipe,
     overrides: Sequence[str],
@@ -46,7 +58,7 @@ def run_request(
 ) -> RunRequest:
     """Return the request of a run, with the command line that repeats it."""
     name = "recipe" if isinstance(recipe, Recipe) else Path(recipe).stem
-    path = Path(out) if out is not None else Path("runs") / name
+    path = run_directory(recipe, out)
     # a recipe built in Python is repeated from the file in its run directory
     given = str(path / "recipe.yaml") if isinstance(recipe, Recipe) else str(recipe)
     options = {"--budget": budget, "--from": selection.start, "--model": selection.model, "--out": str(path)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def command(
     """
     import danlu
     from danlu.commands.run import use_recipe_language, with_progress
+    from danlu.commands.run_directories import in_free_directory
 
     budgets = [seconds, tokens and f"{tokens} tokens", flops and f"{flops} flops"]
     given = [budget for budget in budgets if budget]
@@ -48,12 +49,19 @@ def command(
     overrides = [word for word in recipes if "=" in word]
     if names:
         use_recipe_language(names[0], overrides)
-    made = with_progress(partial(danlu.compare, names, given[0], seeds, task, overrides, out))
+
+    def in_directories(say: Callable[[str], None], **callbacks: Any) -> tuple[dict[str, Any], Path]:
+        def compare(folder: Path) -> dict[str, Any]:
+            return danlu.compare(names, given[0], seeds, task, overrides, folder, say=say, **callbacks)
+
+        return in_free_directory(compare, out or Path("runs") / "compare", say, strict=out is not None)
+
+    made, folder = with_progress(in_directories)
     if as_json:
         click.echo(json.dumps(made, ensure_ascii=False, indent=1))
         return
     print_comparison(made)
-    click.echo((out or Path("runs") / "compare") / "comparison.html")
+    click.echo(folder / "comparison.html")
 
 
 def print_comparison(made: dict[str, Any]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from danlu.commands.help import Command
-from danlu.commands.run import with_progress
+from danlu.commands.run import finish, with_progress
+from danlu.commands.run_directories import in_free_directory
 from danlu.console.language import message
 
 
@@ -56,6 +56,12 @@ def command(
         raise click.UsageError(message("finetune.no_test"))
     chosen = task or DEFAULT
     options = {name: value for name, value in given.items() if value is not None}
-    results = with_progress(partial(danlu.finetune, model, overrides=overrides, out=out, task=chosen, **options))
-    report = results_directory(model, out, chosen) / "report.html"
-    click.echo(json.dumps(results, ensure_ascii=False) if as_json else report)
+
+    def in_directories(say: Callable[[str], None], **callbacks: Any) -> tuple[dict[str, Any], Path]:
+        def tune(folder: Path) -> dict[str, Any]:
+            about = options | callbacks
+            return danlu.finetune(model, overrides=overrides, out=folder, task=chosen, say=say, **about)
+
+        return in_free_directory(tune, results_directory(model, out, chosen), say, strict=out is not None)
+
+    finish(*with_progress(in_directories), as_json)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.run_directories import in_free_directory
 from danlu.console import language
 from danlu.console.language import message
-from danlu.errors import Stopped
+from danlu.errors import DirectoryTaken, Stopped
+
+if TYPE_CHECKING:
+    from danlu.config.drafting import Draft
+
+T = TypeVar("T")
 
 
 class StopRequest:
@@ -38,8 +43,8 @@ class StopRequest:
         self.code = 75
 
 
-def with_progress(work: Callable[..., dict[str, Any]], news: Sequence[str] = ()) -> dict[str, Any]:
-    """Call `work(say=, watch=, stop=)` with live progress and return its results; `news` is printed first."""
+def with_progress(work: Callable[..., T], news: Sequence[str] = ()) -> T:
+    """Call `work(say=, watch=, stop=)` with live progress and return its result; `news` is printed first."""
     from danlu.console.progress import Progress
 
     stop = StopRequest()
@@ -55,9 +60,16 @@ def with_progress(work: Callable[..., dict[str, Any]], news: Sequence[str] = ())
 
 def use_recipe_language(recipe: str, overrides: Sequence[str]) -> None:
     """Print messages in the language that a recipe sets, unless another one is asked for."""
-    from danlu.config.loading import apply_override, find_recipe, parse_yaml, to_builtin_types
+    from danlu.config.loading import find_recipe
 
-    data = to_builtin_types(parse_yaml(*find_recipe(recipe)))
+    use_language_of(*find_recipe(recipe), overrides)
+
+
+def use_language_of(text: str, source: str, overrides: Sequence[str]) -> None:
+    """Print messages in the language that the YAML of a recipe sets, unless another one is asked for."""
+    from danlu.config.loading import apply_override, parse_yaml, to_builtin_types
+
+    data = to_builtin_types(parse_yaml(text, source))
     if isinstance(data, dict):
         for assignment in overrides:
             apply_override(data, assignment)
@@ -82,10 +94,25 @@ def run_recipe(
     as_json: bool,
     news: Sequence[str] = (),
 ) -> None:
-    """Run a recipe with live progress, by `danlu.run` or `danlu.pretrain`; the results go to stdout."""
+    """Run a recipe with live progress, by `danlu.run` or `danlu.pretrain`; the results go to stdout.
+
+    Without `out`, an earlier run of the recipe with other settings is kept, and this one is written next to it.
+    """
+    from danlu.api.request import run_directory
+
     use_recipe_language(recipe, overrides)
-    results = with_progress(partial(work, recipe, overrides, out, budget), news)
-    folder = out or Path("runs") / Path(recipe).stem
+
+    def in_directories(say: Callable[[str], None], **callbacks: Any) -> tuple[dict[str, Any], Path]:
+        def run(folder: Path) -> dict[str, Any]:
+            return work(recipe, overrides, folder, budget, say=say, **callbacks)
+
+        return in_free_directory(run, run_directory(recipe, out), say, strict=out is not None)
+
+    finish(*with_progress(in_directories, news), as_json)
+
+
+def finish(results: dict[str, Any], folder: Path, as_json: bool) -> None:
+    """Print the results as JSON, or the page of the results."""
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
 
 
@@ -112,31 +139,64 @@ def run_text(
 ) -> None:
     """Draft a recipe for a text, write it next to the run directory, and run it.
 
+    The recipe and the overrides are checked before the run directory is chosen.
+
     start: a model whose training is continued; model: the only model of the draft that `work` trains, which gets the
     time of all of them.
     """
     from danlu.config.continuation_draft import draft_continuation
-    from danlu.config.drafting import DEFAULT_BUDGET, check_run_folder, draft_recipe, run_name, write_draft
+    from danlu.config.drafting import DEFAULT_BUDGET, check_run_folder, draft_recipe, run_name
+    from danlu.config.loading import DRAFT, parse_recipe
+    from danlu.config.start_defaults import RecipeSelection
     from danlu.console.draft_text import wording
 
-    folder = out or Path("runs") / run_name(source)
-    check_run_folder(folder, source)
+    base = out or Path("runs") / run_name(source)
+    check_run_folder(base, source)
     corpus = corpus_overrides(overrides)
     draft = (
         draft_continuation(source, budget or DEFAULT_BUDGET, start, corpus)
         if start
         else draft_recipe(source, budget or DEFAULT_BUDGET, corpus=corpus)
     )
-    recipe = folder.with_name(f"{folder.name}.yaml")
-    written = write_draft(draft, recipe)
-    use_recipe_language(str(recipe), overrides)
+    parse_recipe(draft.text, DRAFT, overrides, RecipeSelection(model))
+    use_language_of(draft.text, DRAFT, overrides)
     words = wording()
-    line = message("draft.written" if written else "draft.unchanged", recipe=recipe)
     own_budget = any(".training" in assignment and "budget" in assignment for assignment in overrides)
     whole = budget or (None if own_budget else DEFAULT_BUDGET)
     selected = draft.select(model, whole) if model else draft
-    news = [*draft.survey.lines(words), *selected.plan(words), line]
-    run_recipe(work, str(recipe), overrides, folder, whole if model else None, as_json, news)
+    news = [*draft.survey.lines(words), *selected.plan(words)]
+
+    def in_directories(say: Callable[[str], None], **callbacks: Any) -> tuple[dict[str, Any], Path]:
+        def run(folder: Path) -> dict[str, Any]:
+            given = (overrides, folder, whole if model else None)
+            return run_draft(draft, folder, lambda file: work(file, *given, say=say, **callbacks), say, out is not None)
+
+        return in_free_directory(run, base, say, strict=out is not None)
+
+    finish(*with_progress(in_directories, news), as_json)
+
+
+def run_draft(
+    draft: Draft, folder: Path, work: Callable[[str], dict[str, Any]], say: Callable[[str], None], strict: bool
+) -> dict[str, Any]:
+    """Write a drafted recipe next to its run directory and run it; a recipe that is there and differs is kept.
+
+    Raises:
+        DirectoryTaken: if the recipe that is there differs, and not `strict`; then nothing is written.
+    """
+    from danlu.config.drafting import draft_difference, write_draft
+
+    file = folder.with_name(f"{folder.name}.yaml")
+    if not strict and file.exists() and (difference := draft_difference(draft, file)):
+        raise DirectoryTaken(f"{file} exists and differs: {difference}", f"in {file}, {difference}")
+    written = write_draft(draft, file)
+    say(message("draft.written" if written else "draft.unchanged", recipe=file))
+    try:
+        return work(str(file))
+    except DirectoryTaken:
+        if written:
+            file.unlink()
+        raise
 
 
 @click.command("run", cls=Command)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.config.corpus_survey import survey_corpus
-from danlu.config.drafting import DEFAULT_BUDGET, Draft, parse_time_budget
+from danlu.config.drafting import DEFAULT_BUDGET, Draft, normal_source, parse_time_budget
 from danlu.config.loading import parse_draft
 from danlu.config.recipe_template import corpus_settings, format_time, one_line, quote
 from danlu.evaluation.text_to_text import BLANK
@@ -58,7 +58,7 @@ def draft_continuation(
     """
     seconds = parse_time_budget(budget)
     facts, _ = describe_model(Path(start).expanduser())
-    survey = survey_corpus(str(source), corpus)
+    survey = survey_corpus(normal_source(source), corpus)
     prompts = [append_blank(p) for p in survey.prompts] if facts.objective.needs_blank else survey.prompts
     text = TEMPLATE.format(
         start_line=one_line(start),

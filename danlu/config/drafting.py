@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from danlu.config.corpus_survey import CorpusSurvey, pluralise, survey_corpus
-from danlu.config.loading import first_difference, load_recipe, parse_draft, shipped_recipes
+from danlu.config.loading import load_recipe, parse_draft, shipped_recipes
+from danlu.config.recipe_difference import recipe_difference
 from danlu.config.recipe_template import DraftSettings, format_time, render_recipe
 from danlu.config.schema import Recipe
 from danlu.config.wording import ENGLISH, Wording
 from danlu.durable import explain_write_errors, write_text
-from danlu.errors import WrongInput
+from danlu.errors import WrongInput, refuse_url
 from danlu.text.compressed import suffix
 from danlu.tokens.kinds.byte_bpe import ByteBPE
 from danlu.training.budget import parse_budget
@@ -102,7 +104,7 @@ def draft_recipe(
         WrongInput: if there is no text to train on.
     """
     seconds = parse_time_budget(budget)
-    survey = survey_corpus(str(source), corpus)
+    survey = survey_corpus(normal_source(source), corpus)
     chinese = survey.chinese if language == "auto" else language == "zh"
     model_size = next(s for s in MODEL_SIZES if seconds <= s.max_seconds)
     entries = next(entries for limit, entries in VOCABULARY_SIZES if survey.bytes <= limit) * (2 if chinese else 1)
@@ -118,6 +120,13 @@ def draft_recipe(
     )
     text = render_recipe(survey, settings)
     return Draft(text, parse_draft(text), survey)
+
+
+def normal_source(source: str | Path) -> str:
+    """Return a source in one spelling: `texts/` and `./texts` are `texts`."""
+    name = str(source)
+    refuse_url(name, "the text")
+    return name if name.startswith("builtin:") else str(Path(name))
 
 
 def parse_time_budget(budget: str) -> float:
@@ -175,6 +184,15 @@ def check_run_folder(folder: Path, source: str) -> None:
         )
 
 
+def draft_difference(draft: Draft, path: Path) -> str | None:
+    """Describe how the recipe in the file `path` differs from the draft; None if it does not."""
+    try:
+        old = load_recipe(str(path)).model_dump(mode="json")
+    except WrongInput as error:
+        return f"it is no longer a valid recipe ({str(error).splitlines()[0]})"
+    return recipe_difference(old, draft.recipe.model_dump(mode="json"))
+
+
 def write_draft(draft: Draft, path: Path) -> bool:
     """Write the recipe to `path`; return False if the file already has the same recipe.
 
@@ -182,11 +200,11 @@ def write_draft(draft: Draft, path: Path) -> bool:
         WrongInput: if the file has a different recipe; changes by hand are never overwritten.
     """
     if path.exists():
-        old = load_recipe(str(path)).model_dump(mode="json")
-        if difference := first_difference(old, draft.recipe.model_dump(mode="json")):
+        if difference := draft_difference(draft, path):
             raise WrongInput(
                 f"{path} exists and differs from the recipe that would be written: {difference}; "
-                f"run the existing one with: danlu run {path}, or choose another folder with --out"
+                f"run the existing one with: {shlex.join(['danlu', 'run', str(path)])}, or choose another name with "
+                "--out"
             )
         return False
     with explain_write_errors(path):

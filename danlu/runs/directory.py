@@ -15,8 +15,9 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from danlu.config.loading import dump_recipe, first_difference, parse_yaml, to_builtin_types
+from danlu.config.recipe_difference import recipe_difference
 from danlu.durable import explain_write_errors, read_json, write_json, write_text
-from danlu.errors import WrongInput
+from danlu.errors import DirectoryTaken, WrongInput
 from danlu.settings import Settings, former_names_accepted
 from danlu.training.journal import Journal
 
@@ -60,7 +61,7 @@ class RunDirectory:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock", thread_local=False)
         try:
-            self._acquire_lock()
+            self._acquire_lock(recipe)
             self._write_or_check_recipe(recipe)
             self.journal = Journal(path / "metrics.jsonl")
         except BaseException:
@@ -99,27 +100,37 @@ class RunDirectory:
         if not self._existed:
             self.path.rmdir()
 
-    def _acquire_lock(self) -> None:
-        """Lock the run directory until `close`; the system also releases the lock if the process is killed."""
+    def _acquire_lock(self, recipe: Settings) -> None:
+        """Lock the run directory until `close`; the system also releases the lock if the process is killed.
+
+        Raises WrongInput if it is in use, namely DirectoryTaken if by a run with another recipe.
+        """
         try:
             with explain_write_errors(self.path):
                 self._lock.acquire(blocking=False)
         except Timeout:
-            raise WrongInput(
-                f"{self.path} is in use by another run; wait for it, or choose another directory with --out"
-            ) from None
+            message = f"{self.path} is in use by another run; wait for it, or choose another directory with --out"
+            if (self.path / "recipe.yaml").exists() and (difference := self._recipe_difference(recipe)):
+                raise DirectoryTaken(message, f"the recipe changed since: {difference}") from None
+            raise WrongInput(message) from None
 
     def _write_or_check_recipe(self, recipe: Settings) -> None:
         """Write the resolved recipe, or check that it is the one that the run was started with."""
         file = self.path / "recipe.yaml"
         if not file.exists():
             if any(p.name not in (".lock", ".recipe.yaml.new") for p in self.path.iterdir()):
-                raise WrongInput(f"{self.path} is not a run directory and not empty; choose another one with --out")
+                message = f"{self.path} is not a run directory and not empty; choose another one with --out"
+                raise DirectoryTaken(message, "it is not a run directory and not empty")
             self._new = True
             write_text(file, dump_recipe(recipe))
             return
-        recorded = read_recorded_recipe(file, type(recipe))
-        self.require_unchanged("the recipe", recorded, recipe.model_dump(mode="json"))
+        if difference := self._recipe_difference(recipe):
+            raise self._changed("the recipe", difference)
+
+    def _recipe_difference(self, recipe: Settings) -> str | None:
+        """Describe how a recipe differs from the one that the run was started with."""
+        recorded = read_recorded_recipe(self.path / "recipe.yaml", type(recipe))
+        return recipe_difference(recorded, recipe.model_dump(mode="json"))
 
     def file(self, stage: str, suffix: str = "json") -> Path:
         """Return the file of a stage and create its folder."""
@@ -172,20 +183,26 @@ class RunDirectory:
     def pin(self, name: str, facts: dict[str, Any], subject: str) -> dict[str, Any]:
         """Record facts about an input of the run, such as its hash, on the first call, and check them on later calls.
 
-        Raises WrongInput if `facts` differ from those of the first call. The message starts with `subject`, which names
-        the input and its recipe key if it has one.
+        Raises DirectoryTaken if `facts` differ from those of the first call. The message starts with `subject`, which
+        names the input and its recipe key if it has one.
         """
         found = self.record_once(name, lambda: facts)
         self.require_unchanged(subject, found, facts)
         return found
 
     def require_unchanged(self, subject: str, before: Any, now: Any) -> None:
-        """Raise WrongInput with the first difference between two sets of facts."""
+        """Raise DirectoryTaken with the first difference between two sets of facts."""
         if difference := first_difference(before, now):
-            raise WrongInput(
-                f"{subject} changed since the run in {self.path} was started: {abbreviate_digests(difference)}; "
-                "restore it, or choose another directory with --out"
-            )
+            raise self._changed(subject, difference)
+
+    def _changed(self, subject: str, difference: str) -> DirectoryTaken:
+        """Return the error for an input of the run that is not the one that the run was started with."""
+        named = abbreviate_digests(difference)
+        message = (
+            f"{subject} changed since the run in {self.path} was started: {named}; "
+            "restore it, or choose another directory with --out"
+        )
+        return DirectoryTaken(message, f"{subject} changed since: {named}")
 
     def close(self) -> None:
         self.journal.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from danlu.config.loading import load_recipe
+from danlu.runs.directory import RunDirectory
 
 PLACES = ("north of the river", "under the pines", "behind the mill", "by the old gate", "where the road ends")
 TINY = [
@@ -51,12 +53,89 @@ def test_a_folder_of_texts_becomes_a_report_and_the_same_command_resumes(danlu_c
     assert json.loads(out)["started"] == results["started"]
 
 
-def test_another_budget_does_not_overwrite_the_recipe(danlu_command, texts, tmp_path):
-    assert danlu_command("init", "texts", "--out", "runs/texts.yaml")[0] == 0
-    before = (tmp_path / "runs/texts.yaml").read_text("utf-8")
-    code, out, err = danlu_command("run", "texts", "--budget", "1min")
+@pytest.fixture
+def opened(monkeypatch):
+    """Runs end once their directory is open; the requests, in order."""
+    requests = []
+
+    def run(request, *_):
+        RunDirectory(request.path, request.recipe).close()
+        requests.append(request)
+        return {}
+
+    monkeypatch.setattr("danlu.runs.run.run", run)
+    return requests
+
+
+@pytest.mark.parametrize(
+    ("again", "folder", "reason"),
+    [
+        (["texts/"], "runs/texts", None),
+        (["./texts", "--budget", "2min"], "runs/texts-2", "(--budget) was 9min, is 2min"),
+        (["texts", "--budget", "40s"], "runs/texts-2", "(--budget) was 9min, is 40s"),
+        (["texts", "models.encoder.training.seed=3"], "runs/texts-2", "models.encoder.training.seed was 0, is 3"),
+        (["texts", "models.encoder.training.budget=7s"], "runs/texts-2", "encoder.training.budget was '4min', is '7s'"),
+        (["runs/texts.yaml"], "runs/texts", None),
+        (["runs/texts.yaml", "--budget", "7min"], "runs/texts-2", "(--budget) was 9min, is 7min"),
+        (["runs/texts/recipe.yaml"], "runs/texts", None),
+    ],
+)
+def test_trying_again_resumes_or_gets_a_directory_of_its_own(danlu_command, texts, opened, again, folder, reason):
+    assert danlu_command("run", "texts")[:2] == (0, "runs/texts/report.html\n")
+    before = {path: path.read_bytes() for path in Path("runs").rglob("*.yaml")}
+    code, out, err = danlu_command("run", *again)
+    assert (code, out) == (0, f"{folder}/report.html\n"), err
+    assert {path: path.read_bytes() for path in before} == before
+    kept = [line for line in err if "runs/texts is kept as it is" in line]
+    assert len(kept) == (reason is not None)
+    assert reason is None or reason in kept[0]
+    assert danlu_command("run", *again)[1] == f"{folder}/report.html\n"
+
+
+def test_the_third_setting_gets_the_third_directory(danlu_command, texts, opened):
+    for budget in ("1min", "2min", "3min", "2min"):
+        assert danlu_command("run", "texts", "--budget", budget)[0] == 0
+    assert [str(request.path) for request in opened] == [
+        "runs/texts", "runs/texts-2", "runs/texts-3", "runs/texts-2",
+    ]  # fmt: skip
+    assert sorted(path.name for path in Path("runs").glob("*.yaml")) == ["texts-2.yaml", "texts-3.yaml", "texts.yaml"]
+
+
+def test_a_shipped_recipe_with_another_setting_gets_a_directory_of_its_own(danlu_command, opened, tmp_path):
+    assert danlu_command("run", "smoke")[1] == "runs/smoke/report.html\n"
+    assert danlu_command("run", "smoke", "language=zh")[1] == "runs/smoke-2/report.html\n"
+    code, out, err = danlu_command("run", "smoke", "language=zh", "--out", "runs/smoke", "--lang", "en")
     assert (code, out) == (2, "")
-    assert "runs/texts.yaml exists and differs" in err[0]
+    assert "the recipe changed since the run in runs/smoke was started: language was 'en', is 'zh'" in err[0]
+
+
+def test_a_typo_is_told_before_existing_directories_are_looked_at(danlu_command, texts, opened):
+    assert danlu_command("run", "texts")[0] == 0
+    code, out, err = danlu_command("run", "texts", "--budget", "10s", "models.decoder.traning.seed=1")
+    assert (code, out) == (2, "")
+    assert err == [
+        "danlu: the drafted recipe, as overridden: models.decoder.traning: unknown key 'traning'; "
+        "did you mean 'training'?"
+    ]
+    assert not Path("runs/texts-2.yaml").exists()
+
+
+def test_a_folder_of_other_files_is_left_alone(danlu_command, texts, opened):
+    Path("runs/texts").mkdir(parents=True)
+    Path("runs/texts/mine.txt").write_text("mine")
+    code, out, err = danlu_command("run", "texts")
+    assert (code, out) == (0, "runs/texts-2/report.html\n")
+    assert any("runs/texts is kept as it is: it is not a run directory and not empty" in line for line in err)
+    assert not Path("runs/texts.yaml").exists()
+
+
+def test_an_explicit_directory_does_not_overwrite_the_recipe(danlu_command, texts, opened, tmp_path):
+    assert danlu_command("run", "texts")[0] == 0
+    before = (tmp_path / "runs/texts.yaml").read_text("utf-8")
+    code, out, err = danlu_command("run", "texts", "--budget", "40s", "--out", "runs/texts")
+    assert (code, out) == (2, "")
+    assert "runs/texts.yaml exists and differs" in err[-1]
+    assert "the time for all trainings (--budget) was 9min, is 40s; run the existing one with: danlu run" in err[-1]
     assert (tmp_path / "runs/texts.yaml").read_text("utf-8") == before
 
 
@@ -139,3 +218,15 @@ def test_wrong_arguments_are_refused_in_one_line(danlu_command, texts, arguments
     assert (code, out) == (2, "")
     assert len(err) == 1
     assert expected in err[0]
+
+
+def test_a_directory_in_use_by_a_run_with_other_settings_is_kept(danlu_command, texts, opened):
+    assert danlu_command("run", "texts")[0] == 0
+    directory = RunDirectory(Path("runs/texts"), opened[0].recipe)
+    try:
+        assert danlu_command("run", "texts", "--budget", "1min")[1] == "runs/texts-2/report.html\n"
+        code, _, err = danlu_command("run", "texts")
+        assert code == 2
+        assert "runs/texts is in use by another run" in err[-1]
+    finally:
+        directory.close()

@@ -100,7 +100,7 @@ def test_a_written_recipe_is_reused_and_never_overwritten(folder, tmp_path):
     path.write_text(path.read_text("utf-8") + "# my own remark\n", "utf-8")
     assert not write_draft(draft_recipe(name), path)
     assert path.read_text("utf-8").endswith("# my own remark\n")
-    with pytest.raises(WrongInput, match=r"decoder\.training\.budget was '300 seconds', is '33.33 seconds'; run"):
+    with pytest.raises(WrongInput, match=r"\(--budget\) was 9min, is 1min; run"):
         write_draft(draft_recipe(name, "1min"), path)
     path.write_text(path.read_text("utf-8").replace("heads: 4", "heads: 2"), "utf-8")
     with pytest.raises(WrongInput, match=r"heads was 2, is 4; run the existing one with: danlu run"):
