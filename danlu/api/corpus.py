@@ -14,7 +14,7 @@ from danlu.config.corpus_survey import SAMPLE_BYTES
 from danlu.config.loading import apply_override
 from danlu.config.recipe_errors import format_errors
 from danlu.durable import MANIFEST, write_folder
-from danlu.errors import WrongInput
+from danlu.errors import WrongInput, refuse_url
 from danlu.registry import tokenizers
 from danlu.settings import Settings
 from danlu.text.corpus import Corpus, CorpusSettings, build_corpus
@@ -29,6 +29,8 @@ REPORTED_TEXTS = 200
 
 def read_corpus(source: Sequence[str], settings: Sequence[str] = ()) -> Corpus:
     """Build the corpus of files and folders. `settings` are `key=value` pairs of the recipe section `corpus`."""
+    for name in source:
+        refuse_url(name, "the text")
     data: dict[str, Any] = {"source": source[0] if len(source) == 1 else list(source)}
     keys = [apply_override(data, assignment) for assignment in settings]
     try:

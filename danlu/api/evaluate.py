@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from danlu.api.model_folders import EVALUATE, choose_model
 from danlu.console.language import message
 from danlu.console.reporter import Say, print_line
-from danlu.errors import WrongInput
+from danlu.errors import WrongInput, nearest, refuse_url
 from danlu.evaluation.compressors import join_documents, zstd_bits, zstd_primed_bits
 from danlu.evaluation.kneser_ney import KneserNey
 from danlu.evaluation.likelihood import Likelihood, likelihood
@@ -23,6 +24,7 @@ from danlu.evaluation.pseudo_likelihood import pseudo_likelihood
 from danlu.evaluation.unigram import adaptive_unigram_nats, unigram_nats
 from danlu.interop import SavedModel, read_model
 from danlu.metrics.intervals import weighted_interval
+from danlu.text.corpus import CorpusSettings
 from danlu.text.documents import Document
 from danlu.text.readers import open_sources
 from danlu.tokens.shards import TokenStore, decodes_exactly, store_texts
@@ -50,6 +52,8 @@ def read_texts(source: str | Path, layout: str, text_field: str | list[str]) -> 
     Raises:
         WrongInput: if there are none.
     """
+    if layout not in (known := get_args(CorpusSettings.model_fields["documents"].annotation)):
+        raise WrongInput(f"documents: {layout!r} is no layout of documents; {nearest(layout, known)}")
     documents: list[str] = []
     rejected: Counter[str] = Counter()
     for reader in open_sources(str(source), layout, text_field):
@@ -83,7 +87,7 @@ def evaluate(
     is evaluated in nats per token, by pseudo-likelihood.
 
     Args:
-        model: The folder of the model.
+        model: The folder of the model, or a run directory.
         text: A file or folder.
         train: A text to fit the baselines to: unigram, a Kneser-Ney n-gram model, and zstd primed with it.
         stride: Positions scored per window after the first; default 128.
@@ -99,7 +103,8 @@ def evaluate(
     Raises:
         WrongInput: if the model neither continues text nor fills blanks, or the source has no text.
     """
-    saved = read_model(Path(model).expanduser())
+    refuse_url(str(text), "the text")
+    saved = read_model(choose_model(model, EVALUATE, None if quiet else say))
     test = read_texts(text, documents, text_field)
     training = None if train is None else read_texts(train, documents, text_field)
     machine = resolve_machine("float32")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
+from danlu.api.model_folders import EXPORT, choose_model, is_model, model_folders
+from danlu.config.loading import parse_yaml, to_builtin_types
+from danlu.console.reporter import Say, print_line
 from danlu.durable import read_json
 from danlu.errors import DanluError, WrongInput, nearest
 from danlu.extras import require
@@ -19,12 +23,19 @@ CHECK_TEXTS = (
 """Texts on which the logits are compared: English, Chinese and code."""
 
 
-def export_model(source: str | Path, to: str | Path, model: str | None = None) -> dict[str, Any]:
+def export_model(
+    source: str | Path,
+    to: str | Path,
+    model: str | None = None,
+    say: Say | None = print_line,
+    quiet: bool = False,
+) -> dict[str, Any]:
     """Export a saved model to the folder `to`, and check that transformers computes the same logits.
 
     Args:
         source: a model folder or a run directory.
-        model: the model of the run, if it has several.
+        model: the model of the run (default: the first that a transformers class implements).
+        say, quiet: as in `danlu.run`.
 
     Returns:
         {"source", "path", "class", "max_logit_difference", "tolerance"}.
@@ -33,13 +44,10 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
         WrongInput: if no transformers class implements the model.
         DanluError: if the logits differ by more than the tolerance.
     """
-    folder, origin = select_model(Path(source).expanduser(), model)
+    folder, origin = select_model(source, model, None if quiet else say)
     saved = read_model(folder)
     if saved.facts.predictor is not None:
-        raise WrongInput(
-            f"{folder} is a fine-tuned model, and no transformers class has its head; "
-            "export the model that it was fine-tuned from"
-        )
+        raise fine_tuned_error(folder, to)
     require("transformers", "hf", "checking the exported model")
     to = Path(to).expanduser()
     if to.resolve() == folder.resolve():
@@ -56,22 +64,34 @@ def export_model(source: str | Path, to: str | Path, model: str | None = None) -
     }  # fmt: skip
 
 
-def select_model(source: Path, model: str | None) -> tuple[Path, Origin]:
+def select_model(source: str | Path, model: str | None, say: Say | None) -> tuple[Path, Origin]:
     """Find the model in a model folder or run directory; return its folder and origin."""
-    models = source / "model"
-    if (source / "config.json").exists() or not models.is_dir():
-        if model is not None:
+    path = Path(source).expanduser()
+    if model is None:
+        folder = choose_model(source, EXPORT, say)
+    else:
+        names = [folder.name for folder in model_folders(path)] if not is_model(path) else []
+        if not names:
             raise WrongInput(f"--model: {source} is not a run directory; leave --model out")
-        return source, Origin()
-    names = sorted(f.name for f in models.iterdir() if f.is_dir() and not f.name.startswith("."))
-    if not names:
-        raise WrongInput(f"{source} has no finished model yet; run its recipe to the end first")
-    if model is None and len(names) > 1:
-        raise WrongInput(f"{source} has the models {', '.join(names)}; choose one with --model")
-    if model is not None and model not in names:
-        raise WrongInput(f"--model: {source} has no model {model!r}; {nearest(model, names)}")
-    name = model or names[0]
-    return models / name, training_origin(source / "results.json", name)
+        if model not in names:
+            raise WrongInput(f"--model: {source} has no model {model!r}; {nearest(model, names)}")
+        folder = path / "model" / model
+    run = folder.parent.parent
+    return folder, training_origin(run / "results.json", folder.name) if folder != path else Origin()
+
+
+def fine_tuned_error(folder: Path, to: str | Path) -> WrongInput:
+    """Return the error for the export of a fine-tuned model, with the commands that are possible instead."""
+    results = next((p / "results.json" for p in folder.parents if (p / "results.json").is_file()), None)
+    recipe = {} if results is None else to_builtin_types(parse_yaml((results.parent / "recipe.yaml").read_text(), ""))
+    task = recipe.get("tasks", {}).get(folder.parent.name, {})
+    pretrained = recipe.get("model") or (results and task and results.parent / "model" / task["model"])
+    export = f": {shlex.join(['danlu', 'export', str(pretrained), '--to', str(to)])}" if pretrained else ""
+    return WrongInput(
+        f"{folder} is a fine-tuned model, and no transformers class has its head; use it with: "
+        f"{shlex.join(['danlu', 'classify', str(folder)])} TEXT, or export the model that it was fine-tuned from"
+        f"{export}"
+    )
 
 
 def training_origin(results: Path, name: str) -> Origin:

@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 import danlu
+from danlu.api.model_folders import FINETUNE, choose_model, is_model
 from danlu.config.loading import apply_override
 from danlu.config.recipe_errors import format_errors
 from danlu.config.schema import FinetuneRecipe
 from danlu.console.reporter import Say, Watch, print_line, reporter
 from danlu.durable import sha256
-from danlu.errors import WrongInput
+from danlu.errors import WrongInput, refuse_url
 from danlu.interop import describe_model, read_model
 from danlu.interop.model_folder import ModelFacts
 from danlu.interop.model_loading import WEIGHTS
@@ -66,7 +67,8 @@ def finetune(
     The same call resumes a fine-tuning that was interrupted.
 
     Args:
-        model: the folder of the model, danlu's own or a Hugging Face one.
+        model: the folder of the model, danlu's own or a Hugging Face one, or a run directory, of which the first
+            encoder is fine-tuned.
         train: table (.tsv or .csv) of the training rows.
         test: table of the test rows.
         dev: table of the rows by which the learning rate and the number of steps are chosen.
@@ -82,11 +84,13 @@ def finetune(
     Returns:
         The content of results.json. The model of the first seed is in OUT/tasks/<task>/model.
     """
-    folder = Path(model).expanduser()
+    for option, name in {"--train": train, "--test": test, "--dev": dev}.items():
+        refuse_url(str(name), option)
+    folder = choose_model(model, FINETUNE, None if quiet else say)
     facts, _ = describe_model(folder)
     files = {"train": train, "test": test, "dev": dev, "split": split}
     recipe_data = {
-        "model": str(model),
+        "model": str(model) if is_model(Path(model).expanduser()) else str(folder),
         "task": draft_task(task_class(task), files | settings, facts.architecture.context),
         "seeds": seeds,
         "training": training_settings(budget, has_dev=dev is not None),

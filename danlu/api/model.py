@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from danlu.api.model_folders import FILL, GENERATE, PREDICT, Use, choose_model, other_model
 from danlu.architectures import Network
 from danlu.errors import WrongInput, nearest
 from danlu.evaluation.blank_filling import blank_probabilities, fill_jointly, top_candidates
@@ -18,7 +19,9 @@ from danlu.evaluation.generation import Sampling, generate_many
 from danlu.evaluation.neighbours import nearest_tokens
 from danlu.evaluation.text_to_text import BLANK, rewrite_many, rewrites
 from danlu.interop import read_model
+from danlu.interop.model_folder import ModelFacts
 from danlu.tasks.predictor import Predictor
+from danlu.text.scripts import script_of
 from danlu.tokens.tokenizer import TextTokenizer
 from danlu.training.precision import Device, Machine, resolve_device, usable_cores
 
@@ -28,13 +31,22 @@ log = logging.getLogger(__name__)
 class Model:
     """A trained model with its tokenizer, as `danlu.load` returns it."""
 
-    def __init__(self, network: Network, tokenizer: TextTokenizer, context: int, predictor: Predictor | None = None):
+    def __init__(
+        self,
+        network: Network,
+        tokenizer: TextTokenizer,
+        context: int,
+        predictor: Predictor | None = None,
+        folder: Path | None = None,
+    ):
         self.network, self.tokenizer, self.context = network.eval(), tokenizer, context
-        self.predictor = predictor
+        self.predictor, self.folder = predictor, folder
 
-    def _unsupported(self, reason: str) -> WrongInput:
-        """Return the error for a use that the objective of the model does not support."""
-        return WrongInput(f"this model {self.network.objective.origin}, which {reason}")
+    def _unsupported(self, reason: str, use: Use | None = None) -> WrongInput:
+        """Return the error for a use that the objective of the model does not support, with a model that does."""
+        other = None if use is None else other_model(self.folder, use)
+        hint = "" if other is None else f", such as {other}"
+        return WrongInput(f"this model {self.network.objective.origin}, which {reason}{hint}")
 
     @property
     def _machine(self) -> Machine:
@@ -88,7 +100,7 @@ class Model:
         if self.rewrites_text:
             return self._rewrite(prompts, sampling, stop, show)
         if not self.network.objective.continues_text:
-            raise self._unsupported("does not continue text; load a causal one")
+            raise self._unsupported("does not continue text; load a causal one", GENERATE)
         streams = [self.tokenizer.stream() for _ in prompts]
         generated = [""] * len(prompts)
 
@@ -133,7 +145,7 @@ class Model:
             WrongInput: if the text has no blank, or the model does not fill blanks.
         """
         if not self.network.objective.fills_blanks:
-            raise self._unsupported("does not fill blanks; load a masked one")
+            raise self._unsupported("does not fill blanks; load a masked one", FILL)
         ids, at = self._encode_with_blanks(text)
         vocabulary = self.tokenizer.vocabulary
         ordinary = np.zeros(self.network.vocabulary_size, bool)  # may be larger than the tokenizer's vocabulary
@@ -186,15 +198,26 @@ class Model:
         ids = ids[vocabulary.ordinary(ids)]
         all_ids = np.arange(vocabulary.size)
         candidates = all_ids[vocabulary.ordinary(all_ids)]
-        if not len(ids):
+        if not len(ids) or not word.strip() or self._is_spelled_out(word, ids):
             known = [self.tokenizer.token(int(i)).strip() for i in candidates]
-            close = get_close_matches(word, known, n=1)
+            close = get_close_matches(word, known, n=1) if word.strip() else []
             raise WrongInput(
-                f"{word!r} is not in the vocabulary; "
+                f"{word!r} is not in the vocabulary{self._spelling(ids)}; "
                 + (f"did you mean {close[0]!r}?" if close else "give another word")
             )
         nearest_ids = nearest_tokens(self.network, ids, candidates, top)
         return [(self.tokenizer.token(i), cosine) for i, cosine in nearest_ids]
+
+    def _is_spelled_out(self, word: str, ids: np.ndarray) -> bool:
+        """Whether a word is unknown: a token is part of a character, or at least half of several are single letters."""
+        tokens = [self.tokenizer.token(int(i)).strip() for i in ids]
+        letters = [token for token in tokens if len(token) <= 1 and script_of(token or " ") != "Han"]
+        partial = any(self.tokenizer.token(int(i)).startswith("\\x") for i in ids)
+        return partial or (len(tokens) > 1 and 2 * len(letters) >= len(tokens))
+
+    def _spelling(self, ids: np.ndarray) -> str:
+        """Describe the tokens of an unknown word."""
+        return f" (its tokens: {'|'.join(self.tokenizer.token(int(i)) for i in ids)})" if len(ids) > 1 else ""
 
     def embed(self, texts: Sequence[str], pooling: str = "mean", normalize: bool = True) -> np.ndarray:
         """Embed texts.
@@ -246,7 +269,7 @@ class Model:
 
     def _answer(self, inputs: Sequence[Any], reason: str) -> list[Any]:
         if self.predictor is None:
-            raise self._unsupported(f"{reason}; load a fine-tuned model (RUN/tasks/NAME/model)")
+            raise self._unsupported(f"{reason}; load a fine-tuned model (RUN/tasks/NAME)", PREDICT)
         return self.predictor.answer(self.network, self.tokenizer, inputs)
 
 
@@ -259,24 +282,23 @@ def load(path: str | Path, device: Device = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        path: a model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`) or a run directory. Of the models
-            of a run, the first one that continues or rewrites text is loaded.
+        path: a model folder (`runs/NAME/model/MODEL`, `runs/NAME/tasks/TASK/model`), `runs/NAME/tasks/TASK`, or a run
+            directory. Of the models of a run, the first one that continues or rewrites text is loaded.
         device: "cpu", "cuda" or "auto", which is a GPU if there is one.
 
     Raises:
         WrongInput: if there is no model, or no such device.
     """
-    folder, torch_device = Path(path), resolve_device(device, "device")
-    fine_tuned = sorted(folder.glob("tasks/*/model"))
-    if fine_tuned and not (folder / "model").exists():
-        return load(fine_tuned[0], device)
-    if (folder / "model").is_dir() and not (folder / "config.json").exists():
-        models = [
-            load(f, device) for f in sorted((folder / "model").iterdir()) if f.is_dir() and not f.name.startswith(".")
-        ]
-        generative = [m for m in models if m.network.objective.continues_text or m.rewrites_text]
-        if not models:
-            raise WrongInput(f"{folder} has no finished model yet; run its recipe to the end first")
-        return (generative or models)[0]
+    torch_device = resolve_device(device, "device")
+    folder = choose_model(path, LOAD)
     saved = read_model(folder)
-    return Model(saved.network.to(torch_device), saved.tokenizer, saved.network.context, saved.facts.predictor)
+    return Model(saved.network.to(torch_device), saved.tokenizer, saved.network.context, saved.facts.predictor, folder)
+
+
+def _load_rank(facts: ModelFacts, folder: Path) -> int:
+    """Rank models that generate text first, then other pre-trained ones, then fine-tuned ones."""
+    generates = facts.objective.continues_text or facts.objective.rewriter is not None
+    return 2 if facts.predictor is not None else int(not generates)
+
+
+LOAD = Use(_load_rank, "can be loaded")

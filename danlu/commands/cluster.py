@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from danlu.commands.help import Command
+
+if TYPE_CHECKING:
+    from danlu.text.documents import Document
+
+EXCERPT = 60
+"""Characters of the most typical document that are printed."""
 
 
 @click.command("cluster", cls=Command)
@@ -21,13 +28,14 @@ def command(model: str, source: Sequence[str], groups: int, settings: Sequence[s
 
     Prints the size, the most distinctive words and the most typical documents of each cluster.
     """
-    import danlu
     from danlu.api.corpus import read_corpus
+    from danlu.api.model_folders import EMBED
+    from danlu.commands.models import load_for
     from danlu.commands.tables import heads, print_table
     from danlu.evaluation.document_clusters import document_clusters
     from danlu.text.split import SPLITS
 
-    loaded = danlu.load(model)
+    loaded = load_for(model, EMBED)
     corpus = read_corpus(source, settings)
     documents = [document for split in SPLITS for document in corpus.documents(split)]
     texts = [document.text for document in documents]
@@ -43,6 +51,11 @@ def command(model: str, source: Sequence[str], groups: int, settings: Sequence[s
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    print_table(heads("documents", "distinctive_words", "most_typical"), [
-        [c.size, " ".join(word for word, _ in c.words), ", ".join(documents[i].name for i in c.typical)] for c in found
-    ])  # fmt: skip
+    rows = [[c.size, " ".join(word for word, _ in c.words), excerpt(documents, c.typical)] for c in found]
+    print_table(heads("documents", "distinctive_words", "most_typical"), rows)
+
+
+def excerpt(documents: Sequence[Document], typical: Sequence[int]) -> str:
+    """Return the beginning of the most typical document, and the names of the typical ones."""
+    text = " ".join(documents[typical[0]].text.split())[:EXCERPT] if typical else ""
+    return f"{text} ({', '.join(documents[i].name for i in typical)})"

@@ -23,7 +23,8 @@ def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: boo
     """Embed every line of FILE (default: stdin) and print one JSON list per line, or write a .npy file."""
     import numpy as np
 
-    import danlu
+    from danlu.api.model_folders import EMBED
+    from danlu.commands.models import load_for
     from danlu.errors import WrongInput
 
     data = file.read()
@@ -35,7 +36,7 @@ def command(model: str, file: BinaryIO, out: Path | None, pooling: str, raw: boo
     lines = text.removesuffix("\n").split("\n") if text else []
     if not lines:
         raise WrongInput(message("embed.empty", file=file.name))
-    vectors = danlu.load(model).embed(lines, pooling=pooling, normalize=not raw)
+    vectors = load_for(model, EMBED).embed(lines, pooling=pooling, normalize=not raw)
     facts = {"pooling": pooling, "normalized": not raw, "texts": vectors.shape[0], "width": vectors.shape[1]}
     rounded = ([round(float(x), 6) for x in vector] for vector in vectors)
     if out is not None:

@@ -18,9 +18,10 @@ from danlu.console.language import message
 @click.option("--json", "as_json", is_flag=True, help="Print the candidates as JSON.")
 def command(model: str, text: str, top: int, joint: bool, as_json: bool) -> None:
     """Fill the blanks of TEXT, written <mask>, [MASK] or ___."""
-    import danlu
+    from danlu.api.model_folders import FILL
+    from danlu.commands.models import load_for
 
-    found = danlu.load(model).fill(text, top=top, joint=joint)
+    found = load_for(model, FILL).fill(text, top=top, joint=joint)
     if as_json:
         rows = [[{"token": token, "probability": chance} for token, chance in blank] for blank in found]
         click.echo(json.dumps(rows, ensure_ascii=False))

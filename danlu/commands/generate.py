@@ -57,9 +57,10 @@ def command(
 
     An encoder-decoder instead fills the blanks (___) in PROMPT, or restores a corrupted text.
     """
-    import danlu
+    from danlu.api.model_folders import GENERATE
+    from danlu.commands.models import load_for
 
-    loaded = danlu.load(model)
+    loaded = load_for(model, GENERATE)
     live = not as_json and not stop and sys.stdout.isatty() and not loaded.rewrites_text
     if live:
         click.echo(prompt, nl=False)

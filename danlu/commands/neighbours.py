@@ -16,10 +16,11 @@ from danlu.commands.help import Command
 @click.option("--json", "as_json", is_flag=True, help="Print the tokens as JSON.")
 def command(model: str, word: str, top: int, as_json: bool) -> None:
     """List the tokens whose vectors are nearest to that of WORD, with their cosine similarity."""
-    import danlu
+    from danlu.api.model_folders import EMBED
+    from danlu.commands.models import load_for
     from danlu.commands.tables import heads, print_table
 
-    found = danlu.load(model).neighbours(word, top=top)
+    found = load_for(model, EMBED).neighbours(word, top=top)
     if as_json:
         click.echo(json.dumps([{"token": token, "cosine": cosine} for token, cosine in found], ensure_ascii=False))
         return

@@ -34,8 +34,11 @@ def command(
     then those of the saved model; corpus, training settings and prompts are those of the recipe.
     """
     import danlu
+    from danlu.api.model_folders import PRETRAIN, choose_model
     from danlu.config.drafting import is_text
 
+    if start is not None:
+        start = str(choose_model(start, PRETRAIN, lambda line: click.echo(line, err=True), model))
     if is_text(recipe):
         run_text(partial(danlu.pretrain, model=model), recipe, overrides, out, budget, as_json, start, model)
     else:
