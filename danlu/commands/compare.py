@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import command_line, print_next
 from danlu.console.language import message, named
 
 
@@ -62,6 +63,13 @@ def command(
         return
     print_comparison(made)
     click.echo(folder / "comparison.html")
+    print_next(command_line("run", best_recipe(names, made["models"]), *overrides))
+
+
+def best_recipe(recipes: Sequence[str], models: Sequence[dict[str, Any]]) -> str:
+    """Return the recipe with the lowest bits per byte; the first one if they have none."""
+    scores = {model["name"]: model["bits_per_byte"]["mean"] for model in models if model["bits_per_byte"]}
+    return min(recipes, key=lambda recipe: scores.get(Path(recipe).stem, float("inf")))
 
 
 def print_comparison(made: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import command_line
 from danlu.console import language
 from danlu.console.language import message
 
@@ -35,6 +36,6 @@ def command(as_json: bool) -> None:
             heads("", "", "state", "how_to_fix"),
             [[f.name, f.value, message(f"doctor.{f.state}") if f.state != "ok" else "", f.fix] for f in findings],
         )
-        click.echo("\n" + message("doctor.able" if able else "doctor.unable"))
+        click.echo("\n" + (message("doctor.able", command=command_line("demo")) if able else message("doctor.unable")))
     if not able:
         sys.exit(CHECK_FAILED)

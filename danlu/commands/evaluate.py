@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import next_of_model, print_next
 from danlu.console.language import message, named
 
 
@@ -44,6 +45,7 @@ def command(model: str, text: str, as_json: bool, **options: Any) -> None:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
     else:
         print_evaluation(facts)
+        print_next(next_of_model(facts["model"], "pseudo_loss" not in facts))
 
 
 def print_evaluation(facts: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import next_of_export, print_next
 
 
 @click.command("export", cls=Command)
@@ -27,3 +28,4 @@ def command(source: str, to: Path, model: str | None, as_json: bool) -> None:
     difference = facts["max_logit_difference"]
     click.echo(message("export.difference", kind=facts["class"], difference=difference), err=True)
     click.echo(facts["path"])
+    print_next(next_of_export(facts["path"], facts["class"]))

@@ -6,12 +6,12 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import command_line, print_next
 from danlu.console.language import message
 from danlu.errors import WrongInput
 
@@ -63,7 +63,8 @@ def command(
     words = wording()
     for line in [*draft.survey.lines(words), *draft.plan(words)]:
         click.echo(line, err=True)
-    click.echo(message("init.written" if fresh else "init.unchanged", path=quote(str(path))), err=True)
+    command = command_line("run", path)
+    click.echo(message("init.written" if fresh else "init.unchanged", command=command), err=True)
     if as_json:
         facts = {
             "recipe": str(path),
@@ -74,3 +75,4 @@ def command(
         click.echo(json.dumps(facts, ensure_ascii=False))
     else:
         click.echo(path)
+        print_next()

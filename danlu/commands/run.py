@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from danlu.commands.help import Command
+from danlu.commands.next_commands import next_of_run, print_next
 from danlu.commands.run_directories import in_free_directory
 from danlu.console import language
 from danlu.console.language import message
@@ -112,8 +113,10 @@ def run_recipe(
 
 
 def finish(results: dict[str, Any], folder: Path, as_json: bool) -> None:
-    """Print the results as JSON, or the page of the results."""
+    """Print the results as JSON; or the page of the results, and the next commands on stderr."""
     click.echo(json.dumps(results, ensure_ascii=False) if as_json else folder / "report.html")
+    if not as_json:
+        print_next(*next_of_run(results, folder))
 
 
 def corpus_overrides(overrides: Sequence[str]) -> dict[str, Any]:

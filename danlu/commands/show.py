@@ -34,9 +34,9 @@ def command(recipe: str, overrides: tuple[str, ...], budget: str | None, timed: 
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
         return
-    click.echo(dump_recipe(resolved))
     for name, model in facts["models"].items():
         tell(name, model, facts["machine"])
+    click.echo(dump_recipe(resolved))
 
 
 def tell(name: str, facts: dict[str, Any], machine: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from danlu.commands.help import Group
-from danlu.console.language import named
+from danlu.commands.next_commands import next_of_tokenizer, print_next
+from danlu.console.language import message, named
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on stdout.")
 
@@ -36,6 +37,8 @@ def train(source: Sequence[str], kind: str, size: int | None, sample: int | None
     tokenizer, facts = train_tokenizer(read_corpus(source), kind, settings)
     save_tokenizer(tokenizer, out)
     tell(facts | {"folder": str(out)}, as_json)
+    if not as_json:
+        print_next(*next_of_tokenizer(out, source))
 
 
 @command.command("report", short_help="Report on a tokenizer.")
@@ -51,7 +54,13 @@ def report(tokenizer: Path, source: Sequence[str], as_json: bool) -> None:
     from danlu.api.corpus import read_corpus, tokenizer_facts
     from danlu.tokens.kinds.file import tokenizer_at
 
-    tell(tokenizer_facts(tokenizer_at(tokenizer), read_corpus(source)), as_json)
+    corpus = read_corpus(source)
+    facts = tokenizer_facts(tokenizer_at(tokenizer), corpus)
+    tell(facts, as_json)
+    if not as_json:
+        kept = corpus.facts["documents"]["kept"]
+        click.echo(message("tokenizer.held_out", texts=facts["texts"], documents=kept), err=True)
+        print_next(*next_of_tokenizer(tokenizer, source))
 
 
 def tell(facts: dict[str, Any], as_json: bool) -> None:

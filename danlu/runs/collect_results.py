@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,6 @@ def usage(path: Path, recipe: Recipe) -> UsageExamples:
     folder, model = path / "model" / name, recipe.models[name]
     prompt = next(iter(model.prompts), "The ___" if model.objective.needs_blank else "The")
     return UsageExamples(
-        shell=[f"danlu generate {folder} {prompt!r}"],
+        shell=[shlex.join(["danlu", "generate", str(folder), prompt])],
         python=f'import danlu\n\nmodel = danlu.load("{folder}")\nprint(model.generate({prompt!r}))\n',
     )

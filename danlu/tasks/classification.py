@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -111,7 +112,7 @@ class Classify(Task):
     @classmethod
     def usage(cls, folder: str) -> dict[str, Any]:
         python = f'import danlu\n\nmodel = danlu.load("{folder}")\nprint(model.classify(["a text"]))\n'
-        return {"shell": [f"danlu classify {folder} 'a text'"], "python": python}
+        return {"shell": [shlex.join(["danlu", "classify", folder, "a text"])], "python": python}
 
 
 def most_probable(predictions: Sequence[Mapping[str, float]]) -> list[str]:
