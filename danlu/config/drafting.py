@@ -145,10 +145,13 @@ def parse_time_budget(budget: str) -> float:
 
 
 def is_text(name: str) -> bool:
-    """Whether `danlu run NAME` refers to a text: an existing path that is neither YAML nor the name of a recipe."""
+    """Whether `danlu run NAME` refers to a text: an existing path that is neither YAML, nor
+    the name of a recipe, nor a run directory."""
     if name.startswith("builtin:"):
         return True
-    return not is_recipe(name) and Path(name).expanduser().exists()
+    path = Path(name).expanduser()
+    is_run = (path / "recipe.yaml").is_file() and (path / "metrics.jsonl").is_file()
+    return not is_recipe(name) and path.exists() and not is_run
 
 
 def is_recipe(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +20,7 @@ from ruamel.yaml.reader import ReaderError
 from danlu.config.recipe_errors import format_errors
 from danlu.config.schema import Recipe
 from danlu.config.start_defaults import WHOLE_RECIPE, RecipeSelection
-from danlu.errors import WrongInput, nearest
+from danlu.errors import WrongInput, refuse_url
 from danlu.settings import Settings
 
 SHIPPED_FOLDER = files("danlu.recipes")
@@ -40,6 +41,7 @@ def find_recipe(name: str) -> tuple[str, str]:
     Raises:
         WrongInput: if there is no such recipe.
     """
+    refuse_url(name, "the recipe or text")
     path = Path(name)
     if path.is_file():
         try:
@@ -48,14 +50,30 @@ def find_recipe(name: str) -> tuple[str, str]:
             raise WrongInput(f"{path}: not UTF-8 text (byte {error.start})") from None
     if name in shipped_recipes():
         return (SHIPPED_FOLDER / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    raise missing_recipe(name)
+
+
+def missing_recipe(name: str) -> WrongInput:
+    """Return the error for a name that is no recipe: a folder, a path that does not exist, or a misspelt name."""
+    path = Path(name)
+    if (path / "recipe.yaml").is_file():
+        again = shlex.join(["danlu", "run", str(path / "recipe.yaml")])
+        return WrongInput(f"{name} is a run directory; resume its run with: {again}")
+    if path.exists():
+        return WrongInput(
+            f"{name} is text, not a recipe; write a recipe for it with: {shlex.join(['danlu', 'init', name])}"
+        )
     siblings = path.parent.iterdir() if path.parent.is_dir() else ()
     similar = [str(p) for p in siblings if p.suffix in (".yaml", ".yml") or (p.is_dir() and not p.name.startswith("."))]
-    if len(path.parts) > 1:  # a whole path is close to every other file of its folder: compare the last part only
+    if "/" in name:  # a whole path is close to every other file of its folder: compare the last part only
         close = difflib.get_close_matches(path.name, [Path(p).name for p in similar], n=1, cutoff=0.6)
-        advice = f"did you mean {str(path.with_name(close[0]))!r}?" if close else LIST_RECIPES
+        if not close:
+            return WrongInput(f"no file or folder {name!r}; give a text that exists, or a recipe")
+        advice = f"did you mean {str(path.with_name(close[0]))!r}?"
     else:
-        advice = nearest(name, [*shipped_recipes(), *similar])
-    raise WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {advice}")
+        close = difflib.get_close_matches(name, [*shipped_recipes(), *similar], n=1, cutoff=0.6)
+        advice = f"did you mean {close[0]!r}?" if close else LIST_RECIPES
+    return WrongInput(f"no recipe {name!r}: neither a file nor a shipped recipe; {advice}")
 
 
 def parse_yaml(text: str, source: str) -> Any:
@@ -138,9 +156,13 @@ def parse_recipe(
     selection.apply(data, source)
     overridden = [apply_override(data, assignment) for assignment in overrides]
     try:
-        return Recipe.model_validate(data)
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
         raise WrongInput(format_errors(error, tree, data, source, overridden)) from None
+    sources = recipe.corpus.source
+    for name in [sources] if isinstance(sources, str) else sources:
+        refuse_url(name, f"{source}: corpus.source")
+    return recipe
 
 
 def parse_draft(text: str) -> Recipe:

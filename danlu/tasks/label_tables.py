@@ -1,13 +1,15 @@
-"""Reading of tables: `.tsv` and `.csv` files with a header line, optionally compressed (`.gz`, `.zst`)."""
+"""Reading of tables: `.tsv` and `.csv` files with a header line, and `.jsonl`; optionally compressed."""
 
 from __future__ import annotations
 
 import csv
 import difflib
 import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from danlu.errors import WrongInput, nearest
 from danlu.tasks.rows import Row
@@ -15,7 +17,9 @@ from danlu.text.compressed import suffix
 from danlu.text.documents import MAX_BYTES
 from danlu.text.encodings import open_utf8
 
-FORMATS = (".tsv", ".csv")
+FORMATS = (".tsv", ".csv", ".jsonl")
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def _missing(path: Path) -> WrongInput:
@@ -25,7 +29,7 @@ def _missing(path: Path) -> WrongInput:
     close = difflib.get_close_matches(path.name, tables, n=1, cutoff=0.5)
     if close:
         return WrongInput(f"{path} does not exist; did you mean {folder / close[0]}?")
-    listed = f"{', '.join(tables[:8])}{', ...' if len(tables) > 8 else ''}" or "no .tsv or .csv"
+    listed = f"{', '.join(tables[:8])}{', ...' if len(tables) > 8 else ''}" or "no .tsv, .csv or .jsonl"
     return WrongInput(f"{path} does not exist; {folder} has {listed}")
 
 
@@ -33,7 +37,7 @@ def _text(path: Path) -> str:
     if not path.exists():
         raise _missing(path)
     if suffix(path) not in FORMATS:
-        raise WrongInput(f"{path} is not a table that danlu reads; use .tsv or .csv, also with .gz or .zst")
+        raise WrongInput(f"{path} is not a table that danlu reads; use .tsv, .csv or .jsonl, also with .gz or .zst")
     with open_utf8(path) as file:
         data = file.read()
     try:
@@ -55,6 +59,9 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         for line, record in enumerate(text.split("\n"), 1):
             yield line, record.removesuffix("\r").split("\t")
         return
+    if suffix(path) == ".jsonl":
+        yield from _json_records(path, text)
+        return
     csv.field_size_limit(MAX_BYTES)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
@@ -64,6 +71,46 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise WrongInput(f"{path}:{line}: is not CSV ({error}); quote fields that hold commas or quotes") from None
+
+
+def _json_records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the keys of the first object as a header, then the values of each object in that order."""
+    header: list[str] = []
+    for line, record in enumerate(text.split("\n"), 1):
+        try:
+            found = json.loads(record)
+        except ValueError:
+            raise WrongInput(f"{path}:{line}: is not JSON; write one object per line") from None
+        if not isinstance(found, dict):
+            raise WrongInput(f"{path}:{line}: is not a JSON object; write one object per line")
+        if not header:
+            header = list(found)
+            yield line, header
+        if missing := [key for key in header if key not in found]:
+            raise WrongInput(f"{path}:{line}: has no field {missing[0]!r}, which line 1 has")
+        yield line, [_field(found[key]) for key in header]
+
+
+def _field(value: Any) -> str:
+    """Return a JSON value as the text of a cell: a string as it is, null as an empty one."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise WrongInput if a column is missing or occurs twice, or the header has other separators."""
+    for column in columns:
+        if header.count(column) > 1:
+            raise WrongInput(f"{path}:1: has {header.count(column)} columns {column!r}; rename or delete all but one")
+        if column in header:
+            continue
+        others = [s for s in SEPARATORS if len(header) == 1 and column in map(str.strip, header[0].split(s))]
+        if others and header[0] != column:
+            expected = "tabs" if suffix(path) == ".tsv" else "commas"
+            raise WrongInput(
+                f"{path}:1: has no column {column!r}: its columns are separated by {SEPARATORS[others[0]]}, not by "
+                f"{expected}; save it with {expected}"
+            )
+        raise WrongInput(f"{path}:1: no column {column!r}; {nearest(column, header, 'columns')}")
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -76,9 +123,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, tupl
     path = Path(path).expanduser()
     records = _records(path)
     _, header = next(records)
-    for column in columns:
-        if column not in header:
-            raise WrongInput(f"{path}:1: no column {column!r}; {nearest(column, header, 'columns')}")
+    _check_header(path, header, columns)
     at = [header.index(name) for name in columns]
     for line, fields in records:
         if len(fields) != len(header):

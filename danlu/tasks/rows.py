@@ -38,7 +38,14 @@ class LabelledRows(TaskRows):
         return hashlib.sha256(json.dumps([self.classes, parts]).encode()).hexdigest()
 
     def describe(self) -> str:
-        return f"{TaskRows.describe(self)}, {len(self.classes)} classes"
+        missing = sorted(set(self.classes) - {row.label for row in self.test})
+        warning = f"; no test row has the label {', '.join(map(repr, missing))}" if missing else ""
+        return f"{TaskRows.describe(self)}, {len(self.classes)} classes{self._removed()}{warning}"
+
+    def _removed(self) -> str:
+        """Return the number of training rows that were removed because a dev or test row has the same text."""
+        removed = self.facts.get("train_rows_repeated_in_dev_or_test", 0)
+        return f" ({removed:,} training rows with the text of another table removed)" if removed else ""
 
 
 def _by_label(rows: Iterable[Row]) -> dict[str, list[Row]]:

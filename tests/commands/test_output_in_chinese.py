@@ -20,7 +20,7 @@ from danlu.console.language import catalogue, choose, message, translated, using
 from danlu.objective import ATTENTION_ORDERS
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
-TEMPLATES = ("size", "unit", "reason", "rows", "error", "matrix_reason")
+TEMPLATES = ("size", "unit", "reason", "rows", "error", "matrix_reason", "taken")
 """Tables of texts that arrive in English."""
 
 

@@ -51,7 +51,7 @@ class ByteBPE(TokenizerKind):
         """Learn the merges. The result depends on the set of texts, not on their order or the number of threads."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        sample = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes, self.size)
         inner = Tokenizer(models.BPE())
         inner.pre_tokenizer = pre_tokenizer(self.pre_tokenization)  # pyright: ignore[reportAttributeAccessIssue]
         inner.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]

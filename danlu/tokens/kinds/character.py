@@ -37,7 +37,7 @@ class Character(TokenizerKind):
         """Count the characters; equal counts are ordered by code point."""
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-        sample = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes, self.size)
         counts = Counter(c for text in sample for c in text)
         available, left = self.size - len(SPECIAL) - len(BYTE_TOKENS), self.coverage * counts.total()
         kept = []

@@ -15,11 +15,26 @@ if TYPE_CHECKING:
 UNKNOWN = "<unk>"
 
 
-def training_sample(texts: Iterable[str], limit: int) -> list[str]:
-    """Return a deterministic sample of at most `limit` bytes. Raises WrongInput if there is no text to learn from."""
+ALWAYS_ACCEPTED = 1 << 16
+"""Size of a vocabulary that is accepted for any text: it is a maximum, and short texts give fewer entries."""
+
+
+def training_sample(texts: Iterable[str], limit: int, size: int | None = None) -> list[str]:
+    """Return a deterministic sample of at most `limit` bytes.
+
+    Raises:
+        WrongInput: if there is no text to learn from, or `size` is far above what the text can give: an entry takes at
+            least one byte of it.
+    """
     sample = sample_texts(texts, limit)
     if not any(sample):
         raise WrongInput("tokenizer: the corpus has no text to learn from; check its source and filters")
+    available = sum(len(text.encode()) for text in sample)
+    if size is not None and size > max(ALWAYS_ACCEPTED, available):
+        raise WrongInput(
+            f"tokenizer.size: {size} entries are more than a text of {available:,} bytes can give; lower it to at most "
+            f"{max(ALWAYS_ACCEPTED, available)}"
+        )
     return sample
 
 

@@ -53,7 +53,7 @@ class Unigram(TokenizerKind):
         """Learn the pieces. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-        sample = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes, self.size)
         inner = Tokenizer(models.Unigram())
         metaspace = pre_tokenizers.Metaspace(replacement=SPACE, prepend_scheme="never")
         inner.pre_tokenizer = pre_tokenizers.Sequence([split_before_special(), metaspace])  # pyright: ignore

@@ -45,7 +45,7 @@ class Word(TokenizerKind):
         """Count the words; equal counts are ordered by code point."""
         from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-        sample = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes, self.size)
         counts = Counter(word for text in sample for word in words(text.lower() if self.lowercase else text))
         frequent = sorted(
             (word for word, n in counts.items() if n >= self.min_frequency), key=lambda w: (-counts[w], w)

@@ -38,7 +38,7 @@ class WordPiece(TokenizerKind):
         """Learn the subwords. The result depends on the set of texts, not on their order."""
         from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-        sample = training_sample(texts, self.sample_bytes)
+        sample = training_sample(texts, self.sample_bytes, self.size)
         inner = Tokenizer(models.WordPiece(unk_token=UNKNOWN))  # pyright: ignore[reportCallIssue]
         inner.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)  # pyright: ignore
         inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
