@@ -69,7 +69,7 @@ def finetune(
     Args:
         model: the folder of the model, danlu's own or a Hugging Face one, or a run directory, of which the first
             encoder is fine-tuned.
-        train: table (.tsv or .csv) of the training rows.
+        train: table (.tsv, .csv or .jsonl) of the training rows.
         test: table of the test rows.
         dev: table of the rows by which the learning rate and the number of steps are chosen.
         split: fraction of the rows of `train` to test on, instead of `test`.

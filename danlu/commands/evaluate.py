@@ -34,7 +34,7 @@ from danlu.console.language import message, named
 @click.option("--text-field", default="text", show_default=True, help="Field or column that holds the text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON on stdout.")
 def command(model: str, text: str, as_json: bool, **options: Any) -> None:
-    """Compute bits per byte of the model in the folder MODEL on TEXT (a file or folder), with baselines.
+    """Compute bits per byte of MODEL (a model folder or a run) on TEXT (a file or folder), with baselines.
 
     For a model that fills blanks, compute nats per masked token.
     """

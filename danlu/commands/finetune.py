@@ -17,7 +17,7 @@ from danlu.console.language import message
 @click.command("finetune", cls=Command)
 @click.argument("model", type=click.Path())
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
-@click.option("--train", required=True, type=click.Path(), help="Labelled rows to train on (.tsv or .csv).")
+@click.option("--train", required=True, type=click.Path(), help="Labelled rows to train on (.tsv, .csv or .jsonl).")
 @click.option("--test", type=click.Path(), help="Labelled rows to test on.")
 @click.option("--dev", type=click.Path(), help="Labelled rows on which the learning rate and steps are chosen.")
 @click.option(
@@ -43,7 +43,7 @@ from danlu.console.language import message
 def command(
     model: str, overrides: tuple[str, ...], as_json: bool, out: Path | None, task: str | None, **given: Any
 ) -> None:
-    """Fine-tune the model in the folder MODEL on labelled rows, and compare it with baselines.
+    """Fine-tune MODEL (a model folder or a run directory) on labelled rows, and compare it with baselines.
 
     The baselines are random weights, TF-IDF and the majority class. The same command resumes an interrupted run.
     Other settings are given as KEY.PATH=VALUE, such as task.max_tokens=64 or training.optimizer.learning_rate=1e-4.

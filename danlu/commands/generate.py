@@ -53,7 +53,7 @@ def command(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Continue PROMPT with the model in the folder MODEL.
+    """Continue PROMPT with MODEL, a model folder or a run directory.
 
     An encoder-decoder instead fills the blanks (___) in PROMPT, or restores a corrupted text.
     """

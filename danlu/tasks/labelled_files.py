@@ -15,7 +15,7 @@ from danlu.tasks.rows import LabelledRows, Row, near_duplicates_between, remove_
 
 
 class LabelledFiles(Settings):
-    """Tables with a header row (.tsv or .csv, optionally .gz or .zst), and the names of their columns.
+    """Tables with a header row (.tsv, .csv) or .jsonl, optionally .gz or .zst, and the names of their columns.
 
     Training and dev rows with the text of a test row, and training rows with the text of a dev row, are removed and
     counted. Texts that differ only in white space and case count as equal. Test rows are never removed.

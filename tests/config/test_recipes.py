@@ -186,7 +186,10 @@ def test_yaml_1_2_keeps_no_as_a_string(write):
     assert recipe.corpus.source == "no"
 
 
-@pytest.mark.parametrize(("name", "advice"), [("smok", "did you mean 'smoke'?"), ("nothing-like-it", "known: ")])
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("smok", "did you mean 'smoke'?"), ("nothing-like-it", "list the shipped ones")],
+)
 def test_an_unknown_recipe_suggests_the_nearest(name, advice):
     with pytest.raises(WrongInput, match=f"no recipe '{name}': neither a file nor a shipped recipe; ") as error:
         load_recipe(name)

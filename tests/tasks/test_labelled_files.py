@@ -57,7 +57,11 @@ def test_csv_quotes_and_columns_by_name(tmp_path):
         ("a.tsv", b"text\tlabel\nx\ty\n\xff\xff\tz\n", r"a\.tsv:3: is not UTF-8; save the file as UTF-8$"),
         ("a.csv", 'text,label\nx,y\n"open,z\n', r"a\.csv:3: is not CSV \(unexpected end of data\); quote fields"),
         ("a.csv", 'text,label\n"x"x,y\n', r"a\.csv:2: is not CSV \(.*\); quote fields"),
-        ("a.json", "{}", r"a\.json is not a table that danlu reads; use \.tsv or \.csv, also with \.gz or \.zst$"),
+        (
+            "a.json",
+            "{}",
+            r"a\.json is not a table that danlu reads; use \.tsv, \.csv or \.jsonl, also with ",
+        ),
     ],
 )
 def test_errors_in_tables_are_one_line(tmp_path, name, content, message):
@@ -90,7 +94,7 @@ def test_a_missing_file_suggests_the_nearest_table(tmp_path):
     with pytest.raises(WrongInput, match=r"does not exist; .* has sst2\.train\.tsv\.zst$"):
         read_rows(tmp_path / "quite another name.csv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(WrongInput, match=r"does not exist; .*empty has no \.tsv or \.csv$"):
+    with pytest.raises(WrongInput, match=r"does not exist; .*empty has no \.tsv, \.csv or \.jsonl$"):
         read_rows(tmp_path / "empty" / "gone" / "a.tsv")
 
 
