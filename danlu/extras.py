@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import shlex
+import sys
 from importlib import metadata
 from types import ModuleType
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from danlu.errors import WrongInput
 
@@ -25,7 +30,21 @@ def require(module: str, extra: str, purpose: str) -> None:
 
 def missing_library(module: str, extra: str, purpose: str) -> WrongInput:
     """Return the error for a module that is not installed, with the command that installs it."""
-    return WrongInput(f"{purpose} needs {module}; install it with: pip install 'danlu[{extra}]'")
+    return WrongInput(f"{purpose} needs {module}; install it with: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra: from the folder that danlu was installed from, if there is one."""
+    try:
+        origin = json.loads(metadata.distribution("danlu").read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        origin = {}
+    url = urlsplit(origin.get("url", ""))
+    if url.scheme != "file":
+        return f"pip install 'danlu[{extra}]'"
+    editable = ["-e"] if origin.get("dir_info", {}).get("editable") else []
+    words = [sys.executable, "-m", "pip", "install", *editable, f"{url2pathname(url.path)}[{extra}]"]
+    return shlex.join(words)
 
 
 def import_optional(module: str, extra: str, purpose: str) -> ModuleType:

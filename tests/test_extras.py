@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from danlu.errors import WrongInput
-from danlu.extras import import_optional
+from danlu.extras import import_optional, install_command
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,8 +21,27 @@ def test_an_installed_module_is_returned():
 
 
 def test_a_missing_module_names_the_command_that_installs_it():
-    with pytest.raises(WrongInput, match=r"repairing text needs no_such_module; .*pip install 'danlu\[clean\]'"):
+    with pytest.raises(WrongInput, match=r"repairing text needs no_such_module; .*pip install .*\[clean\]'"):
         import_optional("no_such_module", "clean", "repairing text")
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'danlu[clean]'"),
+        ({"url": "https://files.example.org/danlu.whl"}, "pip install 'danlu[clean]'"),
+        ({"url": "file:///my%20code/danlu", "dir_info": {}}, "py -m pip install '/my code/danlu[clean]'"),
+        ({"url": "file:///code", "dir_info": {"editable": True}}, "py -m pip install -e '/code[clean]'"),
+    ],
+)
+def test_an_extra_is_installed_from_the_folder_that_danlu_came_from(monkeypatch, origin, command):
+    class Installed:
+        def read_text(self, name):
+            return None if origin is None else json.dumps(origin)
+
+    monkeypatch.setattr("danlu.extras.metadata.distribution", lambda name: Installed())
+    monkeypatch.setattr(sys, "executable", "py")
+    assert install_command("clean") == command
 
 
 WITHOUT_POSIX = """

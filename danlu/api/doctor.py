@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from danlu.cache import CACHE_SETTING, cache_root
 from danlu.console.formatting import byte_size
 from danlu.console.language import message
-from danlu.extras import installed_version
+from danlu.extras import install_command, installed_version
 
 if TYPE_CHECKING:
     import torch
@@ -161,7 +161,7 @@ def check_extras() -> Iterator[Finding]:
         required = requirements_by_extra(metadata.requires("danlu") or [])
     except metadata.PackageNotFoundError:
         unknown = message("doctor.extras_unknown")
-        yield Finding(message("doctor.extras"), unknown, "optional", "pip install 'danlu[demo]'")
+        yield Finding(message("doctor.extras"), unknown, "optional", install_command("demo"))
         return
     for extra, names in sorted(required.items()):
         if extra in DEVELOPER_EXTRAS:
@@ -173,7 +173,7 @@ def check_extras() -> Iterator[Finding]:
             continue
         state: State = "missing" if extra in DEMO_EXTRAS else "optional"
         without = message("doctor.extra_not_installed", names=", ".join(absent))
-        yield Finding(name, without, state, f"pip install 'danlu[{extra}]'")
+        yield Finding(name, without, state, install_command(extra))
 
 
 def requirements_by_extra(lines: list[str]) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ import torch
 from danlu.api import doctor
 from danlu.commands.tables import print_table
 from danlu.config.loading import load_recipe, shipped_recipes
+from danlu.extras import install_command
 from danlu.text.corpus import CorpusSettings, build_corpus
 
 
@@ -137,7 +138,7 @@ def test_doctor_names_the_command_for_a_missing_extra(danlu_command, monkeypatch
     found = {f["name"]: f for f in json.loads(out)["findings"]}
     assert found["extra eval"] == {
         "name": "extra eval", "value": "not installed: no-such-thing", "state": "missing",
-        "fix": "pip install 'danlu[eval]'"
+        "fix": install_command("eval")
     }  # fmt: skip
     assert (found["extra zh"]["state"], found["extra zh"]["value"]) == ("optional", "not installed: nor-this")
     assert "extra demo" not in found
