@@ -103,3 +103,19 @@ def test_danlu_is_called_as_it_can_be_found(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "danlu" / "__main__.py")])
     monkeypatch.setattr(sys, "executable", str(script.parent / "python"))
     assert program() == [".venv/bin/python", "-m", "danlu"]
+
+
+@pytest.mark.slow
+def test_an_encoder_without_a_head_is_pretrained_on_a_text(danlu_command, here):
+    transformers = pytest.importorskip("transformers")
+    size = danlu.load("丹 炉/model/reader").tokenizer.vocabulary.size
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.BertConfig(vocab_size=size, max_position_embeddings=32, **shape)
+    transformers.BertModel(config).save_pretrained("bert")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(here / "丹 炉/model/reader" / name, here / "bert" / name)
+    words = ["models.continued.training.budget=2 steps", MACHINE, "--out", "on"]
+    code, out, err = danlu_command("pretrain", "text.txt", "--from", "bert", *words)
+    assert (code, out) == (0, "on/report.html\n"), err
+    assert any("exported to model/continued as BertForMaskedLM" in line for line in err)
+    assert danlu_command("fill", "on", "the ___")[0] == 0
