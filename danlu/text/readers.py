@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from danlu.durable import sha256
-from danlu.errors import WrongInput, nearest
+from danlu.errors import WrongInput, nearest, refuse_url
 from danlu.extras import require
 from danlu.text.account import Account, FileCount
 from danlu.text.compressed import suffix
@@ -170,6 +170,7 @@ def find_files(source: str) -> list[Path]:
 
 def list_files(source: str) -> tuple[list[Path], list[SkippedFile]]:
     """Return the files of `find_files`, and all other files of the folder with the reason why they are not read."""
+    refuse_url(source, "corpus.source")
     path = Path(source).expanduser()
     if not path.exists():
         raise path_not_found(path)

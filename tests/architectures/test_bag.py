@@ -59,7 +59,7 @@ def test_masked_is_refused_and_word_vectors_need_no_context():
     recurrent = architectures.validate({"name": "recurrent", "width": 8})
     message = check_compatible(objectives.validate("skipgram"), recurrent)
     assert message.startswith("skipgram needs an architecture with pointwise attention; recurrent offers")
-    assert " bag or " in message
+    assert " bag, " in message
     assert objectives.validate("skipgram").reading_order == "pointwise"
     assert objectives.validate("causal").reading_order == "causal"
     assert objectives.validate("masked").reading_order == "full"

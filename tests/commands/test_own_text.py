@@ -114,7 +114,7 @@ def test_a_typo_is_told_before_existing_directories_are_looked_at(danlu_command,
     code, out, err = danlu_command("run", "texts", "--budget", "10s", "models.decoder.traning.seed=1")
     assert (code, out) == (2, "")
     assert err == [
-        "danlu: the drafted recipe, as overridden: models.decoder.traning: unknown key 'traning'; "
+        "danlu: the drafted recipe with overrides: models.decoder.traning: unknown key 'traning'; "
         "did you mean 'training'?"
     ]
     assert not Path("runs/texts-2.yaml").exists()

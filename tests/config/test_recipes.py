@@ -188,7 +188,7 @@ def test_yaml_1_2_keeps_no_as_a_string(write):
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("smok", "did you mean 'smoke'?"), ("nothing-like-it", "list the shipped ones")],
+    [("smok", "did you mean 'smoke'?"), ("nothing-like-it", "list the shipped recipes")],
 )
 def test_an_unknown_recipe_suggests_the_nearest(name, advice):
     with pytest.raises(WrongInput, match=f"no recipe '{name}': neither a file nor a shipped recipe; ") as error:

@@ -8,6 +8,7 @@ import pytest
 
 from danlu import extras
 from danlu.errors import WrongInput
+from danlu.extras import install_command
 from danlu.text.corpus import CorpusSettings, build_corpus
 from danlu.text.documents import Document, Rejected
 from danlu.text.readers import open_sources
@@ -99,4 +100,4 @@ def test_a_missing_library_is_reported_before_anything_is_read(tmp_path, monkeyp
         build_corpus(CorpusSettings(source=str(tmp_path)))
     message = str(caught.value)
     assert message.startswith(f"source: reading 1 file {suffix}, such as {tmp_path}/b{suffix}, needs ")
-    assert message.endswith(f"install it with: pip install 'danlu[{extra}]'")
+    assert message.endswith(f"install it with: {install_command(extra)}")

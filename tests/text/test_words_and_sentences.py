@@ -81,5 +81,5 @@ def test_a_long_text_keeps_its_blank_lines():
 def test_without_the_extra_chinese_words_are_refused_in_one_line(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "rjieba", None)
     assert len(word_starts("only English")) == 2
-    with pytest.raises(WrongInput, match=r"Chinese word segmentation needs rjieba; .*danlu\[zh\]"):
+    with pytest.raises(WrongInput, match=r"Chinese word segmentation needs rjieba; .*pip install .*\[zh\]'"):
         word_starts("中文文本")
