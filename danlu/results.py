@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from danlu.durable import read_json, write_json
 from danlu.errors import WrongInput
+from danlu.metrics.prediction_example import PredictionExample
 from danlu.metrics.table import DetailTable
 
 SCHEMA = 1
@@ -316,6 +317,9 @@ class TaskResult(ResultPart):
     differences: dict[str, Difference | None] = {}
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
     details: dict[str, DetailTable] = {}
+    examples: list[PredictionExample] = Field(
+        default_factory=list, description="Test rows that the saved model predicts wrongly."
+    )
     chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
     sufficiency: Sufficiency | None = Field(default=None, description="None in runs of earlier versions.")
 

@@ -1,8 +1,9 @@
-"""Training curves: loss, bits per byte with baselines, fine-tuning loss."""
+"""Training curves: loss, bits per byte with baselines, fine-tuning loss and its metric on the dev rows."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -52,16 +53,27 @@ def tokens_at_best(metrics: Metrics, model: ModelResult) -> int | None:
     return next((r.tokens for r in records if r.step == model.best_step and r.tokens is not None), None)
 
 
-def finetune_curves(metrics: Metrics, task: str) -> list[Curve]:
-    """Return the training loss by step of every seed, from pre-trained and from random weights."""
+def finetune_curves(metrics: Metrics, task: str, kind: str, value: str) -> list[Curve]:
+    """Return the curve of every seed by step, from random and from pre-trained weights, without empty ones.
+
+    Args:
+        kind: kind of the records, "train" or "validation" (on the dev rows).
+        value: field of the records.
+    """
     curves = []
-    for condition, colour in (("random_weights", SECOND), ("ours", OURS)):
-        prefix = f"finetune/{task}/{condition}/"
-        for stage in sorted({record.stage for record in metrics.records if record.stage.startswith(prefix)}):
-            records = records_of(metrics, stage, "train")
-            line = [(float(r.step), r.loss) for r in records if r.loss is not None and math.isfinite(r.loss)]
-            curves.append(Curve(downsample(line, MAX_POINTS), colour, faint=True))
+    for arm, colour in (("random_weights", SECOND), ("ours", OURS)):
+        for stage in seeds_of(metrics, f"finetune/{task}/{arm}"):
+            found = [(float(record.step), record.measured(value)) for record in records_of(metrics, stage, kind)]
+            line = [(step, y) for step, y in found if y is not None and math.isfinite(y)]
+            if line:
+                curves.append(Curve(downsample(line, MAX_POINTS), colour, faint=True))
     return curves
+
+
+def seeds_of(metrics: Metrics, arm: str) -> list[str]:
+    """Return the stages `arm-SEED`, by seed; trainings that only choose a learning rate have other names."""
+    found = {record.stage for record in metrics.records if re.fullmatch(rf"{re.escape(arm)}-\d+", record.stage)}
+    return sorted(found, key=lambda stage: int(stage.rpartition("-")[2]))
 
 
 def curve_chart(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -12,10 +13,12 @@ from danlu.durable import write_text
 from danlu.errors import WrongInput, nearest
 from danlu.report import sections
 from danlu.report.outcome import outcome
+from danlu.report.panels import pretraining_panels
 from danlu.report.phrases import LANGUAGES
+from danlu.report.task_section import tasks
 from danlu.report.template_environment import TEMPLATE, environment
-from danlu.report.training_log import read_metrics
-from danlu.results import read_results
+from danlu.report.training_log import Metrics, read_metrics
+from danlu.results import Results, read_results
 
 # Control characters, which HTML does not allow, are shown as bytes.
 UNPRINTABLE = {code: f"⟨{code:02X}⟩" for code in (*range(0x20), 0x7F) if chr(code) not in "\t\n"}
@@ -32,6 +35,7 @@ def write_report(run: Path, language: str = "en") -> Path:
     results = read_results(run / "results.json")
     metrics = read_metrics(run / "metrics.jsonl")
     script = page_script()
+    content = content_of(results, metrics)
     page = (
         environment()
         .get_template("page.html.j2")
@@ -43,22 +47,46 @@ def write_report(run: Path, language: str = "en") -> Path:
             metrics=metrics,
             files=["results.json"] + (["metrics.jsonl"] if metrics.present else []),
             outcome=outcome(results),
-            bits=sections.bits(results),
-            panels=sections.panels(results, metrics),
-            terms=sections.terms(results),
-            tasks=sections.tasks(results),
-            objective_metrics=sections.objective_metrics(results),
-            samples=sections.samples(results, metrics),
-            examples=sections.examples(results),
-            tokenized=sections.tokenized_examples(results),
-            exports=sections.exports(results),
+            chapters=chapters(results, content),
             script=Markup(script),
             script_hash=hash_of(script),
+            **content,
         )
     )
     path = run / "report.html"
     write_text(path, printable(page))
     return path
+
+
+def content_of(results: Results, metrics: Metrics) -> dict[str, list[Any]]:
+    """Return the content of the sections, by its name in the templates."""
+    return {
+        "bits": sections.bits(results),
+        "panels": pretraining_panels(results, metrics),
+        "terms": sections.terms(results),
+        "tasks": tasks(results, metrics),
+        "objective_metrics": sections.objective_metrics(results),
+        "samples": sections.samples(results, metrics),
+        "examples": sections.examples(results),
+        "tokenized": sections.tokenized_examples(results),
+        "exports": sections.exports(results),
+    }
+
+
+def chapters(results: Results, content: dict[str, list[Any]]) -> list[str]:
+    """Return the sections that have content, in their order: names of templates and ids on the page."""
+    found = {
+        "bits": results.pretrain,  # a model without bits per byte gets the reason
+        "curves": results.pretrain,
+        "task": content["tasks"],
+        "evaluation": content["objective_metrics"],
+        "samples": content["samples"],
+        "example": content["examples"],
+        "data": results.corpus or results.tokenizer or results.text_read is False,
+        "exports": content["exports"],
+        "reproduce": results.environment or results.recipe_text or results.command or results.use,
+    }
+    return [name for name, present in found.items() if present]
 
 
 def page_script() -> str:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from danlu.metrics.table import DetailTable
 from danlu.report import verdicts
 from danlu.report.chart_bars import bar_chart, bars_of, groups
-from danlu.report.chart_curves import axis_limit, bits_curve, curve_chart, finetune_curves, loss_curves, tokens_at_best
-from danlu.report.chart_dots import dot_chart, rows_of
-from danlu.report.formatting import number
 from danlu.report.phrases import Text, phrase, word
 from danlu.report.pictures import grey_picture
 from danlu.report.pieces import readable_tokens
 from danlu.report.training_log import Metrics, Record, downsample, records_of
 from danlu.results import (
-    Difference,
     ExampleStream,
     ExportResult,
     Figure,
@@ -27,8 +21,6 @@ from danlu.results import (
     ModelResult,
     ObjectiveMetrics,
     Results,
-    Score,
-    TaskResult,
     TermLoss,
     TokenizedText,
     finite,
@@ -84,70 +76,6 @@ def side_of(model: ModelResult, name: str, value: float) -> Text:
     return phrase("bits.inside", side=side) if ends and ends[0] <= value <= ends[1] else side
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A chart of training curves."""
-
-    id: str
-    title: Text
-    chart: Markup
-    key: Sequence[tuple[str, Text]]  # the legend: colour name in page.css and label
-    notes: tuple[Text, ...]
-
-
-def panels(results: Results, metrics: Metrics) -> list[Panel]:
-    found = [panel for i, model in enumerate(results.pretrain) for panel in model_panels(i, model, metrics)]
-    return found + [panel for i, task in enumerate(results.tasks) for panel in task_panels(i, task, metrics)]
-
-
-def model_panels(i: int, model: ModelResult, metrics: Metrics) -> list[Panel]:
-    across = phrase("curves.across_tokens")
-    at_best = tokens_at_best(metrics, model)
-    best = (at_best, model.best_step) if at_best is not None and model.best_step is not None else None
-    dotted = (phrase("curves.dotted"),) if best else ()
-    found = []
-    loss = loss_curves(metrics, model)
-    if any(curve.points for curve in loss):
-        key = [("second", phrase("curves.train")), ("ours", phrase("curves.validation"))]
-        chart = curve_chart(loss, f"loss-{i}", across, best)
-        title = phrase("curves.loss", name=model.name)
-        found.append(Panel(f"loss-{i}", title, chart, key, (phrase("curves.loss_caption"), *dotted)))
-    curve = bits_curve(metrics, model)
-    if curve.points:
-        baselines = model.finite_validation_baselines()
-        top = axis_limit(curve, baselines)
-        chart = curve_chart([curve], f"curve-{i}", across, best, baselines, top)
-        title = phrase("curves.bits", name=model.name)
-        key = [("ours", phrase("curves.validation"))]
-        notes = (phrase("curves.bits_caption"), *frame_notes(baselines, top))
-        found.append(Panel(f"curve-{i}", title, chart, key, notes + dotted))
-    return found
-
-
-def frame_notes(baselines: dict[str, float], top: float | None) -> list[Text]:
-    """Return a note that the axis is truncated, with the baselines above its end."""
-    if top is None:
-        return []
-    above: list[Text] = [
-        phrase("curves.baseline", name=word("baseline", name), value=number(value, 2))
-        for name, value in baselines.items()
-        if value > top
-    ]
-    return [
-        phrase("curves.above", names=above, top=number(top, 1)) if above else phrase("curves.frame", top=number(top, 1))
-    ]
-
-
-def task_panels(i: int, task: TaskResult, metrics: Metrics) -> list[Panel]:
-    curves = finetune_curves(metrics, task.name)
-    if not any(curve.points for curve in curves):
-        return []
-    key = [("ours", phrase("curves.ours")), ("second", phrase("curves.random"))]
-    chart = curve_chart(curves, f"finetune-{i}", phrase("curves.across_steps"))
-    title = phrase("curves.finetune", name=task.name)
-    return [Panel(f"finetune-{i}", title, chart, key, (phrase("curves.finetune_caption"),))]
-
-
 def terms(results: Results) -> list[tuple[str, str, TermLoss]]:
     """Return (model, term, values) of the models that have more than one term."""
     return [
@@ -193,58 +121,6 @@ def figure_name(name: str) -> Text:
         return phrase("evaluation.part", part=part, figure=figure_name(figure))
     figure, comma, model = name.rpartition(", ")
     return phrase("evaluation.of", figure=word("figure", figure), model=word("figure", model)) if comma else name
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """A pre-trained model or a baseline in the table of a task."""
-
-    name: str
-    score: Score
-    difference: Difference | None
-    verdict: str | None
-
-
-@dataclass(frozen=True)
-class TaskView:
-    """The chart and tables of a task."""
-
-    id: str
-    facts: TaskResult
-    rows: list[TaskRow]
-    chart: Markup | None
-
-    @property
-    def learning_rate(self) -> float | None:
-        """The learning rate that the dev rows chose for the pre-trained model; None without dev rows."""
-        ours = (self.facts.chosen_by_dev or {}).get("ours")
-        return ours.learning_rate if ours else None
-
-    @property
-    def metrics(self) -> list[str]:
-        """Every metric that some arm was scored by."""
-        return list(dict.fromkeys(metric for figures in self.facts.figures.values() for metric in figures))
-
-    @property
-    def metric_table(self) -> DetailTable:
-        """All metrics of the arms that were fine-tuned."""
-        metrics = self.metrics
-        rows = {arm: tuple(found.get(m) for m in metrics) for arm, found in self.facts.figures.items()}
-        return DetailTable(tuple(metrics), rows)
-
-
-def tasks(results: Results) -> list[TaskView]:
-    found = []
-    for i, task in enumerate(results.tasks):
-        scores = rows_of(task.scores)
-        rows = [
-            TaskRow(name, score, difference, verdicts.of_task(task, difference))
-            for name, score in scores
-            for difference in (task.differences.get(name),)
-        ]
-        chart = dot_chart(scores, f"task-{i}") if scores else None
-        found.append(TaskView(f"task-{i}", task, rows, chart))
-    return found
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,11 @@ class Record(ResultPart):
     prompt: str | None = None
     text: str | None = None
 
+    def measured(self, name: str) -> float | None:
+        """Return the loss or a metric, which is a further key; None if the record has no such number."""
+        found = self.loss if name == "loss" else (self.model_extra or {}).get(name)
+        return float(found) if isinstance(found, int | float) else None
+
 
 @dataclass(frozen=True)
 class Metrics:

@@ -179,6 +179,7 @@ class Finetuning:
             self.save(model)
             tables = self.task.details(self.rows.test, predictions)
             facts["details"] = {name: asdict(table) for name, table in tables.items()}
+            facts["examples"] = [asdict(row) for row in self.task.wrong_examples(self.rows.test, predictions)]
         return facts | ({"dev": found} if found else {})
 
     def predictions(self, model: Any, rows: Sequence[Any]) -> list[Any]:
@@ -363,6 +364,7 @@ def results(
         "differences": {name: asdict(paired_difference(scores[OURS], scores[name])) for name in compared},
         "figures": {arm: mean_figures(found) for arm, found in arms.items()},
         "details": arms[OURS][0].get("details", {}),
+        "examples": arms[OURS][0].get("examples", []),
     }
 
 

@@ -12,6 +12,7 @@ from danlu import registry
 from danlu.errors import WrongInput
 from danlu.metrics.classification import Accuracy, confusion_table, per_class_table
 from danlu.metrics.metric import Figure, Metric
+from danlu.metrics.prediction_example import MAX_EXAMPLES, PredictionExample, truncate
 from danlu.metrics.table import DetailTable
 from danlu.objective import Objective
 from danlu.tasks.classification_baselines import majority_labels, require_controls, tfidf_predictions
@@ -93,6 +94,17 @@ class Classify(Task):
         """Precision, recall and F1 of each class, and the confusion matrix."""
         expected, predicted = [row.label for row in rows], most_probable(predictions)
         return {"per_class": per_class_table(expected, predicted), "confusion": confusion_table(expected, predicted)}
+
+    def wrong_examples(
+        self, rows: Sequence[Row], predictions: Sequence[Mapping[str, float]]
+    ) -> list[PredictionExample]:
+        """Return the wrong predictions with the highest probabilities; equal ones in the order of the rows."""
+        found = [
+            PredictionExample(truncate(row.text), row.label, label, prediction[label])
+            for row, prediction, label in zip(rows, predictions, most_probable(predictions), strict=True)
+            if label != row.label
+        ]
+        return sorted(found, key=lambda example: -(example.probability or 0.0))[:MAX_EXAMPLES]
 
     def facts(self, rows: LabelledRows) -> dict[str, Any]:
         return {"labels": self.labels_per_class, "classes": list(rows.classes)}

@@ -18,6 +18,7 @@ import numpy as np
 
 from danlu.hf_heads import Head
 from danlu.metrics.metric import Figure, Metric
+from danlu.metrics.prediction_example import PredictionExample
 from danlu.metrics.table import DetailTable
 from danlu.misspelt_members import refuse_misspelt_members
 from danlu.objective import Objective
@@ -181,6 +182,10 @@ class Task(Settings, ABC):
     def details(self, rows: Sequence[Any], predictions: Sequence[Any]) -> dict[str, DetailTable]:
         """Return tables about the predictions of the saved model, by name, for results.json and the report."""
         return {}
+
+    def wrong_examples(self, rows: Sequence[Any], predictions: Sequence[Any]) -> list[PredictionExample]:
+        """Return test rows that the saved model predicts wrongly, for results.json and the report."""
+        return []
 
     def facts(self, rows: TaskRows) -> dict[str, Any]:
         """Return keys of the task in results.json, in addition to rows and scores."""

@@ -180,6 +180,10 @@ def task() -> dict[str, Any]:
             },
             "word_counts": {"columns": ["longest"], "rows": {"<b>": [4321]}},
         },
+        "examples": [
+            {"text": "Open a <b>socket</b> & read", "expected": "internet", "predicted": "text", "probability": 0.871},
+            {"text": "Wait for the queue", "expected": "asyncio", "predicted": "concurrency"},
+        ],
     }
 
 
@@ -192,8 +196,11 @@ def metrics() -> list[dict[str, Any]]:
         for seed in range(3):
             for step in range(1, 61, 3):
                 loss = floor + (2.08 - floor) * math.exp(-step / 18) + draw.gauss(0, 0.06)
-                stage = f"finetune/library_part/{condition}/seed{seed}"
+                stage = f"finetune/library_part/{condition}-{seed}"
                 found.append({"stage": stage, "kind": "train", "step": step, "loss": loss, "terms": {"label": loss}})
+                if step % 20 == 1:
+                    facts = {"loss": loss + 0.1, "accuracy": 1 - loss / 2.2}
+                    found.append({"stage": stage, "kind": "validation", "step": step, **facts})
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from synthetic_run_folder import DANGEROUS, metrics, results, write_run
 
 from danlu.durable import write_json
 from danlu.report import write_report
+from danlu.report.chart_curves import finetune_curves
+from danlu.report.training_log import read_metrics
 
 SECTIONS = ["outcome", "bits", "curves", "task", "evaluation", "samples", "example", "data", "exports", "reproduce"]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -141,7 +144,7 @@ def test_the_page_is_self_contained(page: str) -> None:
 
 def test_plot_colours_are_css_variables(page: str) -> None:
     drawings = re.findall(r"<svg.*?</svg>", page, re.S)
-    assert len(drawings) == 9, "two widths of bars and of dots, four panels, a picture"
+    assert len(drawings) == 10, "two widths of bars and of dots, five panels, a picture"
     for drawing in drawings:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
         assert not re.search(r"@\d+@", drawing)
@@ -189,6 +192,39 @@ def test_a_run_without_objective_metrics_has_no_such_section(tmp_path: Path) -> 
     shown = write_report(folder).read_text("utf-8")
     assert "evaluation" not in Outline(shown).sections
     assert 'href="#evaluation"' not in shown
+
+
+def test_a_fine_tuning_has_only_the_sections_it_has_content_for(tmp_path: Path) -> None:
+    """Regression: six empty sections were linked from the menu, one of them "no training log" despite a full log."""
+    nothing = {"pretrain": [], "exports": [], "corpus": None, "tokenizer": None}
+    shown = Outline(write_report(write_run(tmp_path, nothing)).read_text("utf-8"))
+    assert shown.sections == ["outcome", "task", "reproduce"]
+    menu = [value for tag, name, value in shown.attributes if tag == "a" and name == "href"]
+    assert menu == ["#outcome", "#task", "#reproduce"]
+
+
+def test_curves_of_every_seed_of_a_fine_tuning_are_drawn(run: Path, page: str, tmp_path: Path) -> None:
+    """Regression: the names of the records that runs write were not recognised; learning-rate trials are left out."""
+    text = Outline(page).text
+    assert "library_part: fine-tuning loss" in text
+    assert "library_part: accuracy on the dev rows" in text
+    arms = [
+        curves
+        for kind, value in (("train", "loss"), ("validation", "accuracy"))
+        for curves in [finetune_curves(read_metrics(run / "metrics.jsonl"), "library_part", kind, value)]
+    ]
+    assert [len(curves) for curves in arms] == [6, 6]
+    trial = {"stage": "finetune/library_part/ours-rate-0.001", "kind": "train", "step": 1, "loss": 9.9}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(trial) + "\n", "utf-8")
+    assert not finetune_curves(read_metrics(tmp_path / "metrics.jsonl"), "library_part", "train", "loss")
+
+
+def test_wrong_predictions_are_shown_as_text(page: str) -> None:
+    english, chinese = Outline(page).text, Outline(page, "zh").text
+    assert "Open a <b>socket</b> & read internet text 0.871" in english
+    assert "Wait for the queue asyncio concurrency –" in english
+    assert "<b>socket" not in page
+    assert "预测错误的样本" in chinese
 
 
 def test_samples_during_training_are_shown(page: str) -> None:

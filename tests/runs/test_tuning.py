@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def tuned(folder):
 
 
 def test_the_results_have_the_form_of_a_task_of_a_run(tuned):
-    folder, results = tuned
+    _, results = tuned
     (task,) = results["tasks"]
     assert set(task["scores"]) == {"ours", "random_weights", "tfidf", "majority"}
     for score in task["scores"].values():
@@ -61,8 +62,17 @@ def test_the_results_have_the_form_of_a_task_of_a_run(tuned):
         assert (score["low"] is None) == (score["seeds"][0] == score["seeds"][1])
     assert set(task["differences"]) == {"random_weights", "tfidf"}
     assert (task["train_rows"], task["test_rows"], task["steps"]) == (30, 30, 60)
-    assert (folder / "ft" / "report.html").exists()
     assert "danlu finetune" in results["command"]
+    wrong = [example["expected"] != example["predicted"] for example in task["examples"]]
+    assert all(wrong)
+    assert len(wrong) == min(20, round(30 * (1 - task["scores"]["ours"]["seeds"][0])))
+
+
+def test_the_report_of_a_finetuning_shows_its_curves_and_no_empty_section(tuned):
+    folder, _ = tuned
+    page = (folder / "ft" / "report.html").read_text("utf-8")
+    assert re.findall(r'<section id="(\w+)"', page) == ["outcome", "task", "reproduce"]
+    assert 'aria-labelledby="finetune-0-caption"' in page
 
 
 def test_the_saved_model_reproduces_its_score(tuned):
