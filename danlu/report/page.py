@@ -41,8 +41,8 @@ def write_report(run: Path, language: str = "en") -> Path:
         .get_template("page.html.j2")
         .render(
             language=language,
-            title=results.recipe or run.resolve().name,
-            run_name=run.resolve().name,
+            title=page_name(results, run),
+            only_tasks=not results.pretrain and bool(results.tasks),
             results=results,
             metrics=metrics,
             files=["results.json"] + (["metrics.jsonl"] if metrics.present else []),
@@ -56,6 +56,13 @@ def write_report(run: Path, language: str = "en") -> Path:
     path = run / "report.html"
     write_text(path, printable(page))
     return path
+
+
+def page_name(results: Results, run: Path) -> str:
+    """Return the name of the recipe, without folder and suffix; without pre-training, that of the run directory."""
+    if results.recipe is None or not results.pretrain:
+        return run.resolve().name
+    return Path(results.recipe).name.removesuffix(".yaml").removesuffix(".yml") or run.resolve().name
 
 
 def content_of(results: Results, metrics: Metrics) -> dict[str, list[Any]]:

@@ -203,6 +203,20 @@ def test_a_fine_tuning_has_only_the_sections_it_has_content_for(tmp_path: Path) 
     assert menu == ["#outcome", "#task", "#reproduce"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "demo"),
+        ({"recipe": "/home/me/recipes/mine.yaml"}, "mine"),
+        ({"recipe": "fine-tuning of /home/me/encoder", "pretrain": []}, "encoder-labels"),
+    ],
+)
+def test_the_title_is_a_name_without_a_path(tmp_path: Path, changes: dict, name: str) -> None:
+    page = write_report(write_run(tmp_path / "encoder-labels", changes)).read_text("utf-8")
+    assert f"<title>{name} – danlu</title>" in page
+    assert f"<h1>{name}</h1>" in page
+
+
 def test_curves_of_every_seed_of_a_fine_tuning_are_drawn(run: Path, page: str, tmp_path: Path) -> None:
     """Regression: the names of the records that runs write were not recognised; learning-rate trials are left out."""
     text = Outline(page).text
