@@ -1,7 +1,6 @@
 """Typed results: the schema of `results.json`.
 
-Runs write these classes; the report, comparisons and tests read them. `Results.model_json_schema()` is the JSON schema.
-Unknown keys are kept, since later versions may add keys.
+`Results.model_json_schema()` is the JSON schema. Unknown keys are kept, since later versions may add keys.
 """
 
 from __future__ import annotations
@@ -293,10 +292,7 @@ class DevChoice(ResultPart):
 
 
 class TaskResult(ResultPart):
-    """One fine-tuning task: the scores of every arm (pre-trained, random weights, baselines).
-
-    Further keys are those that the task itself reports (`Task.facts`).
-    """
+    """A fine-tuning task with the scores of every arm. Further keys are those that the task reports (`Task.facts`)."""
 
     name: str
     model: str | None = None
@@ -317,9 +313,7 @@ class TaskResult(ResultPart):
     differences: dict[str, Difference | None] = {}
     figures: dict[str, dict[str, float | None]] = Field(default_factory=dict, description="All metrics, by arm.")
     details: dict[str, DetailTable] = {}
-    examples: list[PredictionExample] = Field(
-        default_factory=list, description="Test rows that the saved model predicts wrongly."
-    )
+    examples: list[PredictionExample] = Field(default_factory=list, description="Wrong predictions of test rows.")
     chosen_by_dev: dict[str, DevChoice] | None = Field(default=None, description="By arm; only with dev rows.")
     sufficiency: Sufficiency | None = Field(default=None, description="None in runs of earlier versions.")
 

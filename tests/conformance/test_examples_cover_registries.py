@@ -39,7 +39,7 @@ def test_a_setting_without_default_fails_with_the_line_to_add(monkeypatch):
         name: Literal["inverted"] = "inverted"  # type: ignore[assignment]
         axis: int
 
-    line = "'inverted' has no default for axis: add one line .* to OBJECTIVES in tests/conformance/examples.py"
+    line = "'inverted' has no default for axis: add an entry .* to OBJECTIVES in tests/conformance/examples.py"
     with pytest.raises(AssertionError, match=line):
         example_of("objective", "inverted", OBJECTIVES)
 

@@ -14,9 +14,10 @@ from danlu.commands.compare import print_comparison
 from danlu.config.loading import load_recipe
 from danlu.console import language
 from danlu.durable import read_json
-from danlu.report import sections, verdicts
+from danlu.report import sections, task_section, verdicts
 from danlu.report.outcome import outcome
 from danlu.report.phrases import LANGUAGES, in_language, words
+from danlu.report.training_log import read_metrics
 from danlu.results import Results
 from danlu.runs.judge_training import advise_on_finetuning, advise_on_run, join_options, judge_finetuning
 from danlu.training import plan as plan_module
@@ -113,7 +114,7 @@ def test_the_report_gives_no_verdict(starved):
     sides = [in_language(side, "en") for row in controls for side in row.sides]
     assert sides
     assert set(sides) == {SAID["en"]}
-    rows = [row for task in sections.tasks(results) for row in task.rows]
+    rows = [row for task in task_section.tasks(results, read_metrics(out / "metrics.jsonl")) for row in task.rows]
     assert {row.verdict for row in rows} == {None, verdicts.SHORT}
     assert all(row.difference for row in rows if row.verdict)
 
